@@ -1,0 +1,1 @@
+"""The house around the laboratory: HTTP, the database, the dispatcher, the command line."""

@@ -1,0 +1,31 @@
+"""The API application: `uvicorn --factory service.app:create_app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from service import problems
+from service.routes import experiments, figures, health, presets, runs
+from service.settings import Limits, Settings
+from service.store.database import Database
+
+_ABOUT = "Implicit-regularisation experiments: gradient descent on factorised models, trajectories in SQL."
+
+
+def create_app(settings: Settings | None = None, limits: Limits | None = None) -> FastAPI:
+    """The API on a migrated database; settings come from RANKWARD_* variables when not given."""
+    app = FastAPI(title="Rankward", description=_ABOUT, version=version("rankward"), lifespan=_lifespan)
+    app.state.database = Database((settings or Settings()).url)
+    app.state.limits = limits or Limits()
+    problems.install(app)
+    for router in (experiments.router, runs.router, figures.router, presets.router, health.router):
+        app.include_router(router)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.database.close()

@@ -1,0 +1,5 @@
+"""The command line, `rankward`."""
+
+from service.cli.main import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,5 @@
+"""`python -m service.cli`, how `rankward serve` starts its processes."""
+
+from service.cli.main import main
+
+main()

@@ -1,0 +1,94 @@
+"""Commands that run the service: all of it, or one role."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from service.settings import Settings
+
+DataDir = Annotated[Path | None, typer.Option(help="Where the database file lives. [default: .rankward]")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one. [default: 8000]")]
+Workers = Annotated[int | None, typer.Option(help="Worker processes. [default: one per core]")]
+Figure = Annotated[Path, typer.Option(help="PNG to write.")]
+Descriptor = Annotated[int | None, typer.Option(hidden=True)]
+
+SECONDS_BETWEEN_CHECKS = 0.5
+
+
+def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, workers: Workers = None) -> None:
+    """Start everything on this machine: API, dispatcher, worker processes, database."""
+    from service import logs
+    from service.supervisor import Supervisor
+
+    logs.configure("serve")
+    stop = _stop_on_signals()
+    settings = _settings(data_dir=data_dir, host=host, port=port, workers=workers)
+    with Supervisor(settings) as supervisor:
+        console = Console(highlight=False, soft_wrap=True)
+        console.print(f"Rankward listens on {supervisor.url} (documentation at {supervisor.url}/docs)")
+        console.print(f"Data: {settings.url}; workers: {settings.worker_count}; Ctrl-C ends it.")
+        while not stop.wait(SECONDS_BETWEEN_CHECKS):
+            supervisor.check()
+
+
+def api(
+    data_dir: DataDir = None,
+    host: Host = None,
+    port: Port = None,
+    listener: Descriptor = None,
+    lifeline: Descriptor = None,
+) -> None:
+    """Start the API alone, on a migrated database."""
+    from service.api_process import run_api
+    from service.orphans import end_with_parent
+
+    if lifeline is not None:
+        end_with_parent(lifeline)
+    run_api(_settings(data_dir=data_dir, host=host, port=port), listener)
+
+
+def dispatcher(data_dir: DataDir = None, workers: Workers = None, lifeline: Descriptor = None) -> None:
+    """Start the dispatcher alone, with worker processes on this machine."""
+    from service.dispatch.process import run_dispatcher
+    from service.orphans import end_with_parent
+
+    if lifeline is not None:
+        end_with_parent(lifeline)
+    run_dispatcher(_settings(data_dir=data_dir, workers=workers))
+
+
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database to the newest schema (`serve` does this by itself)."""
+    from service.store import migrate as migrations
+
+    settings = _settings(data_dir=data_dir)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    migrations.migrate(settings.url)
+
+
+def demo(data_dir: DataDir = None, figure: Figure = Path("first_look.png")) -> None:
+    """Start a service, run the preset first_look over HTTP, show what came out, stop."""
+    from service import logs
+    from service.cli.demo import show_first_look
+    from service.supervisor import Supervisor
+
+    logs.configure("demo")
+    settings = _settings(data_dir=data_dir, port=0)
+    with Supervisor(settings) as supervisor:
+        show_first_look(supervisor.url, settings, figure)
+
+
+def _settings(**given: object) -> Settings:
+    return Settings.model_validate({**Settings().model_dump(), **{k: v for k, v in given.items() if v is not None}})
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

@@ -1,0 +1,62 @@
+"""How the command line shows experiments: a progress bar while they run, a table of their runs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from service.client import Rankward
+from service.labels import start_label
+
+Json = dict[str, Any]
+_COLUMNS = ("depth", "start", "rate", "steps", "loss", "|entry|", "eff. rank", "outcome")
+
+
+def watch(client: Rankward, experiment: Json, quiet: bool = False) -> Json:
+    """Wait for an experiment under a live bar on standard error; returns it as it ended."""
+    texts = (TextColumn("runs over"), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *texts)
+    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
+        task = bar.add_task(experiment["name"] or experiment["id"], total=experiment["runs"]["total"], note="")
+
+        def show(now: Json) -> None:
+            counts = now["runs"]
+            over = counts["succeeded"] + counts["failed"] + counts["cancelled"]
+            bar.update(task, completed=over, note=f"({counts['running']} running)")
+
+        return client.wait(experiment["id"], show)
+
+
+def failed(experiment: Json) -> bool:
+    """Whether any run of an experiment failed."""
+    return experiment["runs"]["failed"] > 0
+
+
+def runs_table(runs: Sequence[Json]) -> Table:
+    """Runs with the settings that differ most between experiments, and what came out."""
+    table = Table(*_COLUMNS, caption="|entry|: size of the unobserved entry; eff. rank: effective rank", box=SIMPLE)
+    for run in runs:
+        table.add_row(*_row(run))
+    return table
+
+
+def _row(run: Json) -> tuple[str, ...]:
+    spec, summary = run["spec"], run["summary"]
+    entry = summary.get("unobserved_entry")
+    return (
+        str(spec["model"]["depth"]),
+        start_label(spec["init"]),
+        f"{spec['optimizer']['learning_rate']:g}",
+        f"{run['step']:,}",
+        _number(summary.get("loss"), ".2e"),
+        _number(abs(entry) if isinstance(entry, float) else entry, ".4g"),
+        _number(summary.get("effective_rank"), ".5f"),
+        run["outcome"] or run["status"],
+    )
+
+
+def _number(value: Any, form: str) -> str:
+    return format(value, form) if isinstance(value, int | float) else "-" if value is None else str(value)

@@ -1,0 +1,65 @@
+"""The cluster: dask.distributed behind the shape of `concurrent.futures`.
+
+The database holds the truth and slices are idempotent, so all that is asked of a cluster is transport, placement and
+liveness. What dask does beyond that (stealing, retries, killing on memory) is switched off here.
+"""
+
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+import dask
+from distributed import Client, LocalCluster
+
+from workers.records import Batch, Budget, SliceResult
+from workers.slices import run_slice
+
+_CONFIGURATION: dict[str, Any] = {
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.worker-ttl": "60s",
+    "distributed.worker.preload": ["workers.execution"],
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.admin.large-graph-warning-threshold": "1GB",
+}
+
+
+class Cluster(Protocol):
+    """Workers that compute slices."""
+
+    def worker_count(self) -> int:
+        """How many slices can be computed at once."""
+        ...
+
+    def submit(self, batch: Batch, budget: Budget) -> "Future[SliceResult]":
+        """Compute a slice on some worker."""
+        ...
+
+    def close(self) -> None:
+        """Stop the workers."""
+        ...
+
+
+class LocalDaskCluster:
+    """Worker processes on this machine, each with one thread."""
+
+    def __init__(self, workers: int) -> None:
+        dask.config.set(_CONFIGURATION)
+        self._cluster = LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+        )
+        self._client = Client(self._cluster)
+        self._executor = self._client.get_executor(pure=False, retries=0)
+
+    def worker_count(self) -> int:
+        return len(self._cluster.scheduler.workers)
+
+    def submit(self, batch: Batch, budget: Budget) -> "Future[SliceResult]":
+        return self._executor.submit(run_slice, batch, budget)
+
+    def close(self) -> None:
+        self._client.close()
+        self._cluster.close()

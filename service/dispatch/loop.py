@@ -1,0 +1,124 @@
+"""The loop: gather facts, act on the plan, store what comes back. No computing, and no database session kept open."""
+
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from queue import Empty, SimpleQueue
+
+import structlog
+
+from service.dispatch.cluster import Cluster
+from service.dispatch.planner import Facts, Queue, StartSlice, plan
+from service.settings import Settings
+from service.store import leases
+from service.store.database import Database
+from service.store.leases import Lease
+from service.store.slices import apply_slice, fail_slice
+from workers.records import Budget, SliceResult
+
+SECONDS_TO_FINISH = 15.0
+"""How long a stopping dispatcher waits beyond a slice's length for slices in flight."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Dispatcher:
+    """Hands waiting runs to the cluster, slice by slice.
+
+    `run` loops until `stop` is called from another thread (or a signal handler), then stores the slices in flight.
+    """
+
+    database: Database
+    cluster: Cluster
+    settings: Settings
+    _in_flight: dict[str, Lease] = field(default_factory=dict[str, Lease])
+    _done: "SimpleQueue[tuple[Lease, Future[SliceResult]]]" = field(default_factory=SimpleQueue)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _last_served: dict[str, int] = field(default_factory=dict[str, int])
+    _slices: int = 0
+    _renewed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def stop(self) -> None:
+        """Start no more slices."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Dispatch until stopped."""
+        while not self._stopping.is_set():
+            self.tick()
+        self._drain()
+
+    def tick(self) -> None:
+        """Store finished slices (waiting a moment for one), then start what the plan says."""
+        self._store_finished(self.settings.poll_seconds)
+        self._keep_leases()
+        if not self._stopping.is_set():
+            for start in plan(self._facts()):
+                self._start(start)
+
+    def _facts(self) -> Facts:
+        with self.database.reading() as connection:
+            rows = leases.waiting_queues(connection)
+        idle = max(0, self.cluster.worker_count() - len(self._in_flight))
+        return Facts([Queue(**row) for row in rows], idle, self._last_served)
+
+    def _start(self, start: StartSlice) -> None:
+        now, queue = datetime.now(UTC), start.queue
+        with self.database.writing() as connection:
+            lease = leases.lease_runs(
+                connection, queue.batch_key, queue.batch_limit, start.runs, self._lease_end(now), now
+            )
+        if lease is None:
+            return
+        self._slices += 1
+        self._last_served[queue.batch_key] = self._slices
+        self._in_flight[lease.token] = lease
+        future = self.cluster.submit(lease.batch, Budget(self.settings.slice_seconds))
+        future.add_done_callback(lambda done: self._done.put((lease, done)))
+
+    def _store_finished(self, wait_seconds: float) -> None:
+        try:
+            self._store(*self._done.get(timeout=wait_seconds))
+            while True:
+                self._store(*self._done.get_nowait())
+        except Empty:
+            return
+
+    def _store(self, lease: Lease, future: "Future[SliceResult]") -> None:
+        now, error = datetime.now(UTC), future.exception()
+        with self.database.writing() as connection:
+            if error is None:
+                apply_slice(connection, lease, future.result(), now)
+            else:
+                fail_slice(connection, lease, _describe(error), self.settings.most_attempts, now)
+        del self._in_flight[lease.token]
+        if error is not None:
+            _log.error("slice failed", runs=len(lease.run_ids), error=_describe(error))
+
+    def _keep_leases(self) -> None:
+        now = datetime.now(UTC)
+        if (now - self._renewed_at).total_seconds() < self.settings.lease_seconds / 4:
+            return
+        with self.database.writing() as connection:
+            leases.renew_leases(connection, list(self._in_flight), self._lease_end(now))
+            released = leases.release_expired(connection, now)
+        self._renewed_at = now
+        if released:
+            _log.warning("leases expired", runs=released)
+
+    def _drain(self) -> None:
+        deadline = datetime.now(UTC) + timedelta(seconds=self.settings.slice_seconds + SECONDS_TO_FINISH)
+        while self._in_flight and datetime.now(UTC) < deadline:
+            self._store_finished(self.settings.poll_seconds)
+        with self.database.writing() as connection:
+            for token in self._in_flight:
+                leases.release_lease(connection, token)
+
+    def _lease_end(self, now: datetime) -> datetime:
+        return now + timedelta(seconds=self.settings.lease_seconds)
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,78 @@
+"""The planner: facts in, instructions out. Pure, so that every decision can be tested without a cluster."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+MOST_RUNS_PER_BATCH = 4096
+NUMBERS_PER_BATCH = 2**19
+"""State numbers of one batch: 4 MiB in float64, about what stays in a core's cache between two steps."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Waiting runs that may share a batch.
+
+    Attributes:
+        batch_limit: the most runs one batch may hold, set after a batch of these failed.
+        waiting: how many runs wait.
+        first_run: the oldest one's id.
+        state_numbers: size of one run's state.
+    """
+
+    batch_key: str
+    batch_limit: int | None
+    waiting: int
+    first_run: int
+    state_numbers: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the dispatcher knows.
+
+    Attributes:
+        idle_workers: how many workers have nothing to do.
+        last_served: for each batch key, the number of the slice that last served it; later is larger.
+    """
+
+    queues: Sequence[Queue]
+    idle_workers: int
+    last_served: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class StartSlice:
+    """Lease at most `runs` runs of a queue and send them to a worker."""
+
+    queue: Queue
+    runs: int
+
+
+def plan(facts: Facts) -> list[StartSlice]:
+    """Share the idle workers out among the queues.
+
+    Queues are served in turn, the one that has waited longest first, each with a worker of its own. Only workers that
+    are left over then split a queue: two half batches take almost as long as one whole.
+    """
+    turns = sorted(facts.queues, key=lambda queue: (facts.last_served.get(queue.batch_key, -1), queue.first_run))
+    shares = [0] * len(turns)
+    for worker in range(facts.idle_workers if turns else 0):
+        shares[worker % len(turns)] += 1
+    return [start for queue, share in zip(turns, shares, strict=True) for start in _split(queue, share)]
+
+
+def largest_batch(queue: Queue) -> int:
+    """The most runs of a queue that one slice should carry."""
+    fitting = max(1, min(MOST_RUNS_PER_BATCH, NUMBERS_PER_BATCH // queue.state_numbers))
+    return fitting if queue.batch_limit is None else min(fitting, queue.batch_limit)
+
+
+def _split(queue: Queue, workers: int) -> list[StartSlice]:
+    starts: list[StartSlice] = []
+    waiting = queue.waiting
+    for left in range(workers, 0, -1):
+        runs = min(largest_batch(queue), -(-waiting // left))
+        if runs > 0:
+            starts.append(StartSlice(queue, runs))
+        waiting -= runs
+    return starts

@@ -1,0 +1,36 @@
+"""The dispatcher's process: a lock, a cluster, the loop, and a clean end on a signal."""
+
+import signal
+
+import structlog
+
+from service import logs
+from service.dispatch.cluster import LocalDaskCluster
+from service.dispatch.loop import Dispatcher
+from service.locks import hold
+from service.settings import Settings
+from service.store import leases
+from service.store.database import Database
+
+SECONDS_FOR_PREDECESSOR = 60.0
+"""How long a dispatcher waits for the one before it to store its slices in flight and end."""
+
+_log = structlog.get_logger(__name__)
+
+
+def run_dispatcher(settings: Settings) -> None:
+    """Dispatch until SIGINT or SIGTERM, then store the slices in flight and return."""
+    logs.configure("dispatcher")
+    lock = hold(settings.data_dir, "dispatcher", SECONDS_FOR_PREDECESSOR)
+    database = Database(settings.url)
+    with database.writing() as connection:
+        released = leases.release_all(connection)  # the lock says that nobody else computes them
+    cluster = LocalDaskCluster(settings.worker_count)
+    dispatcher = Dispatcher(database, cluster, settings)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: dispatcher.stop())
+    _log.info("dispatching", workers=settings.worker_count, resumed_runs=released)
+    dispatcher.run()
+    cluster.close()
+    database.close()
+    lock.release()

@@ -1,0 +1,58 @@
+"""Domain errors: what can go wrong, free of HTTP. Each docstring is the sentence a caller reads as the title."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One mistake in a payload.
+
+    Attributes:
+        pointer: JSON pointer (RFC 6901) of the field to change, "" for the whole payload.
+        detail: a sentence that says what to do.
+    """
+
+    pointer: str
+    detail: str
+
+
+class RankwardError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class InvalidPayload(RankwardError):
+    """The payload is not valid"""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(error.detail for error in errors[:3]))
+        self.errors = tuple(errors)
+
+
+class PayloadTooLarge(RankwardError):
+    """The payload is too large"""
+
+
+class NotFound(RankwardError):
+    """There is no such thing"""
+
+
+class IdempotencyConflict(RankwardError):
+    """The idempotency key was used with another body"""
+
+
+class NotReady(RankwardError):
+    """The service is not ready"""
+
+
+class NotAvailable(RankwardError):
+    """This cannot be answered now"""
+
+
+def json_pointer(path: Sequence[str | int]) -> str:
+    """The JSON pointer of a path (RFC 6901)."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)

@@ -1,0 +1,81 @@
+"""|Unobserved entry| against loss, one panel per depth, coloured by steps: Figure 1 of Razin and Cohen 2020."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MOST_LEGEND_ENTRIES = 8
+MARKED_POINTS = 12
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One run's trajectory.
+
+    Attributes:
+        depth: which panel it belongs to.
+        label: runs with the same label share a marker.
+        step, loss, entry: (points,).
+    """
+
+    depth: int
+    label: str
+    step: npt.NDArray[Any]
+    loss: npt.NDArray[Any]
+    entry: npt.NDArray[Any]
+
+
+def draw_unobserved_entry(curves: Sequence[Curve]) -> bytes:
+    """The figure as PNG."""
+    depths = sorted({curve.depth for curve in curves})
+    labels = sorted({curve.label for curve in curves})
+    norm = LogNorm(1, max(2.0, max(float(curve.step[-1]) for curve in curves)))
+    figure = Figure(figsize=(1.2 + 4.2 * len(depths), 4.2), layout="constrained", dpi=150)
+    panels = figure.subplots(1, len(depths), squeeze=False)[0]
+    for panel, depth in zip(panels, depths, strict=True):
+        for curve in curves:
+            if curve.depth == depth:
+                _draw_curve(panel, curve, _MARKERS[labels.index(curve.label) % len(_MARKERS)], norm)
+        _finish_panel(panel, depth)
+    panels[0].set_ylabel("|unobserved entry|")
+    if len(labels) <= MOST_LEGEND_ENTRIES:
+        _add_legend(panels[-1], labels)
+    figure.colorbar(ScalarMappable(norm, "viridis"), ax=list(panels), label="steps")
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def _draw_curve(panel: Axes, curve: Curve, marker: str, norm: LogNorm) -> None:
+    size = np.abs(curve.entry)
+    panel.plot(curve.loss, size, color="0.8", linewidth=0.8, zorder=1)
+    colour = {"c": np.maximum(curve.step, 1), "norm": norm, "cmap": "viridis"}
+    panel.scatter(curve.loss, size, s=2, zorder=2, **colour)
+    marked = np.unique(np.linspace(0, len(size) - 1, MARKED_POINTS).astype(int))
+    colour["c"] = colour["c"][marked]
+    panel.scatter(
+        curve.loss[marked], size[marked], s=22, marker=marker, linewidths=0.4, edgecolors="0.2", zorder=3, **colour
+    )
+
+
+def _finish_panel(panel: Axes, depth: int) -> None:
+    panel.set_title(f"depth {depth}")
+    panel.set_xlabel("loss")
+    panel.set_xscale("log")
+    panel.invert_xaxis()
+    panel.grid(alpha=0.25)
+
+
+def _add_legend(panel: Axes, labels: Sequence[str]) -> None:
+    for label, marker in zip(labels, _MARKERS, strict=False):
+        panel.scatter([], [], s=22, marker=marker, color="0.5", edgecolors="0.2", linewidths=0.4, label=label)
+    panel.legend(title="start", fontsize="small", loc="upper left")

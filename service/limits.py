@@ -1,0 +1,39 @@
+"""Limits: what one run may ask for, and how a refusal says so."""
+
+from math import prod
+
+from service.settings import Limits
+from workers.costs import most_points, trained_numbers
+from workers.specs import RunSpec
+from workers.specs.problems import observation_count, observes_entries
+
+Violation = tuple[tuple[str, ...], str]
+
+
+def exceeded(what: str, value: int, limits: Limits, name: str) -> str:
+    """The sentence of a refusal: what was asked, the limit, and the variable that raises it."""
+    return (
+        f"{what} {value:,}, above the limit {name} of {getattr(limits, name):,}; "
+        f"ask for less, or raise the limit by starting the service with RANKWARD_{name.upper()}."
+    )
+
+
+def first_violation(spec: RunSpec, limits: Limits) -> Violation | None:
+    """The first limit that a run exceeds: the path of the field to change, and the sentence."""
+    checks = (
+        (("stop", "max_steps"), "The steps of this run are", spec.stop.max_steps, "max_steps_per_run"),
+        (("problem",), "The entries of this product are", prod(spec.problem.shape), "max_product_entries"),
+        (("model",), "The trained numbers of this run are", trained_numbers(spec), "max_trained_numbers"),
+        (("problem",), "The numbers that describe these observations are", _observed(spec), "max_observed_numbers"),
+    )
+    for path, what, value, name in checks:
+        if value > getattr(limits, name):
+            return path, exceeded(what, value, limits, name)
+    if (points := most_points(spec)) > limits.max_points_per_run:
+        return ("record",), exceeded("The points this run may record are", points, limits, "max_points_per_run")
+    return None
+
+
+def _observed(spec: RunSpec) -> int:
+    entries = prod(spec.problem.shape)
+    return entries if observes_entries(spec.problem) else observation_count(spec.problem) * entries

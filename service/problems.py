@@ -1,0 +1,86 @@
+"""Problem documents (RFC 9457): the one place where domain errors meet HTTP."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from service.errors import (
+    FieldError,
+    IdempotencyConflict,
+    InvalidPayload,
+    NotAvailable,
+    NotFound,
+    NotReady,
+    PayloadTooLarge,
+    RankwardError,
+    json_pointer,
+)
+from service.schemas import Problem
+
+MEDIA_TYPE = "application/problem+json"
+
+_STATUS: dict[type[RankwardError], tuple[int, str]] = {
+    InvalidPayload: (422, "invalid-payload"),
+    IdempotencyConflict: (422, "idempotency-conflict"),
+    PayloadTooLarge: (413, "payload-too-large"),
+    NotFound: (404, "not-found"),
+    NotAvailable: (409, "not-available"),
+    NotReady: (503, "not-ready"),
+}
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": description, "content": {MEDIA_TYPE: {}}}
+    for status, description in ((404, "No such thing"), (422, "Not valid"))
+}
+"""What routes document besides their success."""
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of an application with a problem document."""
+    app.add_exception_handler(RankwardError, _domain_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _problem(
+    status: int, kind: str, title: str, detail: str, errors: Sequence[FieldError] = (), headers: Any = None
+) -> JSONResponse:
+    content: dict[str, Any] = {"type": f"urn:rankward:{kind}", "title": title, "status": status, "detail": detail}
+    if errors:
+        content["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in errors]
+    return JSONResponse(content, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _domain_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RankwardError)
+    status, kind = _STATUS[type(error)]
+    errors = error.errors if isinstance(error, InvalidPayload) else ()
+    return _problem(status, kind, type(error).__doc__ or kind, error.detail, errors)
+
+
+def _invalid_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    found = [FieldError(json_pointer(one["loc"][1:]), _query_advice(one)) for one in error.errors()]
+    return _domain_error(request, InvalidPayload(found))
+
+
+def _query_advice(error: dict[str, Any]) -> str:
+    if error["type"] == "extra_forbidden":
+        return f"There is no parameter {error['loc'][-1]!r} here; see /docs for those there are."
+    return error["msg"]
+
+
+def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    detail = {404: "There is nothing at this path; see /docs.", 405: "This path does not take this method; see /docs."}
+    text = detail.get(error.status_code, str(error.detail))
+    return _problem(error.status_code, "http", str(error.detail), text, headers=error.headers)
+
+
+def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
+    return _problem(500, "internal", "Internal error", "Something went wrong on our side; the log has the traceback.")

@@ -1,0 +1,1 @@
+"""Routes: from HTTP to use cases and back, nothing else."""

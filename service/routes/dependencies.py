@@ -1,0 +1,35 @@
+"""What routes are given: the database, the limits, and a body within its size limit."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from service.errors import PayloadTooLarge
+from service.limits import exceeded
+from service.settings import Limits
+from service.store.database import Database
+
+
+def get_database(request: Request) -> Database:
+    """The application's database."""
+    return request.app.state.database
+
+
+def get_limits(request: Request) -> Limits:
+    """The application's limits."""
+    return request.app.state.limits
+
+
+async def get_body(request: Request) -> bytes:
+    """The whole body; reading stops at the limit, so that a huge one costs neither memory nor time."""
+    limits, body = get_limits(request), bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limits.max_body_bytes:
+            raise PayloadTooLarge(exceeded("The bytes of this body are at least", len(body), limits, "max_body_bytes"))
+    return bytes(body)
+
+
+DatabaseDependency = Annotated[Database, Depends(get_database)]
+LimitsDependency = Annotated[Limits, Depends(get_limits)]
+BodyDependency = Annotated[bytes, Depends(get_body)]

@@ -1,0 +1,15 @@
+"""/v1/experiments/{id}/figures"""
+
+from fastapi import APIRouter, Response
+
+from service.problems import RESPONSES
+from service.routes.dependencies import DatabaseDependency, LimitsDependency
+from service.use_cases.figures import unobserved_entry_figure
+
+router = APIRouter(prefix="/v1/experiments/{experiment_id}/figures", tags=["figures"], responses=RESPONSES)
+
+
+@router.get("/unobserved_entry.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+def unobserved_entry(database: DatabaseDependency, limits: LimitsDependency, experiment_id: str) -> Response:
+    """Draw |unobserved entry| against loss for the runs of an experiment, coloured by steps."""
+    return Response(unobserved_entry_figure(database, experiment_id, limits), media_type="image/png")

@@ -1,0 +1,70 @@
+"""/v1/runs"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.problems import RESPONSES
+from service.routes.dependencies import DatabaseDependency
+from service.schemas import Page, Run, RunStatus, Trajectory
+from service.store.runs import RunSelection
+from service.use_cases import runs
+from service.use_cases.paging import from_cursor
+
+router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=RESPONSES)
+
+
+class ListParameters(BaseModel):
+    """Query of a list of runs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    experiment_id: str | None = None
+    status: RunStatus | None = None
+    cursor: str | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class TrajectoryParameters(BaseModel):
+    """Query of a trajectory."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metrics: Annotated[str | None, Field(description="Names, separated by commas; all when left out.")] = None
+    from_step: Annotated[int | None, Field(ge=0)] = None
+    to_step: Annotated[int | None, Field(ge=0)] = None
+
+
+@router.get("")
+def list_all(database: DatabaseDependency, query: Annotated[ListParameters, Query()]) -> Page[Run]:
+    """List runs in the order of submission."""
+    selection = RunSelection(query.experiment_id, query.status, from_cursor(query.cursor))
+    return runs.list_runs(database, selection, query.limit)
+
+
+@router.get("/{run_id}")
+def get(database: DatabaseDependency, run_id: str) -> Run:
+    """Get one run."""
+    return runs.get_run(database, run_id)
+
+
+@router.post("/{run_id}/cancel", status_code=202)
+def cancel(database: DatabaseDependency, run_id: str) -> Run:
+    """Cancel a run unless it is over; points recorded so far stay."""
+    return runs.cancel_run(database, run_id)
+
+
+@router.get("/{run_id}/trajectory", response_model=Trajectory)
+def trajectory(database: DatabaseDependency, run_id: str, query: Annotated[TrajectoryParameters, Query()]) -> Response:
+    """Get the recorded points of a run as columns."""
+    metrics = None if query.metrics is None else [name for name in query.metrics.split(",") if name]
+    found = runs.get_trajectory(database, run_id, metrics, query.from_step, query.to_step)
+    return Response(found.model_dump_json(), media_type="application/json")
+
+
+@router.get("/{run_id}/factors", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
+def factors(database: DatabaseDependency, run_id: str) -> Response:
+    """Get the factors as they stand, as an .npz file with arrays factor_0, factor_1, ..."""
+    headers = {"Content-Disposition": f'attachment; filename="{run_id}.npz"'}
+    return Response(runs.get_factors(database, run_id), media_type="application/zip", headers=headers)

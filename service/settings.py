@@ -1,0 +1,49 @@
+"""Settings, from RANKWARD_* variables; every limit has its name, its default and its meaning here."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Limits(BaseSettings):
+    """What one request may ask for. A refusal names the limit and the variable that raises it."""
+
+    model_config = SettingsConfigDict(env_prefix="RANKWARD_", frozen=True)
+
+    max_body_bytes: int = Field(16 * 2**20, description="Bytes of one request body.")
+    max_runs_per_experiment: int = Field(20_000, description="Runs that one sweep may expand to.")
+    max_steps_per_run: int = Field(10**12, description="Steps that one run may take.")
+    max_points_per_run: int = Field(20_000, description="Points that one run may record.")
+    max_product_entries: int = Field(250_000, description="Entries (rows x columns) of the factorised matrix.")
+    max_trained_numbers: int = Field(2_000_000, description="Entries of all factors of one run.")
+    max_runs_per_figure: int = Field(500, description="Runs that one figure may hold.")
+    max_observed_numbers: int = Field(20_000_000, description="Numbers that describe one problem's observations.")
+
+
+class Settings(BaseSettings):
+    """Where things are and how the service is run."""
+
+    model_config = SettingsConfigDict(env_prefix="RANKWARD_", frozen=True)
+
+    data_dir: Path = Field(Path(".rankward"), description="Directory of the database file and of the locks.")
+    database_url: str | None = Field(None, description="SQLAlchemy URL; SQLite in the data directory when not set.")
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
+    workers: int | None = Field(None, ge=1, description="Worker processes; one per core when not set.")
+    slice_seconds: float = Field(2.0, gt=0, le=60, description="Seconds of descent in one slice.")
+    poll_seconds: float = Field(0.1, gt=0, description="How often an idle dispatcher looks for runs.")
+    lease_seconds: float = Field(60.0, gt=0, description="How long a lease on runs holds without renewal.")
+    most_attempts: int = Field(3, ge=1, description="Slices in which one run alone may fail before it is given up.")
+
+    @cached_property
+    def url(self) -> str:
+        """The database's SQLAlchemy URL."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'rankward.db').absolute()}"
+
+    @property
+    def worker_count(self) -> int:
+        """Worker processes to start."""
+        return self.workers or len(os.sched_getaffinity(0))

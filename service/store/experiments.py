@@ -1,0 +1,73 @@
+"""Experiments in the store."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.store.tables import RUN_STATUSES, UNFINISHED, experiments, runs
+
+Row = Mapping[str, Any]
+
+
+def insert_experiment(connection: sa.Connection, values: Mapping[str, Any], run_rows: Sequence[Row]) -> None:
+    """Write an experiment and all its runs."""
+    key = connection.execute(sa.insert(experiments).values(values)).inserted_primary_key
+    assert key is not None
+    connection.execute(sa.insert(runs), [{**row, "experiment_id": key[0]} for row in run_rows])
+
+
+def find_experiment(connection: sa.Connection, public_id: str) -> Row | None:
+    """The experiment's row with its run counts, None when there is none."""
+    return _first(connection, sa.select(experiments).where(experiments.c.public_id == public_id))
+
+
+def find_by_idempotency_key(connection: sa.Connection, key: str) -> Row | None:
+    """The experiment that was submitted under a key."""
+    return _first(connection, sa.select(experiments).where(experiments.c.idempotency_key == key))
+
+
+def list_experiments(connection: sa.Connection, before_id: int | None, limit: int) -> list[Row]:
+    """Newest first, those older than `before_id` when it is given."""
+    query = sa.select(experiments).order_by(experiments.c.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(experiments.c.id < before_id)
+    return _with_counts(connection, connection.execute(query).mappings().all())
+
+
+def cancel_runs(connection: sa.Connection, experiment_id: int, now: datetime) -> int:
+    """End every unfinished run of an experiment as cancelled; a slice in flight loses its lease and changes nothing."""
+    return _cancel(connection, runs.c.experiment_id == experiment_id, now)
+
+
+def cancel_run(connection: sa.Connection, run_id: int, now: datetime) -> int:
+    """End one run as cancelled unless it is over."""
+    return _cancel(connection, runs.c.id == run_id, now)
+
+
+def delete_experiment(connection: sa.Connection, experiment_id: int) -> None:
+    """Remove an experiment with its runs and all they left behind."""
+    connection.execute(sa.delete(experiments).where(experiments.c.id == experiment_id))
+
+
+def _cancel(connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime) -> int:
+    cancelled = {"status": "cancelled", "finished_at": now, "lease_token": None, "leased_until": None}
+    return connection.execute(sa.update(runs).where(which, runs.c.status.in_(UNFINISHED)).values(cancelled)).rowcount
+
+
+def _first(connection: sa.Connection, query: sa.Select[Any]) -> Row | None:
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _with_counts(connection, [row])[0]
+
+
+def _with_counts(connection: sa.Connection, rows: Sequence[Any]) -> list[Row]:
+    query = (
+        sa.select(runs.c.experiment_id, runs.c.status, sa.func.count())
+        .where(runs.c.experiment_id.in_([row["id"] for row in rows]))
+        .group_by(runs.c.experiment_id, runs.c.status)
+    )
+    counts = {row["id"]: dict.fromkeys(RUN_STATUSES, 0) for row in rows}
+    for experiment_id, status, count in connection.execute(query):
+        counts[experiment_id][status] = count
+    return [{**row, "counts": counts[row["id"]]} for row in rows]

@@ -1,0 +1,129 @@
+"""Slices: how the result of one is stored, in one transaction and only while its lease holds."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.store.leases import Lease
+from service.store.tables import checkpoints, runs, summaries
+from service.store.trajectories import insert_points, summary_values
+from workers.records import RunProgress, SliceResult
+
+Changes = dict[str, Any]
+_CHANGED = ("status", "outcome", "error", "step", "finished_at", "engine", "device")
+
+
+def apply_slice(connection: sa.Connection, lease: Lease, result: SliceResult, now: datetime) -> int:
+    """Store a slice: points, checkpoints, summaries and outcomes of the runs that still carry the lease's token.
+
+    Returns:
+        How many runs were stored; applying the same result again stores none.
+    """
+    held = _held(connection, lease)
+    members = {member: run_id for member, run_id in enumerate(lease.run_ids) if run_id in held}
+    if not members:
+        return 0
+    insert_points(connection, members, result.points)
+    stored = [(run_id, result.progress[member]) for member, run_id in members.items()]
+    _upsert(connection, checkpoints, [_checkpoint(run_id, progress) for run_id, progress in stored])
+    _upsert_summaries(connection, stored, result)
+    _update_runs(connection, [_run_changes(run_id, progress, result, now) for run_id, progress in stored])
+    return len(members)
+
+
+def fail_slice(connection: sa.Connection, lease: Lease, error: str, most_attempts: int, now: datetime) -> int:
+    """A batch that could not be computed: try its halves, and give up a run that keeps failing alone.
+
+    Returns:
+        How many runs were given up.
+    """
+    held = _held(connection, lease)
+    if not held:
+        return 0
+    mine, freed = runs.c.id.in_(held), {"lease_token": None, "leased_until": None}
+    if len(lease.run_ids) > 1:
+        half = (len(lease.run_ids) + 1) // 2
+        connection.execute(sa.update(runs).where(mine).values({**freed, "batch_limit": half}))
+        return 0
+    connection.execute(sa.update(runs).where(mine).values({**freed, "attempts": runs.c.attempts + 1}))
+    given_up = {"status": "failed", "error": error, "finished_at": now}
+    hopeless = sa.and_(mine, runs.c.attempts >= most_attempts)
+    return connection.execute(sa.update(runs).where(hopeless).values(given_up)).rowcount
+
+
+def _held(connection: sa.Connection, lease: Lease) -> set[int]:
+    return set(connection.scalars(sa.select(runs.c.id).where(runs.c.lease_token == lease.token)))
+
+
+def _checkpoint(run_id: int, progress: RunProgress) -> Changes | None:
+    checkpoint = progress.checkpoint
+    if checkpoint is None:
+        return None
+    return {
+        "run_id": run_id,
+        "step": checkpoint.step,
+        "state": checkpoint.state.tobytes(),
+        "milestones": checkpoint.milestones.tobytes(),
+    }
+
+
+def _upsert_summaries(
+    connection: sa.Connection, stored: Sequence[tuple[int, RunProgress]], result: SliceResult
+) -> None:
+    """Milestones of every run; metrics only of runs that recorded a point in this slice."""
+    full: list[Changes | None] = []
+    brief: list[Changes | None] = []
+    for run_id, progress in stored:
+        if progress.checkpoint is None:
+            continue
+        values = {"run_id": run_id, **progress.summary}
+        if progress.last_point is None:
+            brief.append(values)
+        else:
+            full.append({**values, **summary_values(result.points, progress.last_point)})
+    _upsert(connection, summaries, full)
+    _upsert(connection, summaries, brief)
+
+
+def _run_changes(run_id: int, progress: RunProgress, result: SliceResult, now: datetime) -> Changes:
+    over = progress.outcome is not None or progress.error is not None
+    status = "failed" if progress.error is not None else "succeeded" if over else "running"
+    return {
+        "key": run_id,
+        "seconds": result.seconds,
+        "new_status": status,
+        "new_outcome": progress.outcome,
+        "new_error": progress.error,
+        "new_step": progress.checkpoint.step if progress.checkpoint else 0,
+        "new_finished_at": now if over else None,
+        "new_engine": result.engine,
+        "new_device": result.device,
+    }
+
+
+def _update_runs(connection: sa.Connection, changes: Sequence[Changes]) -> None:
+    statement = (
+        sa.update(runs)
+        .where(runs.c.id == sa.bindparam("key"))
+        .values(
+            compute_seconds=runs.c.compute_seconds + sa.bindparam("seconds"),
+            lease_token=None,
+            leased_until=None,
+            batch_limit=None,
+            attempts=0,
+            **{name: sa.bindparam(f"new_{name}") for name in _CHANGED},
+        )
+    )
+    connection.execute(statement, list(changes))
+
+
+def _upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any] | None]) -> None:
+    values = [row for row in rows if row is not None]
+    if not values:
+        return
+    insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    changed = {name: insert.excluded[name] for name in values[0] if name != "run_id"}
+    connection.execute(insert.on_conflict_do_update(index_elements=["run_id"], set_=changed), values)

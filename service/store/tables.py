@@ -1,0 +1,152 @@
+"""The schema: experiments, their runs, and what the runs left behind."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+from workers.columns import METRICS, ColumnKind
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment in UTC; SQLite, which has no time zones, holds it without one."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+RUN_STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
+UNFINISHED = ("queued", "running")
+_TYPES: dict[ColumnKind, type[Any]] = {"float": sa.Double, "integer": sa.Integer, "vector": sa.JSON}
+
+
+def _metric_columns() -> list[sa.Column[Any]]:
+    return [sa.Column(name, _TYPES[kind]) for name, kind in METRICS.items()]
+
+
+def _run_id() -> sa.Column[int]:
+    return sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False)
+
+
+experiments = sa.Table(
+    "experiments",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("public_id", sa.String(36), nullable=False, unique=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("tags", sa.JSON, nullable=False),
+    sa.Column("run", sa.JSON, nullable=False),
+    sa.Column("sweep", sa.JSON, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("idempotency_key", sa.String(255), unique=True),
+    sa.Column("body_digest", sa.String(64), nullable=False),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("public_id", sa.String(36), nullable=False, unique=True),
+    sa.Column("experiment_id", sa.ForeignKey("experiments.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("index", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(9), nullable=False),
+    sa.Column("outcome", sa.String(16)),
+    sa.Column("error", sa.Text),
+    sa.Column("step", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("started_at", UtcTime),
+    sa.Column("finished_at", UtcTime),
+    sa.Column("compute_seconds", sa.Double, nullable=False, server_default="0"),
+    sa.Column("engine", sa.String(16)),
+    sa.Column("device", sa.String(64)),
+    # The spec: whole, and by the fields that people filter on.
+    sa.Column("spec", sa.JSON, nullable=False),
+    sa.Column("problem_kind", sa.String(32), nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("columns", sa.Integer, nullable=False),
+    sa.Column("model_kind", sa.String(32), nullable=False),
+    sa.Column("depth", sa.Integer),
+    sa.Column("init_kind", sa.String(16), nullable=False),
+    sa.Column("init_std", sa.Double),
+    sa.Column("init_std_of", sa.String(16)),
+    sa.Column("init_scale", sa.Double),
+    sa.Column("balanced", sa.Boolean),
+    sa.Column("determinant", sa.String(16)),
+    sa.Column("optimizer_kind", sa.String(32), nullable=False),
+    sa.Column("learning_rate", sa.Double),
+    sa.Column("max_steps", sa.BigInteger),
+    sa.Column("loss_below", sa.Double),
+    sa.Column("loss_kind", sa.String(16), nullable=False),
+    sa.Column("precision", sa.String(16), nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    # The way through slices.
+    sa.Column("batch_key", sa.String(255), nullable=False),
+    sa.Column("state_numbers", sa.Integer, nullable=False),
+    sa.Column("batch_limit", sa.Integer),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("lease_token", sa.String(36)),
+    sa.Column("leased_until", UtcTime),
+    sa.UniqueConstraint("experiment_id", "index"),
+    sa.Index(None, "experiment_id", "status"),
+    sa.Index(None, "depth", "learning_rate"),
+    sa.Index(None, "lease_token"),
+)
+
+_waiting = sa.and_(runs.c.status.in_(UNFINISHED), runs.c.lease_token.is_(None))
+sa.Index(
+    "ix_runs_waiting",
+    runs.c.batch_key,
+    runs.c.batch_limit,
+    runs.c.id,
+    sqlite_where=_waiting,
+    postgresql_where=_waiting,
+)
+
+summaries = sa.Table(
+    "run_summaries",
+    metadata,
+    _run_id(),
+    sa.Column("steps", sa.BigInteger, nullable=False),
+    sa.Column("time", sa.Double),
+    sa.Column("determinant_sign_changed_at", sa.BigInteger),
+    sa.Column("first_step_below", sa.JSON, nullable=False),
+    *_metric_columns(),
+)
+
+checkpoints = sa.Table(
+    "checkpoints",
+    metadata,
+    _run_id(),
+    sa.Column("step", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.LargeBinary, nullable=False),
+    sa.Column("milestones", sa.LargeBinary, nullable=False),
+)
+
+trajectory_points = sa.Table(
+    "trajectory_points",
+    metadata,
+    _run_id(),
+    sa.Column("step", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("time", sa.Double),
+    *_metric_columns(),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,151 @@
+"""The supervisor behind `rankward serve`: one API process, one dispatcher process, restarted when they fall."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import structlog
+
+from service.errors import RankwardError
+from service.locks import hold
+from service.settings import Settings
+from service.store.migrate import migrate
+
+SECONDS_FOR_PORT = 5.0
+"""How long a port may still be held by a server that is going away."""
+
+SECONDS_TO_BE_READY = 30.0
+SECONDS_TO_END = 30.0
+MOST_RESTARTS, RESTART_WINDOW_SECONDS = 5, 60.0
+
+_log = structlog.get_logger(__name__)
+
+
+class CannotServe(RankwardError):
+    """The service cannot run"""
+
+
+@dataclass
+class _Child:
+    """One role's process and when it was restarted."""
+
+    role: str
+    command: list[str]
+    inherited: tuple[int, ...]
+    process: "subprocess.Popen[bytes] | None" = None
+    restarts: "deque[float]" = field(default_factory=lambda: deque(maxlen=MOST_RESTARTS))
+
+    def start(self) -> None:
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        # A session of its own: Ctrl-C reaches the supervisor alone, which then ends its children in order.
+        self.process = subprocess.Popen(
+            self.command, pass_fds=self.inherited, env=environment, start_new_session=True, stdin=subprocess.DEVNULL
+        )
+
+    def fell(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    def restart(self) -> None:
+        now = time.monotonic()
+        self.restarts.append(now)
+        if len(self.restarts) == MOST_RESTARTS and now - self.restarts[0] < RESTART_WINDOW_SECONDS:
+            raise CannotServe(
+                f"The {self.role} process ended {MOST_RESTARTS} times within a minute; see the log above."
+            )
+        _log.warning("process ended, starting it again", child=self.role)
+        self.start()
+
+    def end(self) -> None:
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Supervisor:
+    """Runs the whole service on one machine; use as a context manager.
+
+    Attributes:
+        url: where the API listens.
+
+    Raises:
+        AlreadyRunning: the data directory belongs to a running service.
+        CannotServe: the port is taken, or a process does not stay up.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __enter__(self) -> "Supervisor":
+        settings = self._settings
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = hold(settings.data_dir, "serve", SECONDS_FOR_PORT)
+        listener = _bind(settings.host, settings.port)
+        self.url = "http://{}:{}".format(*listener.getsockname()[:2])
+        migrate(settings.url)
+        lifeline, self._lifeline_end = os.pipe()
+        self._children = [
+            _child("api", settings, lifeline, listener.fileno()),
+            _child("dispatcher", settings, lifeline),
+        ]
+        self._open: list[Any] = [listener]
+        for child in self._children:
+            child.start()
+        self._wait_until_ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in reversed(self._children):
+            child.end()
+        os.close(self._lifeline_end)
+        for one in self._open:
+            one.close()
+        self._lock.release()
+
+    def check(self) -> None:
+        """Start again what has fallen; call this every second or so."""
+        for child in self._children:
+            if child.fell():
+                child.restart()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + SECONDS_TO_BE_READY
+        while time.monotonic() < deadline:
+            try:
+                if httpx2.get(f"{self.url}/readyz", timeout=1).status_code == 200:
+                    return
+            except httpx2.TransportError:
+                pass
+            self.check()
+            time.sleep(0.02)
+        raise CannotServe(f"The API was not ready within {SECONDS_TO_BE_READY:.0f} seconds; see the log above.")
+
+
+def _child(role: str, settings: Settings, lifeline: int, listener: int | None = None) -> _Child:
+    command = [sys.executable, "-m", "service.cli", role, "--data-dir", str(settings.data_dir)]
+    command += ["--lifeline", str(lifeline)]
+    if listener is None:
+        command += ["--workers", str(settings.worker_count)]
+        return _Child(role, command, (lifeline,))
+    return _Child(role, [*command, "--listener", str(listener)], (lifeline, listener))
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    deadline = time.monotonic() + SECONDS_FOR_PORT
+    while True:
+        try:
+            return socket.create_server((host, port), backlog=2048)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise CannotServe(f"Cannot listen on {host}:{port} ({error.strerror}); take another --port.") from None
+            time.sleep(0.1)

@@ -1,0 +1,149 @@
+"""Experiments: submit, look at, cancel, delete."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy.exc import IntegrityError
+
+from service.errors import FieldError, IdempotencyConflict, InvalidPayload, NotFound
+from service.ids import new_id
+from service.schemas import Cost, DryRun, Experiment, ExperimentDetail, ExperimentRequest, Page, RunCounts
+from service.settings import Limits
+from service.store import experiments as store
+from service.store.database import Database
+from service.use_cases.paging import from_cursor, page_of
+from service.use_cases.payloads import parse_runs
+from service.use_cases.run_rows import run_row
+from workers.costs import most_points, multiply_adds_per_step
+
+MOST_KEY_CHARACTERS = 255
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A stored experiment, and whether this request is the one that stored it."""
+
+    experiment: Experiment
+    is_new: bool
+
+
+def dry_run(request: ExperimentRequest, limits: Limits) -> DryRun:
+    """What an experiment would cost; raises what `submit` would raise."""
+    specs = parse_runs(request, limits)
+    return DryRun(
+        runs=len(specs),
+        cost=Cost(
+            max_steps=sum(spec.stop.max_steps for spec in specs),
+            max_points=sum(most_points(spec) for spec in specs),
+            max_multiply_adds=sum(spec.stop.max_steps * multiply_adds_per_step(spec) for spec in specs),
+        ),
+    )
+
+
+def submit(database: Database, request: ExperimentRequest, limits: Limits, key: str | None) -> Submission:
+    """Store an experiment with all its runs, once for each idempotency key.
+
+    Raises:
+        InvalidPayload: see `parse_runs`; nothing is stored.
+        IdempotencyConflict: the key was used with another body.
+    """
+    _check_key(key)
+    digest = _digest(request)
+    if key is not None and (known := _known(database, key, digest)):
+        return known
+    specs = parse_runs(request, limits)
+    now = datetime.now(UTC)
+    values = {
+        "public_id": new_id(),
+        **request.model_dump(),
+        "created_at": now,
+        "idempotency_key": key,
+        "body_digest": digest,
+    }
+    rows = [run_row(spec, index, now) for index, spec in enumerate(specs)]
+    try:
+        with database.writing() as connection:
+            store.insert_experiment(connection, values, rows)
+    except IntegrityError:  # the same key came twice at the same moment; the other one won
+        if key is not None and (known := _known(database, key, digest)):
+            return known
+        raise
+    return Submission(get_experiment(database, values["public_id"]), is_new=True)
+
+
+def get_experiment(database: Database, experiment_id: str) -> ExperimentDetail:
+    """One experiment; raises NotFound."""
+    return ExperimentDetail(**_fields(_find(database, experiment_id)))
+
+
+def list_experiments(database: Database, cursor: str | None, limit: int) -> Page[Experiment]:
+    """A page of experiments, newest first."""
+    with database.reading() as connection:
+        rows = store.list_experiments(connection, from_cursor(cursor), limit + 1)
+    return page_of(rows, limit, lambda row: Experiment(**_fields(row)))
+
+
+def cancel(database: Database, experiment_id: str) -> ExperimentDetail:
+    """End every run that is not over; what they have recorded so far stays."""
+    row = _find(database, experiment_id)
+    with database.writing() as connection:
+        store.cancel_runs(connection, row["id"], datetime.now(UTC))
+    return get_experiment(database, experiment_id)
+
+
+def delete(database: Database, experiment_id: str) -> None:
+    """Remove an experiment, its runs and their trajectories; raises NotFound."""
+    row = _find(database, experiment_id)
+    with database.writing() as connection:
+        store.delete_experiment(connection, row["id"])
+
+
+def _find(database: Database, experiment_id: str) -> Mapping[str, Any]:
+    with database.reading() as connection:
+        row = store.find_experiment(connection, experiment_id)
+    if row is None:
+        raise NotFound(f"There is no experiment {experiment_id!r}; GET /v1/experiments lists those there are.")
+    return row
+
+
+def _known(database: Database, key: str, digest: str) -> Submission | None:
+    with database.reading() as connection:
+        row = store.find_by_idempotency_key(connection, key)
+    if row is None:
+        return None
+    if row["body_digest"] != digest:
+        raise IdempotencyConflict(
+            f"Experiment {row['public_id']} was submitted under this Idempotency-Key with another body; use a new key."
+        )
+    return Submission(ExperimentDetail(**_fields(row)), is_new=False)
+
+
+def _check_key(key: str | None) -> None:
+    if key is not None and not 0 < len(key) <= MOST_KEY_CHARACTERS:
+        raise InvalidPayload([FieldError("", f"Give an Idempotency-Key of 1 to {MOST_KEY_CHARACTERS} characters.")])
+
+
+def _digest(request: ExperimentRequest) -> str:
+    return hashlib.sha256(orjson.dumps(request.model_dump(), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
+    counts: Mapping[str, int] = row["counts"]
+    return {
+        "id": row["public_id"],
+        "status": _status(counts),
+        "runs": RunCounts(total=sum(counts.values()), **counts),
+        **{name: row[name] for name in ("name", "tags", "created_at", "run", "sweep")},
+    }
+
+
+def _status(counts: Mapping[str, int]) -> str:
+    """An experiment is running from its first run's start to its last one's end; then the worst of its runs counts."""
+    ended: Sequence[str] = ("failed", "cancelled", "succeeded")
+    if counts["queued"] + counts["running"] == 0:
+        return next(status for status in ended if counts[status])
+    return "running" if counts["running"] or any(counts[status] for status in ended) else "queued"

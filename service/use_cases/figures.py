@@ -1,0 +1,58 @@
+"""Figures of an experiment's runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from service.errors import FieldError, InvalidPayload, NotAvailable
+from service.labels import start_label
+from service.limits import exceeded
+from service.settings import Limits
+from service.store import runs as store
+from service.store.database import Database
+from service.store.runs import RunSelection
+from service.store.trajectories import read_points
+from service.use_cases.experiments import get_experiment
+from workers.columns import metrics_of
+from workers.specs import RunSpec
+
+
+def unobserved_entry_figure(database: Database, experiment_id: str, limits: Limits) -> bytes:
+    """|Unobserved entry| against loss for every run of an experiment that has one, as PNG.
+
+    Raises:
+        NotFound: no such experiment.
+        InvalidPayload: more runs than one figure may hold.
+        NotAvailable: no run has both recorded points and exactly one unobserved entry.
+    """
+    total = get_experiment(database, experiment_id).runs.total
+    if total > limits.max_runs_per_figure:
+        detail = exceeded("The runs of this figure would be", total, limits, "max_runs_per_figure")
+        raise InvalidPayload([FieldError("", detail)])
+    from service.figures.unobserved_entry import Curve, draw_unobserved_entry
+
+    curves = [Curve(**fields) for fields in _curves(database, experiment_id, total)]
+    if not curves:
+        raise NotAvailable("No run of this experiment has recorded points with exactly one unobserved entry yet.")
+    return draw_unobserved_entry(curves)
+
+
+def _curves(database: Database, experiment_id: str, total: int) -> list[dict[str, Any]]:
+    with database.reading() as connection:
+        rows = store.list_runs(connection, RunSelection(experiment_id), total)
+        drawable = [row for row in rows if "unobserved_entry" in metrics_of(RunSpec.model_validate(row["spec"]))]
+        columns = [
+            read_points(connection, row["id"], ("step", "loss", "unobserved_entry"), None, None) for row in drawable
+        ]
+    return [_curve(row, one) for row, one in zip(drawable, columns, strict=True) if one["step"]]
+
+
+def _curve(row: Mapping[str, Any], columns: Mapping[str, list[Any]]) -> dict[str, Any]:
+    return {
+        "depth": row["depth"],
+        "label": start_label(row["spec"]["init"]),
+        "step": np.array(columns["step"]),
+        "loss": np.array(columns["loss"], dtype=float),
+        "entry": np.array(columns["unobserved_entry"], dtype=float),
+    }

@@ -1,0 +1,1 @@
+"""Engines: ways to advance a batch of descents, one file each, all with the same numbers."""

@@ -1,0 +1,95 @@
+"""What every engine works on: a batch of descents, the snapshots taken of them, and the clock of a slice."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from workers.records import Budget, Outcome
+from workers.specs import RunSpec
+
+MOST_SNAPSHOT_BYTES = 64 * 2**20
+"""Snapshots kept in a worker before a slice ends early to hand them over."""
+
+
+@dataclass
+class Descents:
+    """Where a batch of runs stands; engines advance it in place.
+
+    Attributes:
+        specs: share a batch key.
+        steps: int64 (runs,).
+        states: (runs, slots * entries) in the run's precision: factors, then the optimiser's vectors.
+        milestones: int64 (runs, ...), see `workers.milestones`.
+        begun: bool (runs,), false until step 0 has been recorded and tested.
+        outcomes: None for a run that is not over.
+    """
+
+    specs: Sequence[RunSpec]
+    steps: npt.NDArray[np.int64]
+    states: npt.NDArray[Any]
+    milestones: npt.NDArray[np.int64]
+    begun: npt.NDArray[np.bool_]
+    outcomes: list[Outcome | None]
+
+    def unfinished(self) -> npt.NDArray[np.int64]:
+        """Positions of the runs that are not over."""
+        return np.array([i for i, outcome in enumerate(self.outcomes) if outcome is None], dtype=np.int64)
+
+
+@dataclass
+class Snapshots:
+    """Recorded states: which run, at which step, with which loss and factors."""
+
+    member: list[npt.NDArray[np.int64]] = field(default_factory=list[npt.NDArray[np.int64]])
+    step: list[npt.NDArray[np.int64]] = field(default_factory=list[npt.NDArray[np.int64]])
+    loss: list[npt.NDArray[Any]] = field(default_factory=list[npt.NDArray[Any]])
+    factors: list[npt.NDArray[Any]] = field(default_factory=list[npt.NDArray[Any]])
+    nbytes: int = 0
+
+    def add(
+        self,
+        member: npt.NDArray[np.int64],
+        step: npt.NDArray[np.int64],
+        loss: npt.NDArray[Any],
+        factors: npt.NDArray[Any],
+    ) -> None:
+        """Append rows: member, step, loss (rows,) and factors (rows, entries)."""
+        self.member.append(member)
+        self.step.append(step)
+        self.loss.append(loss)
+        self.factors.append(factors)
+        self.nbytes += factors.nbytes
+
+    @property
+    def full(self) -> bool:
+        """Whether the slice should end to hand the snapshots over."""
+        return self.nbytes >= MOST_SNAPSHOT_BYTES
+
+
+class Clock:
+    """How much of a slice's budget is left."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._deadline = time.monotonic() + budget.seconds
+        self._steps_left = budget.steps
+
+    def steps_allowed(self, wanted: int) -> int:
+        """At most `wanted` steps, zero when the slice is over."""
+        if time.monotonic() >= self._deadline:
+            return 0
+        return wanted if self._steps_left is None else min(wanted, self._steps_left)
+
+    def spend(self, steps: int) -> None:
+        """Count steps that were taken."""
+        if self._steps_left is not None:
+            self._steps_left -= steps
+
+
+class Engine(Protocol):
+    """Advances descents until all are over or the clock says stop, and returns what was recorded on the way."""
+
+    def __call__(self, descents: Descents, clock: Clock, device: str) -> Snapshots: ...

@@ -1,0 +1,178 @@
+"""The torch engine: batched tensors and analytic gradients, for every spec; the reference of all other engines.
+
+A chunk of steps writes each state beside the last one into a history, so nothing is decided, copied or recorded within
+a step: a step is a handful of tensor operations. After the chunk its losses say which runs were over and when, and the
+states that are recorded, or were a run's last, are read out of the history. Cutting a run into chunks therefore cannot
+change it, and a run that diverged has its last finite state at hand.
+"""
+
+import time
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from workers.engines.descents import Clock, Descents, Snapshots
+from workers.engines.recording import Schedules, with_last_steps
+from workers.engines.stopping import NEVER, Stops, find_stops
+from workers.milestones import note_losses
+from workers.models.deep_matrix import DeepMatrixGradient
+from workers.models.layout import FactorLayout
+from workers.objectives import build_objective
+from workers.optimizers import build_optimizer
+
+HISTORY_BYTES = 4 * 2**20
+"""Memory of a chunk's history: about a core's second-level cache."""
+
+LONGEST_CHUNK, SHORTEST_CHUNK = 128, 8
+CHUNK_SECONDS = 0.1
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+
+@torch.inference_mode()
+def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
+    """Advance all unfinished descents in lockstep until the clock stops them; finished ones leave the batch."""
+    snapshots = Snapshots()
+    while len(alive := descents.unfinished()) and clock.steps_allowed(1) and not snapshots.full:
+        lanes = _Lanes(descents, alive, torch.device(device), snapshots)
+        lanes.begin()
+        while lanes.mostly_running and not snapshots.full and (steps := clock.steps_allowed(lanes.chunk_length)):
+            lanes.chunk(steps)
+            clock.spend(steps)
+        lanes.write_back()
+    return snapshots
+
+
+class _Lanes:
+    """The runs of a batch that are not over, side by side in tensors."""
+
+    def __init__(
+        self, descents: Descents, members: npt.NDArray[np.int64], device: torch.device, snapshots: Snapshots
+    ) -> None:
+        specs = [descents.specs[i] for i in members]
+        dtype = DTYPES[specs[0].precision]
+        self._descents, self._members, self._snapshots = descents, members, snapshots
+        self._schedules = Schedules(specs)
+        self._loss_below = np.array([spec.stop.loss_below or -np.inf for spec in specs])
+        self._max_steps = np.array([spec.stop.max_steps for spec in specs], dtype=np.int64)
+        self._steps = descents.steps[members]
+        self._running = np.ones(len(members), dtype=bool)
+        self._layout = FactorLayout(specs[0].factor_shapes, len(members))
+        self._optimizer = build_optimizer(specs, self._layout, dtype, device)
+        self._allocate(dtype, device)
+        self._model = DeepMatrixGradient(build_objective(specs, dtype, device), self._layout.blocks(self._gradient))
+        self._load(descents.states[members])
+        self._step_seconds = CHUNK_SECONDS / SHORTEST_CHUNK
+
+    def _allocate(self, dtype: torch.dtype, device: torch.device) -> None:
+        layout, slots = self._layout, self._optimizer.slots
+        fitting = HISTORY_BYTES // (slots * layout.size * dtype.itemsize)
+        self._capacity = int(np.clip(fitting, SHORTEST_CHUNK, LONGEST_CHUNK))
+        self._history = torch.zeros(self._capacity + 1, slots, layout.size, dtype=dtype, device=device)
+        self._gradient = torch.zeros(layout.size, dtype=dtype, device=device)
+        self._twice_loss = torch.zeros(self._capacity + 1, layout.runs, 1, 1, dtype=dtype, device=device)
+        self._flat = [list(state.unbind()) for state in self._history]
+        self._factors = [layout.blocks(state[0]) for state in self._flat]
+        self._transposed = [[factor.mT for factor in factors] for factors in self._factors]
+        self._loss_at = list(self._twice_loss.unbind())
+
+    def _load(self, states: npt.NDArray[np.generic]) -> None:
+        per_slot = states.reshape(len(states), self._optimizer.slots, -1).swapaxes(0, 1)
+        self._history[0].copy_(torch.from_numpy(self._layout.flatten(per_slot)))
+
+    @property
+    def mostly_running(self) -> bool:
+        """Whether enough lanes are in use; if not, the batch is worth rebuilding without the finished ones."""
+        return 2 * np.count_nonzero(self._running) > len(self._running)
+
+    @property
+    def chunk_length(self) -> int:
+        """Steps that fit the history and take about CHUNK_SECONDS."""
+        return int(np.clip(CHUNK_SECONDS / self._step_seconds, 1, self._capacity))
+
+    def begin(self) -> None:
+        """Evaluate the states as they are; runs at step 0 are recorded and tested."""
+        self._evaluate(0)
+        fresh = ~self._descents.begun[self._members]
+        if fresh.any():
+            self._descents.begun[self._members] = True
+            self._finish_chunk(first_slot=0, last_slot=0, considered=fresh)
+
+    def chunk(self, steps: int) -> None:
+        """Take `steps` steps with all lanes, then see what happened."""
+        started = time.perf_counter()
+        for slot in range(1, steps + 1):
+            self._optimizer.step(self._flat[slot - 1], self._gradient, self._flat[slot])
+            self._evaluate(slot)
+        self._finish_chunk(first_slot=1, last_slot=steps, considered=self._running.copy())
+        self._history[0].copy_(self._history[steps])
+        self._twice_loss[0].copy_(self._twice_loss[steps])
+        self._steps[self._running] += steps
+        self._step_seconds = (time.perf_counter() - started) / steps
+
+    def write_back(self) -> None:
+        """Store the states of the lanes that go on."""
+        self._store(np.nonzero(self._running)[0], np.zeros(np.count_nonzero(self._running), dtype=np.int64))
+
+    def _evaluate(self, slot: int) -> None:
+        self._model.evaluate(self._factors[slot], self._transposed[slot], self._loss_at[slot])
+
+    def _finish_chunk(self, first_slot: int, last_slot: int, considered: npt.NDArray[np.bool_]) -> None:
+        losses = 0.5 * self._twice_loss[: last_slot + 1, :, 0, 0].cpu().numpy()
+        stops = find_stops(
+            losses[first_slot:], first_slot, self._loss_below, self._max_steps - self._steps, self._broken(last_slot)
+        )
+        self._note_losses(losses[first_slot:], first_slot, stops, considered)
+        self._record(losses, first_slot, stops, considered)
+        over = np.nonzero(stops.stopped & considered)[0]
+        self._steps[over] += stops.slot[over]
+        self._running[over] = False
+        self._store(over, stops.slot[over])
+        for lane in over:
+            self._descents.outcomes[self._members[lane]] = stops.outcome[lane]
+
+    def _note_losses(
+        self, losses: npt.NDArray[np.generic], first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]
+    ) -> None:
+        slots = first_slot + np.arange(len(losses))[:, None]
+        own = (slots <= stops.slot) & considered
+        milestones = self._descents.milestones[self._members]
+        note_losses(milestones, np.where(own, losses, np.inf), self._steps + first_slot)
+        self._descents.milestones[self._members] = milestones
+
+    def _record(
+        self, losses: npt.NDArray[np.generic], first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]
+    ) -> None:
+        after = np.where(considered, self._steps + first_slot - 1, NEVER)
+        until = self._steps + stops.slot
+        recorded_before = (stops.slot < first_slot) & self._schedules.contain(until)
+        over = np.nonzero(stops.stopped & considered & ~recorded_before)[0]
+        lanes, steps = with_last_steps(self._schedules.due(after, until), over, until[over])
+        if not len(lanes):
+            return
+        slots = steps - self._steps[lanes]
+        factors = self._layout.gather(self._history[:, 0], self._index(slots, lanes))
+        self._snapshots.add(self._members[lanes], steps, losses[slots, lanes], factors.cpu().numpy())
+
+    def _store(self, lanes: npt.NDArray[np.int64], slots: npt.NDArray[np.int64]) -> None:
+        index = self._index(slots, lanes)
+        states = [self._layout.gather(self._history[:, s], index) for s in range(self._optimizer.slots)]
+        self._descents.states[self._members[lanes]] = torch.cat(states, dim=1).cpu().numpy()
+        self._descents.steps[self._members[lanes]] = self._steps[lanes]
+
+    def _broken(self, last_slot: int) -> npt.NDArray[np.int64]:
+        """First slot whose factors are not finite; looked for only where a running lane's last are not."""
+        finite = self._finite(self._factors[last_slot]) | ~self._running
+        broken = np.full(self._layout.runs, NEVER, dtype=np.int64)
+        if not finite.all():
+            every = np.stack([self._finite(self._factors[slot]) for slot in range(last_slot + 1)])
+            broken = np.where(every.all(axis=0), NEVER, np.argmin(every, axis=0))
+        return broken
+
+    def _finite(self, factors: list[torch.Tensor]) -> npt.NDArray[np.bool_]:
+        finite = torch.stack([factor.isfinite().flatten(1).all(dim=1) for factor in factors])
+        return finite.all(dim=0).cpu().numpy()
+
+    def _index(self, slots: npt.NDArray[np.int64], lanes: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        device = self._history.device
+        return torch.from_numpy(slots).to(device), torch.from_numpy(lanes).to(device)

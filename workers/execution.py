@@ -1,0 +1,111 @@
+"""Execution of a slice: specs and checkpoints to descents, through an engine, to points and progress."""
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from workers.costs import state_numbers
+from workers.engines.descents import Clock, Descents, Snapshots
+from workers.engines.torch import advance
+from workers.initializers import StartError, starting_factors
+from workers.metrics.matrix import matrix_metrics
+from workers.milestones import milestone_summary, no_milestones, note_determinant_signs
+from workers.records import Batch, Budget, Checkpoint, Member, Points, RunProgress, SliceResult
+from workers.specs import RunSpec
+
+torch.set_num_threads(1)  # two intra-op threads on busy cores make a 0.2 ms step take 25 ms
+
+DEVICE = "cpu"
+
+
+def execute(batch: Batch, budget: Budget) -> SliceResult:
+    """See `workers.slices.run_slice`."""
+    started = time.perf_counter()
+    specs = [parse_spec(member.spec) for member in batch.members]
+    checkpoints = [_checkpoint(spec, member) for spec, member in zip(specs, batch.members, strict=True)]
+    runnable = {i: one for i, one in enumerate(checkpoints) if isinstance(one, Checkpoint)}
+    descents = _descents([specs[i] for i in runnable], batch, runnable)
+    points = _points(descents, advance(descents, Clock(budget), DEVICE))
+    reached = dict(zip(runnable, _progress(descents, points), strict=True))
+    progress = tuple(
+        reached[i] if isinstance(one, Checkpoint) else RunProgress(error=one) for i, one in enumerate(checkpoints)
+    )
+    points = Points(np.array(list(runnable), dtype=np.int64)[points.member], points.columns)
+    return SliceResult(progress, points, time.perf_counter() - started, "torch", DEVICE)
+
+
+@lru_cache(maxsize=20_000)
+def parse_spec(spec: str) -> RunSpec:
+    """A resolved spec from its JSON; runs come back slice after slice, so parsed specs are kept."""
+    return RunSpec.model_validate_json(spec)
+
+
+def _checkpoint(spec: RunSpec, member: Member) -> Checkpoint | str:
+    """Where a run stands, its start when it has not begun, or why it cannot begin."""
+    if member.checkpoint is not None:
+        return member.checkpoint
+    try:
+        factors = starting_factors(spec)
+    except StartError as error:
+        return str(error)
+    state = np.zeros(state_numbers(spec), dtype=spec.precision)
+    flat = np.concatenate([factor.ravel() for factor in factors])
+    state[: len(flat)] = flat
+    return Checkpoint(0, state, no_milestones(1)[0])
+
+
+def _descents(specs: Sequence[RunSpec], batch: Batch, checkpoints: Mapping[int, Checkpoint]) -> Descents:
+    standing = list(checkpoints.values())
+    return Descents(
+        specs=specs,
+        steps=np.array([one.step for one in standing], dtype=np.int64),
+        states=np.array([one.state for one in standing]),
+        milestones=np.array([one.milestones for one in standing]),
+        begun=np.array([batch.members[i].checkpoint is not None for i in checkpoints]),
+        outcomes=[None] * len(standing),
+    )
+
+
+def _points(descents: Descents, snapshots: Snapshots) -> Points:
+    """Snapshots with all their metrics, ordered by run and step."""
+    if not snapshots.step:
+        return Points(np.zeros(0, dtype=np.int64), {})
+    member, step = np.concatenate(snapshots.member), np.concatenate(snapshots.step)
+    order = np.lexsort((step, member))
+    member, step = member[order], step[order]
+    learning_rate = np.array([spec.optimizer.learning_rate for spec in descents.specs])
+    columns = {
+        "step": step,
+        "time": step * learning_rate[member],
+        "loss": np.concatenate(snapshots.loss)[order].astype(np.float64),
+        **matrix_metrics(descents.specs, member, np.concatenate(snapshots.factors)[order]),
+    }
+    return Points(member, columns)
+
+
+def _progress(descents: Descents, points: Points) -> list[RunProgress]:
+    first, last = (np.searchsorted(points.member, np.arange(len(descents.specs)), side) for side in ("left", "right"))
+    signs = points.columns.get("determinant_sign")
+    progress: list[RunProgress] = []
+    for run, (begin, end) in enumerate(zip(first, last, strict=True)):
+        if signs is not None:
+            note_determinant_signs(descents.milestones[run], points.columns["step"][begin:end], signs[begin:end])
+        progress.append(_run_progress(descents, run, int(end) - 1 if end > begin else None))
+    return progress
+
+
+def _run_progress(descents: Descents, run: int, last_point: int | None) -> RunProgress:
+    step, milestones = int(descents.steps[run]), descents.milestones[run]
+    return RunProgress(
+        checkpoint=Checkpoint(step, descents.states[run], milestones),
+        outcome=descents.outcomes[run],
+        summary={
+            "steps": step,
+            "time": step * descents.specs[run].optimizer.learning_rate,
+            **milestone_summary(milestones),
+        },
+        last_point=last_point,
+    )

@@ -1,0 +1,100 @@
+"""Starts: the factors a run begins from, drawn in float64 from a generator of the run's own."""
+
+import numpy as np
+import numpy.typing as npt
+
+from workers.specs import RunSpec, starts
+
+Factor = npt.NDArray[np.float64]
+
+MOST_REDRAWS = 1000
+"""Draws of a Gaussian start before a determinant sign is given up."""
+
+
+class StartError(ValueError):
+    """The asked start does not exist or was not found."""
+
+
+def starting_factors(spec: RunSpec) -> list[Factor]:
+    """The factors of a run at step 0, first to last, of shapes `spec.factor_shapes`.
+
+    Raises:
+        StartError: no draw had the asked determinant sign.
+    """
+    match spec.init:
+        case starts.Explicit(factors=factors):
+            return [np.array(factor, dtype=np.float64) for factor in factors]
+        case starts.Identity(scale=scale):
+            return [scale * np.eye(*shape) for shape in spec.factor_shapes]
+        case starts.Gaussian():
+            return _gaussian(spec, spec.init)
+
+
+def factor_std(start: starts.Gaussian, depth: int, hidden_width: int) -> float:
+    """Standard deviation of a factor's entries.
+
+    For independent factors the product's entries have variance std^(2 L) width^(L - 1), so a product std p asks for
+    (p / width^((L - 1) / 2))^(1 / L) per factor.
+    """
+    if start.std_of == "factor":
+        return start.std
+    return (start.std / hidden_width ** ((depth - 1) / 2)) ** (1 / depth)
+
+
+def product_std(start: starts.Gaussian, depth: int, hidden_width: int) -> float:
+    """Standard deviation of the product's entries, the inverse of `factor_std`."""
+    if start.std_of == "product":
+        return start.std
+    return start.std**depth * hidden_width ** ((depth - 1) / 2)
+
+
+def balanced_factors(product: Factor, shapes: tuple[tuple[int, int], ...]) -> list[Factor]:
+    """Split a product A = U S V^T into factors U S^(1/L), S^(1/L), ..., S^(1/L) V^T (Arora, Cohen, Hazan 2018).
+
+    Hidden widths above the rank are padded with zeros; narrower ones keep the largest singular values. Either way
+    F_j^T F_j = F_(j+1) F_(j+1)^T.
+    """
+    depth = len(shapes)
+    if depth == 1:
+        return [product]
+    left, singular_values, right = np.linalg.svd(product, full_matrices=False)
+    root = singular_values ** (1 / depth)
+    middle = np.diag(root)
+    factors = [left * root, *[middle] * (depth - 2), root[:, None] * right]
+    return [_fitted(factor, shape) for factor, shape in zip(factors, shapes, strict=True)]
+
+
+def _gaussian(spec: RunSpec, start: starts.Gaussian) -> list[Factor]:
+    stream = np.random.default_rng(spec.seed)
+    for _ in range(MOST_REDRAWS):
+        factors = _draw(spec, start, stream)
+        if start.determinant == "any" or _determinant_sign(factors) == (1 if start.determinant == "positive" else -1):
+            return factors
+    raise StartError(
+        f"No start with a {start.determinant} determinant was found in {MOST_REDRAWS} draws; "
+        "ask for the sign 'any', another seed, or give explicit factors."
+    )
+
+
+def _draw(spec: RunSpec, start: starts.Gaussian, stream: np.random.Generator) -> list[Factor]:
+    shapes = spec.factor_shapes
+    width = shapes[0][1] if len(shapes) > 1 else 1
+    if start.balanced:
+        product = product_std(start, len(shapes), width) * stream.standard_normal(spec.problem.shape)
+        return balanced_factors(product, shapes)
+    std = factor_std(start, len(shapes), width)
+    return [std * stream.standard_normal(shape) for shape in shapes]
+
+
+def _determinant_sign(factors: list[Factor]) -> int:
+    """Sign of the product's determinant, from the factors where they are square: the product itself may underflow."""
+    if all(factor.shape[0] == factor.shape[1] for factor in factors):
+        return int(np.prod([np.linalg.slogdet(factor).sign for factor in factors]))
+    return int(np.linalg.slogdet(np.linalg.multi_dot(factors)).sign)
+
+
+def _fitted(factor: Factor, shape: tuple[int, int]) -> Factor:
+    fitted = np.zeros(shape)
+    rows, columns = min(shape[0], factor.shape[0]), min(shape[1], factor.shape[1])
+    fitted[:rows, :columns] = factor[:rows, :columns]
+    return fitted

@@ -1,0 +1,46 @@
+"""Metrics of singular values; each takes (points, k) in descending order and returns (points,)."""
+
+import torch
+from torch import Tensor
+
+NUMERICAL_RANK_TOLERANCE = 1e-6
+"""Singular values above this fraction of the largest count towards the numerical rank."""
+
+
+def nuclear_norm(singular_values: Tensor) -> Tensor:
+    """Sum of singular values."""
+    return singular_values.sum(dim=1)
+
+
+def frobenius_norm(singular_values: Tensor) -> Tensor:
+    """Root of the sum of squared singular values."""
+    return torch.linalg.vector_norm(singular_values, dim=1)
+
+
+def effective_rank(singular_values: Tensor) -> Tensor:
+    """exp of the entropy of s_i / sum s, in nats (Roy and Vetterli 2007); NaN for the zero matrix."""
+    shares = singular_values / singular_values.sum(dim=1, keepdim=True)
+    return torch.special.entr(shares).sum(dim=1).exp()
+
+
+def stable_rank(singular_values: Tensor) -> Tensor:
+    """Squared Frobenius over squared spectral norm; NaN for the zero matrix."""
+    return (singular_values / singular_values[:, :1]).square().sum(dim=1)
+
+
+def distance_from_rank(singular_values: Tensor, rank: Tensor) -> Tensor:
+    """Frobenius distance to the nearest matrix of the given rank, one rank per point (Eckart and Young 1936)."""
+    beyond = torch.arange(singular_values.shape[1], device=rank.device) >= rank[:, None]
+    return torch.linalg.vector_norm(singular_values * beyond, dim=1)
+
+
+def schatten_quasi_norm(singular_values: Tensor, exponent: Tensor) -> Tensor:
+    """(sum s_i^p)^(1/p), one exponent p > 0 per point; p = 2 / depth is the one tied to a deep factorisation."""
+    largest = singular_values[:, :1]
+    scaled = (singular_values / largest).pow(exponent[:, None]).sum(dim=1)
+    return largest[:, 0] * scaled.pow(1 / exponent)
+
+
+def numerical_rank(singular_values: Tensor) -> Tensor:
+    """How many singular values exceed NUMERICAL_RANK_TOLERANCE times the largest."""
+    return (singular_values > NUMERICAL_RANK_TOLERANCE * singular_values[:, :1]).sum(dim=1)

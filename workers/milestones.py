@@ -1,0 +1,68 @@
+"""Milestones: at which step of a run something first happened, carried from slice to slice.
+
+One int64 row per run: the first step whose loss is below 10^0, 10^-1, ... (tested at every step), then the first
+nonzero sign of the determinant, then the first recorded step at which that sign had changed.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+LOSS_DECADES = ("1e0", *(f"1e-{decade}" for decade in range(1, 31)))
+NOT_YET = -1
+_THRESHOLDS = np.array([float(decade) for decade in LOSS_DECADES] + [-np.inf])
+_SIGN, _CHANGED_AT = len(LOSS_DECADES), len(LOSS_DECADES) + 1
+
+Milestones = npt.NDArray[np.int64]
+
+
+def no_milestones(runs: int) -> Milestones:
+    """Milestones of runs that have not begun, shape (runs, len(LOSS_DECADES) + 2)."""
+    milestones = np.full((runs, len(LOSS_DECADES) + 2), NOT_YET, dtype=np.int64)
+    milestones[:, _SIGN] = 0
+    return milestones
+
+
+def note_losses(milestones: Milestones, losses: npt.NDArray[Any], first_step: npt.NDArray[np.int64]) -> None:
+    """Enter the first step below each decade, in place.
+
+    Args:
+        milestones: (runs, ...).
+        losses: (steps, runs), losses of consecutive steps; infinite where a run is already over.
+        first_step: (runs,), the step of the first row.
+    """
+    lowest = losses.min(axis=0)
+    reached = np.count_nonzero(milestones[:, : len(LOSS_DECADES)] != NOT_YET, axis=1)
+    for run in np.nonzero(lowest < _THRESHOLDS[reached])[0]:
+        for decade in range(reached[run], len(LOSS_DECADES)):
+            if not lowest[run] < _THRESHOLDS[decade]:
+                break
+            milestones[run, decade] = first_step[run] + np.argmax(losses[:, run] < _THRESHOLDS[decade])
+
+
+def note_determinant_signs(milestones: Milestones, steps: npt.NDArray[Any], signs: npt.NDArray[Any]) -> None:
+    """Enter one run's determinant signs at its recorded steps, in place.
+
+    Args:
+        milestones: one run's row.
+        steps: (points,), ascending.
+        signs: (points,), each -1, 0 or 1.
+    """
+    if milestones[_CHANGED_AT] != NOT_YET or not len(steps):
+        return
+    if milestones[_SIGN] == 0 and signs.any():
+        milestones[_SIGN] = signs[np.argmax(signs != 0)]
+    changed = signs * milestones[_SIGN] < 0
+    if changed.any():
+        milestones[_CHANGED_AT] = steps[np.argmax(changed)]
+
+
+def milestone_summary(milestones: Milestones) -> dict[str, Any]:
+    """One run's milestones under the names of a run's summary."""
+    reached = {name: int(step) for name, step in zip(LOSS_DECADES, milestones, strict=False) if step != NOT_YET}
+    changed_at = int(milestones[_CHANGED_AT])
+    return {
+        "first_step_below": reached,
+        "determinant_sign_changed_at": None if changed_at == NOT_YET else changed_at,
+    }

@@ -1,0 +1,1 @@
+"""Models: batched product and gradient, one file per kind of model."""

@@ -1,0 +1,172 @@
+"""Observations: a problem's spec as arrays, and what can be said of it before any descent."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from workers.specs import problems
+from workers.specs.problems import Problem
+
+Array = npt.NDArray[np.float64]
+
+TARGET_STREAM, PERMUTATION_STREAM, MEASUREMENT_STREAM = range(3)
+"""Independent random streams of one problem seed, so that observing more never changes the target."""
+
+RANK_TOLERANCE = 1e-12
+"""Singular values below this fraction of the largest count as zero when a rank of observed numbers is taken."""
+
+
+@dataclass(frozen=True)
+class ObservedEntries:
+    """Entries of a matrix: W[mask] = values[mask].
+
+    Attributes:
+        values: (rows, columns), zero where unobserved.
+        mask: (rows, columns), true where observed.
+        target: (rows, columns), the whole matrix where it is known.
+    """
+
+    values: Array
+    mask: npt.NDArray[np.bool_]
+    target: Array | None
+
+
+@dataclass(frozen=True)
+class LinearMeasurements:
+    """Linear measurements: tensors @ vec(W) = values, vec in row-major order.
+
+    Attributes:
+        tensors: (measurements, rows * columns).
+        values: (measurements,).
+        target: (rows, columns), where it is known.
+    """
+
+    tensors: Array
+    values: Array
+    target: Array | None
+
+
+Observations = ObservedEntries | LinearMeasurements
+
+
+@lru_cache(maxsize=64)
+def observe(problem: Problem) -> Observations:
+    """The observations of a problem as arrays; the same spec gives the same arrays."""
+    match problem:
+        case problems.Perturbed2x2(z=z, z_prime=z_prime, epsilon=epsilon):
+            return _all_but_corner(np.array([[0.0, z], [z_prime, epsilon]]))
+        case problems.AllButCorner(dimension=dimension):
+            return _all_but_corner(_corner_values(dimension))
+        case problems.Completion():
+            return _completion(problem)
+        case problems.Sensing():
+            return _sensing(problem)
+        case problems.LowRankCompletion():
+            target = low_rank_target(problem)
+            order = _stream(problem.seed, PERMUTATION_STREAM).permutation(target.size)
+            mask = np.zeros(target.size, dtype=bool)
+            mask[order[: problem.observed]] = True
+            mask = mask.reshape(target.shape)
+            return ObservedEntries(np.where(mask, target, 0.0), mask, target)
+        case problems.LowRankSensing():
+            target = low_rank_target(problem)
+            draw = _stream(problem.seed, MEASUREMENT_STREAM).standard_normal
+            tensors = draw((problem.measurements, target.size))
+            return LinearMeasurements(tensors, tensors @ target.ravel(), target)
+
+
+def low_rank_target(problem: problems.LowRankCompletion | problems.LowRankSensing) -> Array:
+    """A product of Gaussian matrices (rows x rank, rank x columns), scaled to the asked Frobenius norm."""
+    rows, columns = problem.shape
+    stream = _stream(problem.seed, TARGET_STREAM)
+    target = stream.standard_normal((rows, problem.rank)) @ stream.standard_normal((problem.rank, columns))
+    return target * (problem.norm / np.linalg.norm(target))
+
+
+def is_target_known(problem: Problem) -> bool:
+    """Whether the whole matrix is known, so that a reconstruction error exists."""
+    match problem:
+        case problems.LowRankCompletion() | problems.LowRankSensing():
+            return True
+        case problems.Completion(target=target):
+            return target is not None
+        case _:
+            return False
+
+
+@lru_cache(maxsize=1024)
+def unobserved_index(problem: Problem) -> tuple[int, int] | None:
+    """Row and column of the unobserved entry where there is exactly one, else None."""
+    if not problems.observes_entries(problem):
+        return None
+    if problems.observation_count(problem) != prod(problem.shape) - 1:
+        return None
+    observed = observe(problem)
+    assert isinstance(observed, ObservedEntries)
+    row, column = np.argwhere(~observed.mask)[0]
+    return int(row), int(column)
+
+
+@lru_cache(maxsize=1024)
+def infimal_rank(problem: Problem) -> int | None:
+    """The least rank that matrices with zero loss come arbitrarily close to, or None where that is not known.
+
+    Known when at most one entry is unobserved. With C the matrix without the row and column of that entry, it is
+    rank(C) when that is unchanged by putting the row back and by putting the column back (then one value of the
+    entry attains it), else rank(C) + 1 (approached as the entry grows without bound). In the basic 2 x 2 setting: 1.
+    """
+    if not problems.observes_entries(problem):
+        return None
+    if problems.observation_count(problem) == prod(problem.shape):
+        observed = observe(problem)
+        return _rank(observed.values)
+    index = unobserved_index(problem)
+    return None if index is None else _infimal_rank_around(observe(problem).values, *index)
+
+
+def _infimal_rank_around(values: Array, row: int, column: int) -> int:
+    without_row, without_column = np.delete(values, row, axis=0), np.delete(values, column, axis=1)
+    core = _rank(np.delete(without_row, column, axis=1))
+    attained = core == _rank(without_row) == _rank(without_column)
+    return core if attained else core + 1
+
+
+def _rank(matrix: Array) -> int:
+    if matrix.size == 0:
+        return 0
+    singular_values = np.linalg.svd(matrix, compute_uv=False)
+    return int(np.count_nonzero(singular_values > RANK_TOLERANCE * singular_values[0]))
+
+
+def _stream(seed: int, stream: int) -> np.random.Generator:
+    return np.random.default_rng([seed, stream])
+
+
+def _all_but_corner(values: Array) -> ObservedEntries:
+    mask = np.ones(values.shape, dtype=bool)
+    mask[0, 0] = False
+    return ObservedEntries(values, mask, None)
+
+
+def _corner_values(dimension: int) -> Array:
+    values = np.eye(dimension)
+    values[:2, :2] = [[0.0, 1.0], [1.0, 0.0]]
+    return values
+
+
+def _completion(problem: problems.Completion) -> ObservedEntries:
+    values, mask = np.zeros(problem.shape), np.zeros(problem.shape, dtype=bool)
+    for observation in problem.observations:
+        values[observation.index] = observation.value
+        mask[observation.index] = True
+    target = None if problem.target is None else np.array(problem.target)
+    return ObservedEntries(values, mask, target)
+
+
+def _sensing(problem: problems.Sensing) -> LinearMeasurements:
+    tensors = np.array([measurement.tensor for measurement in problem.measurements])
+    values = np.array([measurement.value for measurement in problem.measurements])
+    return LinearMeasurements(tensors.reshape(len(values), -1), values, None)

@@ -1,0 +1,56 @@
+"""What every part of a spec shares: strictness, exact types, and errors that point at their place."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic_core import PydanticCustomError
+
+
+class SpecModel(BaseModel, frozen=True):
+    """A frozen part of a spec: no unknown field, no silent conversion, no non-finite number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _integral(value: Any) -> Any:
+    """Read 5e6 as the integer it is; leave everything else to the strict check."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+LARGEST_INTEGER = 2**53 - 1
+"""The largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
+
+Integer = Annotated[int, BeforeValidator(_integral), Field(le=LARGEST_INTEGER)]
+Natural = Annotated[Integer, Field(ge=0)]
+Count = Annotated[Integer, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+Listed = Strict(False)
+"""Marks a tuple field that is written as a JSON list (tuples keep specs hashable)."""
+
+
+def misfit(pointer: tuple[str | int, ...], message: str) -> PydanticCustomError:
+    """An error about how parts of a spec fit together, pointing at the part to change.
+
+    Args:
+        pointer: path of the field inside the model whose validator raises.
+        message: one sentence that says what to do.
+    """
+    return PydanticCustomError("misfit", "{message}", {"message": message, "pointer": list(pointer)})
+
+
+def check_index(index: Sequence[int], shape: Sequence[int], pointer: tuple[str | int, ...]) -> None:
+    """Raise a misfit unless `index` names an entry of a matrix of `shape`."""
+    if len(index) != len(shape) or any(i >= d for i, d in zip(index, shape, strict=True)):
+        raise misfit(
+            pointer,
+            f"Index {list(index)} lies outside the shape {list(shape)}; "
+            f"give {len(shape)} indices, each from 0 to its dimension minus 1.",
+        )
+
+
+def check_matrix(matrix: Sequence[Sequence[float]], shape: Sequence[int], pointer: tuple[str | int, ...]) -> None:
+    """Raise a misfit unless `matrix` has the rows and columns of `shape`."""
+    if [len(row) for row in matrix] != [shape[1]] * shape[0]:
+        raise misfit(pointer, f"This is a {shape[0]} x {shape[1]} matrix: give {shape[0]} rows of {shape[1]} numbers.")

@@ -1,0 +1,152 @@
+"""Problems: what is observed of the matrix that descent is to fit (indices count from 0)."""
+
+from math import prod
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from workers.specs.base import Count, Listed, Natural, Positive, SpecModel, check_index, check_matrix, misfit
+
+Shape = Annotated[tuple[Count, ...], Listed, Field(min_length=2, max_length=2)]
+Index = Annotated[tuple[Natural, ...], Listed]
+Matrix = Annotated[tuple[Annotated[tuple[float, ...], Listed], ...], Listed]
+
+
+class Perturbed2x2(SpecModel, frozen=True):
+    """W01 = z, W10 = z_prime, W11 = epsilon are observed and W00 is not; the basic setting by default."""
+
+    kind: Literal["perturbed_2x2"]
+    z: float = 1.0
+    z_prime: float = 1.0
+    epsilon: float = 0.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (2, 2)
+
+
+class AllButCorner(SpecModel, frozen=True):
+    """d x d, all observed but W00: W01 = W10 = 1, Wii = 1 for i >= 2, the rest 0."""
+
+    kind: Literal["all_but_corner"]
+    dimension: Annotated[Count, Field(ge=2)]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.dimension, self.dimension)
+
+
+class Observation(SpecModel, frozen=True):
+    """One observed entry."""
+
+    index: Index
+    value: float
+
+
+class Completion(SpecModel, frozen=True):
+    """Any observed entries; with `target`, the whole matrix they were taken from."""
+
+    kind: Literal["completion"]
+    shape: Shape
+    observations: Annotated[tuple[Observation, ...], Listed, Field(min_length=1)]
+    target: Matrix | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_shape(self) -> Self:
+        seen: dict[tuple[int, ...], int] = {}
+        for number, observation in enumerate(self.observations):
+            check_index(observation.index, self.shape, ("observations", number, "index"))
+            if observation.index in seen:
+                first = seen[observation.index]
+                raise misfit(
+                    ("observations", number, "index"),
+                    f"Entry {list(observation.index)} is already given by observation {first}; give each entry once.",
+                )
+            seen[observation.index] = number
+        if self.target is not None:
+            check_matrix(self.target, self.shape, ("target",))
+        return self
+
+
+class Measurement(SpecModel, frozen=True):
+    """One linear measurement <tensor, W> = value."""
+
+    tensor: Matrix
+    value: float
+
+
+class Sensing(SpecModel, frozen=True):
+    """Linear measurements of the whole matrix."""
+
+    kind: Literal["sensing"]
+    shape: Shape
+    measurements: Annotated[tuple[Measurement, ...], Listed, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _fits_its_shape(self) -> Self:
+        for number, measurement in enumerate(self.measurements):
+            check_matrix(measurement.tensor, self.shape, ("measurements", number, "tensor"))
+        return self
+
+
+class _LowRank(SpecModel, frozen=True):
+    """A seeded target of the given rank and Frobenius norm."""
+
+    shape: Shape
+    rank: Count
+    norm: Positive = 1.0
+    seed: Natural = 0
+
+    @model_validator(mode="after")
+    def _rank_is_possible(self) -> Self:
+        if self.rank > min(self.shape):
+            raise misfit(
+                ("rank",), f"A matrix of shape {list(self.shape)} has rank at most {min(self.shape)}; lower the rank."
+            )
+        return self
+
+
+class LowRankCompletion(_LowRank, frozen=True):
+    """`observed` entries of a low rank target, the first ones of one seeded permutation."""
+
+    kind: Literal["low_rank_completion"]
+    observed: Count
+
+    @model_validator(mode="after")
+    def _enough_entries(self) -> Self:
+        if self.observed > prod(self.shape):
+            raise misfit(("observed",), f"The target has only {prod(self.shape)} entries; observe at most that many.")
+        return self
+
+
+class LowRankSensing(_LowRank, frozen=True):
+    """Gaussian measurements of a low rank target, the first ones of one seeded sequence."""
+
+    kind: Literal["low_rank_sensing"]
+    measurements: Count
+
+
+Problem = Annotated[
+    Perturbed2x2 | AllButCorner | Completion | Sensing | LowRankCompletion | LowRankSensing,
+    Field(discriminator="kind"),
+]
+
+
+def observes_entries(problem: Any) -> bool:
+    """Whether observations are entries of the matrix (True) or linear measurements of it (False)."""
+    return not isinstance(problem, Sensing | LowRankSensing)
+
+
+def observation_count(problem: Any) -> int:
+    """How many numbers are observed."""
+    match problem:
+        case Sensing():
+            return len(problem.measurements)
+        case LowRankSensing():
+            return problem.measurements
+        case LowRankCompletion():
+            return problem.observed
+        case Completion():
+            return len(problem.observations)
+        case _:
+            return prod(problem.shape) - 1

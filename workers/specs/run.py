@@ -1,0 +1,126 @@
+"""What a run is: one problem, one model, one start, one optimiser, and when to stop."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from workers.specs.base import Count, Listed, Natural, Positive, SpecModel, check_index, check_matrix, misfit
+from workers.specs.models import Model
+from workers.specs.optimizers import Optimizer
+from workers.specs.problems import Index, Problem, observation_count, observes_entries
+from workers.specs.starts import Explicit, Gaussian, Start
+
+Loss = Literal["half_sse", "mse"]
+Engine = Literal["auto", "torch"]
+Precision = Literal["float64", "float32"]
+ExtraMetric = Literal["determinant", "schatten_quasi_norm", "numerical_rank"]
+DEFAULT_POINTS_PER_DECADE = 100
+
+
+class Stop(SpecModel, frozen=True):
+    """Stop after `max_steps`, or at the first step whose loss is strictly below `loss_below`."""
+
+    max_steps: Natural
+    loss_below: Positive | None = None
+
+
+class Record(SpecModel, frozen=True):
+    """Which steps are stored: so many per decade of steps, or every so many; step 0 and the last step always."""
+
+    points_per_decade: Annotated[Count, Field(le=10_000)] | None = None
+    every: Count | None = None
+    metrics: Annotated[tuple[ExtraMetric, ...], Listed] = ()
+    entries: Annotated[tuple[Index, ...], Listed, Field(max_length=1000)] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _log_spaced_by_default(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("every") is None and value.get("points_per_decade") is None:
+            return {**value, "points_per_decade": DEFAULT_POINTS_PER_DECADE}
+        return value
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Self:
+        if self.every is not None and self.points_per_decade is not None:
+            raise misfit(("every",), "Give either points_per_decade or every, not both.")
+        return self
+
+
+class RunSpec(SpecModel, frozen=True):
+    """Everything that decides what a run computes; the same spec and seed give the same result."""
+
+    problem: Problem
+    model: Model
+    init: Start
+    optimizer: Optimizer
+    stop: Stop
+    record: Record = Record(points_per_decade=DEFAULT_POINTS_PER_DECADE)
+    loss: Loss = "half_sse"
+    engine: Engine = "auto"
+    precision: Precision = "float64"
+    seed: Natural = 0
+
+    @property
+    def factor_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Shapes of the factors, first to last."""
+        return self.model.factor_shapes(self.problem.shape)
+
+    @property
+    def resolved_engine(self) -> str:
+        """The engine that runs this spec when `auto` is asked for."""
+        return "torch"
+
+    @property
+    def batch_key(self) -> str:
+        """All that changes array shapes or the program; runs with equal keys can share a batch."""
+        rows, columns = self.problem.shape
+        shapes = f"{rows}x{columns} depth={self.model.depth} width={self.factor_shapes[0][1]}"
+        form = "entries" if observes_entries(self.problem) else f"measurements={observation_count(self.problem)}"
+        parts = (self.resolved_engine, self.precision, self.loss, self.model.kind, shapes, form, self.optimizer.kind)
+        return " ".join(parts)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        _check_start(self)
+        for number, index in enumerate(self.record.entries):
+            check_index(index, self.problem.shape, ("record", "entries", number))
+        if "determinant" in self.record.metrics and self.problem.shape[0] != self.problem.shape[1]:
+            raise misfit(("record", "metrics"), "Only a square product has a determinant; leave the metric out.")
+        return self
+
+    def resolved(self) -> dict[str, Any]:
+        """The spec as JSON values, defaults filled in."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def _check_start(spec: RunSpec) -> None:
+    match spec.init:
+        case Explicit(factors=factors):
+            _check_factors(factors, spec.factor_shapes)
+        case Gaussian(determinant="positive" | "negative"):
+            _check_determinant(spec)
+        case _:
+            pass
+
+
+def _check_factors(factors: Sequence[Sequence[Sequence[float]]], shapes: Sequence[tuple[int, int]]) -> None:
+    if len(factors) != len(shapes):
+        raise misfit(
+            ("init", "factors"), f"The model has {len(shapes)} factors and {len(factors)} are given; give one for each."
+        )
+    for number, (factor, shape) in enumerate(zip(factors, shapes, strict=True)):
+        check_matrix(factor, shape, ("init", "factors", number))
+
+
+def _check_determinant(spec: RunSpec) -> None:
+    rows, columns = spec.problem.shape
+    if rows != columns:
+        raise misfit(
+            ("init", "determinant"), f"A {rows} x {columns} product has no determinant; ask for the sign 'any'."
+        )
+    if min(min(shape) for shape in spec.factor_shapes) < rows:
+        raise misfit(
+            ("init", "determinant"),
+            f"With a hidden width below {rows} the determinant is always zero; widen the model or ask for 'any'.",
+        )

@@ -1,6 +1,6 @@
 """Alembic's entry: runs migrations on the database whose URL the caller gave."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 
@@ -9,7 +9,7 @@ from service.store.database import Database
 from service.store.tables import UtcTime, metadata
 
 
-def render_item(kind: str, item: Any, _context: Any) -> str | bool:
+def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     """Write our own types as plain ones, so that a revision never changes with the service's code."""
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcTime) else False
 

@@ -1,6 +1,6 @@
 """The API application: `uvicorn --factory service.app:create_app`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -26,6 +26,6 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     yield
     app.state.database.close()

@@ -13,14 +13,14 @@ class Limits(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="RANKWARD_", frozen=True)
 
-    max_body_bytes: int = Field(16 * 2**20, description="Bytes of one request body.")
-    max_runs_per_experiment: int = Field(20_000, description="Runs that one sweep may expand to.")
-    max_steps_per_run: int = Field(10**12, description="Steps that one run may take.")
-    max_points_per_run: int = Field(20_000, description="Points that one run may record.")
-    max_product_entries: int = Field(250_000, description="Entries (rows x columns) of the factorised matrix.")
-    max_trained_numbers: int = Field(2_000_000, description="Entries of all factors of one run.")
-    max_runs_per_figure: int = Field(500, description="Runs that one figure may hold.")
-    max_observed_numbers: int = Field(20_000_000, description="Numbers that describe one problem's observations.")
+    max_body_bytes: int = Field(default=16 * 2**20, description="Bytes of one request body.")
+    max_runs_per_experiment: int = Field(default=20_000, description="Runs that one sweep may expand to.")
+    max_steps_per_run: int = Field(default=10**12, description="Steps that one run may take.")
+    max_points_per_run: int = Field(default=20_000, description="Points that one run may record.")
+    max_product_entries: int = Field(default=250_000, description="Entries (rows x columns) of the factorised matrix.")
+    max_trained_numbers: int = Field(default=2_000_000, description="Entries of all factors of one run.")
+    max_runs_per_figure: int = Field(default=500, description="Runs that one figure may hold.")
+    max_observed_numbers: int = Field(default=20_000_000, description="Numbers that one problem's observations take.")
 
 
 class Settings(BaseSettings):
@@ -28,15 +28,17 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="RANKWARD_", frozen=True)
 
-    data_dir: Path = Field(Path(".rankward"), description="Directory of the database file and of the locks.")
-    database_url: str | None = Field(None, description="SQLAlchemy URL; SQLite in the data directory when not set.")
-    host: str = Field("127.0.0.1", description="Address the API listens on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
-    workers: int | None = Field(None, ge=1, description="Worker processes; one per core when not set.")
-    slice_seconds: float = Field(2.0, gt=0, le=60, description="Seconds of descent in one slice.")
-    poll_seconds: float = Field(0.1, gt=0, description="How often an idle dispatcher looks for runs.")
-    lease_seconds: float = Field(60.0, gt=0, description="How long a lease on runs holds without renewal.")
-    most_attempts: int = Field(3, ge=1, description="Slices in which one run alone may fail before it is given up.")
+    data_dir: Path = Field(default=Path(".rankward"), description="Directory of the database file and of the locks.")
+    database_url: str | None = Field(
+        default=None, description="SQLAlchemy URL; a file in the data directory if not set."
+    )
+    host: str = Field(default="127.0.0.1", description="Address the API listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
+    workers: int | None = Field(default=None, ge=1, description="Worker processes; one per core when not set.")
+    slice_seconds: float = Field(default=2.0, gt=0, le=60, description="Seconds of descent in one slice.")
+    poll_seconds: float = Field(default=0.1, gt=0, description="How often an idle dispatcher looks for runs.")
+    lease_seconds: float = Field(default=60.0, gt=0, description="How long a lease on runs holds without renewal.")
+    most_attempts: int = Field(default=3, ge=1, description="How often a run may fail alone before it is given up.")
 
     @cached_property
     def url(self) -> str:

@@ -1,6 +1,5 @@
 """Commands that run the service: all of it, or one role."""
 
-import signal
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 from rich.console import Console
 
 from service.settings import Settings
+from service.signals import on_stop_signals
 
 DataDir = Annotated[Path | None, typer.Option(help="Where the database file lives. [default: .rankward]")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
@@ -89,6 +89,5 @@ def _settings(**given: object) -> Settings:
 
 def _stop_on_signals() -> threading.Event:
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    on_stop_signals(stop.set)
     return stop

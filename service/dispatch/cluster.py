@@ -7,7 +7,7 @@ liveness. What dask does beyond that (stealing, retries, killing on memory) is s
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-import dask
+import dask.config
 from distributed import Client, LocalCluster
 
 from workers.records import Batch, Budget, SliceResult
@@ -49,13 +49,17 @@ class LocalDaskCluster:
     def __init__(self, workers: int) -> None:
         dask.config.set(_CONFIGURATION)
         self._cluster = LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,  # pyright: ignore[reportArgumentType]  (how dask spells "no dashboard")
+            memory_limit=0,
         )
         self._client = Client(self._cluster)
         self._executor = self._client.get_executor(pure=False, retries=0)
 
     def worker_count(self) -> int:
-        return len(self._cluster.scheduler.workers)
+        return len(self._cluster.workers)
 
     def submit(self, batch: Batch, budget: Budget) -> "Future[SliceResult]":
         return self._executor.submit(run_slice, batch, budget)

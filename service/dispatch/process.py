@@ -1,7 +1,5 @@
 """The dispatcher's process: a lock, a cluster, the loop, and a clean end on a signal."""
 
-import signal
-
 import structlog
 
 from service import logs
@@ -9,6 +7,7 @@ from service.dispatch.cluster import LocalDaskCluster
 from service.dispatch.loop import Dispatcher
 from service.locks import hold
 from service.settings import Settings
+from service.signals import on_stop_signals
 from service.store import leases
 from service.store.database import Database
 
@@ -27,8 +26,7 @@ def run_dispatcher(settings: Settings) -> None:
         released = leases.release_all(connection)  # the lock says that nobody else computes them
     cluster = LocalDaskCluster(settings.worker_count)
     dispatcher = Dispatcher(database, cluster, settings)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: dispatcher.stop())
+    on_stop_signals(dispatcher.stop)
     _log.info("dispatching", workers=settings.worker_count, resumed_runs=released)
     dispatcher.run()
     cluster.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
@@ -56,14 +57,19 @@ def draw_unobserved_entry(curves: Sequence[Curve]) -> bytes:
 
 
 def _draw_curve(panel: Axes, curve: Curve, marker: str, norm: LogNorm) -> None:
-    size = np.abs(curve.entry)
-    panel.plot(curve.loss, size, color="0.8", linewidth=0.8, zorder=1)
-    colour = {"c": np.maximum(curve.step, 1), "norm": norm, "cmap": "viridis"}
-    panel.scatter(curve.loss, size, s=2, zorder=2, **colour)
+    size, colour = np.abs(curve.entry), colormaps["viridis"](norm(np.maximum(curve.step, 1)))
     marked = np.unique(np.linspace(0, len(size) - 1, MARKED_POINTS).astype(int))
-    colour["c"] = colour["c"][marked]
+    panel.plot(curve.loss, size, color="0.8", linewidth=0.8, zorder=1)
+    panel.scatter(curve.loss, size, s=2, c=colour, zorder=2)
     panel.scatter(
-        curve.loss[marked], size[marked], s=22, marker=marker, linewidths=0.4, edgecolors="0.2", zorder=3, **colour
+        curve.loss[marked],
+        size[marked],
+        s=22,
+        c=colour[marked],
+        marker=marker,
+        linewidths=0.4,
+        edgecolors="0.2",
+        zorder=3,
     )
 
 

@@ -1,12 +1,13 @@
 """The database: connections, and the two ways to use one (to read, to write)."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy import event
 
 BUSY_SECONDS = 30
 
@@ -16,22 +17,20 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._engine = sa.create_engine(
-            url, json_serializer=lambda value: orjson.dumps(value).decode(), json_deserializer=orjson.loads
-        )
+        self._engine = sa.create_engine(url, json_serializer=_to_json, json_deserializer=orjson.loads)
         if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _configure_sqlite)
-            sa.event.listen(self._engine, "begin", _begin_sqlite)
+            event.listen(self._engine, "connect", _configure_sqlite)
+            event.listen(self._engine, "begin", _begin_sqlite)
         self._writing_engine = self._engine.execution_options(writes=True)
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Generator[sa.Connection]:
         """One consistent view; anything written is rolled back."""
         with self._engine.connect() as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
+    def writing(self) -> Generator[sa.Connection]:
         """One transaction: committed at the end, rolled back on an exception."""
         with self._writing_engine.begin() as connection:
             yield connection
@@ -39,6 +38,10 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+
+def _to_json(value: Any) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

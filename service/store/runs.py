@@ -1,6 +1,6 @@
 """Runs in the store: reading them back with their summaries and factors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from service.store.tables import checkpoints, experiments, runs, summaries
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def find_run(connection: sa.Connection, public_id: str) -> Row | None:
     return connection.execute(_RUNS.where(runs.c.public_id == public_id)).mappings().first()
 
 
-def list_runs(connection: sa.Connection, selection: RunSelection, limit: int) -> list[Row]:
+def list_runs(connection: sa.Connection, selection: RunSelection, limit: int) -> Sequence[Row]:
     """Runs in the order in which they were submitted."""
     query = _RUNS.order_by(runs.c.id).limit(limit)
     if selection.experiment_id is not None:
@@ -44,7 +44,7 @@ def list_runs(connection: sa.Connection, selection: RunSelection, limit: int) ->
         query = query.where(runs.c.status == selection.status)
     if selection.after_id is not None:
         query = query.where(runs.c.id > selection.after_id)
-    return list(connection.execute(query).mappings())
+    return connection.execute(query).mappings().all()
 
 
 def read_state(connection: sa.Connection, run_id: int, precision: str) -> npt.NDArray[Any] | None:

@@ -57,8 +57,9 @@ def submit(database: Database, request: ExperimentRequest, limits: Limits, key: 
         return known
     specs = parse_runs(request, limits)
     now = datetime.now(UTC)
+    public_id = new_id()
     values = {
-        "public_id": new_id(),
+        "public_id": public_id,
         **request.model_dump(),
         "created_at": now,
         "idempotency_key": key,
@@ -72,7 +73,7 @@ def submit(database: Database, request: ExperimentRequest, limits: Limits, key: 
         if key is not None and (known := _known(database, key, digest)):
             return known
         raise
-    return Submission(get_experiment(database, values["public_id"]), is_new=True)
+    return Submission(get_experiment(database, public_id), is_new=True)
 
 
 def get_experiment(database: Database, experiment_id: str) -> ExperimentDetail:

@@ -26,7 +26,7 @@ class Stops:
 
     @property
     def stopped(self) -> npt.NDArray[np.bool_]:
-        return np.not_equal(self.outcome, None)
+        return np.array([outcome is not None for outcome in self.outcome])
 
 
 def find_stops(

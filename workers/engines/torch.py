@@ -83,7 +83,7 @@ class _Lanes:
     @property
     def mostly_running(self) -> bool:
         """Whether enough lanes are in use; if not, the batch is worth rebuilding without the finished ones."""
-        return 2 * np.count_nonzero(self._running) > len(self._running)
+        return bool(2 * np.count_nonzero(self._running) > len(self._running))
 
     @property
     def chunk_length(self) -> int:

@@ -17,6 +17,10 @@ from workers.observations import infimal_rank, observe, unobserved_index
 from workers.specs import RunSpec
 
 Column = npt.NDArray[Any]
+VECTOR_ROWS = 16
+"""Points are padded to a multiple of this. torch rounds some functions differently in the vectorised part of a loop and
+in its remainder; without a remainder a point's metrics do not depend on how many others are measured with it."""
+
 BLOCK_BYTES = 32 * 2**20
 """Memory for the observations that go with one block of points when gradients are taken."""
 
@@ -33,8 +37,10 @@ def matrix_metrics(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], per_
     Returns:
         Arrays (points,), or (points, width) for `singular_values` and `entries`.
     """
-    shapes = specs[0].factor_shapes
-    factors = split_factors(torch.from_numpy(per_point).to(torch.float64), shapes)
+    points = len(member)
+    padding = np.zeros(-points % VECTOR_ROWS, dtype=np.int64)
+    member, per_point = np.append(member, member[padding]), np.append(per_point, per_point[padding], axis=0)
+    factors = split_factors(torch.from_numpy(per_point).to(torch.float64), specs[0].factor_shapes)
     whole = product(factors)
     finite = torch.stack(
         [whole.isfinite().flatten(1).all(dim=1), *[f.isfinite().flatten(1).all(dim=1) for f in factors]]
@@ -50,7 +56,7 @@ def matrix_metrics(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], per_
     }
     nan = torch.tensor(torch.nan, dtype=torch.float64)
     return {
-        name: torch.where(usable if column.ndim == 1 else usable[:, None], column, nan).numpy()
+        name: torch.where(usable if column.ndim == 1 else usable[:, None], column, nan).numpy()[:points]
         for name, column in columns.items()
     }
 
@@ -108,7 +114,7 @@ def _pick(whole: Tensor, index: npt.NDArray[np.int64]) -> Tensor:
 
 def _gradient_norms(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], factors: Sequence[Tensor]) -> Tensor:
     objective = build_objective(specs, torch.float64, torch.device("cpu"))
-    block = max(1, BLOCK_BYTES // objective.bytes_per_run)
+    block = max(1, BLOCK_BYTES // objective.bytes_per_run // VECTOR_ROWS) * VECTOR_ROWS
     norms = [
         _block_gradient_norms(
             objective.select(torch.from_numpy(member[at : at + block])), [f[at : at + block] for f in factors]

@@ -1,0 +1,73 @@
+"""Shared fixtures: a migrated database, the API on it, a dispatcher with workers in this process, a real server."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import settings as hypothesis_settings
+
+from service.app import create_app
+from service.dispatch.loop import Dispatcher
+from service.settings import Limits, Settings
+from service.store.database import Database
+from service.store.migrate import migrate
+from tests.inline_cluster import InlineCluster
+from tests.servers import Server
+
+hypothesis_settings.register_profile("rankward", derandomize=True, deadline=None, max_examples=25)
+hypothesis_settings.load_profile("rankward")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, poll_seconds=0.001, slice_seconds=0.2)
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    migrate(settings.url)
+    database = Database(settings.url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def api(database: Database, settings: Settings) -> Iterator[TestClient]:
+    limits = Limits(max_runs_per_experiment=100, max_body_bytes=100_000)
+    with TestClient(create_app(settings, limits)) as client:
+        yield client
+
+
+@pytest.fixture
+def dispatcher(database: Database, settings: Settings) -> Dispatcher:
+    return Dispatcher(database, InlineCluster(), settings)
+
+
+@pytest.fixture
+def finish(api: TestClient, dispatcher: Dispatcher) -> Callable[[dict], dict]:
+    """Post an experiment, run it to its end in this process, and return it as it ended."""
+
+    def post_and_run(experiment: dict) -> dict:
+        posted = api.post("/v1/experiments", json=experiment)
+        assert posted.status_code == 202, posted.text
+        for _ in range(1000):
+            dispatcher.tick()
+            now = api.get(posted.headers["location"]).json()
+            if now["status"] not in ("queued", "running"):
+                return now
+        raise AssertionError("the experiment did not end")
+
+    return post_and_run
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real `rankward serve` with two worker processes, shared by the tests that only ask it things."""
+    with Server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def reference_dir() -> Path:
+    return Path(__file__).parent / "reference" / "data"

@@ -1,0 +1,222 @@
+"""The invariants of a run: split = unsplit, alone = batched, same seed = same result, longer = extended."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.specs import member, run_whole
+from workers.records import Batch, Budget, Outcome, SliceResult
+from workers.slices import run_slice
+from workers.specs import RunSpec
+
+
+@st.composite
+def run_specs(draw: st.DrawFn, count: int = 1) -> list[RunSpec]:
+    """Runs that share a batch key: one shape, depth, optimiser and precision, everything else their own."""
+    shape = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    depth, width = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    optimizer = draw(st.sampled_from(["gradient_descent", "momentum"]))
+    precision = draw(st.sampled_from(["float64", "float32"]))
+    return [
+        RunSpec.model_validate(
+            {
+                "problem": {
+                    "kind": "low_rank_completion",
+                    "shape": list(shape),
+                    "rank": 1,
+                    "observed": draw(st.integers(1, shape[0] * shape[1])),
+                    "seed": draw(st.integers(0, 99)),
+                },
+                "model": {"kind": "deep_matrix", "depth": depth, "hidden_width": width},
+                "init": {"kind": "gaussian", "std": 0.4, "balanced": draw(st.booleans())},
+                "optimizer": {"kind": optimizer, "learning_rate": draw(st.sampled_from([1e-3, 0.05, 0.3, 8.0]))},
+                "stop": {"max_steps": draw(st.integers(0, 250)), "loss_below": draw(st.sampled_from([None, 1e-3]))},
+                "record": draw(st.sampled_from([{"points_per_decade": 20}, {"every": 7}])),
+                "precision": precision,
+                "seed": draw(st.integers(0, 2**31)),
+                "engine": "torch",
+            }
+        )
+        for _ in range(count)
+    ]
+
+
+def run_in_slices(specs: list[RunSpec], cuts: list[int]) -> tuple[SliceResult, dict[tuple[int, int], dict[str, Any]]]:
+    """Run to the end in slices of the given numbers of steps (the last one repeated); all points by (run, step)."""
+    members, points, active = [member(spec) for spec in specs], {}, list(range(len(specs)))
+    final: dict[int, Any] = {}
+    for i in range(10_000):
+        result = run_slice(Batch(tuple(members[run] for run in active)), Budget(600, cuts[min(i, len(cuts) - 1)]))
+        points |= {(active[m], step): point for (m, step), point in points_of(result).items()}
+        for run, progress in zip(active, result.progress, strict=True):
+            final[run] = progress
+            members[run] = member(specs[run], progress.checkpoint)
+        active = [run for run in active if final[run].outcome is None]
+        if not active:
+            return SliceResult(tuple(final[i] for i in range(len(specs))), result.points, 0, "", ""), points
+    raise AssertionError("the runs did not end")
+
+
+def points_of(result: SliceResult) -> dict[tuple[int, int], dict[str, Any]]:
+    columns = result.points.columns
+    return {
+        (int(m), int(columns["step"][i])): {name: column[i] for name, column in columns.items()}
+        for i, m in enumerate(result.points.member)
+    }
+
+
+def assert_same(ours, theirs, **tolerance):
+    assert ours.keys() == theirs.keys()
+    for key, point in ours.items():
+        for name, value in point.items():
+            np.testing.assert_allclose(value, theirs[key][name], err_msg=f"{name} at {key}", **tolerance)
+
+
+EXACT = {"rtol": 0, "atol": 0}
+
+
+@given(run_specs(count=3), st.lists(st.integers(1, 60), min_size=1, max_size=5))
+def test_split_equals_unsplit_bit_for_bit(specs, cuts):
+    whole = run_whole(*specs)
+    sliced, points = run_in_slices(specs, [*cuts, 50])
+    for one, other in zip(whole.progress, sliced.progress, strict=True):
+        assert one.outcome == other.outcome
+        assert one.summary == other.summary
+        np.testing.assert_array_equal(one.checkpoint.state, other.checkpoint.state)
+        np.testing.assert_array_equal(one.checkpoint.milestones, other.checkpoint.milestones)
+    assert_same(points, points_of(whole), **EXACT)
+
+
+@given(run_specs(count=4))
+def test_alone_equals_batched(specs):
+    """Small products take the same path in every batch, so here rounding is the same too."""
+    batched = run_whole(*specs)
+    together = points_of(batched)
+    for i, spec in enumerate(specs):
+        alone = run_whole(spec)
+        assert alone.progress[0].outcome == batched.progress[i].outcome
+        np.testing.assert_array_equal(alone.progress[0].checkpoint.state, batched.progress[i].checkpoint.state)
+        own = {key: point for key, point in together.items() if key[0] == i}
+        assert_same({(i, step): point for (_, step), point in points_of(alone).items()}, own, **EXACT)
+
+
+@settings(max_examples=8)
+@given(st.integers(6, 30), st.integers(1, 3), st.integers(0, 100))
+def test_alone_equals_batched_to_rounding_where_products_are_large(size, depth, seed):
+    specs = [
+        RunSpec.model_validate(
+            {
+                "problem": {"kind": "low_rank_completion", "shape": [size, size + 3], "rank": 2, "observed": 3 * size},
+                "model": {"kind": "deep_matrix", "depth": depth},
+                "init": {"kind": "gaussian", "std": 0.1},
+                "optimizer": {"kind": "gradient_descent", "learning_rate": 0.05},
+                "stop": {"max_steps": 100},
+                "engine": "torch",
+                "seed": seed + i,
+            }
+        )
+        for i in range(5)
+    ]
+    batched = run_whole(*specs)
+    for spec, progress in zip(specs, batched.progress, strict=True):
+        alone = run_whole(spec).progress[0]
+        np.testing.assert_allclose(alone.checkpoint.state, progress.checkpoint.state, rtol=1e-10, atol=1e-13)
+
+
+@given(run_specs(count=2))
+def test_same_spec_and_seed_same_result(specs):
+    first, again = run_whole(*specs), run_whole(*(RunSpec.model_validate(spec.resolved()) for spec in specs))
+    for one, other in zip(first.progress, again.progress, strict=True):
+        np.testing.assert_array_equal(one.checkpoint.state, other.checkpoint.state)
+    assert_same(points_of(first), points_of(again), **EXACT)
+
+
+@given(run_specs(), st.integers(0, 400))
+def test_a_run_that_goes_on_equals_one_that_asked_for_more(specs, more):
+    (short,) = specs
+    long = RunSpec.model_validate(short.resolved() | {"stop": {"max_steps": short.stop.max_steps + more}})
+    short = RunSpec.model_validate(short.resolved() | {"stop": {"max_steps": short.stop.max_steps}})
+    first = run_whole(short)
+    if first.progress[0].outcome == Outcome.DIVERGED:
+        return
+    rest = run_slice(Batch((member(long, first.progress[0].checkpoint),)), Budget(600))
+    whole = run_whole(long)
+    np.testing.assert_array_equal(whole.progress[0].checkpoint.state, rest.progress[0].checkpoint.state)
+    assert whole.progress[0].outcome == rest.progress[0].outcome
+    last_of_first = (0, short.stop.max_steps)
+    pieces = points_of(first) | points_of(rest)
+    if last_of_first not in points_of(whole):
+        del pieces[last_of_first]  # the short run's last step is recorded only because it was the last
+    assert_same(pieces, points_of(whole), **EXACT)
+
+
+def test_one_diverging_run_leaves_the_others_untouched():
+    def spec(rate: float) -> RunSpec:
+        return RunSpec.model_validate(
+            {
+                "problem": {"kind": "perturbed_2x2"},
+                "model": {"kind": "deep_matrix", "depth": 3},
+                "init": {"kind": "identity", "scale": 1.0},
+                "optimizer": {"kind": "gradient_descent", "learning_rate": rate},
+                "stop": {"max_steps": 500},
+                "record": {"every": 100},
+                "engine": "torch",
+            }
+        )
+
+    calm = run_whole(spec(0.01), spec(0.02))
+    disturbed = run_whole(spec(0.01), spec(50.0), spec(0.02))
+    assert [one.outcome for one in disturbed.progress] == [
+        Outcome.BUDGET_EXHAUSTED,
+        Outcome.DIVERGED,
+        Outcome.BUDGET_EXHAUSTED,
+    ]
+    for calm_run, position in ((0, 0), (1, 2)):
+        np.testing.assert_array_equal(
+            calm.progress[calm_run].checkpoint.state, disturbed.progress[position].checkpoint.state
+        )
+    diverged = disturbed.progress[1]
+    assert np.isfinite(diverged.checkpoint.state).all()
+    last = points_of(disturbed)[(1, diverged.checkpoint.step)]
+    assert np.isfinite(last["loss"])
+    assert np.isfinite(last["frobenius_norm"])
+    after = run_slice(Batch((member(spec(50.0), diverged.checkpoint),)), Budget(600, 1))
+    assert after.progress[0].outcome == Outcome.DIVERGED  # one more step leaves the finite numbers
+
+
+def test_a_start_that_does_not_exist_is_that_run_s_error_alone(monkeypatch: pytest.MonkeyPatch):
+    base = {
+        "problem": {"kind": "perturbed_2x2"},
+        "model": {"kind": "deep_matrix", "depth": 2},
+        "optimizer": {"kind": "gradient_descent", "learning_rate": 0.1},
+        "stop": {"max_steps": 3},
+        "engine": "torch",
+    }
+    fine = RunSpec.model_validate(base | {"init": {"kind": "identity", "scale": 1.0}})
+    never = RunSpec.model_validate(base | {"init": {"kind": "gaussian", "std": 1.0, "determinant": "negative"}})
+    monkeypatch.setattr("workers.initializers.MOST_REDRAWS", 0)
+    result = run_whole(never, fine, never)
+    assert [one.error is not None for one in result.progress] == [True, False, True]
+    assert result.progress[1].checkpoint.step == 3
+    assert set(result.points.member.tolist()) == {1}
+
+
+def test_specs_survive_their_own_json():
+    spec = RunSpec.model_validate_json(
+        json.dumps(
+            {
+                "problem": {"kind": "all_but_corner", "dimension": 3},
+                "model": {"kind": "deep_matrix", "depth": 2},
+                "init": {"kind": "identity", "scale": 0.1},
+                "optimizer": {"kind": "momentum", "learning_rate": 0.1},
+                "stop": {"max_steps": 1e6},
+            }
+        )
+    )
+    assert spec.stop.max_steps == 1_000_000
+    assert RunSpec.model_validate(spec.resolved()) == spec
+    assert RunSpec.model_validate_json(json.dumps(spec.resolved())) == spec

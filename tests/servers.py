@@ -1,0 +1,53 @@
+"""A real `rankward serve` in processes of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from service.client import Rankward
+
+
+class Server:
+    """Starts `rankward serve` on a free port; a context manager that ends it as Ctrl-C would."""
+
+    def __init__(self, data_dir: Path, **environment: str) -> None:
+        self.data_dir = data_dir
+        self._environment = environment
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "service.cli", "serve", "--port", "0", "--data-dir", str(self.data_dir)]
+        self.process = subprocess.Popen(
+            [*command, "--workers", "2"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **self._environment},
+        )
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline()
+        found = re.search(r"listens on (http://\S+)", said)
+        assert found, f"serve said {said!r} and ended with {self.process.poll()}"
+        self.url = found[1]
+        self.client = Rankward(self.url)
+
+    def kill(self) -> None:
+        """SIGKILL, as the kernel would do it."""
+        self.process.kill()
+        self.process.wait()
+
+    def interrupt(self) -> int:
+        """Ctrl-C; returns the exit status."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(60)
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.interrupt()
+        assert self.process.stdout is not None
+        self.process.stdout.close()

@@ -1,0 +1,108 @@
+"""Metrics against their definitions, written out in numpy one matrix at a time."""
+
+import numpy as np
+import pytest
+
+from tests.specs import spec
+from workers.metrics.matrix import matrix_metrics
+
+EXTRA = {"metrics": ["determinant", "schatten_quasi_norm", "numerical_rank"], "entries": [[0, 0], [1, 1]]}
+
+
+def completion(values, unobserved):
+    rows, columns = values.shape
+    observations = [
+        {"index": [i, j], "value": float(values[i, j])}
+        for i in range(rows)
+        for j in range(columns)
+        if (i, j) != unobserved
+    ]
+    return {"kind": "completion", "shape": [rows, columns], "observations": observations, "target": values.tolist()}
+
+
+@pytest.fixture
+def measured():
+    rng = np.random.default_rng(1)
+    target = rng.standard_normal((3, 3))
+    run = spec(problem=completion(target, (2, 1)), record=EXTRA, model={"kind": "deep_matrix", "depth": 4})
+    factors = [[rng.standard_normal((3, 3)) for _ in range(4)] for _ in range(5)]
+    rows = np.array([np.concatenate([f.ravel() for f in one]) for one in factors])
+    return run, target, factors, matrix_metrics([run], np.zeros(5, dtype=np.int64), rows)
+
+
+def test_every_metric_equals_its_definition(measured):
+    run, target, factors, found = measured
+    for i, one in enumerate(factors):
+        whole = np.linalg.multi_dot(one)
+        s = np.linalg.svd(whole, compute_uv=False)
+        p = s / s.sum()
+        expected = {
+            "unobserved_entry": whole[2, 1],
+            "frobenius_norm": np.sqrt((whole**2).sum()),
+            "nuclear_norm": s.sum(),
+            "spectral_norm": s[0],
+            "effective_rank": np.exp(-(p * np.log(p)).sum()),
+            "stable_rank": (whole**2).sum() / s[0] ** 2,
+            "determinant_sign": np.sign(np.linalg.det(whole)),
+            "log_abs_determinant": np.log(abs(np.linalg.det(whole))),
+            "determinant": np.linalg.det(whole),
+            "balancedness_gap": max(np.linalg.norm(a.T @ a - b @ b.T) for a, b in zip(one[:-1], one[1:], strict=True)),
+            "reconstruction_error": np.linalg.norm(whole - target) / np.linalg.norm(target),
+            "schatten_quasi_norm": (s**0.5).sum() ** 2,
+            "numerical_rank": 3,
+        }
+        for name, value in expected.items():
+            assert found[name][i] == pytest.approx(value, rel=1e-9), name
+        assert found["singular_values"][i] == pytest.approx(s, rel=1e-9)
+        assert found["entries"][i] == pytest.approx([whole[0, 0], whole[1, 1]], rel=1e-9)
+
+
+def test_the_gradient_norm_is_the_norm_of_finite_differences(measured):
+    run, target, factors, found = measured
+
+    def loss(one):
+        residual = np.linalg.multi_dot(one) - target
+        residual[2, 1] = 0
+        return 0.5 * (residual**2).sum()
+
+    squares = 0.0
+    for j, factor in enumerate(factors[0]):
+        for index in np.ndindex(factor.shape):
+            step = np.zeros_like(factor)
+            step[index] = 1e-6
+            up, down = ([*factors[0][:j], factor + sign * step, *factors[0][j + 1 :]] for sign in (1, -1))
+            squares += ((loss(up) - loss(down)) / 2e-6) ** 2
+    assert found["gradient_norm"][0] == pytest.approx(np.sqrt(squares), rel=1e-6)
+
+
+def test_the_distance_to_the_infimal_rank_is_the_second_singular_value_in_2x2():
+    found = matrix_metrics([spec()], np.zeros(1, dtype=np.int64), np.array([[1.0, 0, 0, 2.0] * 3]))
+    assert found["distance_to_infimal_rank"][0] == pytest.approx(1.0)
+
+
+def test_the_log_determinant_does_not_underflow():
+    tiny = np.array([[1e-150, 0, 0, -1e-150] * 3])
+    found = matrix_metrics([spec()], np.zeros(1, dtype=np.int64), tiny)
+    assert found["log_abs_determinant"][0] == pytest.approx(6 * np.log(1e-150))
+    assert found["determinant_sign"][0] == -1
+    assert found["determinant"][0] == 0  # as a plain number it is lost
+
+
+def test_a_narrow_model_has_determinant_zero():
+    run = spec(model={"kind": "deep_matrix", "depth": 2, "hidden_width": 1}, init={"kind": "identity", "scale": 1.0})
+    found = matrix_metrics([run], np.zeros(1, dtype=np.int64), np.array([[1.0, 2.0, 3.0, 4.0]]))
+    assert found["determinant_sign"][0] == 0
+    assert found["log_abs_determinant"][0] == -np.inf
+
+
+def test_points_that_are_not_finite_are_not_numbers_and_spoil_no_other():
+    rows = np.array([[np.inf] * 12, [1.0, 0, 0, 1.0] * 3])
+    found = matrix_metrics([spec()], np.zeros(2, dtype=np.int64), rows)
+    assert np.isnan(found["frobenius_norm"][0])
+    assert found["frobenius_norm"][1] == pytest.approx(np.sqrt(2))
+
+
+def test_the_zero_matrix_has_no_effective_rank():
+    found = matrix_metrics([spec()], np.zeros(1, dtype=np.int64), np.zeros((1, 12)))
+    assert np.isnan(found["effective_rank"][0])
+    assert found["nuclear_norm"][0] == 0

@@ -39,6 +39,16 @@ class Rankward:
         self.url = url
         self._http = httpx2.Client(base_url=url, timeout=60)
 
+    def close(self) -> None:
+        """Close the connections; a client is a context manager that does so."""
+        self._http.close()
+
+    def __enter__(self) -> "Rankward":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def submit(self, experiment: Mapping[str, Any]) -> Json:
         """Post an experiment; returns it as stored."""
         return self._json("POST", "/v1/experiments", json=experiment, headers={"Idempotency-Key": new_id()})

@@ -36,12 +36,12 @@ class Server:
     def kill(self) -> None:
         """SIGKILL, as the kernel would do it."""
         self.process.kill()
-        self.process.wait()
+        self._ended()
 
     def interrupt(self) -> int:
         """Ctrl-C; returns the exit status."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+        return self._ended()
 
     def __enter__(self) -> "Server":
         return self
@@ -49,5 +49,9 @@ class Server:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.interrupt()
+
+    def _ended(self) -> int:
+        self.client.close()
         assert self.process.stdout is not None
         self.process.stdout.close()
+        return self.process.wait(60)

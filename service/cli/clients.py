@@ -1,14 +1,14 @@
 """Commands that speak to a server."""
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from ruamel.yaml import YAML, YAMLError
 
-from service.cli.show import failed, runs_table, watch
+from service.cli.show import failed, make_console, runs_table, watch
 from service.client import Rankward
 from service.errors import RankwardError
 
@@ -16,7 +16,7 @@ Url = Annotated[str, typer.Option(envvar="RANKWARD_URL", help="The server.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Wait = Annotated[bool, typer.Option(help="Wait until every run is over.")]
 DEFAULT_URL = "http://127.0.0.1:8000"
-_console = Console(highlight=False, soft_wrap=True)
+_console = make_console()
 
 
 class UnreadableSpec(RankwardError):
@@ -30,7 +30,8 @@ def submit(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Post an experiment from a file."""
-    _submit(Rankward(url), _read_spec(spec), wait, as_json, None)
+    with Rankward(url) as client:
+        _submit(client, _read_spec(spec), wait, as_json, None)
 
 
 def run(
@@ -41,8 +42,8 @@ def run(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Run a preset and show what came out."""
-    client = Rankward(url)
-    _submit(client, client.preset(preset), wait, as_json, figure)
+    with Rankward(url) as client:
+        _submit(client, client.preset(preset), wait, as_json, figure)
 
 
 def runs(
@@ -53,13 +54,15 @@ def runs(
     url: Url = DEFAULT_URL,
 ) -> None:
     """List runs with their results."""
-    found = [one for one, _ in zip(Rankward(url).runs(experiment, status), range(limit), strict=False)]
+    with Rankward(url) as client:
+        found = list(islice(client.runs(experiment, status), limit))
     _print_json(found) if as_json else _console.print(runs_table(found))
 
 
 def presets(as_json: AsJson = False, url: Url = DEFAULT_URL) -> None:
     """List the presets."""
-    found = Rankward(url).presets()
+    with Rankward(url) as client:
+        found = client.presets()
     if as_json:
         return _print_json(found)
     for preset in found:
@@ -75,13 +78,15 @@ def figure(
 ) -> None:
     """Write a figure of an experiment as PNG."""
     path = output or Path(f"{name}.png")
-    path.write_bytes(Rankward(url).figure(experiment, name))
+    with Rankward(url) as client:
+        path.write_bytes(client.figure(experiment, name))
     _console.print(f"Wrote {path}")
 
 
 def cancel(experiment: Annotated[str, typer.Argument(help="Id of an experiment.")], url: Url = DEFAULT_URL) -> None:
     """Cancel the runs of an experiment that are not over."""
-    counts = Rankward(url).cancel(experiment)["runs"]
+    with Rankward(url) as client:
+        counts = client.cancel(experiment)["runs"]
     _console.print(f"{counts['cancelled']} of {counts['total']} runs are cancelled.")
 
 

@@ -1,5 +1,6 @@
 """How the command line shows experiments: a progress bar while they run, a table of their runs."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,14 @@ from service.labels import start_label
 
 Json = dict[str, Any]
 _COLUMNS = ("depth", "start", "rate", "steps", "loss", "|entry|", "eff. rank", "outcome")
+
+
+WIDTH_WHEN_PIPED = 160
+
+
+def make_console() -> Console:
+    """The console of a command: as wide as the terminal, and wide enough for every column where there is none."""
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_WHEN_PIPED)
 
 
 def watch(client: Rankward, experiment: Json, quiet: bool = False) -> Json:

@@ -52,7 +52,7 @@ class LocalDaskCluster:
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,  # pyright: ignore[reportArgumentType]  (how dask spells "no dashboard")
+            dashboard_address="127.0.0.1:0",  # a free port; the default one may be taken by another cluster
             memory_limit=0,
         )
         self._client = Client(self._cluster)

@@ -21,6 +21,16 @@ _ADVICE = {
     "missing": "This field is required.",
     "finite_number": "Give a finite number.",
     "union_tag_not_found": "Give its 'kind'.",
+    "list_type": "Give a list.",
+    "tuple_type": "Give a list.",
+    "dict_type": "Give an object.",
+    "model_type": "Give an object.",
+    "model_attributes_type": "Give an object.",
+    "int_type": "Give an integer.",
+    "int_from_float": "Give an integer.",
+    "float_type": "Give a number.",
+    "bool_type": "Give true or false.",
+    "string_type": "Give a string.",
 }
 
 

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,7 +25,7 @@ def test_balanced_starts_are_balanced_and_have_the_model_s_shapes(shape, depth, 
     run = spec(problem=completion(shape), model=model, init=gaussian(balanced=True), seed=seed)
     factors = starting_factors(run)
     assert tuple(factor.shape for factor in factors) == run.factor_shapes
-    for left, right in zip(factors[:-1], factors[1:], strict=True):
+    for left, right in itertools.pairwise(factors):
         assert left.T @ left == pytest.approx(right @ right.T, abs=1e-12)
 
 

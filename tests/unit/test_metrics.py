@@ -1,5 +1,7 @@
 """Metrics against their definitions, written out in numpy one matrix at a time."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,7 @@ def measured():
 
 
 def test_every_metric_equals_its_definition(measured):
-    run, target, factors, found = measured
+    _run, target, factors, found = measured
     for i, one in enumerate(factors):
         whole = np.linalg.multi_dot(one)
         s = np.linalg.svd(whole, compute_uv=False)
@@ -46,7 +48,7 @@ def test_every_metric_equals_its_definition(measured):
             "determinant_sign": np.sign(np.linalg.det(whole)),
             "log_abs_determinant": np.log(abs(np.linalg.det(whole))),
             "determinant": np.linalg.det(whole),
-            "balancedness_gap": max(np.linalg.norm(a.T @ a - b @ b.T) for a, b in zip(one[:-1], one[1:], strict=True)),
+            "balancedness_gap": max(np.linalg.norm(a.T @ a - b @ b.T) for a, b in itertools.pairwise(one)),
             "reconstruction_error": np.linalg.norm(whole - target) / np.linalg.norm(target),
             "schatten_quasi_norm": (s**0.5).sum() ** 2,
             "numerical_rank": 3,
@@ -58,7 +60,7 @@ def test_every_metric_equals_its_definition(measured):
 
 
 def test_the_gradient_norm_is_the_norm_of_finite_differences(measured):
-    run, target, factors, found = measured
+    _run, target, factors, found = measured
 
     def loss(one):
         residual = np.linalg.multi_dot(one) - target

@@ -1,0 +1,225 @@
+"""Bad input: refused with a pointer and a sentence that says what to do, and nothing stored."""
+
+import copy
+import json
+
+import pytest
+
+from tests.specs import BASIC
+
+
+def changed(path, value):
+    run = copy.deepcopy(BASIC)
+    *parents, last = path.split(".")
+    here = run
+    for parent in parents:
+        here = here[parent]
+    here[last] = value
+    return {"run": run}
+
+
+def completion(*observations, shape=(2, 3), **fields):
+    run = copy.deepcopy(BASIC)
+    run["problem"] = {"kind": "completion", "shape": list(shape), "observations": list(observations), **fields}
+    run["init"] = {"kind": "identity", "scale": 1.0}
+    return {"run": run}
+
+
+def observed(*index, value=1.0):
+    return {"index": list(index), "value": value}
+
+
+SQUARE = [[1.0, 0.0], [0.0, 1.0]]
+CASES = {
+    "unknown field": (changed("model.dept", 3), "/run/model/dept", "Unknown field"),
+    "unknown field at the top": ({"run": BASIC, "colour": 1}, "/colour", "Unknown field"),
+    "no run": ({"name": "x"}, "/run", "required"),
+    "text for a number": (changed("model.depth", "3"), "/run/model/depth", "integer"),
+    "truth for a number": (changed("seed", True), "/run/seed", "integer"),
+    "fraction for an integer": (changed("model.depth", 2.5), "/run/model/depth", "integer"),
+    "depth of zero": (changed("model.depth", 0), "/run/model/depth", "greater than or equal to 1"),
+    "negative learning rate": (
+        changed("optimizer.learning_rate", -0.1),
+        "/run/optimizer/learning_rate",
+        "greater than 0",
+    ),
+    "infinite learning rate": (
+        changed("optimizer.learning_rate", float("inf")),
+        "/run/optimizer/learning_rate",
+        "finite",
+    ),
+    "not a number": (changed("problem.epsilon", float("nan")), "/run/problem/epsilon", "finite"),
+    "the word NaN": (changed("problem.epsilon", "NaN"), "/run/problem/epsilon", "number"),
+    "missing part": (changed("stop", {}), "/run/stop/max_steps", "required"),
+    "unknown kind": (changed("problem", {"kind": "cube"}), "/run/problem/kind", "perturbed_2x2"),
+    "no kind": (changed("problem", {}), "/run/problem/kind", "kind"),
+    "list for an object": (changed("problem", []), "/run/problem", "an object"),
+    "unknown engine": (changed("engine", "warp9"), "/run/engine", "auto"),
+    "too few factors": (
+        changed("init", {"kind": "explicit", "factors": [SQUARE] * 2}),
+        "/run/init/factors",
+        "3 factors",
+    ),
+    "factor of the wrong shape": (
+        changed("init", {"kind": "explicit", "factors": [SQUARE, [[1.0, 2.0]], SQUARE]}),
+        "/run/init/factors/1",
+        "2 x 2",
+    ),
+    "ragged factor": (
+        changed("init", {"kind": "explicit", "factors": [SQUARE, SQUARE, [[1.0], [1.0, 2.0]]]}),
+        "/run/init/factors/2",
+        "2 x 2",
+    ),
+    "observation outside": (completion(observed(0, 3)), "/run/problem/observations/0/index", "outside the shape"),
+    "observation of another order": (completion(observed(0)), "/run/problem/observations/0/index", "outside the shape"),
+    "observation given twice": (
+        completion(observed(0, 1), observed(0, 1)),
+        "/run/problem/observations/1/index",
+        "already given",
+    ),
+    "no observations": (completion(), "/run/problem/observations", "at least 1"),
+    "target of another shape": (completion(observed(0, 1), target=SQUARE), "/run/problem/target", "2 x 3"),
+    "determinant of a rectangle": (
+        {"run": completion(observed(0, 1))["run"] | {"init": BASIC["init"]}},
+        "/run/init/determinant",
+        "no determinant",
+    ),
+    "determinant of a narrow model": (changed("model.hidden_width", 1), "/run/init/determinant", "always zero"),
+    "rank above the shape": (
+        changed("problem", {"kind": "low_rank_completion", "shape": [2, 2], "rank": 3, "observed": 2}),
+        "/run/problem/rank",
+        "at most 2",
+    ),
+    "more observations than entries": (
+        changed("problem", {"kind": "low_rank_completion", "shape": [2, 2], "rank": 1, "observed": 5}),
+        "/run/problem/observed",
+        "only 4 entries",
+    ),
+    "measurement of another shape": (
+        changed("problem", {"kind": "sensing", "shape": [2, 2], "measurements": [{"tensor": [[1.0]], "value": 1.0}]}),
+        "/run/problem/measurements/0/tensor",
+        "2 x 2",
+    ),
+    "two schedules": (changed("record", {"every": 2, "points_per_decade": 3}), "/run/record/every", "not both"),
+    "tracked entry outside": (changed("record", {"entries": [[2, 0]]}), "/run/record/entries/0", "outside the shape"),
+    "too many points": (
+        changed("record", {"every": 1}) | {"sweep": [{"stop.max_steps": [10**6]}]},
+        "/run/record",
+        "RANKWARD_MAX_POINTS_PER_RUN",
+    ),
+    "too many steps": (changed("stop.max_steps", 10**13), "/run/stop/max_steps", "RANKWARD_MAX_STEPS_PER_RUN"),
+    "too large a product": (
+        changed("problem", {"kind": "all_but_corner", "dimension": 501}),
+        "/run/problem",
+        "RANKWARD_MAX_PRODUCT_ENTRIES",
+    ),
+    "too large a model": (changed("model.hidden_width", 10**6), "/run/model", "RANKWARD_MAX_TRAINED_NUMBERS"),
+    "too many measured numbers": (
+        changed("problem", {"kind": "low_rank_sensing", "shape": [100, 100], "rank": 1, "measurements": 10**4}),
+        "/run/problem",
+        "RANKWARD_MAX_OBSERVED_NUMBERS",
+    ),
+    "too many runs": (
+        {"run": BASIC, "sweep": [{"seed": list(range(101))}]},
+        "/sweep",
+        "RANKWARD_MAX_RUNS_PER_EXPERIMENT",
+    ),
+    "too many runs by far": (
+        {"run": BASIC, "sweep": [{f"p{i}": list(range(100))} for i in range(50)]},
+        "/sweep",
+        "RANKWARD_MAX_RUNS_PER_EXPERIMENT",
+    ),
+    "axis of unequal lengths": (
+        {"run": BASIC, "sweep": [{"seed": [1, 2], "init.std": [1.0]}]},
+        "/sweep/0/init.std",
+        "move together",
+    ),
+    "wrong value in a sweep": (
+        {"run": BASIC, "sweep": [{"seed": [1]}, {"init.std": [0.1, -1]}]},
+        "/sweep/1/init.std/1",
+        "greater than 0",
+    ),
+    "wrong path in a sweep": ({"run": BASIC, "sweep": [{"model.dept": [1]}]}, "/sweep/0/model.dept/0", "Unknown field"),
+    "sweep that is no list": ({"run": BASIC, "sweep": {"seed": [1]}}, "/sweep", "list"),
+    "tag that is no text": ({"run": BASIC, "tags": {"a": 1}}, "/tags/a", "string"),
+    "name that is too long": ({"run": BASIC, "name": "x" * 201}, "/name", "200"),
+}
+
+
+def refused(api, body, status=422):
+    answer = api.post("/v1/experiments", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert {"type", "title", "status", "detail"} <= problem.keys()
+    assert problem["status"] == status
+    assert api.get("/v1/experiments").json()["items"] == []
+    assert api.get("/v1/runs").json()["items"] == []
+    return problem
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_wrong_payload(api, case):
+    payload, pointer, sentence = CASES[case]
+    errors = refused(api, json.dumps(payload))["errors"]
+    assert (errors[0]["pointer"], sentence in errors[0]["detail"]) == (pointer, True), errors
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "[1, 2", '{"run": {}} {}', "nonsense", '{"run": \x00}', b"\xff\xfe", "[" * 90_000]
+)
+def test_what_is_not_json(api, body):
+    (error,) = refused(api, body)["errors"]
+    assert error["pointer"] == ""
+    assert error["detail"]
+
+
+@pytest.mark.parametrize("body", ["3", "null", "[]", '"text"'])
+def test_json_that_is_no_object(api, body):
+    assert refused(api, body)["errors"][0]["pointer"] == ""
+
+
+def test_a_body_past_the_limit(api):
+    problem = refused(api, json.dumps({"run": BASIC, "name": "x" * 200_000}), status=413)
+    assert "RANKWARD_MAX_BODY_BYTES" in problem["detail"]
+
+
+def test_a_streamed_body_past_the_limit(api):
+    answer = api.post("/v1/experiments", content=(b" " * 1000 for _ in range(200)))
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer"),
+    [
+        ("/v1/runs?limit=0", "/limit"),
+        ("/v1/runs?limit=x", "/limit"),
+        ("/v1/runs?colour=red", "/colour"),
+        ("/v1/runs?status=asleep", "/status"),
+        ("/v1/runs?cursor=nonsense", "/cursor"),
+        ("/v1/experiments?cursor=%F0%9F%98%80", "/cursor"),
+    ],
+)
+def test_a_wrong_query(api, path, pointer):
+    answer = api.get(path)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("PUT", "/v1/runs", 405),
+        ("GET", "/v1/runs/none", 404),
+        ("GET", "/v1/runs/none/trajectory", 404),
+        ("GET", "/v1/runs/none/factors", 404),
+        ("GET", "/v1/experiments/none", 404),
+        ("POST", "/v1/experiments/none/cancel", 404),
+        ("DELETE", "/v1/experiments/none", 404),
+    ],
+)
+def test_what_is_not_there(api, method, path, status):
+    answer = api.request(method, path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"

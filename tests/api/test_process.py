@@ -1,0 +1,85 @@
+"""The API as a real uvicorn process: what it imports, and how soon it is ready."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from service.settings import Settings
+from service.store.migrate import migrate
+
+FORBIDDEN = ("torch", "warp", "dask", "distributed")
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def started(port, data_dir, log, *python_options):
+    migrate(Settings(data_dir=data_dir).url)
+    command = [
+        sys.executable,
+        *python_options,
+        "-m",
+        "uvicorn",
+        "--factory",
+        "service.app:create_app",
+        "--port",
+        str(port),
+    ]
+    environment = {**os.environ, "RANKWARD_DATA_DIR": str(data_dir)}
+    return subprocess.Popen(command, stderr=log, env=environment)
+
+
+def until_ready(port):
+    begun = time.monotonic()
+    while time.monotonic() - begun < 30:
+        try:
+            if httpx2.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
+                return time.monotonic() - begun
+        except httpx2.TransportError:
+            time.sleep(0.01)
+    raise AssertionError("the API did not become ready")
+
+
+def test_it_imports_no_torch_no_warp_and_no_dask(tmp_path: Path, port: int):
+    with (tmp_path / "log").open("w+") as log:
+        process = started(port, tmp_path, log, "-X", "importtime")
+        until_ready(port)
+        base = f"http://127.0.0.1:{port}"
+        preset = httpx2.get(f"{base}/v1/presets/first_look").json()
+        posted = httpx2.post(f"{base}/v1/experiments", json=preset)
+        run = httpx2.get(f"{base}/v1/runs").json()["items"][0]["id"]
+        for path in (
+            posted.headers["location"],
+            f"/v1/runs/{run}/trajectory",
+            f"/v1/runs/{run}/factors",
+            "/openapi.json",
+        ):
+            assert httpx2.get(base + path).status_code in (200, 409)
+        httpx2.get(f"{base}{posted.headers['location']}/figures/unobserved_entry.png")
+        process.terminate()
+        process.wait(20)
+        log.seek(0)
+        imported = set(re.findall(r"\| +([\w.]+)\n", log.read()))
+    assert "fastapi" in imported
+    assert not [name for name in imported if name.split(".")[0] in FORBIDDEN]
+
+
+def test_it_is_ready_soon(tmp_path: Path, port: int):
+    """Under 2 s is the promise (see benchmarks); here only that it does not take a cluster's start."""
+    with (tmp_path / "log").open("w+") as log:
+        process = started(port, tmp_path, log)
+        seconds = until_ready(port)
+        process.terminate()
+        process.wait(20)
+    assert seconds < 10

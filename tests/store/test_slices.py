@@ -1,0 +1,133 @@
+"""How slices are leased, stored once, given back and given up."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from service.schemas import ExperimentRequest
+from service.settings import Limits
+from service.store import leases
+from service.store.slices import apply_slice, fail_slice
+from service.store.tables import checkpoints, runs, summaries, trajectory_points
+from service.use_cases.experiments import cancel, delete, submit
+from tests.specs import BASIC
+from workers.records import Budget
+from workers.slices import run_slice
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=1)
+
+
+@pytest.fixture
+def experiment(database):
+    request = ExperimentRequest(run=BASIC, sweep=[{"seed": [0, 1, 2]}])
+    return submit(database, request, Limits(), None).experiment
+
+
+def lease(database, most=10):
+    with database.writing() as connection:
+        (queue,) = leases.waiting_queues(connection)
+        return leases.lease_runs(connection, queue["batch_key"], queue["batch_limit"], most, LATER, NOW)
+
+
+def store(database, one, result):
+    with database.writing() as connection:
+        return apply_slice(connection, one, result, NOW)
+
+
+def everything(database):
+    with database.reading() as connection:
+        tables = (runs, summaries, checkpoints, trajectory_points)
+        return [connection.execute(sa.select(table).order_by(*table.primary_key)).all() for table in tables]
+
+
+def test_leased_runs_are_no_longer_waiting(database, experiment):
+    first, second = lease(database, most=2), lease(database)
+    assert len(first.run_ids) == 2
+    assert len(second.run_ids) == 1
+    assert not set(first.run_ids) & set(second.run_ids)
+    with database.reading() as connection:
+        assert leases.waiting_queues(connection) == []
+
+
+def test_a_slice_applied_twice_changes_nothing_twice(database, experiment):
+    one = lease(database)
+    result = run_slice(one.batch, Budget(60, 50))
+    assert store(database, one, result) == 3
+    once = everything(database)
+    assert len(once[3]) > 0
+    assert store(database, one, result) == 0
+    assert everything(database) == once
+
+
+def test_a_slice_whose_lease_was_lost_changes_nothing(database, experiment):
+    one = lease(database)
+    result = run_slice(one.batch, Budget(60, 50))
+    with database.writing() as connection:
+        assert leases.release_expired(connection, LATER + timedelta(seconds=1)) == 3
+    before = everything(database)
+    assert store(database, one, result) == 0
+    assert everything(database) == before
+    again = lease(database)
+    assert store(database, again, run_slice(again.batch, Budget(60, 50))) == 3
+
+
+def test_leases_that_are_renewed_do_not_expire(database, experiment):
+    one = lease(database)
+    with database.writing() as connection:
+        leases.renew_leases(connection, [one.token], LATER + timedelta(minutes=1))
+        assert leases.release_expired(connection, LATER + timedelta(seconds=1)) == 0
+
+
+def test_a_run_cancelled_while_it_is_computed_stays_cancelled(database, experiment):
+    one = lease(database)
+    result = run_slice(one.batch, Budget(60, 50))
+    cancel(database, experiment.id)
+    assert store(database, one, result) == 0
+    assert {row.status for row in everything(database)[0]} == {"cancelled"}
+
+
+def test_a_deleted_experiment_leaves_nothing(database, experiment):
+    one = lease(database)
+    result = run_slice(one.batch, Budget(60, 50))
+    store(database, one, result)
+    two = lease(database)
+    delete(database, experiment.id)
+    assert store(database, two, run_slice(two.batch, Budget(60, 50))) == 0
+    assert everything(database) == [[], [], [], []]
+
+
+def test_a_batch_that_fails_is_halved_until_the_guilty_run_is_alone_and_given_up(database, experiment):
+    sizes = []
+    for _ in range(20):
+        with database.reading() as connection:
+            queues = leases.waiting_queues(connection)
+        if not queues:
+            break
+        with database.writing() as connection:
+            one = leases.lease_runs(connection, queues[0]["batch_key"], queues[0]["batch_limit"], 10**6, LATER, NOW)
+            size = queues[0]["batch_limit"] or len(one.run_ids)
+            leases.release_lease(connection, one.token)
+            one = leases.lease_runs(connection, queues[0]["batch_key"], queues[0]["batch_limit"], size, LATER, NOW)
+            sizes.append(len(one.run_ids))
+            guilty = 2 in one.run_ids
+            if guilty:
+                fail_slice(connection, one, "Killed: it was run 2", most_attempts=3, now=NOW)
+        if not guilty:
+            store(database, one, run_slice(one.batch, Budget(60)))
+    rows = everything(database)[0]
+    assert [row.status for row in rows] == ["succeeded", "failed", "succeeded"]
+    assert rows[1].error == "Killed: it was run 2"
+    assert sizes[0] == 3
+    assert sizes.count(1) >= 3
+
+
+def test_checkpoints_come_back_as_they_were(database, experiment):
+    one = lease(database)
+    result = run_slice(one.batch, Budget(60, 50))
+    store(database, one, result)
+    for member, progress in zip(lease(database).batch.members, result.progress, strict=True):
+        assert member.checkpoint.step == progress.checkpoint.step
+        assert member.checkpoint.state.tobytes() == progress.checkpoint.state.tobytes()
+        assert member.checkpoint.milestones.tolist() == progress.checkpoint.milestones.tolist()

@@ -21,8 +21,8 @@ from workers.models.layout import FactorLayout
 from workers.objectives import build_objective
 from workers.optimizers import build_optimizer
 
-HISTORY_BYTES = 4 * 2**20
-"""Memory of a chunk's history: about a core's second-level cache."""
+HISTORY_BYTES = 16 * 2**20
+"""Memory of a chunk's history: small enough to stay near the core, large enough that chunks of big batches are long."""
 
 LONGEST_CHUNK, SHORTEST_CHUNK = 128, 8
 CHUNK_SECONDS = 0.1

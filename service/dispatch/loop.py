@@ -1,12 +1,15 @@
 """The loop: gather facts, act on the plan, store what comes back. No computing, and no database session kept open."""
 
 import threading
-from concurrent.futures import Future
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from service.dispatch.cluster import Cluster
 from service.dispatch.planner import Facts, Queue, StartSlice, plan
@@ -16,6 +19,9 @@ from service.store.database import Database
 from service.store.leases import Lease
 from service.store.slices import apply_slice, fail_slice
 from workers.records import Budget, SliceResult
+
+SECONDS_BETWEEN_TRIES = 1.0
+"""Pause after the database did not answer."""
 
 SECONDS_TO_FINISH = 15.0
 """How long a stopping dispatcher waits beyond a slice's length for slices in flight."""
@@ -47,16 +53,27 @@ class Dispatcher:
     def run(self) -> None:
         """Dispatch until stopped."""
         while not self._stopping.is_set():
-            self.tick()
-        self._drain()
+            self._patiently(self.tick)
+        deadline = time.monotonic() + self.settings.slice_seconds + SECONDS_TO_FINISH
+        while self._in_flight and time.monotonic() < deadline:
+            self._patiently(self._store_finished)
+        self._patiently(self._give_up_the_rest)
 
     def tick(self) -> None:
         """Store finished slices (waiting a moment for one), then start what the plan says."""
-        self._store_finished(self.settings.poll_seconds)
+        self._store_finished()
         self._keep_leases()
         if not self._stopping.is_set():
             for start in plan(self._facts()):
                 self._start(start)
+
+    def _patiently(self, act: Callable[[], None]) -> None:
+        """Act; a database that is locked, full or gone loses nothing, so a later try can do what this one could not."""
+        try:
+            act()
+        except SQLAlchemyError as error:
+            _log.error("the database does not answer", error=_describe(error))
+            self._stopping.wait(SECONDS_BETWEEN_TRIES)
 
     def _facts(self) -> Facts:
         with self.database.reading() as connection:
@@ -78,24 +95,34 @@ class Dispatcher:
         future = self.cluster.submit(lease.batch, Budget(self.settings.slice_seconds))
         future.add_done_callback(lambda done: self._done.put((lease, done)))
 
-    def _store_finished(self, wait_seconds: float) -> None:
+    def _store_finished(self) -> None:
         try:
-            self._store(*self._done.get(timeout=wait_seconds))
+            self._store(*self._done.get(timeout=self.settings.poll_seconds))
             while True:
                 self._store(*self._done.get_nowait())
         except Empty:
             return
 
     def _store(self, lease: Lease, future: "Future[SliceResult]") -> None:
-        now, error = datetime.now(UTC), future.exception()
+        try:
+            self._write(lease, future)
+        except SQLAlchemyError:
+            self._done.put((lease, future))  # to be stored at the next try
+            raise
+        del self._in_flight[lease.token]
+
+    def _write(self, lease: Lease, future: "Future[SliceResult]") -> None:
+        now = datetime.now(UTC)
+        error = CancelledError() if future.cancelled() else future.exception()
         with self.database.writing() as connection:
+            if isinstance(error, CancelledError):  # the cluster lost the slice, which says nothing about its runs
+                leases.release_lease(connection, lease.token)
+                return
             if error is None:
                 apply_slice(connection, lease, future.result(), now)
-            else:
-                fail_slice(connection, lease, _describe(error), self.settings.most_attempts, now)
-        del self._in_flight[lease.token]
-        if error is not None:
-            _log.error("slice failed", runs=len(lease.run_ids), error=_describe(error))
+                return
+            fail_slice(connection, lease, _describe(error), self.settings.most_attempts, now)
+        _log.error("slice failed", runs=len(lease.run_ids), error=_describe(error))
 
     def _keep_leases(self) -> None:
         now = datetime.now(UTC)
@@ -108,10 +135,7 @@ class Dispatcher:
         if released:
             _log.warning("leases expired", runs=released)
 
-    def _drain(self) -> None:
-        deadline = datetime.now(UTC) + timedelta(seconds=self.settings.slice_seconds + SECONDS_TO_FINISH)
-        while self._in_flight and datetime.now(UTC) < deadline:
-            self._store_finished(self.settings.poll_seconds)
+    def _give_up_the_rest(self) -> None:
         with self.database.writing() as connection:
             for token in self._in_flight:
                 leases.release_lease(connection, token)

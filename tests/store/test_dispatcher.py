@@ -1,0 +1,76 @@
+"""The loop around a cluster that computes in this thread: failures of slices and of the database."""
+
+import sqlite3
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from tests.specs import BASIC
+
+RUNS = {"run": BASIC, "sweep": [{"seed": [0, 1, 2, 3]}]}
+
+
+def statuses(api):
+    return [run["status"] for run in api.get("/v1/runs").json()["items"]]
+
+
+def test_a_batch_whose_worker_died_is_tried_in_halves(api, dispatcher, finish):
+    dispatcher.cluster.failures = [RuntimeError("the worker died")]
+    assert finish(RUNS)["status"] == "succeeded"
+    assert [len(batch.members) for batch in dispatcher.cluster.batches[:3]] == [4, 2, 2]
+
+
+def test_a_run_that_keeps_failing_is_given_up_with_its_error(api, dispatcher, finish):
+    dispatcher.cluster.failures = [MemoryError("no room")] * 3
+    experiment = finish({"run": BASIC})
+    assert experiment["status"] == "failed"
+    (run,) = api.get("/v1/runs").json()["items"]
+    assert run["error"] == "MemoryError: no room"
+
+
+def test_a_database_that_is_locked_delays_and_loses_nothing(api, dispatcher, settings, monkeypatch):
+    monkeypatch.setattr("service.dispatch.loop.SECONDS_BETWEEN_TRIES", 0)
+    api.post("/v1/experiments", json=RUNS)
+    dispatcher.tick()  # leased and computed, not stored
+    monkeypatch.setattr("service.store.database.BUSY_SECONDS", 0)
+    dispatcher.database.close()  # so that the next connection does not wait
+    other = sqlite3.connect(settings.data_dir / "rankward.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OperationalError, match="locked"):
+        dispatcher.tick()
+    dispatcher._patiently(dispatcher.tick)
+    assert statuses(api) == ["running"] * 4
+    other.execute("ROLLBACK")
+    other.close()
+    for _ in range(20):
+        dispatcher.tick()
+    assert statuses(api) == ["succeeded"] * 4
+
+
+def test_a_slice_that_the_cluster_lost_blames_no_run(api, dispatcher, finish):
+    submit = dispatcher.cluster.submit
+
+    def lose_the_first(batch, budget):
+        future = submit(batch, budget)
+        if len(dispatcher.cluster.batches) == 1:
+            future = type(future)()
+            future.cancel()
+            future.set_running_or_notify_cancel()
+        return future
+
+    dispatcher.cluster.submit = lose_the_first
+    assert finish(RUNS)["status"] == "succeeded"
+    assert [len(batch.members) for batch in dispatcher.cluster.batches[:2]] == [4, 4]
+
+
+def test_runs_that_come_later_join_the_batch(api, dispatcher, settings):
+    dispatcher.settings = settings.model_copy(update={"slice_seconds": 0.02})
+    forever = {"run": BASIC | {"stop": {"max_steps": 10**9}}}
+    api.post("/v1/experiments", json=forever)
+    dispatcher.tick()
+    api.post("/v1/experiments", json=forever)
+    dispatcher.tick()
+    assert [len(batch.members) for batch in dispatcher.cluster.batches] == [1, 2]
+    old, new = dispatcher.cluster.batches[1].members
+    assert old.checkpoint.step > 0
+    assert new.checkpoint is None

@@ -4,6 +4,7 @@ Each kernel is a module of its own, so that compiling one shape never compiles a
 its cache with one rename, so that processes may compile the same kernel at once.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -13,8 +14,6 @@ import numpy.typing as npt
 import warp as wp
 
 from workers.engines.fused_source import Program, source
-
-wp.config.log_level = wp.LOG_ERROR
 
 OPTIONS = {"enable_backward": False, "fast_math": False, "fuse_fp": False, "optimization_level": 3}
 """fuse_fp off: the source says itself where a multiply-add is, the same for every number of lanes and every device."""
@@ -35,11 +34,26 @@ def launch(program: Program, device: str, blocks: int, steps: int, arrays: Mappi
         steps: steps of each run, at least 1.
         arrays: by the names of ARGUMENTS, contiguous; see `workers.engines.fused`.
     """
+    _start()
     shared = [wp.array(arrays[name].reshape(-1), device=device, copy=False) for name in ARGUMENTS]
     wp.launch(_kernel(program), dim=blocks, inputs=[steps, *shared], device=device)
     if wp.get_device(device).is_cuda:
         for name, array in zip(ARGUMENTS, shared, strict=True):
             arrays[name].reshape(-1)[...] = array.numpy()
+
+
+@lru_cache(maxsize=1)
+def _start() -> None:
+    """Initialise Warp, which tells the standard error about a missing GPU whatever its log level."""
+    wp.config.log_level = wp.LOG_ERROR
+    standard_error = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        wp.init()
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
 
 
 @lru_cache(maxsize=256)

@@ -15,12 +15,17 @@ from math import prod
 from string import Template
 
 from workers.engines.fused_text import ADVANCE, BLOCK, TYPES, UNROLL, VECTOR_TYPES
+from workers.milestones import LOSS_DECADES, no_milestones
 
 MOST_UNROLLED = 400
 """Multiply-adds of a step up to which all loops are unrolled, so that factors can stay in registers."""
 
 SCALARS = {"float64": ("double", "1.7976931348623157e308"), "float32": ("float", "3.40282347e38f")}
 """Type of a number and the largest finite one, by precision."""
+
+
+OVER, FRESH, GOING, CONVERGED, EXHAUSTED, DIVERGED = range(6)
+"""Status of a lane: filled up or over before, at step 0 and not yet looked at, going on, and the ways to end."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,10 @@ def source(program: Program) -> str:
         "entries": program.entries,
         "slots": program.slots,
         "cells": program.cells,
+        "decades": len(LOSS_DECADES),
+        "milestones": len(no_milestones(1)[0]),
+        "statuses": f"OVER = {OVER}, FRESH = {FRESH}, GOING = {GOING}, "
+        f"CONVERGED = {CONVERGED}, EXHAUSTED = {EXHAUSTED}, DIVERGED = {DIVERGED}",
     }
     pieces = {
         "load": _lines(_load(program)),

@@ -23,8 +23,8 @@ typedef T V __attribute__((ext_vector_type($lanes)));
 BLOCK = """
 typedef long long Count;
 constexpr int LANES = $lanes, ENTRIES = $entries, SLOTS = $slots, CELLS = $cells;
-constexpr int DECADES = 31, MILESTONES = 33;
-constexpr int OVER = 0, FRESH = 1, GOING = 2, CONVERGED = 3, EXHAUSTED = 4, DIVERGED = 5;
+constexpr int DECADES = $decades, MILESTONES = $milestones;
+constexpr int $statuses;
 
 struct Block {
     V state[SLOTS * ENTRIES], target[CELLS], weight[CELLS], rate, beta;

@@ -77,9 +77,14 @@ class Clock:
         self._deadline = time.monotonic() + budget.seconds
         self._steps_left = budget.steps
 
+    @property
+    def seconds_left(self) -> float:
+        """Wall-clock seconds to the end of the slice, negative once it is over."""
+        return self._deadline - time.monotonic()
+
     def steps_allowed(self, wanted: int) -> int:
         """At most `wanted` steps, zero when the slice is over."""
-        if time.monotonic() >= self._deadline:
+        if self.seconds_left <= 0:
             return 0
         return wanted if self._steps_left is None else min(wanted, self._steps_left)
 

@@ -34,6 +34,11 @@ class Schedules:
         runs, steps = (np.concatenate(part) for part in zip(*found, strict=True))
         return runs, steps
 
+    def count(self, after: Indices, until: Indices) -> int:
+        """How many steps `due` would list, over all runs."""
+        bounds = [[np.searchsorted(steps, at[runs], side="right") for at in (until, after)] for steps, runs in self._groups]
+        return sum(int(np.maximum(high - low, 0).sum()) for high, low in bounds)
+
     def contain(self, steps: Indices) -> npt.NDArray[np.bool_]:
         """Whether each run's step is on its own schedule, (runs,)."""
         runs, _ = self.due(steps - 1, steps)

@@ -1,0 +1,171 @@
+"""The fixed parts of the fused engine's C++ source, templates that `fused_source` fills in."""
+
+UNROLL = '_Pragma("unroll")'
+
+TYPES = """
+#if defined(__clang__)
+#pragma clang fp contract(off)
+#endif
+typedef $scalar T;
+typedef T V;
+#define RANKWARD_FUSED(a, b, c) ::fma(a, b, c)
+#define RANKWARD_ALL(condition) (condition)
+"""
+
+VECTOR_TYPES = """
+#pragma clang fp contract(off)
+typedef $scalar T;
+typedef T V __attribute__((ext_vector_type($lanes)));
+#define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
+#define RANKWARD_ALL(condition) (__builtin_reduce_and(condition) != 0)
+"""
+
+BLOCK = """
+typedef long long Count;
+constexpr int LANES = $lanes, ENTRIES = $entries, SLOTS = $slots, CELLS = $cells;
+constexpr int DECADES = $decades, MILESTONES = $milestones;
+constexpr int $statuses;
+
+struct Block {
+    V state[SLOTS * ENTRIES], target[CELLS], weight[CELLS], rate, beta;
+
+    static CUDA_CALLABLE V fused(V a, V b, V c) { return RANKWARD_FUSED(a, b, c); }
+    static CUDA_CALLABLE T& lane(V& vector, int number) { return ((T*)&vector)[number]; }
+    static CUDA_CALLABLE bool finite(T value) { return value <= T($largest); }
+
+    // Twice the loss of every lane at the state as it is.
+    __attribute__((noinline)) CUDA_CALLABLE V twice_loss() const {
+        $load
+        $forward
+        V twice = weight[0] * residual[0] * residual[0];
+        $unroll for (int n = 1; n < CELLS; ++n) twice = fused(weight[n] * residual[n], residual[n], twice);
+        return twice;
+    }
+
+    // Take steps while every lane's twice loss is finite and not below `low`; returns how many were taken.
+    __attribute__((noinline)) CUDA_CALLABLE Count descend(V low, Count steps) {
+        $load
+        const V minus_rate = -rate, beta_ = beta, largest = V(T($largest));
+        Count taken = 0;
+        for (; taken < steps; ++taken) {
+            $forward
+            V signal[CELLS];
+            $unroll for (int n = 0; n < CELLS; ++n) signal[n] = weight[n] * residual[n];
+            V twice = signal[0] * residual[0];
+            $unroll for (int n = 1; n < CELLS; ++n) twice = fused(signal[n], residual[n], twice);
+            if (!RANKWARD_ALL((twice >= low) & (twice <= largest))) break;
+            $backward
+            $update
+        }
+        $store
+        return taken;
+    }
+
+    // Zero a lane: it goes on with the others, computing zeros that never stop the block.
+    CUDA_CALLABLE void park(int number) {
+        for (int n = 0; n < SLOTS * ENTRIES; ++n) lane(state[n], number) = T(0);
+        for (int n = 0; n < CELLS; ++n) lane(target[n], number) = lane(weight[n], number) = T(0);
+    }
+};
+"""
+
+ADVANCE = """
+const int first = block * LANES;
+Block now;
+V low, twice;
+for (int l = 0; l < LANES; ++l) {
+    const int run = first + l;
+    for (int n = 0; n < SLOTS * ENTRIES; ++n)
+        Block::lane(now.state[n], l) = states.data[Count(run) * SLOTS * ENTRIES + n];
+    for (int n = 0; n < CELLS; ++n) {
+        Block::lane(now.target[n], l) = targets.data[Count(run) * CELLS + n];
+        Block::lane(now.weight[n], l) = weights.data[Count(run) * CELLS + n];
+    }
+    Block::lane(now.rate, l) = rates.data[run];
+    Block::lane(now.beta, l) = betas.data[run];
+    if (status.data[run] == OVER) now.park(l);
+}
+
+Count left = steps;
+bool arrived = true;  // whether the lanes stand at a state that has not been looked at
+for (;;) {
+    twice = now.twice_loss();
+    bool going = false, blind = false;
+    Count length = left;
+    for (int l = 0; l < LANES; ++l) {
+        const int run = first + l;
+        Block::lane(low, l) = T(0);
+        if (status.data[run] != FRESH && status.data[run] != GOING) continue;
+        const T doubled = Block::lane(twice, l), loss = T(0.5) * doubled;
+        const Count step = taken_steps.data[run];
+        int outcome = GOING;
+        if (arrived && (left < steps || status.data[run] == FRESH)) {
+            while (reached.data[run] < DECADES && loss < thresholds.data[reached.data[run]])
+                milestones.data[Count(run) * MILESTONES + reached.data[run]++] = step;
+            if (due.data[run] < due_end.data[run] && due_steps.data[due.data[run]] == step) {
+                const Count point = due.data[run]++;
+                due_losses.data[point] = loss;
+                for (int n = 0; n < ENTRIES; ++n)
+                    due_factors.data[point * ENTRIES + n] = Block::lane(now.state[n], l);
+            }
+            if (loss < limits.data[run]) outcome = CONVERGED;
+            else if (!Block::finite(loss)) outcome = DIVERGED;
+        }
+        if (outcome == GOING && step >= last_steps.data[run]) outcome = EXHAUSTED;
+        status.data[run] = outcome;
+        losses.data[run] = loss;
+        if (outcome != GOING || left == 0) {
+            for (int n = 0; n < SLOTS * ENTRIES; ++n)
+                states.data[Count(run) * SLOTS * ENTRIES + n] = Block::lane(now.state[n], l);
+        }
+        if (outcome != GOING) {
+            now.park(l);
+            continue;
+        }
+        going = true;
+        if (last_steps.data[run] - step < length) length = last_steps.data[run] - step;
+        if (due.data[run] < due_end.data[run] && due_steps.data[due.data[run]] - step < length)
+            length = due_steps.data[due.data[run]] - step;
+        const T next = thresholds.data[reached.data[run]], limit = limits.data[run];
+        Block::lane(low, l) = T(2) * (next > limit ? next : limit);
+        blind = blind || doubled < Block::lane(low, l);
+    }
+    if (!going || left == 0) break;
+
+    // A run that goes on from below its own limit: its state was tested before, so the next step is taken untested.
+    if (blind) {
+        length = 1;
+        for (int l = 0; l < LANES; ++l) Block::lane(low, l) = T(0);
+    }
+    const Block before = now;
+    Count taken = now.descend(low, length);
+    twice = now.twice_loss();
+    bool broken = false;
+    for (int l = 0; l < LANES; ++l) broken = broken || !Block::finite(T(0.5) * Block::lane(twice, l));
+    // Lanes that left the finite numbers keep their last finite state: the same steps again, but for the last.
+    if (broken) {
+        V after = twice;
+        now = before;
+        taken = taken > 0 ? now.descend(low, taken - 1) : 0;
+        twice = now.twice_loss();
+        for (int l = 0; l < LANES; ++l) {
+            const int run = first + l;
+            if (status.data[run] != GOING) continue;
+            taken_steps.data[run] += taken;
+            if (Block::finite(T(0.5) * Block::lane(after, l))) continue;
+            status.data[run] = DIVERGED;
+            losses.data[run] = T(0.5) * Block::lane(twice, l);
+            for (int n = 0; n < SLOTS * ENTRIES; ++n)
+                states.data[Count(run) * SLOTS * ENTRIES + n] = Block::lane(now.state[n], l);
+            now.park(l);
+        }
+        left -= taken;
+        arrived = false;
+        continue;
+    }
+    for (int l = 0; l < LANES; ++l)
+        if (status.data[first + l] == GOING) taken_steps.data[first + l] += taken;
+    left -= taken;
+    arrived = true;
+}
+"""

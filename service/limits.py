@@ -3,6 +3,7 @@
 from math import prod
 
 from service.settings import Limits
+from workers.batching import engine_misfit
 from workers.costs import most_points, trained_numbers
 from workers.specs import RunSpec
 from workers.specs.problems import observation_count, observes_entries
@@ -20,6 +21,8 @@ def exceeded(what: str, value: int, limits: Limits, name: str) -> str:
 
 def first_violation(spec: RunSpec, limits: Limits) -> Violation | None:
     """The first limit that a run exceeds: the path of the field to change, and the sentence."""
+    if misfit := engine_misfit(spec):
+        return ("engine",), misfit
     checks = (
         (("stop", "max_steps"), "The steps of this run are", spec.stop.max_steps, "max_steps_per_run"),
         (("problem",), "The entries of this product are", prod(spec.problem.shape), "max_product_entries"),

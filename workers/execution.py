@@ -7,9 +7,10 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from workers.batching import engine_of
 from workers.costs import state_numbers
-from workers.engines.descents import Clock, Descents, Snapshots
-from workers.engines.torch import advance
+from workers.engines import torch as torch_engine
+from workers.engines.descents import Clock, Descents, Engine, Snapshots
 from workers.initializers import StartError, starting_factors
 from workers.metrics.matrix import matrix_metrics
 from workers.milestones import milestone_summary, no_milestones, note_determinant_signs
@@ -17,8 +18,6 @@ from workers.records import Batch, Budget, Checkpoint, Member, Points, RunProgre
 from workers.specs import RunSpec
 
 torch.set_num_threads(1)  # two intra-op threads on busy cores make a 0.2 ms step take 25 ms
-
-DEVICE = "cpu"
 
 
 def execute(batch: Batch, budget: Budget) -> SliceResult:
@@ -28,13 +27,30 @@ def execute(batch: Batch, budget: Budget) -> SliceResult:
     checkpoints = [_checkpoint(spec, member) for spec, member in zip(specs, batch.members, strict=True)]
     runnable = {i: one for i, one in enumerate(checkpoints) if isinstance(one, Checkpoint)}
     descents = _descents([specs[i] for i in runnable], batch, runnable)
-    points = _points(descents, advance(descents, Clock(budget), DEVICE))
+    engine, device = engine_of(specs[0]), _device(specs[0])
+    points = _points(descents, _advance(engine)(descents, Clock(budget), device))
     reached = dict(zip(runnable, _progress(descents, points), strict=True))
     progress = tuple(
         reached[i] if isinstance(one, Checkpoint) else RunProgress(error=one) for i, one in enumerate(checkpoints)
     )
     points = Points(np.array(list(runnable), dtype=np.int64)[points.member], points.columns)
-    return SliceResult(progress, points, time.perf_counter() - started, "torch", DEVICE)
+    return SliceResult(progress, points, time.perf_counter() - started, engine, device)
+
+
+def _advance(engine: str) -> Engine:
+    """An engine by its name; Warp is loaded by the first batch that needs it."""
+    if engine == "torch":
+        return torch_engine.advance
+    from workers.engines import fused
+
+    return fused.advance
+
+
+def _device(spec: RunSpec) -> str:
+    """Where a batch is computed: where it asks to be, else on a GPU if this worker has one."""
+    if spec.device != "auto":
+        return spec.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @lru_cache(maxsize=20_000)

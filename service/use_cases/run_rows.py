@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from service.ids import new_id
+from workers.batching import batch_key
 from workers.costs import state_numbers
 from workers.specs import RunSpec
 
@@ -15,7 +16,7 @@ def run_row(spec: RunSpec, index: int, now: datetime) -> dict[str, Any]:
         "index": index,
         "status": "queued",
         "created_at": now,
-        "batch_key": spec.batch_key,
+        "batch_key": batch_key(spec),
         "state_numbers": state_numbers(spec),
         "spec": spec.resolved(),
         **_filterable(spec),

@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 from workers.specs.base import Count, Listed, Natural, Positive, SpecModel, check_index, check_matrix, misfit
 from workers.specs.models import Model
 from workers.specs.optimizers import Optimizer
-from workers.specs.problems import Index, Problem, observation_count, observes_entries
+from workers.specs.problems import Index, Problem
 from workers.specs.starts import Explicit, Gaussian, Start
 
 Loss = Literal["half_sse", "mse"]
-Engine = Literal["auto", "torch"]
+Engine = Literal["auto", "fused", "torch"]
+Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float64", "float32"]
 ExtraMetric = Literal["determinant", "schatten_quasi_norm", "numerical_rank"]
 DEFAULT_POINTS_PER_DECADE = 100
@@ -58,6 +59,7 @@ class RunSpec(SpecModel, frozen=True):
     record: Record = Record(points_per_decade=DEFAULT_POINTS_PER_DECADE)
     loss: Loss = "half_sse"
     engine: Engine = "auto"
+    device: Device = "auto"
     precision: Precision = "float64"
     seed: Natural = 0
 
@@ -65,20 +67,6 @@ class RunSpec(SpecModel, frozen=True):
     def factor_shapes(self) -> tuple[tuple[int, int], ...]:
         """Shapes of the factors, first to last."""
         return self.model.factor_shapes(self.problem.shape)
-
-    @property
-    def resolved_engine(self) -> str:
-        """The engine that runs this spec when `auto` is asked for."""
-        return "torch"
-
-    @property
-    def batch_key(self) -> str:
-        """All that changes array shapes or the program; runs with equal keys can share a batch."""
-        rows, columns = self.problem.shape
-        shapes = f"{rows}x{columns} depth={self.model.depth} width={self.factor_shapes[0][1]}"
-        form = "entries" if observes_entries(self.problem) else f"measurements={observation_count(self.problem)}"
-        parts = (self.resolved_engine, self.precision, self.loss, self.model.kind, shapes, form, self.optimizer.kind)
-        return " ".join(parts)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -1,0 +1,27 @@
+"""Batching: which engine runs a spec, and which runs can share a batch."""
+
+from workers.engines.fused_limits import fused_limit
+from workers.specs import RunSpec
+from workers.specs.problems import observation_count, observes_entries
+
+
+def engine_of(spec: RunSpec) -> str:
+    """The engine of a spec: the one it asks for, else the fused one where it can run the spec, else torch."""
+    if spec.engine != "auto":
+        return spec.engine
+    return "torch" if fused_limit(spec) else "fused"
+
+
+def engine_misfit(spec: RunSpec) -> str | None:
+    """Why the engine that a spec asks for cannot run it, as one sentence; None when it can."""
+    limit = fused_limit(spec) if spec.engine == "fused" else None
+    return limit and f"{limit} Ask for the engine 'auto' or 'torch'."
+
+
+def batch_key(spec: RunSpec) -> str:
+    """All that changes array shapes or the program; runs with equal keys can share a batch."""
+    rows, columns = spec.problem.shape
+    shapes = f"{rows}x{columns} depth={spec.model.depth} width={spec.factor_shapes[0][1]}"
+    form = "entries" if observes_entries(spec.problem) else f"measurements={observation_count(spec.problem)}"
+    program = (engine_of(spec), spec.device, spec.precision, spec.loss, spec.optimizer.kind)
+    return " ".join((*program, spec.model.kind, shapes, form))

@@ -1,25 +1,38 @@
-"""The demonstration: a preset over HTTP, watched, tabulated, drawn."""
+"""The demonstration: presets over HTTP, watched, tabulated, drawn."""
 
 from pathlib import Path
 
-from service.cli.show import make_console, runs_table, watch
-from service.client import Rankward
+from rich.console import Console
+
+from service.cli.show import groups_table, make_console, runs_table, watch
+from service.client import Json, Rankward
 from service.settings import Settings
 
 
-def show_first_look(url: str, settings: Settings, figure: Path) -> None:
-    """Run the preset first_look on the service at `url` and say what came out and where to look next."""
+def show_what_it_does(url: str, settings: Settings, directory: Path) -> None:
+    """Run first_look, then figure 1 of the paper, on the service at `url`; say what came out and where to look next."""
     console = make_console()
-    console.print(f"Rankward listens on {url}; posting the preset first_look to it.")
+    console.print(f"Rankward listens on {url}.")
     with Rankward(url) as client:
-        experiment = watch(client, client.submit(client.preset("first_look")))
-        runs = list(client.runs(experiment["id"]))
-        figure.write_bytes(client.figure(experiment["id"], "unobserved_entry"))
-    console.print(runs_table(runs))
+        looked = _run(client, console, "first_look", directory)
+        console.print(runs_table(looked))
+        drawn = _run(client, console, "figure_1", directory)
+        console.print(groups_table(drawn))
+    _say_where_to_look(console, settings, directory, drawn[-1])
+
+
+def _run(client: Rankward, console: Console, preset: str, directory: Path) -> list[Json]:
+    console.print(f"Posting the preset {preset} to it.")
+    experiment = watch(client, client.submit(client.preset(preset)))
+    (directory / f"{preset}.png").write_bytes(client.figure(experiment["id"], "unobserved_entry"))
+    return list(client.runs(experiment["id"]))
+
+
+def _say_where_to_look(console: Console, settings: Settings, directory: Path, run: Json) -> None:
     database = settings.data_dir / "rankward.db"
     console.print(f"""
-The figure of |unobserved entry| against loss: [bold]{figure}[/]
+The figures:             [bold]{directory / "figure_1.png"}[/], {directory / "first_look.png"}
 All points are in SQL:   sqlite3 {database} "select count(*), min(loss) from trajectory_points"
 Start the service:       make serve
-Ask it over HTTP:        curl http://127.0.0.1:8000/v1/runs/{runs[-1]["id"]}/trajectory
+Ask it over HTTP:        curl http://127.0.0.1:8000/v1/runs/{run["id"]}/trajectory
 Read what it can do:     http://127.0.0.1:8000/docs""")

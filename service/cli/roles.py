@@ -14,7 +14,7 @@ DataDir = Annotated[Path | None, typer.Option(help="Where the database file live
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one. [default: 8000]")]
 Workers = Annotated[int | None, typer.Option(help="Worker processes. [default: one per core]")]
-Figure = Annotated[Path, typer.Option(help="PNG to write.")]
+Figures = Annotated[Path, typer.Option(help="Where to write the figures.")]
 Descriptor = Annotated[int | None, typer.Option(hidden=True)]
 
 SECONDS_BETWEEN_CHECKS = 0.5
@@ -71,16 +71,16 @@ def migrate(data_dir: DataDir = None) -> None:
     migrations.migrate(settings.url)
 
 
-def demo(data_dir: DataDir = None, figure: Figure = Path("first_look.png")) -> None:
-    """Start a service, run the preset first_look over HTTP, show what came out, stop."""
+def demo(data_dir: DataDir = None, figures: Figures = Path()) -> None:
+    """Start a service, run the presets first_look and figure_1 over HTTP, show what came out, stop."""
     from service import logs
-    from service.cli.demo import show_first_look
+    from service.cli.demo import show_what_it_does
     from service.supervisor import Supervisor
 
     logs.configure("demo")
     settings = _settings(data_dir=data_dir, port=0)
     with Supervisor(settings) as supervisor:
-        show_first_look(supervisor.url, settings, figure)
+        show_what_it_does(supervisor.url, settings, figures)
 
 
 def _settings(**given: object) -> Settings:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from rich.box import SIMPLE
@@ -9,10 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from service.client import Rankward
+from service.client import Json, Rankward
 from service.labels import start_label
 
-Json = dict[str, Any]
 _COLUMNS = ("depth", "start", "rate", "steps", "loss", "|entry|", "eff. rank", "outcome")
 
 
@@ -49,6 +49,20 @@ def runs_table(runs: Sequence[Json]) -> Table:
     table = Table(*_COLUMNS, caption="|entry|: size of the unobserved entry; eff. rank: effective rank", box=SIMPLE)
     for run in runs:
         table.add_row(*_row(run))
+    return table
+
+
+def groups_table(runs: Sequence[Json]) -> Table:
+    """Runs that differ only by their seed, a line for each group: medians, and the range of the unobserved entry."""
+    groups: dict[tuple[str, ...], list[Json]] = {}
+    for run in runs:
+        groups.setdefault(_row(run)[:3], []).append(run["summary"])
+    table = Table("depth", "start", "rate", "runs", "steps", "loss", "|entry|", "least", "most", box=SIMPLE)
+    for settings, summaries in groups.items():
+        entries = sorted(abs(summary["unobserved_entry"]) for summary in summaries)
+        steps, loss = (median(summary[name] for summary in summaries) for name in ("steps", "loss"))
+        spread = (_number(value, ".4g") for value in (median(entries), entries[0], entries[-1]))
+        table.add_row(*settings, str(len(summaries)), f"{steps:,.0f}", _number(loss, ".2e"), *spread)
     return table
 
 

@@ -64,8 +64,11 @@ class Dispatcher:
         self._store_finished()
         self._keep_leases()
         if not self._stopping.is_set():
-            for start in plan(self._facts()):
-                self._start(start)
+            workers, in_flight = self.cluster.worker_count(), len(self._in_flight)
+            idle, ahead = max(0, workers - in_flight), max(0, 2 * workers - max(workers, in_flight))
+            if idle or ahead:
+                for start in plan(self._facts(idle, ahead)):
+                    self._start(start)
 
     def _patiently(self, act: Callable[[], None]) -> None:
         """Act; a database that is locked, full or gone loses nothing, so a later try can do what this one could not."""
@@ -75,11 +78,10 @@ class Dispatcher:
             _log.error("the database does not answer", error=_describe(error))
             self._stopping.wait(SECONDS_BETWEEN_TRIES)
 
-    def _facts(self) -> Facts:
+    def _facts(self, idle_workers: int, slices_ahead: int) -> Facts:
         with self.database.reading() as connection:
             rows = leases.waiting_queues(connection)
-        idle = max(0, self.cluster.worker_count() - len(self._in_flight))
-        return Facts([Queue(**row) for row in rows], idle, self._last_served)
+        return Facts([Queue(**row) for row in rows], idle_workers, slices_ahead, self._last_served)
 
     def _start(self, start: StartSlice) -> None:
         now, queue = datetime.now(UTC), start.queue

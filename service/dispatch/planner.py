@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-MOST_RUNS_PER_BATCH = 4096
+MOST_RUNS_PER_BATCH = 1024
+"""Larger batches are no faster on any engine, and take longer to send and to store."""
+
 NUMBERS_PER_BATCH = 2**19
 """State numbers of one batch: 4 MiB in float64, about what stays in a core's cache between two steps."""
 
@@ -32,11 +34,13 @@ class Facts:
 
     Attributes:
         idle_workers: how many workers have nothing to do.
+        slices_ahead: how many more slices may wait at the cluster, so that workers go on while results are stored.
         last_served: for each batch key, the number of the slice that last served it; later is larger.
     """
 
     queues: Sequence[Queue]
     idle_workers: int
+    slices_ahead: int
     last_served: Mapping[str, int]
 
 
@@ -52,19 +56,30 @@ def plan(facts: Facts) -> list[StartSlice]:
     """Share the idle workers out among the queues.
 
     Queues are served in turn, the one that has waited longest first, each with a worker of its own. Only workers that
-    are left over then split a queue: two half batches take almost as long as one whole.
+    are left over then split a queue: two half batches take almost as long as one whole. What is still waiting goes
+    ahead only in full batches, which runs that come later could not have joined.
     """
     turns = sorted(facts.queues, key=lambda queue: (facts.last_served.get(queue.batch_key, -1), queue.first_run))
     shares = [0] * len(turns)
     for worker in range(facts.idle_workers if turns else 0):
         shares[worker % len(turns)] += 1
-    return [start for queue, share in zip(turns, shares, strict=True) for start in _split(queue, share)]
+    starts = [start for queue, share in zip(turns, shares, strict=True) for start in _split(queue, share)]
+    return [*starts, *_full_batches(turns, starts)[: facts.slices_ahead]]
 
 
 def largest_batch(queue: Queue) -> int:
     """The most runs of a queue that one slice should carry."""
     fitting = max(1, min(MOST_RUNS_PER_BATCH, NUMBERS_PER_BATCH // queue.state_numbers))
     return fitting if queue.batch_limit is None else min(fitting, queue.batch_limit)
+
+
+def _full_batches(queues: Sequence[Queue], starts: Sequence[StartSlice]) -> list[StartSlice]:
+    """The full batches that are still waiting after `starts`."""
+    full: list[StartSlice] = []
+    for queue in queues:
+        left = queue.waiting - sum(start.runs for start in starts if start.queue is queue)
+        full += [StartSlice(queue, largest_batch(queue))] * (left // largest_batch(queue))
+    return full
 
 
 def _split(queue: Queue, workers: int) -> list[StartSlice]:

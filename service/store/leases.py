@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import orjson
 import sqlalchemy as sa
 
 from service.ids import new_id
@@ -94,7 +93,7 @@ def _release(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
 def _load_batch(connection: sa.Connection, ids: Sequence[int]) -> Batch:
     query = (
         sa.select(
-            runs.c.spec,
+            sa.cast(runs.c.spec, sa.Text).label("spec"),
             runs.c.precision,
             checkpoints.c.step,
             checkpoints.c.state,
@@ -112,4 +111,4 @@ def _member(row: Mapping[Any, Any]) -> Member:
     if row["state"] is not None:
         state = np.frombuffer(row["state"], dtype=row["precision"])
         checkpoint = Checkpoint(row["step"], state, np.frombuffer(row["milestones"], dtype=np.int64))
-    return Member(orjson.dumps(row["spec"]).decode(), checkpoint)
+    return Member(row["spec"], checkpoint)

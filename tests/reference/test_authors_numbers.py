@@ -12,7 +12,7 @@ FILES = sorted((Path(__file__).parent / "data").glob("completion_*.json"))
 SMOOTH_STEPS = 1000
 
 
-def experiment(setting: dict, **changes) -> dict:
+def experiment(setting: dict, engine: str) -> dict:
     size = setting["shape"][0]
     run = {
         "problem": {"kind": "completion", "shape": setting["shape"], "observations": setting["observations"]},
@@ -21,9 +21,9 @@ def experiment(setting: dict, **changes) -> dict:
         "optimizer": setting["optimizer"],
         "stop": {"max_steps": setting["checkpoints"][-1]["step"]},
         "record": {"every": 1, "entries": [[i, j] for i in range(size) for j in range(size)]},
-        "engine": "torch",
+        "engine": engine,
     }
-    return {"name": setting["name"], "run": run | changes}
+    return {"name": setting["name"], "run": run}
 
 
 def assert_close(ours, theirs, tolerance):
@@ -34,14 +34,15 @@ def assert_close(ours, theirs, tolerance):
     np.testing.assert_allclose(ours[small], theirs[small], rtol=0, atol=tolerance)
 
 
-@pytest.fixture(scope="module")
-def trajectories(server: Server):
+@pytest.fixture(scope="module", params=["torch", "fused"])
+def trajectories(server: Server, request: pytest.FixtureRequest):
     settings = {file.stem: json.loads(file.read_text()) for file in FILES}
-    posted = {name: server.client.submit(experiment(setting)) for name, setting in settings.items()}
+    posted = {name: server.client.submit(experiment(setting, request.param)) for name, setting in settings.items()}
     columns = {}
     for name, one in posted.items():
         assert server.client.wait(one["id"])["status"] == "succeeded"
         (run,) = server.client.runs(one["id"])
+        assert run["engine"] == request.param
         columns[name] = server.client.trajectory(run["id"])["columns"]
     return settings, columns
 

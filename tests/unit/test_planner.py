@@ -9,33 +9,45 @@ def queue(key="a", waiting=10, first_run=1, batch_limit=None, state_numbers=12):
 
 
 def test_nothing_to_do():
-    assert plan(Facts([], 2, {})) == []
-    assert plan(Facts([queue()], 0, {})) == []
+    assert plan(Facts([], 2, 2, {})) == []
+    assert plan(Facts([queue()], 0, 2, {})) == []
 
 
 def test_each_queue_gets_a_worker_before_any_gets_two():
     first, second = queue("a", first_run=1), queue("b", first_run=50)
-    assert plan(Facts([second, first], 2, {})) == [StartSlice(first, 10), StartSlice(second, 10)]
-    assert plan(Facts([second, first], 3, {})) == [StartSlice(first, 5), StartSlice(first, 5), StartSlice(second, 10)]
+    assert plan(Facts([second, first], 2, 2, {})) == [StartSlice(first, 10), StartSlice(second, 10)]
+    assert plan(Facts([second, first], 3, 2, {})) == [
+        StartSlice(first, 5),
+        StartSlice(first, 5),
+        StartSlice(second, 10),
+    ]
 
 
 def test_queues_are_served_in_turn():
     queues = [queue("a", first_run=1), queue("b", first_run=50)]
-    assert [start.queue.batch_key for start in plan(Facts(queues, 1, {"a": 7, "b": 6}))] == ["b"]
-    assert [start.queue.batch_key for start in plan(Facts(queues, 1, {"a": 7, "b": 8}))] == ["a"]
+    assert [start.queue.batch_key for start in plan(Facts(queues, 1, 0, {"a": 7, "b": 6}))] == ["b"]
+    assert [start.queue.batch_key for start in plan(Facts(queues, 1, 0, {"a": 7, "b": 8}))] == ["a"]
 
 
 def test_batches_respect_their_limits():
     assert largest_batch(queue(batch_limit=3)) == 3
     assert largest_batch(queue(state_numbers=10**9)) == 1
-    assert plan(Facts([queue(waiting=10**6)], 1, {}))[0].runs == 4096
+    assert plan(Facts([queue(waiting=10**6)], 1, 0, {}))[0].runs == 1024
 
 
-@given(st.lists(st.tuples(st.integers(1, 10**5), st.integers(1, 10**6)), max_size=6), st.integers(0, 9))
-def test_no_more_slices_than_workers_and_no_more_runs_than_wait(waits, idle):
+def test_full_batches_go_ahead_and_others_wait_for_an_idle_worker():
+    assert [start.runs for start in plan(Facts([queue(waiting=3000)], 1, 5, {}))] == [1024, 1024]
+    assert [start.runs for start in plan(Facts([queue(waiting=5000)], 0, 2, {}))] == [1024, 1024]
+    assert plan(Facts([queue(waiting=1000)], 0, 2, {})) == []
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 10**5), st.integers(1, 10**6)), max_size=6), st.integers(0, 9), st.integers(0, 9)
+)
+def test_no_more_slices_than_workers_and_no_more_runs_than_wait(waits, idle, ahead):
     queues = [queue(str(i), waiting=w, first_run=i, state_numbers=n) for i, (w, n) in enumerate(waits)]
-    starts = plan(Facts(queues, idle, {}))
-    assert len(starts) <= idle
+    starts = plan(Facts(queues, idle, ahead, {}))
+    assert len(starts) <= idle + ahead
     for one in queues:
         served = [start.runs for start in starts if start.queue == one]
         assert sum(served) <= one.waiting

@@ -3,6 +3,7 @@
 from math import sqrt
 from statistics import median
 
+import numpy as np
 import pytest
 
 from tests.servers import Server
@@ -57,9 +58,8 @@ def test_runs_share_one_curve_until_they_leave_it(figure_1, server: Server):
     run = next(run for run in figure_1 if run["spec"]["model"]["depth"] == 3 and run["spec"]["init"]["balanced"])
     columns = server.client.trajectory(run["id"], metrics="loss,unobserved_entry,effective_rank")["columns"]
     for loss, expected in ((0.13, 1.52), (0.013, 6.04), (0.0013, 19.6), (0.00013, 62.0)):
-        nearest = min(range(len(columns["loss"])), key=lambda i: abs(columns["loss"][i] - loss))
-        here = abs(columns["unobserved_entry"][nearest])
-        assert here == pytest.approx(expected * sqrt(loss / columns["loss"][nearest]), rel=0.05)
+        passed = np.interp(-np.log(loss), -np.log(columns["loss"]), np.log(np.abs(columns["unobserved_entry"])))
+        assert np.exp(passed) == pytest.approx(expected, rel=0.02)
     for loss, entry in zip(columns["loss"], columns["unobserved_entry"], strict=True):
         if loss < 3 / 8:
             assert abs(entry) >= least_unobserved_entry(loss) * (1 - 1e-9)

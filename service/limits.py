@@ -4,9 +4,8 @@ from math import prod
 
 from service.settings import Limits
 from workers.batching import engine_misfit
-from workers.costs import most_points, trained_numbers
+from workers.costs import most_points, observed_numbers, trained_numbers
 from workers.specs import RunSpec
-from workers.specs.problems import observation_count, observes_entries
 
 Violation = tuple[tuple[str, ...], str]
 
@@ -27,7 +26,12 @@ def first_violation(spec: RunSpec, limits: Limits) -> Violation | None:
         (("stop", "max_steps"), "The steps of this run are", spec.stop.max_steps, "max_steps_per_run"),
         (("problem",), "The entries of this product are", prod(spec.problem.shape), "max_product_entries"),
         (("model",), "The trained numbers of this run are", trained_numbers(spec), "max_trained_numbers"),
-        (("problem",), "The numbers that describe these observations are", _observed(spec), "max_observed_numbers"),
+        (
+            ("problem",),
+            "The numbers these observations take are",
+            observed_numbers(spec),
+            "max_observed_numbers",
+        ),
     )
     for path, what, value, name in checks:
         if value > getattr(limits, name):
@@ -35,8 +39,3 @@ def first_violation(spec: RunSpec, limits: Limits) -> Violation | None:
     if (points := most_points(spec)) > limits.max_points_per_run:
         return ("record",), exceeded("The points this run may record are", points, limits, "max_points_per_run")
     return None
-
-
-def _observed(spec: RunSpec) -> int:
-    entries = prod(spec.problem.shape)
-    return entries if observes_entries(spec.problem) else observation_count(spec.problem) * entries

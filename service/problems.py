@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from service.errors import (
@@ -44,6 +45,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RankwardError, _domain_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(OperationalError, _database_busy)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -80,6 +82,10 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
     detail = {404: "There is nothing at this path; see /docs.", 405: "This path does not take this method; see /docs."}
     text = detail.get(error.status_code, str(error.detail))
     return _problem(error.status_code, "http", str(error.detail), text, headers=error.headers)
+
+
+def _database_busy(request: Request, _error: Exception) -> JSONResponse:
+    return _domain_error(request, NotReady("The database does not answer: it is locked, full or gone; try again."))
 
 
 def _unexpected(_request: Request, _error: Exception) -> JSONResponse:

@@ -15,6 +15,7 @@ class Limits(BaseSettings):
 
     max_body_bytes: int = Field(default=16 * 2**20, description="Bytes of one request body.")
     max_runs_per_experiment: int = Field(default=20_000, description="Runs that one sweep may expand to.")
+    max_spec_bytes_per_experiment: int = Field(default=64 * 2**20, description="Bytes of all specs of one sweep.")
     max_steps_per_run: int = Field(default=10**12, description="Steps that one run may take.")
     max_points_per_run: int = Field(default=100_000, description="Points that one run may record.")
     max_product_entries: int = Field(default=250_000, description="Entries (rows x columns) of the factorised matrix.")

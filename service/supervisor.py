@@ -99,9 +99,13 @@ class Supervisor:
             _child("dispatcher", settings, lifeline),
         ]
         self._open: list[Any] = [listener]
-        for child in self._children:
-            child.start()
-        self._wait_until_ready()
+        try:
+            for child in self._children:
+                child.start()
+            self._wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -24,4 +24,4 @@ def batch_key(spec: RunSpec) -> str:
     shapes = f"{rows}x{columns} depth={spec.model.depth} width={spec.factor_shapes[0][1]}"
     form = "entries" if observes_entries(spec.problem) else f"measurements={observation_count(spec.problem)}"
     program = (engine_of(spec), spec.device, spec.precision, spec.loss, spec.optimizer.kind)
-    return " ".join((*program, spec.model.kind, shapes, form))
+    return " ".join((*program, spec.model.kind, shapes, form, f"entries={len(spec.record.entries)}"))

@@ -30,3 +30,9 @@ def most_points(spec: RunSpec) -> int:
 def state_numbers(spec: RunSpec) -> int:
     """Numbers in one run's state: its factors, and as many again for every vector its optimiser carries."""
     return trained_numbers(spec) * spec.optimizer.slots
+
+
+def observed_numbers(spec: RunSpec) -> int:
+    """Numbers that describe one run's observations in memory."""
+    entries = prod(spec.problem.shape)
+    return entries if observes_entries(spec.problem) else observation_count(spec.problem) * entries

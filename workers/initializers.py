@@ -1,7 +1,10 @@
 """Starts: the factors a run begins from, drawn in float64 from a generator of the run's own."""
 
+from math import exp, inf, log
+
 import numpy as np
 import numpy.typing as npt
+from numpy import finfo, float64
 
 from workers.specs import RunSpec, starts
 
@@ -9,6 +12,9 @@ Factor = npt.NDArray[np.float64]
 
 MOST_REDRAWS = 1000
 """Draws of a Gaussian start before a determinant sign is given up."""
+
+
+LARGEST_EXPONENT = log(finfo(float64).max)
 
 
 class StartError(ValueError):
@@ -19,8 +25,17 @@ def starting_factors(spec: RunSpec) -> list[Factor]:
     """The factors of a run at step 0, first to last, of shapes `spec.factor_shapes`.
 
     Raises:
-        StartError: no draw had the asked determinant sign.
+        StartError: no draw had the asked determinant sign, or a number is not finite in the run's precision.
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        factors = _factors(spec)
+        finite = all(np.isfinite(factor.astype(spec.precision)).all() for factor in factors)
+    if not finite:
+        raise StartError(f"This start is not finite in {spec.precision}; take smaller numbers.")
+    return factors
+
+
+def _factors(spec: RunSpec) -> list[Factor]:
     match spec.init:
         case starts.Explicit(factors=factors):
             return [np.array(factor, dtype=np.float64) for factor in factors]
@@ -38,14 +53,15 @@ def factor_std(start: starts.Gaussian, depth: int, hidden_width: int) -> float:
     """
     if start.std_of == "factor":
         return start.std
-    return (start.std / hidden_width ** ((depth - 1) / 2)) ** (1 / depth)
+    return exp((log(start.std) - (depth - 1) / 2 * log(hidden_width)) / depth)  # the power itself could overflow
 
 
 def product_std(start: starts.Gaussian, depth: int, hidden_width: int) -> float:
     """Standard deviation of the product's entries, the inverse of `factor_std`."""
     if start.std_of == "product":
         return start.std
-    return start.std**depth * hidden_width ** ((depth - 1) / 2)
+    exponent = depth * log(start.std) + (depth - 1) / 2 * log(hidden_width)
+    return exp(exponent) if exponent < LARGEST_EXPONENT else inf
 
 
 def balanced_factors(product: Factor, shapes: tuple[tuple[int, int], ...]) -> list[Factor]:
@@ -55,8 +71,8 @@ def balanced_factors(product: Factor, shapes: tuple[tuple[int, int], ...]) -> li
     F_j^T F_j = F_(j+1) F_(j+1)^T.
     """
     depth = len(shapes)
-    if depth == 1:
-        return [product]
+    if depth == 1 or not np.isfinite(product).all():
+        return [product] * depth
     left, singular_values, right = np.linalg.svd(product, full_matrices=False)
     root = singular_values ** (1 / depth)
     middle = np.diag(root)
@@ -89,8 +105,8 @@ def _draw(spec: RunSpec, start: starts.Gaussian, stream: np.random.Generator) ->
 def _determinant_sign(factors: list[Factor]) -> int:
     """Sign of the product's determinant, from the factors where they are square: the product itself may underflow."""
     if all(factor.shape[0] == factor.shape[1] for factor in factors):
-        return int(np.prod([np.linalg.slogdet(factor).sign for factor in factors]))
-    return int(np.linalg.slogdet(np.linalg.multi_dot(factors)).sign)
+        return int(np.nan_to_num(np.prod([np.linalg.slogdet(factor).sign for factor in factors])))
+    return int(np.nan_to_num(np.linalg.slogdet(np.linalg.multi_dot(factors)).sign))
 
 
 def _fitted(factor: Factor, shape: tuple[int, int]) -> Factor:

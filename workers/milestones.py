@@ -51,6 +51,7 @@ def note_determinant_signs(milestones: Milestones, steps: npt.NDArray[Any], sign
     """
     if milestones[_CHANGED_AT] != NOT_YET or not len(steps):
         return
+    signs = np.nan_to_num(signs)  # a state that is not finite has no sign
     if milestones[_SIGN] == 0 and signs.any():
         milestones[_SIGN] = signs[np.argmax(signs != 0)]
     changed = signs * milestones[_SIGN] < 0

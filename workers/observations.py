@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 import numpy.typing as npt
+from cachetools import LRUCache, cached
 
 from workers.specs import problems
 from workers.specs.problems import Problem
@@ -14,6 +15,9 @@ Array = npt.NDArray[np.float64]
 
 TARGET_STREAM, PERMUTATION_STREAM, MEASUREMENT_STREAM = range(3)
 """Independent random streams of one problem seed, so that observing more never changes the target."""
+
+CACHED_BYTES = 256 * 2**20
+"""Observations that a process keeps for the slices to come."""
 
 RANK_TOLERANCE = 1e-12
 """Singular values below this fraction of the largest count as zero when a rank of observed numbers is taken."""
@@ -33,6 +37,11 @@ class ObservedEntries:
     mask: npt.NDArray[np.bool_]
     target: Array | None
 
+    @property
+    def nbytes(self) -> int:
+        """Memory taken, in bytes."""
+        return 3 * self.values.nbytes
+
 
 @dataclass(frozen=True)
 class LinearMeasurements:
@@ -48,11 +57,16 @@ class LinearMeasurements:
     values: Array
     target: Array | None
 
+    @property
+    def nbytes(self) -> int:
+        """Memory taken, in bytes."""
+        return self.tensors.nbytes + self.values.nbytes
+
 
 Observations = ObservedEntries | LinearMeasurements
 
 
-@lru_cache(maxsize=64)
+@cached(LRUCache(CACHED_BYTES, getsizeof=lambda observed: observed.nbytes))
 def observe(problem: Problem) -> Observations:
     """The observations of a problem as arrays; the same spec gives the same arrays."""
     match problem:

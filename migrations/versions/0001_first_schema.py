@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_experiments")),
         sa.UniqueConstraint("idempotency_key", name=op.f("uq_experiments_idempotency_key")),
         sa.UniqueConstraint("public_id", name=op.f("uq_experiments_public_id")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "runs",
@@ -67,7 +68,7 @@ def upgrade() -> None:
         sa.Column("precision", sa.String(length=16), nullable=False),
         sa.Column("seed", sa.BigInteger(), nullable=False),
         sa.Column("batch_key", sa.String(length=255), nullable=False),
-        sa.Column("state_numbers", sa.Integer(), nullable=False),
+        sa.Column("numbers", sa.BigInteger(), nullable=False),
         sa.Column("batch_limit", sa.Integer(), nullable=True),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lease_token", sa.String(length=36), nullable=True),
@@ -78,6 +79,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
         sa.UniqueConstraint("experiment_id", "index", name=op.f("uq_runs_experiment_id_index")),
         sa.UniqueConstraint("public_id", name=op.f("uq_runs_public_id")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_runs_depth_learning_rate"), ["depth", "learning_rate"], unique=False)

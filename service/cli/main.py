@@ -3,7 +3,9 @@
 import sys
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from service.cli import clients, roles
 from service.errors import RankwardError
@@ -25,6 +27,14 @@ def main() -> None:
     try:
         app()
     except RankwardError as error:
-        title = (type(error).__doc__ or "Error").strip()
-        Console(stderr=True, highlight=False).print(f"[bold red]{title}.[/] ", error.detail, sep="", soft_wrap=True)
-        sys.exit(1)
+        _end(type(error).__doc__ or "Error", error.detail)
+    except ValidationError as error:
+        _end("A setting is not valid", "; ".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors()))
+    except OSError as error:
+        _end("The system said no", f"{error.filename or ''} {error.strerror or error}")
+
+
+def _end(title: str, detail: str) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(f"[bold red]{title}.[/] ", escape(detail.strip()), sep="")
+    sys.exit(1)

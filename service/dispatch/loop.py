@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 
 from service.dispatch.cluster import Cluster
 from service.dispatch.planner import Facts, Queue, StartSlice, plan
@@ -74,7 +74,7 @@ class Dispatcher:
         """Act; a database that is locked, full or gone loses nothing, so a later try can do what this one could not."""
         try:
             act()
-        except SQLAlchemyError as error:
+        except OperationalError as error:
             _log.error("the database does not answer", error=_describe(error))
             self._stopping.wait(SECONDS_BETWEEN_TRIES)
 
@@ -94,8 +94,16 @@ class Dispatcher:
         self._slices += 1
         self._last_served[queue.batch_key] = self._slices
         self._in_flight[lease.token] = lease
-        future = self.cluster.submit(lease.batch, Budget(self.settings.slice_seconds))
+        future = self._submit(lease)
         future.add_done_callback(lambda done: self._done.put((lease, done)))
+
+    def _submit(self, lease: Lease) -> "Future[SliceResult]":
+        try:
+            return self.cluster.submit(lease.batch, Budget(self.settings.slice_seconds))
+        except Exception as error:  # for example a batch that cannot be sent: as if it had failed at the worker
+            failed: Future[SliceResult] = Future()
+            failed.set_exception(error)
+            return failed
 
     def _store_finished(self) -> None:
         try:
@@ -108,23 +116,25 @@ class Dispatcher:
     def _store(self, lease: Lease, future: "Future[SliceResult]") -> None:
         try:
             self._write(lease, future)
-        except SQLAlchemyError:
+        except OperationalError:
             self._done.put((lease, future))  # to be stored at the next try
             raise
         del self._in_flight[lease.token]
 
     def _write(self, lease: Lease, future: "Future[SliceResult]") -> None:
-        now = datetime.now(UTC)
-        error = CancelledError() if future.cancelled() else future.exception()
-        with self.database.writing() as connection:
-            if isinstance(error, CancelledError):  # the cluster lost the slice, which says nothing about its runs
+        try:
+            result = future.result()
+            with self.database.writing() as connection:
+                apply_slice(connection, lease, result, datetime.now(UTC))
+        except OperationalError:
+            raise
+        except CancelledError:  # the cluster lost the slice, which says nothing about its runs
+            with self.database.writing() as connection:
                 leases.release_lease(connection, lease.token)
-                return
-            if error is None:
-                apply_slice(connection, lease, future.result(), now)
-                return
-            fail_slice(connection, lease, _describe(error), self.settings.most_attempts, now)
-        _log.error("slice failed", runs=len(lease.run_ids), error=_describe(error))
+        except Exception as error:  # whatever a slice or its result did, it must not stop the others
+            with self.database.writing() as connection:
+                fail_slice(connection, lease, _describe(error), self.settings.most_attempts, datetime.now(UTC))
+            _log.error("slice failed", runs=len(lease.run_ids), error=_describe(error))
 
     def _keep_leases(self) -> None:
         now = datetime.now(UTC)

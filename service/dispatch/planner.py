@@ -7,7 +7,7 @@ MOST_RUNS_PER_BATCH = 1024
 """Larger batches are no faster on any engine, and take longer to send and to store."""
 
 NUMBERS_PER_BATCH = 2**19
-"""State numbers of one batch: 4 MiB in float64, about what stays in a core's cache between two steps."""
+"""States and observations of one batch: 4 MiB in float64, about what stays in a core's cache between two steps."""
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,14 @@ class Queue:
         batch_limit: the most runs one batch may hold, set after a batch of these failed.
         waiting: how many runs wait.
         first_run: the oldest one's id.
-        state_numbers: size of one run's state.
+        numbers: in one run's state and observations.
     """
 
     batch_key: str
     batch_limit: int | None
     waiting: int
     first_run: int
-    state_numbers: int
+    numbers: int
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def plan(facts: Facts) -> list[StartSlice]:
 
 def largest_batch(queue: Queue) -> int:
     """The most runs of a queue that one slice should carry."""
-    fitting = max(1, min(MOST_RUNS_PER_BATCH, NUMBERS_PER_BATCH // queue.state_numbers))
+    fitting = max(1, min(MOST_RUNS_PER_BATCH, NUMBERS_PER_BATCH // queue.numbers))
     return fitting if queue.batch_limit is None else min(fitting, queue.batch_limit)
 
 

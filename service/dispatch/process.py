@@ -10,6 +10,7 @@ from service.settings import Settings
 from service.signals import on_stop_signals
 from service.store import leases
 from service.store.database import Database
+from service.store.migrate import check_schema
 
 SECONDS_FOR_PREDECESSOR = 60.0
 """How long a dispatcher waits for the one before it to store its slices in flight and end."""
@@ -22,6 +23,7 @@ def run_dispatcher(settings: Settings) -> None:
     logs.configure("dispatcher")
     lock = hold(settings.data_dir, "dispatcher", SECONDS_FOR_PREDECESSOR)
     database = Database(settings.url)
+    check_schema(database)
     with database.writing() as connection:
         released = leases.release_all(connection)  # the lock says that nobody else computes them
     cluster = LocalDaskCluster(settings.worker_count)

@@ -11,6 +11,7 @@ from service.schemas import Page, Run, RunStatus, Trajectory
 from service.store.runs import RunSelection
 from service.use_cases import runs
 from service.use_cases.paging import from_cursor
+from workers.specs.base import LARGEST_INTEGER
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=RESPONSES)
 
@@ -32,8 +33,8 @@ class TrajectoryParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     metrics: Annotated[str | None, Field(description="Names, separated by commas; all when left out.")] = None
-    from_step: Annotated[int | None, Field(ge=0)] = None
-    to_step: Annotated[int | None, Field(ge=0)] = None
+    from_step: Annotated[int | None, Field(ge=0, le=LARGEST_INTEGER)] = None
+    to_step: Annotated[int | None, Field(ge=0, le=LARGEST_INTEGER)] = None
 
 
 @router.get("")

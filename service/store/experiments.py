@@ -36,19 +36,20 @@ def list_experiments(connection: sa.Connection, before_id: int | None, limit: in
     return _with_counts(connection, connection.execute(query).mappings().all())
 
 
-def cancel_runs(connection: sa.Connection, experiment_id: int, now: datetime) -> int:
+def cancel_runs(connection: sa.Connection, public_id: str, now: datetime) -> int:
     """End every unfinished run of an experiment as cancelled; a slice in flight loses its lease and changes nothing."""
-    return _cancel(connection, runs.c.experiment_id == experiment_id, now)
+    experiment = sa.select(experiments.c.id).where(experiments.c.public_id == public_id).scalar_subquery()
+    return _cancel(connection, runs.c.experiment_id == experiment, now)
 
 
-def cancel_run(connection: sa.Connection, run_id: int, now: datetime) -> int:
+def cancel_run(connection: sa.Connection, public_id: str, now: datetime) -> int:
     """End one run as cancelled unless it is over."""
-    return _cancel(connection, runs.c.id == run_id, now)
+    return _cancel(connection, runs.c.public_id == public_id, now)
 
 
-def delete_experiment(connection: sa.Connection, experiment_id: int) -> None:
-    """Remove an experiment with its runs and all they left behind."""
-    connection.execute(sa.delete(experiments).where(experiments.c.id == experiment_id))
+def delete_experiment(connection: sa.Connection, public_id: str) -> bool:
+    """Remove an experiment with its runs and all they left behind; whether there was one."""
+    return connection.execute(sa.delete(experiments).where(experiments.c.public_id == public_id)).rowcount > 0
 
 
 def _cancel(connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from service.ids import new_id
-from service.store.tables import UNFINISHED, checkpoints, runs
+from service.store.tables import WAITING, checkpoints, runs
 from workers.records import Batch, Checkpoint, Member
 
 
@@ -27,20 +27,17 @@ class Lease:
     batch: Batch
 
 
-_WAITING = (runs.c.status.in_(UNFINISHED), runs.c.lease_token.is_(None))
-
-
 def waiting_queues(connection: sa.Connection) -> Sequence[Mapping[Any, Any]]:
-    """Runs that could be leased, by batch key and batch limit: how many, the oldest, the size of one run's state."""
+    """Runs that could be leased, by batch key and batch limit: how many, the oldest, the size of one run."""
     query = (
         sa.select(
             runs.c.batch_key,
             runs.c.batch_limit,
             sa.func.count().label("waiting"),
             sa.func.min(runs.c.id).label("first_run"),
-            sa.func.max(runs.c.state_numbers).label("state_numbers"),
+            sa.func.max(runs.c.numbers).label("numbers"),
         )
-        .where(*_WAITING)
+        .where(WAITING)
         .group_by(runs.c.batch_key, runs.c.batch_limit)
     )
     return connection.execute(query).mappings().all()
@@ -52,7 +49,7 @@ def lease_runs(
     """Lease the oldest waiting runs of a batch key, at most `most`; None when there are none any more."""
     ids = connection.scalars(
         sa.select(runs.c.id)
-        .where(*_WAITING, runs.c.batch_key == batch_key, runs.c.batch_limit.is_not_distinct_from(batch_limit))
+        .where(WAITING, runs.c.batch_key == batch_key, runs.c.batch_limit.is_not_distinct_from(batch_limit))
         .order_by(runs.c.id)
         .limit(most)
         .with_for_update(skip_locked=True)

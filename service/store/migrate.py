@@ -7,6 +7,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from service.errors import NotReady
 from service.store.database import Database
 
 
@@ -23,8 +24,10 @@ def migrate(url: str) -> None:
     command.upgrade(alembic_config(url), "head")
 
 
-def is_current(database: Database) -> bool:
-    """Whether the database has the newest schema."""
+def check_schema(database: Database) -> None:
+    """Raise NotReady unless the database has the newest schema."""
     newest = ScriptDirectory.from_config(alembic_config(database.url)).get_current_head()
     with database.reading() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == newest
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current != newest:
+        raise NotReady("The database does not have the newest schema; run `rankward migrate`.")

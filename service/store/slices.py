@@ -30,7 +30,7 @@ def apply_slice(connection: sa.Connection, lease: Lease, result: SliceResult, no
     stored = [(run_id, result.progress[member]) for member, run_id in members.items()]
     _upsert(connection, checkpoints, [_checkpoint(run_id, progress) for run_id, progress in stored])
     _upsert_summaries(connection, stored, result)
-    _update_runs(connection, [_run_changes(run_id, progress, result, now) for run_id, progress in stored])
+    _update_runs(connection, [_run_changes(run_id, lease.token, progress, result, now) for run_id, progress in stored])
     return len(members)
 
 
@@ -88,11 +88,12 @@ def _upsert_summaries(
     _upsert(connection, summaries, brief)
 
 
-def _run_changes(run_id: int, progress: RunProgress, result: SliceResult, now: datetime) -> Changes:
+def _run_changes(run_id: int, token: str, progress: RunProgress, result: SliceResult, now: datetime) -> Changes:
     over = progress.outcome is not None or progress.error is not None
     status = "failed" if progress.error is not None else "succeeded" if over else "running"
     return {
         "key": run_id,
+        "token": token,
         "seconds": result.seconds,
         "new_status": status,
         "new_outcome": progress.outcome,
@@ -107,7 +108,7 @@ def _run_changes(run_id: int, progress: RunProgress, result: SliceResult, now: d
 def _update_runs(connection: sa.Connection, changes: Sequence[Changes]) -> None:
     statement = (
         sa.update(runs)
-        .where(runs.c.id == sa.bindparam("key"))
+        .where(runs.c.id == sa.bindparam("key"), runs.c.lease_token == sa.bindparam("token"))
         .values(
             compute_seconds=runs.c.compute_seconds + sa.bindparam("seconds"),
             lease_token=None,

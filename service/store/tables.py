@@ -59,6 +59,7 @@ experiments = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("idempotency_key", sa.String(255), unique=True),
     sa.Column("body_digest", sa.String(64), nullable=False),
+    sqlite_autoincrement=True,  # an id is never given twice, also not after a delete
 )
 
 runs = sa.Table(
@@ -100,7 +101,7 @@ runs = sa.Table(
     sa.Column("seed", sa.BigInteger, nullable=False),
     # The way through slices.
     sa.Column("batch_key", sa.String(255), nullable=False),
-    sa.Column("state_numbers", sa.Integer, nullable=False),
+    sa.Column("numbers", sa.BigInteger, nullable=False),
     sa.Column("batch_limit", sa.Integer),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("lease_token", sa.String(36)),
@@ -109,16 +110,17 @@ runs = sa.Table(
     sa.Index(None, "experiment_id", "status"),
     sa.Index(None, "depth", "learning_rate"),
     sa.Index(None, "lease_token"),
+    sqlite_autoincrement=True,
 )
 
-_waiting = sa.and_(runs.c.status.in_(UNFINISHED), runs.c.lease_token.is_(None))
+WAITING = sa.and_(runs.c.status.in_(UNFINISHED), runs.c.lease_token.is_(None))
 sa.Index(
     "ix_runs_waiting",
     runs.c.batch_key,
     runs.c.batch_limit,
     runs.c.id,
-    sqlite_where=_waiting,
-    postgresql_where=_waiting,
+    sqlite_where=WAITING,
+    postgresql_where=WAITING,
 )
 
 summaries = sa.Table(

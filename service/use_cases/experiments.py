@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from sqlalchemy.exc import IntegrityError
 
 from service.errors import FieldError, IdempotencyConflict, InvalidPayload, NotFound
@@ -78,7 +77,11 @@ def submit(database: Database, request: ExperimentRequest, limits: Limits, key: 
 
 def get_experiment(database: Database, experiment_id: str) -> ExperimentDetail:
     """One experiment; raises NotFound."""
-    return ExperimentDetail(**_fields(_find(database, experiment_id)))
+    with database.reading() as connection:
+        row = store.find_experiment(connection, experiment_id)
+    if row is None:
+        raise _not_found(experiment_id)
+    return ExperimentDetail(**_fields(row))
 
 
 def list_experiments(database: Database, cursor: str | None, limit: int) -> Page[Experiment]:
@@ -90,25 +93,21 @@ def list_experiments(database: Database, cursor: str | None, limit: int) -> Page
 
 def cancel(database: Database, experiment_id: str) -> ExperimentDetail:
     """End every run that is not over; what they have recorded so far stays."""
-    row = _find(database, experiment_id)
     with database.writing() as connection:
-        store.cancel_runs(connection, row["id"], datetime.now(UTC))
+        store.cancel_runs(connection, experiment_id, datetime.now(UTC))
     return get_experiment(database, experiment_id)
 
 
 def delete(database: Database, experiment_id: str) -> None:
     """Remove an experiment, its runs and their trajectories; raises NotFound."""
-    row = _find(database, experiment_id)
     with database.writing() as connection:
-        store.delete_experiment(connection, row["id"])
+        found = store.delete_experiment(connection, experiment_id)
+    if not found:
+        raise _not_found(experiment_id)
 
 
-def _find(database: Database, experiment_id: str) -> Mapping[str, Any]:
-    with database.reading() as connection:
-        row = store.find_experiment(connection, experiment_id)
-    if row is None:
-        raise NotFound(f"There is no experiment {experiment_id!r}; GET /v1/experiments lists those there are.")
-    return row
+def _not_found(experiment_id: str) -> NotFound:
+    return NotFound(f"There is no experiment {experiment_id!r}; GET /v1/experiments lists those there are.")
 
 
 def _known(database: Database, key: str, digest: str) -> Submission | None:
@@ -129,7 +128,7 @@ def _check_key(key: str | None) -> None:
 
 
 def _digest(request: ExperimentRequest) -> str:
-    return hashlib.sha256(orjson.dumps(request.model_dump(), option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return hashlib.sha256(request.model_dump_json().encode()).hexdigest()
 
 
 def _fields(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from service.errors import FieldError, InvalidPayload
 from service.schemas import Page
+from workers.specs.base import LARGEST_INTEGER
 
 T = TypeVar("T")
 
@@ -20,10 +21,13 @@ def from_cursor(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     try:
-        return int(base64.urlsafe_b64decode(cursor.encode()).decode())
+        row_id = int(base64.urlsafe_b64decode(cursor.encode()).decode())
     except (binascii.Error, ValueError):
+        row_id = -1
+    if not 0 <= row_id <= LARGEST_INTEGER:
         detail = "This cursor is not one that was given out; take `next` of the page before, or leave it out."
-        raise InvalidPayload([FieldError("/cursor", detail)]) from None
+        raise InvalidPayload([FieldError("/cursor", detail)])
+    return row_id
 
 
 def page_of(rows: Sequence[Mapping[str, Any]], limit: int, show: Callable[[Mapping[str, Any]], T]) -> Page[T]:

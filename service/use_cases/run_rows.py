@@ -5,7 +5,7 @@ from typing import Any
 
 from service.ids import new_id
 from workers.batching import batch_key
-from workers.costs import state_numbers
+from workers.costs import observed_numbers, state_numbers
 from workers.specs import RunSpec
 
 
@@ -17,7 +17,7 @@ def run_row(spec: RunSpec, index: int, now: datetime) -> dict[str, Any]:
         "status": "queued",
         "created_at": now,
         "batch_key": batch_key(spec),
-        "state_numbers": state_numbers(spec),
+        "numbers": state_numbers(spec) + observed_numbers(spec),
         "spec": spec.resolved(),
         **_filterable(spec),
     }

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 
 from service.errors import FieldError, InvalidPayload, NotAvailable, NotFound
 from service.numbers import spell, spell_all
@@ -38,7 +39,8 @@ _SUMMARY_FIELDS = ("steps", "time", "determinant_sign_changed_at", "first_step_b
 
 def get_run(database: Database, run_id: str) -> Run:
     """One run; raises NotFound."""
-    return _show(_find(database, run_id))
+    with database.reading() as connection:
+        return _show(_find(connection, run_id))
 
 
 def list_runs(database: Database, selection: RunSelection, limit: int) -> Page[Run]:
@@ -50,9 +52,8 @@ def list_runs(database: Database, selection: RunSelection, limit: int) -> Page[R
 
 def cancel_run(database: Database, run_id: str) -> Run:
     """End a run unless it is over; what it has recorded so far stays."""
-    row = _find(database, run_id)
     with database.writing() as connection:
-        experiment_store.cancel_run(connection, row["id"], datetime.now(UTC))
+        experiment_store.cancel_run(connection, run_id, datetime.now(UTC))
     return get_run(database, run_id)
 
 
@@ -65,9 +66,9 @@ def get_trajectory(
         NotFound: no such run.
         InvalidPayload: a metric that does not exist, or does not apply to this run.
     """
-    row = _find(database, run_id)
-    names = ["step", "time", *_chosen_metrics(row, metrics)]
     with database.reading() as connection:
+        row = _find(connection, run_id)
+        names = ["step", "time", *_chosen_metrics(row, metrics)]
         columns = read_points(connection, row["id"], names, from_step, to_step)
     spelled = {name: [_spell_value(value) for value in column] for name, column in columns.items()}
     return Trajectory(run_id=run_id, columns=spelled, points=len(spelled["step"]), thinned=False)
@@ -80,9 +81,9 @@ def get_factors(database: Database, run_id: str) -> bytes:
         NotFound: no such run.
         NotAvailable: the run has not stored its first slice.
     """
-    row = _find(database, run_id)
-    spec = _spec(row)
     with database.reading() as connection:
+        row = _find(connection, run_id)
+        spec = _spec(row)
         state = store.read_state(connection, row["id"], spec.precision)
     if state is None:
         raise NotAvailable(f"Run {run_id} has stored no factors yet; ask again once its step is above 0.")
@@ -96,9 +97,8 @@ def get_factors(database: Database, run_id: str) -> bytes:
     return file.getvalue()
 
 
-def _find(database: Database, run_id: str) -> Mapping[str, Any]:
-    with database.reading() as connection:
-        row = store.find_run(connection, run_id)
+def _find(connection: sa.Connection, run_id: str) -> Mapping[str, Any]:
+    row = store.find_run(connection, run_id)
     if row is None:
         raise NotFound(f"There is no run {run_id!r}; GET /v1/runs lists those there are.")
     return row
@@ -124,6 +124,8 @@ def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     names = metrics_of(_spec(row))
     own = {name: spell(row[f"summary_{name}"]) for name in _SUMMARY_FIELDS}
+    if "determinant_sign" not in names:
+        del own["determinant_sign_changed_at"]
     return {**own, **{name: _spell_value(row[f"summary_{name}"]) for name in names}}
 
 
@@ -133,10 +135,10 @@ def _spell_value(value: Any) -> Any:
 
 def _chosen_metrics(row: Mapping[str, Any], metrics: Sequence[str] | None) -> Sequence[str]:
     applicable = metrics_of(_spec(row))
-    if metrics is None:
+    if not metrics:
         return applicable
     for name in metrics:
-        if name not in applicable:
+        if name not in (*applicable, "step", "time"):
             why = "does not apply to this run" if name in METRICS else "does not exist"
             detail = f"The metric {name!r} {why}; this run has {', '.join(applicable)}."
             raise InvalidPayload([FieldError("/metrics", detail)])

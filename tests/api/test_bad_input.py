@@ -2,9 +2,13 @@
 
 import copy
 import json
+import sqlite3
 
 import pytest
+from fastapi.testclient import TestClient
 
+from service.app import create_app
+from service.settings import Limits
 from tests.specs import BASIC
 
 
@@ -140,6 +144,17 @@ CASES = {
         "greater than 0",
     ),
     "wrong path in a sweep": ({"run": BASIC, "sweep": [{"model.dept": [1]}]}, "/sweep/0/model.dept/0", "Unknown field"),
+    "huge integer": (changed("seed", 10**30), "/run/seed", "not exact"),
+    "huge integer in a sweep": ({"run": BASIC, "sweep": [{"seed": [1, 10**30]}]}, "/sweep/0/seed/1", "not exact"),
+    "not a number where the sweep overrides it": (
+        changed("seed", float("nan")) | {"sweep": [{"seed": [1]}]},
+        "/run/seed",
+        "finite",
+    ),
+    "bottomless depth": (changed("model.depth", 2**53 - 1), "/run/model/depth", "less than or equal to 1000"),
+    "misspelt parent in a sweep": ({"run": BASIC, "sweep": [{"modle.depth": [1]}]}, "/sweep/0/modle.depth", "Unknown"),
+    "empty step of a path": ({"run": BASIC, "sweep": [{"a..b": [1]}]}, "/sweep/0/a..b", "Unknown field"),
+    "tag without a name": ({"run": BASIC, "tags": {"": "x"}}, "/tags/", "at least 1 character"),
     "sweep that is no list": ({"run": BASIC, "sweep": {"seed": [1]}}, "/sweep", "list"),
     "tag that is no text": ({"run": BASIC, "tags": {"a": 1}}, "/tags/a", "string"),
     "name that is too long": ({"run": BASIC, "name": "x" * 201}, "/name", "200"),
@@ -197,6 +212,8 @@ def test_a_streamed_body_past_the_limit(api):
         ("/v1/runs?colour=red", "/colour"),
         ("/v1/runs?status=asleep", "/status"),
         ("/v1/runs?cursor=nonsense", "/cursor"),
+        ("/v1/runs?cursor=OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OQ==", "/cursor"),
+        ("/v1/runs/x/trajectory?from_step=1000000000000000000000000000000", "/from_step"),
         ("/v1/experiments?cursor=%F0%9F%98%80", "/cursor"),
     ],
 )
@@ -223,3 +240,22 @@ def test_what_is_not_there(api, method, path, status):
     answer = api.request(method, path)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_too_many_bytes_of_specs(database, settings):
+    limits = Limits(max_spec_bytes_per_experiment=500)
+    with TestClient(create_app(settings, limits)) as api:
+        problem = refused(api, json.dumps({"run": BASIC, "sweep": [{"seed": [1, 2, 3]}]}))
+    assert "RANKWARD_MAX_SPEC_BYTES_PER_EXPERIMENT" in problem["detail"]
+
+
+def test_a_database_that_is_locked_is_said_to_be(api, settings, monkeypatch):
+    monkeypatch.setattr("service.store.database.BUSY_SECONDS", 0)
+    other = sqlite3.connect(settings.data_dir / "rankward.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answer = api.post("/v1/experiments", json={"run": BASIC})
+    other.execute("ROLLBACK")
+    other.close()
+    assert answer.status_code == 503
+    assert "try again" in answer.json()["detail"]
+    assert api.post("/v1/experiments", json={"run": BASIC}).status_code == 202

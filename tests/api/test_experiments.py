@@ -100,6 +100,28 @@ def test_columns_that_do_not_apply_are_absent(api, finish):
         assert absent not in run["summary"]
 
 
+def test_a_run_s_columns_do_not_depend_on_its_batch(api, finish, settings):
+    """Runs that track different entries, or have other unobserved ones, share a batch and keep their own columns."""
+    problem = {"kind": "low_rank_completion", "shape": [2, 2], "rank": 1}
+    finish(
+        {
+            "run": BASIC | {"stop": {"max_steps": 3}},
+            "sweep": [
+                {"record": [{"entries": [[0, 0]]}, {"entries": [[0, 0], [0, 1], [1, 1]]}, {}]},
+                {"problem": [problem | {"observed": 1}, problem | {"observed": 3}]},
+            ],
+        }
+    )
+    runs = api.get("/v1/runs").json()["items"]
+    widths = [len(run["summary"].get("entries", [])) for run in runs]
+    assert widths == [1, 1, 3, 3, 0, 0]
+    assert ["unobserved_entry" in run["summary"] for run in runs] == [False, True] * 3
+    database = sqlite3.connect(settings.data_dir / "rankward.db")
+    stored = database.execute("select unobserved_entry is null, determinant is null from run_summaries order by run_id")
+    assert stored.fetchall() == [(1, 1), (0, 1)] * 3
+    database.close()
+
+
 def test_factors_multiply_to_the_product(api, finish):
     finish({"run": BASIC | {"record": {"every": 10, "entries": [[0, 0], [0, 1]]}}})
     (run,) = api.get("/v1/runs").json()["items"]

@@ -220,3 +220,81 @@ def test_specs_survive_their_own_json():
     assert spec.stop.max_steps == 1_000_000
     assert RunSpec.model_validate(spec.resolved()) == spec
     assert RunSpec.model_validate_json(json.dumps(spec.resolved())) == spec
+
+
+@pytest.mark.parametrize("engine", ["torch", "fused"])
+def test_a_slice_moves_on_however_short_it_is(engine):
+    spec = RunSpec.model_validate(
+        {
+            "problem": {"kind": "perturbed_2x2"},
+            "model": {"kind": "deep_matrix", "depth": 20},
+            "init": {"kind": "identity", "scale": 0.9},
+            "optimizer": {"kind": "gradient_descent", "learning_rate": 1e-3},
+            "stop": {"max_steps": 10},
+            "engine": engine,
+        }
+    )
+    progress = run_slice(Batch((member(spec),)), Budget(0.0)).progress[0]
+    assert progress.checkpoint.step > 0
+
+
+@settings(max_examples=10)
+@given(
+    st.sampled_from(["low_rank_completion", "low_rank_sensing"]),
+    st.tuples(st.integers(6, 24), st.integers(6, 24)),
+    st.lists(st.integers(20, 120), min_size=2, max_size=4),
+    st.lists(st.integers(5, 60), min_size=1, max_size=3),
+)
+def test_split_equals_unsplit_for_larger_products_whose_runs_end_one_by_one(kind, shape, ends, cuts):
+    """The last run of a batch is alone in it, and must not notice."""
+    amount = {"observed": 20} if kind == "low_rank_completion" else {"measurements": 9}
+    specs = [
+        RunSpec.model_validate(
+            {
+                "problem": {"kind": kind, "shape": list(shape), "rank": 1, **amount},
+                "model": {"kind": "deep_matrix", "depth": 2},
+                "init": {"kind": "gaussian", "std": 0.2},
+                "optimizer": {"kind": "gradient_descent", "learning_rate": 1e-2},
+                "stop": {"max_steps": end},
+                "record": {"every": 9},
+                "engine": "torch",
+                "seed": i,
+            }
+        )
+        for i, end in enumerate(ends)
+    ]
+    whole = run_whole(*specs)
+    sliced, points = run_in_slices(specs, [*cuts, 50])
+    for one, other in zip(whole.progress, sliced.progress, strict=True):
+        np.testing.assert_array_equal(one.checkpoint.state, other.checkpoint.state)
+    theirs = points_of(whole)
+    assert points.keys() == theirs.keys()
+    for key, point in points.items():
+        assert point["loss"] == theirs[key]["loss"]
+
+
+@pytest.mark.parametrize(
+    "init",
+    [
+        {"kind": "identity", "scale": 1e200},
+        {"kind": "gaussian", "std": 1e200, "balanced": True},
+        {"kind": "gaussian", "std": 1e308, "determinant": "positive"},
+        {"kind": "gaussian", "std": 1e-300, "std_of": "product", "balanced": True},
+        {"kind": "explicit", "factors": [[[1e300, 1.0], [1.0, 1e300]]] * 3},
+    ],
+)
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_extreme_starts_end_as_values_and_spare_their_batch(init, precision):
+    base = {
+        "problem": {"kind": "perturbed_2x2"},
+        "model": {"kind": "deep_matrix", "depth": 3},
+        "optimizer": {"kind": "gradient_descent", "learning_rate": 0.1},
+        "stop": {"max_steps": 5},
+        "precision": precision,
+        "engine": "torch",
+    }
+    extreme = RunSpec.model_validate(base | {"init": init})
+    calm = RunSpec.model_validate(base | {"init": {"kind": "identity", "scale": 0.5}})
+    result = run_whole(extreme, calm)
+    assert result.progress[0].error or result.progress[0].outcome
+    assert result.progress[1].outcome == Outcome.BUDGET_EXHAUSTED

@@ -74,3 +74,33 @@ def test_runs_that_come_later_join_the_batch(api, dispatcher, settings):
     old, new = dispatcher.cluster.batches[1].members
     assert old.checkpoint.step > 0
     assert new.checkpoint is None
+
+
+def test_a_result_that_cannot_be_stored_stops_no_other(api, dispatcher, monkeypatch):
+    """An error that will not go away fails the slice's runs, not the dispatcher."""
+    from service.store import slices
+
+    insert, poison = slices.insert_points, []
+
+    def insert_unless_poisoned(connection, run_ids, points):
+        if 1 in run_ids.values():
+            poison.append(1)
+            raise OverflowError("too large for SQL")
+        insert(connection, run_ids, points)
+
+    monkeypatch.setattr("service.store.slices.insert_points", insert_unless_poisoned)
+    api.post("/v1/experiments", json=RUNS)
+    for _ in range(40):
+        dispatcher.tick()
+    assert statuses(api) == ["failed", "succeeded", "succeeded", "succeeded"]
+    assert "too large for SQL" in api.get("/v1/runs").json()["items"][0]["error"]
+    assert poison
+
+
+def test_ids_are_never_given_twice(api):
+    first = api.post("/v1/experiments", json=RUNS).headers["location"]
+    assert api.delete(first).status_code == 204
+    second = api.post("/v1/experiments", json=RUNS).headers["location"]
+    assert api.delete(first).status_code == 404
+    assert api.post(f"{first}/cancel").status_code == 404
+    assert api.get(second).json()["runs"]["queued"] == 4

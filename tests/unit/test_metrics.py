@@ -84,7 +84,7 @@ def test_the_distance_to_the_infimal_rank_is_the_second_singular_value_in_2x2():
 
 def test_the_log_determinant_does_not_underflow():
     tiny = np.array([[1e-150, 0, 0, -1e-150] * 3])
-    found = matrix_metrics([spec()], np.zeros(1, dtype=np.int64), tiny)
+    found = matrix_metrics([spec(record={"metrics": ["determinant"]})], np.zeros(1, dtype=np.int64), tiny)
     assert found["log_abs_determinant"][0] == pytest.approx(6 * np.log(1e-150))
     assert found["determinant_sign"][0] == -1
     assert found["determinant"][0] == 0  # as a plain number it is lost

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 from service.dispatch.planner import Facts, Queue, StartSlice, largest_batch, plan
 
 
-def queue(key="a", waiting=10, first_run=1, batch_limit=None, state_numbers=12):
-    return Queue(key, batch_limit, waiting, first_run, state_numbers)
+def queue(key="a", waiting=10, first_run=1, batch_limit=None, numbers=12):
+    return Queue(key, batch_limit, waiting, first_run, numbers)
 
 
 def test_nothing_to_do():
@@ -31,7 +31,7 @@ def test_queues_are_served_in_turn():
 
 def test_batches_respect_their_limits():
     assert largest_batch(queue(batch_limit=3)) == 3
-    assert largest_batch(queue(state_numbers=10**9)) == 1
+    assert largest_batch(queue(numbers=10**9)) == 1
     assert plan(Facts([queue(waiting=10**6)], 1, 0, {}))[0].runs == 1024
 
 
@@ -45,7 +45,7 @@ def test_full_batches_go_ahead_and_others_wait_for_an_idle_worker():
     st.lists(st.tuples(st.integers(1, 10**5), st.integers(1, 10**6)), max_size=6), st.integers(0, 9), st.integers(0, 9)
 )
 def test_no_more_slices_than_workers_and_no_more_runs_than_wait(waits, idle, ahead):
-    queues = [queue(str(i), waiting=w, first_run=i, state_numbers=n) for i, (w, n) in enumerate(waits)]
+    queues = [queue(str(i), waiting=w, first_run=i, numbers=n) for i, (w, n) in enumerate(waits)]
     starts = plan(Facts(queues, idle, ahead, {}))
     assert len(starts) <= idle + ahead
     for one in queues:

@@ -14,6 +14,9 @@ from workers.specs import RunSpec
 MOST_SNAPSHOT_BYTES = 64 * 2**20
 """Snapshots kept in a worker before a slice ends early to hand them over."""
 
+POINT_BYTES = 256
+"""About what the metrics of a point take on its way to the database."""
+
 
 @dataclass
 class Descents:
@@ -62,7 +65,7 @@ class Snapshots:
         self.step.append(step)
         self.loss.append(loss)
         self.factors.append(factors)
-        self.nbytes += factors.nbytes
+        self.nbytes += factors.nbytes + len(step) * POINT_BYTES
 
     @property
     def full(self) -> bool:
@@ -71,11 +74,12 @@ class Snapshots:
 
 
 class Clock:
-    """How much of a slice's budget is left."""
+    """How much of a slice's budget is left; a slice takes at least one step, however short its time."""
 
     def __init__(self, budget: Budget) -> None:
         self._deadline = time.monotonic() + budget.seconds
         self._steps_left = budget.steps
+        self._moved = False
 
     @property
     def seconds_left(self) -> float:
@@ -85,11 +89,12 @@ class Clock:
     def steps_allowed(self, wanted: int) -> int:
         """At most `wanted` steps, zero when the slice is over."""
         if self.seconds_left <= 0:
-            return 0
+            return 0 if self._moved else 1
         return wanted if self._steps_left is None else min(wanted, self._steps_left)
 
     def spend(self, steps: int) -> None:
         """Count steps that were taken."""
+        self._moved = True
         if self._steps_left is not None:
             self._steps_left -= steps
 

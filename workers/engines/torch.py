@@ -44,11 +44,17 @@ def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
 
 
 class _Lanes:
-    """The runs of a batch that are not over, side by side in tensors."""
+    """The runs of a batch that are not over, side by side in tensors.
+
+    Never fewer than two lanes: torch multiplies a batch of one by another path, which rounds differently. A run that is
+    alone gets a shadow beside it, which takes the same steps and is never looked at.
+    """
 
     def __init__(
         self, descents: Descents, members: npt.NDArray[np.int64], device: torch.device, snapshots: Snapshots
     ) -> None:
+        self._own = len(members)
+        members = members if len(members) > 1 else np.repeat(members, 2)
         specs = [descents.specs[i] for i in members]
         dtype = DTYPES[specs[0].precision]
         self._descents, self._members, self._snapshots = descents, members, snapshots
@@ -56,7 +62,7 @@ class _Lanes:
         self._loss_below = np.array([spec.stop.loss_below or -np.inf for spec in specs])
         self._max_steps = np.array([spec.stop.max_steps for spec in specs], dtype=np.int64)
         self._steps = descents.steps[members]
-        self._running = np.ones(len(members), dtype=bool)
+        self._running = np.arange(len(members)) < self._own
         self._layout = FactorLayout(specs[0].factor_shapes, len(members))
         self._optimizer = build_optimizer(specs, self._layout, dtype, device)
         self._allocate(dtype, device)
@@ -83,7 +89,7 @@ class _Lanes:
     @property
     def mostly_running(self) -> bool:
         """Whether enough lanes are in use; if not, the batch is worth rebuilding without the finished ones."""
-        return bool(2 * np.count_nonzero(self._running) > len(self._running))
+        return bool(2 * np.count_nonzero(self._running) > self._own)
 
     @property
     def chunk_length(self) -> int:
@@ -93,7 +99,7 @@ class _Lanes:
     def begin(self) -> None:
         """Evaluate the states as they are; runs at step 0 are recorded and tested."""
         self._evaluate(0)
-        fresh = ~self._descents.begun[self._members]
+        fresh = self._running & ~self._descents.begun[self._members]
         if fresh.any():
             self._descents.begun[self._members] = True
             self._finish_chunk(first_slot=0, last_slot=0, considered=fresh)
@@ -138,7 +144,7 @@ class _Lanes:
         own = (slots <= stops.slot) & considered
         milestones = self._descents.milestones[self._members]
         note_losses(milestones, np.where(own, losses, np.inf), self._steps + first_slot)
-        self._descents.milestones[self._members] = milestones
+        self._descents.milestones[self._members[considered]] = milestones[considered]
 
     def _record(
         self, losses: npt.NDArray[np.generic], first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]

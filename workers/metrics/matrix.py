@@ -1,6 +1,7 @@
 """All metrics of matrix runs: from recorded factors to the columns of `workers.columns`."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from workers.columns import metrics_of
 from workers.metrics import spectrum
 from workers.metrics.factors import balancedness_gap, log_determinant
-from workers.models.deep_matrix import DeepMatrixGradient, product
+from workers.metrics.gradients import gradient_norms
+from workers.metrics.padding import pad_rows
+from workers.models.deep_matrix import product
 from workers.models.layout import split_factors
-from workers.objectives import Objective, build_objective
 from workers.observations import infimal_rank, observe, unobserved_index
 from workers.specs import RunSpec
 
@@ -21,8 +24,8 @@ VECTOR_ROWS = 16
 """Points are padded to a multiple of this. torch rounds some functions differently in the vectorised part of a loop and
 in its remainder; without a remainder a point's metrics do not depend on how many others are measured with it."""
 
-BLOCK_BYTES = 32 * 2**20
-"""Memory for the observations that go with one block of points when gradients are taken."""
+LARGE_PRODUCT = 4096
+"""Entries from which on products are padded to two points only (see `workers.engines.torch`), their spectra to all."""
 
 
 @torch.inference_mode()
@@ -31,39 +34,41 @@ def matrix_metrics(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], per_
 
     Args:
         specs: the batch, sharing a batch key.
-        member: (points,), position of each point's run in the batch.
+        member: (points,), position of each point's run in the batch, ascending.
         per_point: (points, entries), the factors of each point.
 
     Returns:
         Arrays (points,), or (points, width) for `singular_values` and `entries`.
     """
     points = len(member)
-    padding = np.zeros(-points % VECTOR_ROWS, dtype=np.int64)
-    member, per_point = np.append(member, member[padding]), np.append(per_point, per_point[padding], axis=0)
+    multiple = VECTOR_ROWS if prod(specs[0].problem.shape) < LARGE_PRODUCT else 2
+    member, per_point = pad_rows(member, multiple), pad_rows(per_point, multiple)
     factors = split_factors(torch.from_numpy(per_point).to(torch.float64), specs[0].factor_shapes)
     whole = product(factors)
-    finite = torch.stack(
-        [whole.isfinite().flatten(1).all(dim=1), *[f.isfinite().flatten(1).all(dim=1) for f in factors]]
-    )
-    usable = finite.all(dim=0)
+    usable = torch.stack([one.isfinite().flatten(1).all(dim=1) for one in (whole, *factors)]).all(dim=0)
     factors = [torch.where(usable[:, None, None], factor, 0.0) for factor in factors]
     whole = torch.where(usable[:, None, None], whole, 0.0)
     columns = {
         **_spectral(specs, member, whole),
         **_of_factors(specs, factors),
         **_of_entries(specs, member, whole),
-        "gradient_norm": _gradient_norms(specs, member, factors),
+        "gradient_norm": gradient_norms(specs, member, factors),
     }
-    nan = torch.tensor(torch.nan, dtype=torch.float64)
-    return {
-        name: torch.where(usable if column.ndim == 1 else usable[:, None], column, nan).numpy()[:points]
-        for name, column in columns.items()
-    }
+    return {name: _masked(name, column[:points].numpy(), specs, member, usable) for name, column in columns.items()}
+
+
+def _masked(
+    name: str, column: Column, specs: Sequence[RunSpec], member: npt.NDArray[np.int64], usable: Tensor
+) -> Column:
+    applies = np.array([name in metrics_of(spec) for spec in specs])[member] & usable.numpy()
+    applies = applies[: len(column)]
+    return np.where(applies if column.ndim == 1 else applies[:, None], column, np.nan)
 
 
 def _spectral(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], whole: Tensor) -> dict[str, Tensor]:
-    values = torch.linalg.svdvals(whole)
-    infimal = np.array([-1 if (rank := infimal_rank(spec.problem)) is None else rank for spec in specs])
+    values = pad_rows(torch.linalg.svdvals(whole), VECTOR_ROWS)
+    member = pad_rows(member, VECTOR_ROWS)
+    infimal = np.array([infimal_rank(spec.problem) or 0 for spec in specs])
     exponent = np.array([2.0 / spec.model.depth for spec in specs])
     return {
         "singular_values": values,
@@ -82,7 +87,7 @@ def _of_factors(specs: Sequence[RunSpec], factors: Sequence[Tensor]) -> dict[str
     columns: dict[str, Tensor] = {}
     rows, width = specs[0].problem.shape
     if rows == width:
-        sign, log_abs = log_determinant(factors)
+        sign, log_abs = log_determinant([pad_rows(factor, VECTOR_ROWS) for factor in factors])
         columns |= {"determinant_sign": sign, "log_abs_determinant": log_abs, "determinant": sign * log_abs.exp()}
     if len(factors) > 1:
         columns["balancedness_gap"] = balancedness_gap(factors)
@@ -110,22 +115,3 @@ def _pick(whole: Tensor, index: npt.NDArray[np.int64]) -> Tensor:
     """One entry of each matrix: whole (points, rows, columns), index (points, 2)."""
     rows, columns = torch.from_numpy(index[:, 0]), torch.from_numpy(index[:, 1])
     return whole[torch.arange(len(whole)), rows, columns]
-
-
-def _gradient_norms(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], factors: Sequence[Tensor]) -> Tensor:
-    objective = build_objective(specs, torch.float64, torch.device("cpu"))
-    block = max(1, BLOCK_BYTES // objective.bytes_per_run // VECTOR_ROWS) * VECTOR_ROWS
-    norms = [
-        _block_gradient_norms(
-            objective.select(torch.from_numpy(member[at : at + block])), [f[at : at + block] for f in factors]
-        )
-        for at in range(0, len(member), block)
-    ]
-    return torch.cat(norms)
-
-
-def _block_gradient_norms(objective: Objective, factors: Sequence[Tensor]) -> Tensor:
-    gradient = [torch.empty_like(factor) for factor in factors]
-    loss = factors[0].new_empty(len(factors[0]), 1, 1)
-    DeepMatrixGradient(objective, gradient).evaluate(factors, [factor.mT for factor in factors], loss)
-    return torch.stack([block.square().sum(dim=(1, 2)) for block in gradient]).sum(dim=0).sqrt()

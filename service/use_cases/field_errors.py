@@ -1,0 +1,133 @@
+"""Mistakes in a payload: where in the payload itself they stand, and a sentence that says what to do."""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from service.errors import FieldError, json_pointer
+from workers.specs.base import LARGEST_INTEGER
+from workers.sweeps import SweptRun
+
+Path = Sequence[str | int]
+
+MOST_ERRORS = 20
+"""Mistakes reported at once."""
+
+_ADVICE = {
+    "extra_forbidden": "Unknown field; remove it or correct its spelling.",
+    "missing": "This field is required.",
+    "finite_number": "Give a finite number.",
+    "union_tag_not_found": "Give its 'kind'.",
+    "list_type": "Give a list.",
+    "tuple_type": "Give a list.",
+    "dict_type": "Give an object.",
+    "model_type": "Give an object.",
+    "model_attributes_type": "Give an object.",
+    "int_type": "Give an integer.",
+    "int_from_float": "Give an integer.",
+    "float_type": "Give a number.",
+    "bool_type": "Give true or false.",
+    "string_type": "Give a string.",
+}
+
+
+def request_errors(error: ValidationError) -> list[FieldError]:
+    """Mistakes in the request around the run."""
+    return [FieldError(json_pointer(_without_key_mark(one["loc"])), _advice(one)) for one in _first(error)]
+
+
+def run_errors(error: ValidationError, swept: SweptRun, posted: Mapping[str, Any]) -> list[FieldError]:
+    """Mistakes in one run of a sweep.
+
+    Args:
+        swept: the run as it was expanded.
+        posted: the run as it stands in the payload, before the sweep.
+    """
+    return [FieldError(pointer_into_run(_run_path(one, swept), swept, posted), _advice(one)) for one in _first(error)]
+
+
+def pointer_into_run(path: Path, swept: SweptRun, posted: Mapping[str, Any]) -> str:
+    """Where the value at a path of the spec stands in the payload: in the sweep if an axis set it, else in the run."""
+    here = [str(part) for part in path]
+    for swept_path, (axis, key, position) in swept.origins.items():
+        parts = swept_path.split(".")
+        if here[: len(parts)] == parts:
+            return json_pointer(("sweep", axis, key, position, *path[len(parts) :]))
+        if here == parts[: len(here)] and not _is_in(posted, path):
+            return json_pointer(("sweep", axis, key))
+    return json_pointer(("run", *path))
+
+
+def unsafe_number(value: Any, path: Path) -> FieldError | None:
+    """The first number in a payload that not every JSON reader keeps as it is, so that none is stored as another."""
+    if isinstance(value, dict | list):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        found = (unsafe_number(part, (*path, key)) for key, part in parts)
+        return next((error for error in found if error), None)
+    if isinstance(value, float) and not isfinite(value):
+        return FieldError(json_pointer(path), _ADVICE["finite_number"])
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        return FieldError(json_pointer(path), f"Integers beyond {LARGEST_INTEGER} are not exact in JSON; give a float.")
+    return None
+
+
+def _first(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors()[:MOST_ERRORS]
+
+
+def _run_path(error: ErrorDetails, swept: SweptRun) -> Path:
+    """The path of a mistake in the spec: pydantic's, then what a `misfit` adds to it, then the kind that is wrong."""
+    further = error.get("ctx", {}).get("pointer", ())
+    kind = ("kind",) if error["type"] in ("union_tag_invalid", "union_tag_not_found") else ()
+    return (*_without_tags((*error["loc"], *further), swept.spec), *kind)
+
+
+def _without_tags(path: Path, spec: Any) -> Path:
+    """pydantic puts the kind chosen from a union into the path; the payload has no such level."""
+    kept: list[str | int] = []
+    here = spec
+    for part in path:
+        if isinstance(here, dict) and here.get("kind") == part and part not in here:
+            continue
+        kept.append(part)
+        here = _step_into(here, part)
+    return kept
+
+
+def _without_key_mark(path: Path) -> Path:
+    """pydantic marks a mistake in a key, not in its value, by a last part that the payload does not have."""
+    return path[:-1] if path[-1:] == ("[key]",) else path
+
+
+def _step_into(value: Any, part: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(part)
+    if isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):
+        return value[part]
+    return None
+
+
+def _is_in(posted: Any, path: Path) -> bool:
+    for part in path:
+        if not isinstance(posted, dict) or part not in posted:
+            return False
+        posted = posted[part]
+    return True
+
+
+def _advice(error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "json_invalid":
+            return f"The body is not JSON: {context.get('error')}."
+        case "union_tag_invalid":
+            return f"There is no kind {context['tag']!r} here; take one of {context['expected_tags']}."
+        case "too_short":
+            return f"Give at least {context['min_length']} items; these are {context['actual_length']}."
+        case "too_long":
+            return f"Give at most {context['max_length']} items."
+        case kind:
+            return _ADVICE.get(kind, error["msg"])

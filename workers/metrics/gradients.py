@@ -1,0 +1,48 @@
+"""The norm of the loss's gradient in the factors, at recorded points."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from workers.metrics.padding import pad_rows
+from workers.models.deep_matrix import DeepMatrixGradient
+from workers.objectives import Objective, build_objective
+from workers.specs import RunSpec
+
+BLOCK_BYTES = 32 * 2**20
+"""Memory for the observations that go with one block of points."""
+
+
+def gradient_norms(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], factors: Sequence[Tensor]) -> Tensor:
+    """Euclidean norm of the gradient in all factors, (points,).
+
+    Args:
+        specs: the batch.
+        member: (points,), position of each point's run in the batch, ascending.
+        factors: (points, rows, columns) each.
+    """
+    objective = build_objective(specs, torch.float64, torch.device("cpu"))
+    norms = torch.empty(len(member), dtype=torch.float64)
+    for block in _blocks(member, objective.bytes_per_run):
+        norms[block] = _block_norms(objective, pad_rows(member[block], 2), [pad_rows(f[block], 2) for f in factors])[
+            : block.stop - block.start
+        ]
+    return norms
+
+
+def _blocks(member: npt.NDArray[np.int64], bytes_per_run: int) -> Iterator[slice]:
+    """Stretches of points whose observations fit in memory side by side."""
+    size = max(2, BLOCK_BYTES // bytes_per_run)
+    for start in range(0, len(member), size):
+        yield slice(start, min(start + size, len(member)))
+
+
+def _block_norms(objective: Objective, member: npt.NDArray[np.int64], factors: Sequence[Tensor]) -> Tensor:
+    gradient = [torch.empty_like(factor) for factor in factors]
+    loss = factors[0].new_empty(len(factors[0]), 1, 1)
+    chosen = objective.select(torch.from_numpy(member))
+    DeepMatrixGradient(chosen, gradient).evaluate(factors, [factor.mT for factor in factors], loss)
+    return torch.stack([block.square().sum(dim=(1, 2)) for block in gradient]).sum(dim=0).sqrt()

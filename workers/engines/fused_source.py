@@ -17,7 +17,7 @@ from string import Template
 from workers.engines.fused_text import ADVANCE, BLOCK, TYPES, UNROLL, VECTOR_TYPES
 from workers.milestones import LOSS_DECADES, no_milestones
 
-MOST_UNROLLED = 400
+MOST_UNROLLED = 1000
 """Multiply-adds of a step up to which all loops are unrolled, so that factors can stay in registers."""
 
 SCALARS = {"float64": ("double", "1.7976931348623157e308"), "float32": ("float", "3.40282347e38f")}
@@ -172,7 +172,9 @@ def _update(program: Program) -> Iterator[str]:
 
 def _entry(node: _Node, transposed: bool = False) -> str:
     """Entry (row, column) of a node's matrix, or of its transpose, as text to be formatted with two indices."""
-    return f"{node.name}[{{1}} * {node.columns} + {{0}}]" if transposed else f"{node.name}[{{0}} * {node.columns} + {{1}}]"
+    return (
+        f"{node.name}[{{1}} * {node.columns} + {{0}}]" if transposed else f"{node.name}[{{0}} * {node.columns} + {{1}}]"
+    )
 
 
 def _product(

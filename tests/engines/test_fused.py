@@ -1,4 +1,4 @@
-"""The fused engine: its invariants hold to the bit, and its numbers are those of the torch engine and of the authors."""
+"""The fused engine: its invariants hold to the bit; its numbers are those of the torch engine and of the authors."""
 
 import dataclasses
 import json

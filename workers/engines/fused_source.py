@@ -77,7 +77,7 @@ class _Node:
 
 
 def source(program: Program) -> str:
-    """Body of the native function that advances one block; its arguments are those of `fused_kernels.build`."""
+    """Body of the native function that advances one block; see `fused_kernels` for its arguments."""
     scalar, largest = SCALARS[program.precision]
     root = _tree(program.shapes, 0, len(program.shapes))
     constants = {
@@ -184,10 +184,10 @@ def _product(
     rows, inner, columns = sizes
     first = start or f"{left.format('i', 0)} * {right.format(0, 'j')}"
     begin = 0 if start else 1
-    unroll = _unroll(program)
+    unroll, left_entry, right_entry = _unroll(program), left.format("i", "k"), right.format("k", "j")
     yield f"V {out}[{rows * columns}]; {{ constexpr int I = {rows}, K = {inner}, J = {columns};"
     yield f"{unroll} for (int i = 0; i < I; ++i) {{ {unroll} for (int j = 0; j < J; ++j) {{ V sum = {first};"
-    yield f"{unroll} for (int k = {begin}; k < K; ++k) sum = fused({left.format('i', 'k')}, {right.format('k', 'j')}, sum);"
+    yield f"{unroll} for (int k = {begin}; k < K; ++k) sum = fused({left_entry}, {right_entry}, sum);"
     yield f"{out}[i * J + j] = sum; }} }} }}"
 
 

@@ -13,8 +13,8 @@ time, 32 x 32 (200 000) as much as torch's for a single run."""
 MOST_NUMBERS = 2_000
 """Of the factors, and of the product. A block keeps its lanes on the stack: 64 bytes for each number and copy."""
 
-DEEPEST = 16
-"""Every factor is compiled on its own, in seconds at this depth and three to twenty at twice that."""
+DEEPEST = 32
+"""Every factor is compiled on its own, which takes up to 6 seconds at this depth."""
 
 
 def fused_limit(spec: RunSpec) -> str | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from math import prod
 from string import Template
 
-from workers.engines.fused_text import ADVANCE, BLOCK, TYPES, UNROLL, VECTOR_TYPES
+from workers.engines.fused_text import ADVANCE, BLOCK, KEEP_ROLLED, TYPES, UNROLL, VECTOR_TYPES
 from workers.milestones import LOSS_DECADES, no_milestones
 
 MOST_UNROLLED = 1000
@@ -180,13 +180,16 @@ def _entry(node: _Node, transposed: bool = False) -> str:
 def _product(
     program: Program, out: str, sizes: tuple[int, int, int], left: str, right: str, start: str | None = None
 ) -> Iterator[str]:
-    """out (I x J) = start + left (I x K) right (K x J), each sum in the order of k."""
+    """out (I x J) = start + left (I x K) right (K x J), each sum in the order of k.
+
+    Of large products the rows stay a loop: the compiler would unroll some, at ten times the compile time and no gain.
+    """
     rows, inner, columns = sizes
     first = start or f"{left.format('i', 0)} * {right.format(0, 'j')}"
     begin = 0 if start else 1
     unroll, left_entry, right_entry = _unroll(program), left.format("i", "k"), right.format("k", "j")
     yield f"V {out}[{rows * columns}]; {{ constexpr int I = {rows}, K = {inner}, J = {columns};"
-    yield f"{unroll} for (int i = 0; i < I; ++i) {{ {unroll} for (int j = 0; j < J; ++j) {{ V sum = {first};"
+    yield f"{unroll or KEEP_ROLLED} for (int i = 0; i < I; ++i) {{ {unroll} for (int j = 0; j < J; ++j) {{ V sum = {first};"
     yield f"{unroll} for (int k = {begin}; k < K; ++k) sum = fused({left_entry}, {right_entry}, sum);"
     yield f"{out}[i * J + j] = sum; }} }} }}"
 

@@ -1,6 +1,6 @@
 """The fixed parts of the fused engine's C++ source, templates that `fused_source` fills in."""
 
-UNROLL = '_Pragma("unroll")'
+UNROLL, KEEP_ROLLED = '_Pragma("unroll")', '_Pragma("unroll 1")'
 
 TYPES = """
 #if defined(__clang__)

@@ -17,6 +17,7 @@ import torch
 from workers.engines import fused
 from workers.engines import torch as torch_engine
 from workers.engines.descents import Clock, Descents, Engine
+from workers.initializers import starting_factors
 from workers.milestones import no_milestones
 from workers.records import Budget
 from workers.specs import RunSpec
@@ -74,9 +75,9 @@ def hand_written(depth: int, lanes: int, folder: str) -> Measurement:
     return measure
 
 
-def engine_loop(advance: Engine, depth: int, runs: int) -> Measurement:
+def engine_loop(advance: Engine, spec: RunSpec, runs: int) -> Measurement:
     """An engine on a batch of equal runs, compiled and warm."""
-    batch = _descents(depth, runs)
+    batch = _descents(spec, runs)
     advance(batch, Clock(Budget(60, steps=1)), "cpu")
 
     def measure() -> float:
@@ -87,8 +88,9 @@ def engine_loop(advance: Engine, depth: int, runs: int) -> Measurement:
     return measure
 
 
-def _descents(depth: int, runs: int) -> Descents:
-    spec = RunSpec.model_validate(
+def basic_spec(depth: int) -> RunSpec:
+    """The basic 2 x 2 setting, without an end."""
+    return RunSpec.model_validate(
         {
             "problem": {"kind": "perturbed_2x2"},
             "model": {"kind": "deep_matrix", "depth": depth},
@@ -98,7 +100,10 @@ def _descents(depth: int, runs: int) -> Descents:
             "record": {"points_per_decade": 100},
         }
     )
-    states = np.tile(np.ravel(start(depth)), (runs, 1))
+
+
+def _descents(spec: RunSpec, runs: int) -> Descents:
+    states = np.tile(np.concatenate([factor.ravel() for factor in starting_factors(spec)]), (runs, 1))
     steps, begun = np.zeros(runs, dtype=np.int64), np.zeros(runs, dtype=bool)
     return Descents([spec] * runs, steps, states, no_milestones(runs), begun, [None] * runs)
 
@@ -109,8 +114,8 @@ def measurements(depth: int, folder: str) -> dict[str, Measurement]:
     if shutil.which("g++"):
         ways |= {"C++, one run": hand_written(depth, 1, folder), "C++, 8 lanes": hand_written(depth, 8, folder)}
     for name, advance in (("torch", torch_engine.advance), ("fused", fused.advance)):
-        ways |= {f"{name}, one run": engine_loop(advance, depth, 1)}
-        ways |= {f"{name}, {BATCH} runs": engine_loop(advance, depth, BATCH)}
+        ways |= {f"{name}, one run": engine_loop(advance, basic_spec(depth), 1)}
+        ways |= {f"{name}, {BATCH} runs": engine_loop(advance, basic_spec(depth), BATCH)}
     return ways
 
 

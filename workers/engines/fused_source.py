@@ -189,7 +189,8 @@ def _product(
     begin = 0 if start else 1
     unroll, left_entry, right_entry = _unroll(program), left.format("i", "k"), right.format("k", "j")
     yield f"V {out}[{rows * columns}]; {{ constexpr int I = {rows}, K = {inner}, J = {columns};"
-    yield f"{unroll or KEEP_ROLLED} for (int i = 0; i < I; ++i) {{ {unroll} for (int j = 0; j < J; ++j) {{ V sum = {first};"
+    yield f"{unroll or KEEP_ROLLED} for (int i = 0; i < I; ++i) {{"
+    yield f"{unroll} for (int j = 0; j < J; ++j) {{ V sum = {first};"
     yield f"{unroll} for (int k = {begin}; k < K; ++k) sum = fused({left_entry}, {right_entry}, sum);"
     yield f"{out}[i * J + j] = sum; }} }} }}"
 

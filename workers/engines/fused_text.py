@@ -8,7 +8,11 @@ TYPES = """
 #endif
 typedef $scalar T;
 typedef T V;
+#if defined(__clang__)
+#define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
+#else
 #define RANKWARD_FUSED(a, b, c) ::fma(a, b, c)
+#endif
 #define RANKWARD_ALL(condition) (condition)
 """
 

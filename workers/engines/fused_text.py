@@ -74,6 +74,7 @@ struct Block {
 """
 
 ADVANCE = """
+// Load the lanes of this block; those that are over, or only fill it up, are parked.
 const int first = block * LANES;
 Block now;
 V low, twice;
@@ -90,6 +91,7 @@ for (int l = 0; l < LANES; ++l) {
     if (runs.status.data[run] == OVER) now.park(l);
 }
 
+// Go on from event to event; what happens at events is outside the loop over steps and may take its time.
 Count left = steps;
 bool arrived = true;  // whether the lanes stand at a state that has not been looked at
 for (;;) {
@@ -100,6 +102,8 @@ for (;;) {
         const int run = first + l;
         Block::lane(low, l) = T(0);
         if (runs.status.data[run] != FRESH && runs.status.data[run] != GOING) continue;
+
+        // A state that was just reached: milestones, the schedule, and whether the run is over.
         const T doubled = Block::lane(twice, l), loss = T(0.5) * doubled;
         const Count step = runs.taken_steps.data[run];
         int outcome = GOING;

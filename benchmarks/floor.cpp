@@ -73,7 +73,7 @@ int main(int, char** arguments) {
             for (int i = 0; i < 2; ++i)
                 for (int j = 0; j < 2; ++j) factors[d].entry[i][j] = V{} + (i == j ? 0.3 : 0.01 * (d + 1));
         const auto start = std::chrono::steady_clock::now();
-        const long taken = descend(factors, 3e-3, 1e-30, steps, &loss);
+        const long taken = descend(factors, 3e-3, 1e-300, steps, &loss);
         const double nanoseconds = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
         if (nanoseconds / taken / LANES < best) best = nanoseconds / taken / LANES;
     }

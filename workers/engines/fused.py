@@ -1,8 +1,8 @@
-"""The fused engine: many steps of many small factorisations in one kernel launch, bit for bit the same however they are cut.
+"""The fused engine: many steps of many small factorisations in one launch, the same to the bit however they are cut.
 
-A launch takes every run a number of steps further. Within it, the step loop, the stop test at every step, the milestones
-and the recording all run in compiled code (`fused_text`, `fused_source`) with the factors in registers; between
-launches, runs that are over leave, the others close ranks, and the clock is read.
+A launch takes every run a number of steps further. Within it, the step loop, the stop test at every step, the
+milestones and the recording all run in compiled code (`fused_text`, `fused_source`) with the factors in registers;
+between launches, runs that are over leave, the others close ranks, and the clock is read.
 """
 
 import time

@@ -5,11 +5,10 @@ its cache with one rename, so that processes may compile the same kernel at once
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import warp as wp
 
@@ -18,10 +17,21 @@ from workers.engines.fused_source import Program, source
 OPTIONS = {"enable_backward": False, "fast_math": False, "fuse_fp": False, "optimization_level": 3}
 """fuse_fp off: the source says itself where a multiply-add is, the same for every number of lanes and every device."""
 
-ARGUMENTS = (
-    "states targets weights rates betas status taken_steps last_steps limits losses "
-    "reached milestones thresholds due due_end due_steps due_losses due_factors"
-).split()
+NUMBERS = (
+    "states",
+    "targets",
+    "weights",
+    "rates",
+    "betas",
+    "limits",
+    "losses",
+    "thresholds",
+    "due_losses",
+    "due_factors",
+)
+COUNTS = ("taken_steps", "last_steps", "milestones", "due", "due_end", "due_steps")
+CODES = ("status", "reached")
+"""Arrays of a launch, by type: in the run's precision, int64, int32."""
 
 
 def launch(program: Program, device: str, blocks: int, steps: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -32,13 +42,17 @@ def launch(program: Program, device: str, blocks: int, steps: int, arrays: Mappi
         device: name of a Warp device.
         blocks: groups of `program.lanes` runs.
         steps: steps of each run, at least 1.
-        arrays: by the names of ARGUMENTS, contiguous; see `workers.engines.fused`.
+        arrays: the names of NUMBERS, COUNTS and CODES, contiguous; see `workers.engines.fused_launches`.
     """
     _start()
-    shared = [wp.array(arrays[name].reshape(-1), device=device, copy=False) for name in ARGUMENTS]
-    wp.launch(_kernel(program), dim=blocks, inputs=[steps, *shared], device=device)
+    kernel, runs_type = _kernel(program)
+    runs = runs_type()
+    shared = {name: wp.array(arrays[name].reshape(-1), device=device, copy=False) for name in runs_type.vars}
+    for name, array in shared.items():
+        setattr(runs, name, array)
+    wp.launch(kernel, dim=blocks, inputs=[steps, runs], device=device)
     if wp.get_device(device).is_cuda:
-        for name, array in zip(ARGUMENTS, shared, strict=True):
+        for name, array in shared.items():
             arrays[name].reshape(-1)[...] = array.numpy()
 
 
@@ -57,81 +71,20 @@ def _start() -> None:
 
 
 @lru_cache(maxsize=256)
-def _kernel(program: Program) -> Any:
-    number: Any = wp.float64 if program.precision == "float64" else wp.float32
-    return _build(source(program), wp.array(dtype=number), wp.array(dtype=wp.int64), wp.array(dtype=wp.int32))
+def _kernel(program: Program) -> tuple[Any, Any]:
+    """The kernel of a program, and the struct of arrays that it takes."""
+    number = wp.float64 if program.precision == "float64" else wp.float32
+    types: list[tuple[Any, tuple[str, ...]]] = [(number, NUMBERS), (wp.int64, COUNTS), (wp.int32, CODES)]
+    fields = {name: wp.array(dtype=dtype) for dtype, names in types for name in names}
+    runs_type: Any = wp.struct(type("Runs", (), {"__annotations__": fields, "__module__": __name__}))
 
+    def advance_block(block: Any, steps: Any, runs: Any) -> None: ...
 
-def _build(snippet: str, Numbers: Any, Counts: Any, Codes: Any) -> Any:
-    native: Callable[[str], Any] = wp.func_native
+    advance_block.__annotations__ = {"block": int, "steps": wp.int64, "runs": runs_type}
+    advance: Any = wp.func_native(source(program))(advance_block)
 
-    @native(snippet)
-    def advance_block(
-        block: int,
-        steps: wp.int64,
-        states: Numbers,
-        targets: Numbers,
-        weights: Numbers,
-        rates: Numbers,
-        betas: Numbers,
-        status: Codes,
-        taken_steps: Counts,
-        last_steps: Counts,
-        limits: Numbers,
-        losses: Numbers,
-        reached: Codes,
-        milestones: Counts,
-        thresholds: Numbers,
-        due: Counts,
-        due_end: Counts,
-        due_steps: Counts,
-        due_losses: Numbers,
-        due_factors: Numbers,
-    ): ...
+    def fused_descent(steps: Any, runs: Any) -> None:
+        advance(wp.tid(), steps, runs)
 
-    @wp.kernel(module="unique", module_options=OPTIONS)
-    def fused_descent(
-        steps: wp.int64,
-        states: Numbers,
-        targets: Numbers,
-        weights: Numbers,
-        rates: Numbers,
-        betas: Numbers,
-        status: Codes,
-        taken_steps: Counts,
-        last_steps: Counts,
-        limits: Numbers,
-        losses: Numbers,
-        reached: Codes,
-        milestones: Counts,
-        thresholds: Numbers,
-        due: Counts,
-        due_end: Counts,
-        due_steps: Counts,
-        due_losses: Numbers,
-        due_factors: Numbers,
-    ):
-        advance_block(
-            wp.tid(),
-            steps,
-            states,
-            targets,
-            weights,
-            rates,
-            betas,
-            status,
-            taken_steps,
-            last_steps,
-            limits,
-            losses,
-            reached,
-            milestones,
-            thresholds,
-            due,
-            due_end,
-            due_steps,
-            due_losses,
-            due_factors,
-        )
-
-    return fused_descent
+    fused_descent.__annotations__ = {"steps": wp.int64, "runs": runs_type}
+    return wp.kernel(fused_descent, module="unique", module_options=OPTIONS), runs_type

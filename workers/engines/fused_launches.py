@@ -100,6 +100,8 @@ def lay_out(
     arrays |= {"first_steps": descents.steps[places], "taken_steps": descents.steps[places]}
     arrays |= {"losses": np.zeros(len(places), dtype=states.dtype), "thresholds": constants.thresholds}
     runs, due_steps = constants.schedules.due(*constants.points_due(descents, members, steps))
+    order = np.argsort(runs, kind="stable")  # they come schedule by schedule, each with its runs in order
+    runs, due_steps = runs[order], due_steps[order]
     due = np.searchsorted(runs, places), np.searchsorted(runs, places, side="right")
     arrays |= {"due": due[0].astype(np.int64), "due_end": due[1].astype(np.int64), "due_steps": due_steps}
     arrays |= {"due_losses": np.zeros(len(runs), dtype=states.dtype)}

@@ -14,7 +14,7 @@ MOST_NUMBERS = 2_000
 """Of the factors, and of the product. A block keeps its lanes on the stack: 64 bytes for each number and copy."""
 
 DEEPEST = 32
-"""Every factor is compiled on its own: seconds at this depth, and more than proportionally longer above."""
+"""Every factor is compiled on its own, which takes up to 6 seconds at this depth."""
 
 
 def fused_limit(spec: RunSpec) -> str | None:

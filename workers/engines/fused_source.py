@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from math import prod
 from string import Template
 
-from workers.engines.fused_text import ADVANCE, BLOCK, TYPES, UNROLL, VECTOR_TYPES
+from workers.engines.fused_text import ADVANCE, BLOCK, KEEP_ROLLED, TYPES, UNROLL, VECTOR_TYPES
 from workers.milestones import LOSS_DECADES, no_milestones
 
-MOST_UNROLLED = 400
+MOST_UNROLLED = 1000
 """Multiply-adds of a step up to which all loops are unrolled, so that factors can stay in registers."""
 
 SCALARS = {"float64": ("double", "1.7976931348623157e308"), "float32": ("float", "3.40282347e38f")}
@@ -77,7 +77,7 @@ class _Node:
 
 
 def source(program: Program) -> str:
-    """Body of the native function that advances one block; its arguments are those of `fused_kernels.build`."""
+    """Body of the native function that advances one block; see `fused_kernels` for its arguments."""
     scalar, largest = SCALARS[program.precision]
     root = _tree(program.shapes, 0, len(program.shapes))
     constants = {
@@ -172,20 +172,26 @@ def _update(program: Program) -> Iterator[str]:
 
 def _entry(node: _Node, transposed: bool = False) -> str:
     """Entry (row, column) of a node's matrix, or of its transpose, as text to be formatted with two indices."""
-    return f"{node.name}[{{1}} * {node.columns} + {{0}}]" if transposed else f"{node.name}[{{0}} * {node.columns} + {{1}}]"
+    return (
+        f"{node.name}[{{1}} * {node.columns} + {{0}}]" if transposed else f"{node.name}[{{0}} * {node.columns} + {{1}}]"
+    )
 
 
 def _product(
     program: Program, out: str, sizes: tuple[int, int, int], left: str, right: str, start: str | None = None
 ) -> Iterator[str]:
-    """out (I x J) = start + left (I x K) right (K x J), each sum in the order of k."""
+    """out (I x J) = start + left (I x K) right (K x J), each sum in the order of k.
+
+    Of large products the rows stay a loop: the compiler would unroll some, at ten times the compile time and no gain.
+    """
     rows, inner, columns = sizes
     first = start or f"{left.format('i', 0)} * {right.format(0, 'j')}"
     begin = 0 if start else 1
-    unroll = _unroll(program)
+    unroll, left_entry, right_entry = _unroll(program), left.format("i", "k"), right.format("k", "j")
     yield f"V {out}[{rows * columns}]; {{ constexpr int I = {rows}, K = {inner}, J = {columns};"
-    yield f"{unroll} for (int i = 0; i < I; ++i) {{ {unroll} for (int j = 0; j < J; ++j) {{ V sum = {first};"
-    yield f"{unroll} for (int k = {begin}; k < K; ++k) sum = fused({left.format('i', 'k')}, {right.format('k', 'j')}, sum);"
+    yield f"{unroll or KEEP_ROLLED} for (int i = 0; i < I; ++i) {{"
+    yield f"{unroll} for (int j = 0; j < J; ++j) {{ V sum = {first};"
+    yield f"{unroll} for (int k = {begin}; k < K; ++k) sum = fused({left_entry}, {right_entry}, sum);"
     yield f"{out}[i * J + j] = sum; }} }} }}"
 
 

@@ -1,6 +1,6 @@
 """The fixed parts of the fused engine's C++ source, templates that `fused_source` fills in."""
 
-UNROLL = '_Pragma("unroll")'
+UNROLL, KEEP_ROLLED = '_Pragma("unroll")', '_Pragma("unroll 1")'
 
 TYPES = """
 #if defined(__clang__)
@@ -8,7 +8,11 @@ TYPES = """
 #endif
 typedef $scalar T;
 typedef T V;
+#if defined(__clang__)
+#define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
+#else
 #define RANKWARD_FUSED(a, b, c) ::fma(a, b, c)
+#endif
 #define RANKWARD_ALL(condition) (condition)
 """
 
@@ -70,22 +74,24 @@ struct Block {
 """
 
 ADVANCE = """
+// Load the lanes of this block; those that are over, or only fill it up, are parked.
 const int first = block * LANES;
 Block now;
 V low, twice;
 for (int l = 0; l < LANES; ++l) {
     const int run = first + l;
     for (int n = 0; n < SLOTS * ENTRIES; ++n)
-        Block::lane(now.state[n], l) = states.data[Count(run) * SLOTS * ENTRIES + n];
+        Block::lane(now.state[n], l) = runs.states.data[Count(run) * SLOTS * ENTRIES + n];
     for (int n = 0; n < CELLS; ++n) {
-        Block::lane(now.target[n], l) = targets.data[Count(run) * CELLS + n];
-        Block::lane(now.weight[n], l) = weights.data[Count(run) * CELLS + n];
+        Block::lane(now.target[n], l) = runs.targets.data[Count(run) * CELLS + n];
+        Block::lane(now.weight[n], l) = runs.weights.data[Count(run) * CELLS + n];
     }
-    Block::lane(now.rate, l) = rates.data[run];
-    Block::lane(now.beta, l) = betas.data[run];
-    if (status.data[run] == OVER) now.park(l);
+    Block::lane(now.rate, l) = runs.rates.data[run];
+    Block::lane(now.beta, l) = runs.betas.data[run];
+    if (runs.status.data[run] == OVER) now.park(l);
 }
 
+// Go on from event to event; what happens at events is outside the loop over steps and may take its time.
 Count left = steps;
 bool arrived = true;  // whether the lanes stand at a state that has not been looked at
 for (;;) {
@@ -95,38 +101,40 @@ for (;;) {
     for (int l = 0; l < LANES; ++l) {
         const int run = first + l;
         Block::lane(low, l) = T(0);
-        if (status.data[run] != FRESH && status.data[run] != GOING) continue;
+        if (runs.status.data[run] != FRESH && runs.status.data[run] != GOING) continue;
+
+        // A state that was just reached: milestones, the schedule, and whether the run is over.
         const T doubled = Block::lane(twice, l), loss = T(0.5) * doubled;
-        const Count step = taken_steps.data[run];
+        const Count step = runs.taken_steps.data[run];
         int outcome = GOING;
-        if (arrived && (left < steps || status.data[run] == FRESH)) {
-            while (reached.data[run] < DECADES && loss < thresholds.data[reached.data[run]])
-                milestones.data[Count(run) * MILESTONES + reached.data[run]++] = step;
-            if (due.data[run] < due_end.data[run] && due_steps.data[due.data[run]] == step) {
-                const Count point = due.data[run]++;
-                due_losses.data[point] = loss;
+        if (arrived && (left < steps || runs.status.data[run] == FRESH)) {
+            while (runs.reached.data[run] < DECADES && loss < runs.thresholds.data[runs.reached.data[run]])
+                runs.milestones.data[Count(run) * MILESTONES + runs.reached.data[run]++] = step;
+            if (runs.due.data[run] < runs.due_end.data[run] && runs.due_steps.data[runs.due.data[run]] == step) {
+                const Count point = runs.due.data[run]++;
+                runs.due_losses.data[point] = loss;
                 for (int n = 0; n < ENTRIES; ++n)
-                    due_factors.data[point * ENTRIES + n] = Block::lane(now.state[n], l);
+                    runs.due_factors.data[point * ENTRIES + n] = Block::lane(now.state[n], l);
             }
-            if (loss < limits.data[run]) outcome = CONVERGED;
+            if (loss < runs.limits.data[run]) outcome = CONVERGED;
             else if (!Block::finite(loss)) outcome = DIVERGED;
         }
-        if (outcome == GOING && step >= last_steps.data[run]) outcome = EXHAUSTED;
-        status.data[run] = outcome;
-        losses.data[run] = loss;
+        if (outcome == GOING && step >= runs.last_steps.data[run]) outcome = EXHAUSTED;
+        runs.status.data[run] = outcome;
+        runs.losses.data[run] = loss;
         if (outcome != GOING || left == 0) {
             for (int n = 0; n < SLOTS * ENTRIES; ++n)
-                states.data[Count(run) * SLOTS * ENTRIES + n] = Block::lane(now.state[n], l);
+                runs.states.data[Count(run) * SLOTS * ENTRIES + n] = Block::lane(now.state[n], l);
         }
         if (outcome != GOING) {
             now.park(l);
             continue;
         }
         going = true;
-        if (last_steps.data[run] - step < length) length = last_steps.data[run] - step;
-        if (due.data[run] < due_end.data[run] && due_steps.data[due.data[run]] - step < length)
-            length = due_steps.data[due.data[run]] - step;
-        const T next = thresholds.data[reached.data[run]], limit = limits.data[run];
+        if (runs.last_steps.data[run] - step < length) length = runs.last_steps.data[run] - step;
+        if (runs.due.data[run] < runs.due_end.data[run] && runs.due_steps.data[runs.due.data[run]] - step < length)
+            length = runs.due_steps.data[runs.due.data[run]] - step;
+        const T next = runs.thresholds.data[runs.reached.data[run]], limit = runs.limits.data[run];
         Block::lane(low, l) = T(2) * (next > limit ? next : limit);
         blind = blind || doubled < Block::lane(low, l);
     }
@@ -150,13 +158,13 @@ for (;;) {
         twice = now.twice_loss();
         for (int l = 0; l < LANES; ++l) {
             const int run = first + l;
-            if (status.data[run] != GOING) continue;
-            taken_steps.data[run] += taken;
+            if (runs.status.data[run] != GOING) continue;
+            runs.taken_steps.data[run] += taken;
             if (Block::finite(T(0.5) * Block::lane(after, l))) continue;
-            status.data[run] = DIVERGED;
-            losses.data[run] = T(0.5) * Block::lane(twice, l);
+            runs.status.data[run] = DIVERGED;
+            runs.losses.data[run] = T(0.5) * Block::lane(twice, l);
             for (int n = 0; n < SLOTS * ENTRIES; ++n)
-                states.data[Count(run) * SLOTS * ENTRIES + n] = Block::lane(now.state[n], l);
+                runs.states.data[Count(run) * SLOTS * ENTRIES + n] = Block::lane(now.state[n], l);
             now.park(l);
         }
         left -= taken;
@@ -164,7 +172,7 @@ for (;;) {
         continue;
     }
     for (int l = 0; l < LANES; ++l)
-        if (status.data[first + l] == GOING) taken_steps.data[first + l] += taken;
+        if (runs.status.data[first + l] == GOING) runs.taken_steps.data[first + l] += taken;
     left -= taken;
     arrived = true;
 }

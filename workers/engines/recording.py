@@ -36,7 +36,9 @@ class Schedules:
 
     def count(self, after: Indices, until: Indices) -> int:
         """How many steps `due` would list, over all runs."""
-        bounds = [[np.searchsorted(steps, at[runs], side="right") for at in (until, after)] for steps, runs in self._groups]
+        bounds = [
+            [np.searchsorted(steps, at[runs], side="right") for at in (until, after)] for steps, runs in self._groups
+        ]
         return sum(int(np.maximum(high - low, 0).sum()) for high, low in bounds)
 
     def contain(self, steps: Indices) -> npt.NDArray[np.bool_]:

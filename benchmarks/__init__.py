@@ -1,0 +1,1 @@
+"""Benchmarks: what a step costs, against a plain torch loop and a hand-written C++ loop."""

@@ -1,0 +1,87 @@
+"""Batches for the tests of the fused engine, and what came out of them, ready to be compared."""
+
+from typing import Any
+
+import numpy as np
+
+from workers.engines import fused
+from workers.engines.descents import Clock, Descents, Engine, Snapshots
+from workers.initializers import starting_factors
+from workers.milestones import no_milestones
+from workers.records import Budget, Outcome
+from workers.specs import RunSpec
+
+
+def spec(**changes: Any) -> RunSpec:
+    """The basic 2 x 2 setting at depth 3, a few hundred to thousands of steps long, changed as asked."""
+    basic = {
+        "problem": {"kind": "perturbed_2x2"},
+        "model": {"kind": "deep_matrix", "depth": 3},
+        "init": {"kind": "gaussian", "std": 0.3},
+        "optimizer": {"kind": "gradient_descent", "learning_rate": 0.02},
+        "stop": {"max_steps": 2000, "loss_below": 1e-3},
+        "record": {"points_per_decade": 10},
+    }
+    return RunSpec.model_validate({**basic, **changes})
+
+
+def descents(specs: list[RunSpec]) -> Descents:
+    """Runs at step 0."""
+    width = specs[0].optimizer.slots
+    states = []
+    for one in specs:
+        flat = np.concatenate([factor.ravel() for factor in starting_factors(one)])
+        states.append(np.concatenate([flat, np.zeros((width - 1) * len(flat))]).astype(one.precision))
+    runs = len(specs)
+    return Descents(
+        specs, np.zeros(runs, np.int64), np.array(states), no_milestones(runs), np.zeros(runs, bool), [None] * runs
+    )
+
+
+def ongoing(before: Descents, specs: list[RunSpec]) -> Descents:
+    """The same runs, gone on with under other specs."""
+    arrays = (before.steps.copy(), before.states.copy(), before.milestones.copy(), before.begun.copy())
+    return Descents(specs, *arrays, [None] * len(specs))
+
+
+class Result:
+    """What a batch came to: its descents and its points by run and step."""
+
+    def __init__(self, batch: Descents, parts: list[Snapshots]) -> None:
+        self.batch = batch
+        self.points: dict[tuple[int, int], bytes] = {}
+        self.losses: dict[tuple[int, int], float] = {}
+        for part in parts:
+            for columns in zip(part.member, part.step, part.loss, part.factors, strict=True):
+                for member, step, loss, factors in zip(*columns, strict=True):
+                    assert (int(member), int(step)) not in self.points
+                    self.points[int(member), int(step)] = loss.tobytes() + factors.tobytes()
+                    self.losses[int(member), int(step)] = float(loss)
+
+    def run(self, member: int) -> tuple[Any, ...]:
+        """Everything about one run, to the bit."""
+        batch = self.batch
+        own = {step: point for (run, step), point in self.points.items() if run == member}
+        arrays = batch.states[member].tobytes(), batch.milestones[member].tobytes()
+        return int(batch.steps[member]), *arrays, batch.outcomes[member], own
+
+    def every_run(self) -> list[tuple[Any, ...]]:
+        return [self.run(member) for member in range(len(self.batch.specs))]
+
+
+def carry_on(batch: Descents, cuts: list[int] | None = None, engine: Engine = fused.advance) -> Result:
+    """Advance to the end, cut into slices of the given numbers of steps and then one without limit."""
+    parts = [engine(batch, Clock(Budget(60, steps=steps)), "cpu") for steps in cuts or []]
+    while None in batch.outcomes:
+        parts.append(engine(batch, Clock(Budget(60)), "cpu"))
+    return Result(batch, parts)
+
+
+def complete(specs: list[RunSpec], cuts: list[int] | None = None, engine: Engine = fused.advance) -> Result:
+    """Run specs from step 0 to their ends."""
+    return carry_on(descents(specs), cuts, engine)
+
+
+def outcome_counts(result: Result) -> set[Outcome | None]:
+    """Which outcomes occurred."""
+    return set(result.batch.outcomes)

@@ -1,20 +1,14 @@
 """Padding of points to whole vectors."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
-Rows = TypeVar("Rows", Tensor, npt.NDArray[np.int64], npt.NDArray[np.float64])
+Rows = TypeVar("Rows", Tensor, npt.NDArray[Any])
 
 
 def pad_rows(rows: Rows, multiple: int) -> Rows:
     """Repeat the last row until their number is a multiple of `multiple`; rows (points, ...), at least one."""
-    missing = -len(rows) % multiple
-    if not missing:
-        return rows
-    if isinstance(rows, Tensor):
-        return torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])])
-    return np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)])
+    last = len(rows) - 1
+    return rows[[min(row, last) for row in range(last + 1 + -len(rows) % multiple)]] if len(rows) % multiple else rows

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from tests.engines.fused_cases import Result, carry_on, complete, descents, ongoing, outcome_counts, spec
 from workers.engines import fused, torch
-from workers.engines.descents import Clock
+from workers.engines.descents import Clock, Descents
 from workers.engines.fused_limits import fused_limit
+from workers.milestones import no_milestones
 from workers.records import Budget, Outcome
 from workers.specs import RunSpec
 
@@ -198,6 +199,11 @@ def test_a_launch_records_no_more_than_fits(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(fused, "LAUNCH_SNAPSHOT_BYTES", 5000)
     assert complete(specs).every_run() == whole.every_run()
     assert len(whole.points) == 3 * 501
+
+
+def test_a_batch_without_runs_records_nothing() -> None:
+    nothing = Descents([], np.zeros(0, np.int64), np.zeros((0, 12)), no_milestones(0), np.zeros(0, bool), [])
+    assert not fused.advance(nothing, Clock(Budget(1)), "cpu").step
 
 
 def test_a_slice_ends_on_time() -> None:

@@ -30,6 +30,8 @@ LANES = {"float64": 8, "float32": 16}
 def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
     """Advance all unfinished descents until the clock stops them; finished ones leave the batch."""
     snapshots = Snapshots()
+    if not len(descents.unfinished()):
+        return snapshots
     constants, pace = Constants(descents.specs), _Pace()
     while len(alive := descents.unfinished()) and not snapshots.full:
         program = _program(descents, len(alive), device)

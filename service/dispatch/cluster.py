@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import dask.config
 from distributed import Client, LocalCluster
 
+from service.errors import RankwardError
 from workers.records import Batch, Budget, SliceResult
 from workers.slices import run_slice
 
@@ -43,18 +44,23 @@ class Cluster(Protocol):
         ...
 
 
+class ClusterFailed(RankwardError):
+    """The workers did not start"""
+
+
 class LocalDaskCluster:
-    """Worker processes on this machine, each with one thread."""
+    """Worker processes on this machine, each with one thread.
+
+    Raises:
+        ClusterFailed: a worker process ended before it was ready.
+    """
 
     def __init__(self, workers: int) -> None:
         dask.config.set(_CONFIGURATION)
-        self._cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address="127.0.0.1:0",  # a free port; the default one may be taken by another cluster
-            memory_limit=0,
-        )
+        try:
+            self._cluster = _start_workers(workers)
+        except RuntimeError as error:
+            raise ClusterFailed(f"{error} {error.__cause__ or ''}".strip()) from error
         self._client = Client(self._cluster)
         self._executor = self._client.get_executor(pure=False, retries=0)
 
@@ -67,3 +73,13 @@ class LocalDaskCluster:
     def close(self) -> None:
         self._client.close()
         self._cluster.close()
+
+
+def _start_workers(workers: int) -> LocalCluster:
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="127.0.0.1:0",  # a free port; the default one may be taken by another cluster
+        memory_limit=0,
+    )

@@ -84,6 +84,17 @@ def test_a_process_that_is_killed_is_started_again(tmp_path: Path, role):
         assert server.client.wait(experiment["id"])["status"] == "succeeded"
 
 
+def test_a_worker_that_is_killed_is_replaced_and_blames_no_run(tmp_path: Path):
+    with Server(tmp_path, RANKWARD_SLICE_SECONDS="0.2") as server:
+        experiment = server.client.submit(LONG)
+        until_it_works(server.client, experiment)
+        tree = psutil.Process(server.process.pid).children(recursive=True)
+        workers = [one for one in tree if "--multiprocessing-fork" in one.cmdline()]
+        assert len(workers) == 2
+        workers[0].send_signal(signal.SIGKILL)
+        assert server.client.wait(experiment["id"])["runs"]["succeeded"] == 6
+
+
 def test_a_second_server_on_the_same_data_directory_is_refused(server):
     second = subprocess.run(
         [sys.executable, "-m", "service.cli", "serve", "--port", "0", "--data-dir", str(server.data_dir)],

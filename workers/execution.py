@@ -28,7 +28,8 @@ def execute(batch: Batch, budget: Budget) -> SliceResult:
     runnable = {i: one for i, one in enumerate(checkpoints) if isinstance(one, Checkpoint)}
     descents = _descents([specs[i] for i in runnable], batch, runnable)
     engine, device = engine_of(specs[0]), _device(specs[0])
-    points = _points(descents, _advance(engine)(descents, Clock(budget), device))
+    snapshots = _advance(engine)(descents, Clock(budget), device) if runnable else Snapshots()
+    points = _points(descents, snapshots)
     reached = dict(zip(runnable, _progress(descents, points), strict=True))
     progress = tuple(
         reached[i] if isinstance(one, Checkpoint) else RunProgress(error=one) for i, one in enumerate(checkpoints)
@@ -61,6 +62,8 @@ def parse_spec(spec: str) -> RunSpec:
 
 def _checkpoint(spec: RunSpec, member: Member) -> Checkpoint | str:
     """Where a run stands, its start when it has not begun, or why it cannot begin."""
+    if spec.device == "cuda" and not torch.cuda.is_available():
+        return "This worker has no CUDA device; ask for the device 'auto' or 'cpu', or start a worker that has one."
     if member.checkpoint is not None:
         return member.checkpoint
     try:

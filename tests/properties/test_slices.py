@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -203,6 +204,24 @@ def test_a_start_that_does_not_exist_is_that_run_s_error_alone(monkeypatch: pyte
     assert [one.error is not None for one in result.progress] == [True, False, True]
     assert result.progress[1].checkpoint.step == 3
     assert set(result.points.member.tolist()) == {1}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize("engine", ["fused", "torch"])
+def test_a_device_that_is_not_there_is_a_sentence(engine):
+    spec = RunSpec.model_validate(
+        {
+            "problem": {"kind": "perturbed_2x2"},
+            "model": {"kind": "deep_matrix", "depth": 2},
+            "init": {"kind": "identity", "scale": 1.0},
+            "optimizer": {"kind": "gradient_descent", "learning_rate": 0.1},
+            "stop": {"max_steps": 3},
+            "engine": engine,
+            "device": "cuda",
+        }
+    )
+    (progress,) = run_whole(spec).progress
+    assert "no CUDA device" in progress.error
 
 
 def test_specs_survive_their_own_json():

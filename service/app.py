@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from service import problems
+from service.openapi import document_specs
 from service.routes import experiments, figures, health, presets, runs
 from service.settings import Limits, Settings
 from service.store.database import Database
@@ -20,6 +21,7 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
     app.state.database = Database((settings or Settings()).url)
     app.state.limits = limits or Limits()
     problems.install(app)
+    document_specs(app)
     for router in (experiments.router, runs.router, figures.router, presets.router, health.router):
         app.include_router(router)
     return app

@@ -1,25 +1,19 @@
 """/v1/experiments"""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.openapi import request_body
 from service.problems import RESPONSES
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
-from service.schemas import DryRun, Experiment, ExperimentDetail, ExperimentRequest, Page
+from service.schemas import DryRun, Experiment, ExperimentDetail, Page
 from service.use_cases import experiments
 from service.use_cases.payloads import parse_request
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"], responses=RESPONSES)
-
-_REQUEST_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": ExperimentRequest.model_json_schema()}},
-    }
-}
 
 
 class SubmitParameters(BaseModel):
@@ -44,7 +38,7 @@ class ListParameters(BaseModel):
     status_code=202,
     response_model=Experiment,
     responses={200: {"model": Experiment | DryRun}},
-    openapi_extra=_REQUEST_BODY,
+    openapi_extra=request_body(),
 )
 def submit(
     database: DatabaseDependency,

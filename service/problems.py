@@ -61,7 +61,8 @@ def _problem(
 def _domain_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RankwardError)
     status, kind = _STATUS[type(error)]
-    errors = error.errors if isinstance(error, InvalidPayload) else ()
+    whole = [FieldError("", error.detail)] if isinstance(error, PayloadTooLarge | IdempotencyConflict) else []
+    errors = error.errors if isinstance(error, InvalidPayload) else whole
     return _problem(status, kind, type(error).__doc__ or kind, error.detail, errors)
 
 

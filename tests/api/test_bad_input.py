@@ -197,6 +197,7 @@ def test_json_that_is_no_object(api, body):
 def test_a_body_past_the_limit(api):
     problem = refused(api, json.dumps({"run": BASIC, "name": "x" * 200_000}), status=413)
     assert "RANKWARD_MAX_BODY_BYTES" in problem["detail"]
+    assert [error["pointer"] for error in problem["errors"]] == [""]
 
 
 def test_a_streamed_body_past_the_limit(api):

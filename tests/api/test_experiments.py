@@ -179,6 +179,44 @@ def test_a_dry_run_costs_and_stores_nothing(api):
     assert api.get("/v1/experiments").json()["items"] == []
 
 
+def test_the_example_of_the_contract(api):
+    """Axes are crossed and the keys of one axis move together: 2 x 2 x 4 runs, defaults filled in."""
+    example = {
+        "name": "figure 1, depth 3",
+        "tags": {"paper": "2005.06398"},
+        "run": {
+            "problem": {"kind": "perturbed_2x2", "z": 1, "z_prime": 1, "epsilon": 0},
+            "model": {"kind": "deep_matrix", "depth": 3},
+            "init": {
+                "kind": "gaussian",
+                "std": 1e-6,
+                "std_of": "product",
+                "balanced": True,
+                "determinant": "positive",
+            },
+            "optimizer": {"kind": "gradient_descent", "learning_rate": 3e-3},
+            "stop": {"max_steps": 5000000, "loss_below": 1e-4},
+            "record": {"points_per_decade": 100},
+            "precision": "float64",
+            "seed": 0,
+        },
+        "sweep": [
+            {"model.depth": [2, 3]},
+            {"optimizer.learning_rate": [6e-3, 3e-3], "init.std": [1e-5, 1e-6]},
+            {"seed": [0, 1, 2, 3]},
+        ],
+    }
+    posted = api.post("/v1/experiments", json=example)
+    assert posted.status_code == 202
+    assert posted.json()["runs"]["total"] == 16
+    assert posted.json()["tags"] == {"paper": "2005.06398"}
+    specs = [run["spec"] for run in api.get("/v1/runs").json()["items"]]
+    settings = {(s["optimizer"]["learning_rate"], s["init"]["std"]) for s in specs}
+    assert settings == {(6e-3, 1e-5), (3e-3, 1e-6)}
+    assert {spec["loss"] for spec in specs} == {"half_sse"}
+    assert {spec["engine"] for spec in specs} == {"auto"}
+
+
 def test_an_idempotency_key_stores_once(api):
     first, again = (api.post("/v1/experiments", json=SWEEP, headers={"Idempotency-Key": "k"}) for _ in range(2))
     assert (first.status_code, again.status_code) == (202, 200)

@@ -16,7 +16,7 @@ from service.store.database import Database
 from service.store.runs import RunSelection
 from service.store.trajectories import read_points
 from service.use_cases.paging import page_of
-from workers.columns import METRICS, metrics_of
+from workers.columns import METRICS, metrics_of, summary_metrics_of
 from workers.costs import trained_numbers
 from workers.specs import RunSpec
 
@@ -124,7 +124,8 @@ def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     names = metrics_of(_spec(row))
     own = {name: spell(row[f"summary_{name}"]) for name in _SUMMARY_FIELDS}
-    return {**own, **{name: _spell_value(row[f"summary_{name}"]) for name in names}}
+    measured = {name: spell(row[f"summary_{name}"]) for name in summary_metrics_of(_spec(row))}
+    return {**own, **{name: _spell_value(row[f"summary_{name}"]) for name in names}, **measured}
 
 
 def _spell_value(value: Any) -> Any:

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from workers.metrics import spectrum
+from workers.metrics.entries import entry_metrics
 from workers.metrics.factors import balancedness_gap, log_determinant
 from workers.models.deep_matrix import DeepMatrixGradient, product
 from workers.models.layout import split_factors
 from workers.objectives import Objective, build_objective
-from workers.observations import infimal_rank, observe, unobserved_index
+from workers.observations import infimal_rank
 from workers.specs import RunSpec
+from workers.specs.models import CpTensor
 
 Column = npt.NDArray[Any]
 VECTOR_ROWS = 16
@@ -41,6 +43,8 @@ def matrix_metrics(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], per_
     padding = np.zeros(-points % VECTOR_ROWS, dtype=np.int64)
     member, per_point = np.append(member, member[padding]), np.append(per_point, per_point[padding], axis=0)
     factors = split_factors(torch.from_numpy(per_point).to(torch.float64), specs[0].factor_shapes)
+    if isinstance(specs[0].model, CpTensor):
+        factors = [factors[0], factors[1].mT.contiguous()]  # of order 2: a deep matrix of depth 2
     whole = product(factors)
     finite = torch.stack(
         [whole.isfinite().flatten(1).all(dim=1), *[f.isfinite().flatten(1).all(dim=1) for f in factors]]
@@ -51,7 +55,7 @@ def matrix_metrics(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], per_
     columns = {
         **_spectral(specs, member, whole),
         **_of_factors(specs, factors),
-        **_of_entries(specs, member, whole),
+        **entry_metrics(specs, member, whole),
         "gradient_norm": _gradient_norms(specs, member, factors),
     }
     nan = torch.tensor(torch.nan, dtype=torch.float64)
@@ -64,7 +68,7 @@ def matrix_metrics(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], per_
 def _spectral(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], whole: Tensor) -> dict[str, Tensor]:
     values = torch.linalg.svdvals(whole)
     infimal = np.array([-1 if (rank := infimal_rank(spec.problem)) is None else rank for spec in specs])
-    exponent = np.array([2.0 / spec.model.depth for spec in specs])
+    exponent = np.array([2.0 / len(spec.factor_shapes) for spec in specs])
     return {
         "singular_values": values,
         "frobenius_norm": spectrum.frobenius_norm(values),
@@ -87,29 +91,6 @@ def _of_factors(specs: Sequence[RunSpec], factors: Sequence[Tensor]) -> dict[str
     if len(factors) > 1:
         columns["balancedness_gap"] = balancedness_gap(factors)
     return columns
-
-
-def _of_entries(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], whole: Tensor) -> dict[str, Tensor]:
-    columns: dict[str, Tensor] = {}
-    unobserved = np.array([unobserved_index(spec.problem) or (0, 0) for spec in specs])[member]
-    columns["unobserved_entry"] = _pick(whole, unobserved)
-    targets = [observe(spec.problem).target for spec in specs]
-    if any(target is not None for target in targets):
-        blank = np.full(specs[0].problem.shape, np.nan)
-        target = torch.from_numpy(np.stack([blank if one is None else one for one in targets]))
-        error = torch.linalg.matrix_norm(whole - target[torch.from_numpy(member)])
-        columns["reconstruction_error"] = error / torch.linalg.matrix_norm(target)[torch.from_numpy(member)]
-    width = max(len(spec.record.entries) for spec in specs)
-    if width:
-        padded = np.array([[*spec.record.entries, *[(0, 0)] * (width - len(spec.record.entries))] for spec in specs])
-        columns["entries"] = torch.stack([_pick(whole, padded[member, i]) for i in range(width)], dim=1)
-    return columns
-
-
-def _pick(whole: Tensor, index: npt.NDArray[np.int64]) -> Tensor:
-    """One entry of each matrix: whole (points, rows, columns), index (points, 2)."""
-    rows, columns = torch.from_numpy(index[:, 0]), torch.from_numpy(index[:, 1])
-    return whole[torch.arange(len(whole)), rows, columns]
 
 
 def _gradient_norms(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], factors: Sequence[Tensor]) -> Tensor:

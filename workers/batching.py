@@ -1,7 +1,9 @@
 """Batching: which engine runs a spec, and which runs can share a batch."""
 
+from workers.costs import observes_few_entries
 from workers.engines.fused_limits import fused_limit
 from workers.specs import RunSpec
+from workers.specs.models import CpTensor
 from workers.specs.problems import observation_count, observes_entries
 
 
@@ -20,8 +22,10 @@ def engine_misfit(spec: RunSpec) -> str | None:
 
 def batch_key(spec: RunSpec) -> str:
     """All that changes array shapes or the program; runs with equal keys can share a batch."""
-    rows, columns = spec.problem.shape
-    shapes = f"{rows}x{columns} depth={spec.model.depth} width={spec.factor_shapes[0][1]}"
+    size, width = "x".join(map(str, spec.problem.shape)), spec.factor_shapes[0][1]
+    inside = f"rank={width}" if isinstance(spec.model, CpTensor) else f"depth={spec.model.depth} width={width}"
+    shapes = f"{size} {inside}"
     form = "entries" if observes_entries(spec.problem) else f"measurements={observation_count(spec.problem)}"
+    form = f"few {form}" if observes_few_entries(spec) else form
     program = (engine_of(spec), spec.device, spec.precision, spec.loss, spec.optimizer.kind)
     return " ".join((*program, spec.model.kind, shapes, form, f"entries={len(spec.record.entries)}"))

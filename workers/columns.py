@@ -1,9 +1,12 @@
 """The columns of a trajectory and of a summary: their names, their types, and to which runs they apply."""
 
+from math import prod
 from typing import Literal
 
 from workers.observations import infimal_rank, is_target_known, unobserved_index
-from workers.specs.run import RunSpec
+from workers.specs.models import CpTensor
+from workers.specs.problems import observes_entries
+from workers.specs.run import MOST_RANKED_ENTRIES, RunSpec
 
 ColumnKind = Literal["float", "integer", "vector"]
 
@@ -26,8 +29,23 @@ METRICS: dict[str, ColumnKind] = {
     "numerical_rank": "integer",
     "singular_values": "vector",
     "entries": "vector",
+    "component_norms": "vector",
+    "matricisation_ranks": "vector",
+    "matricisation_effective_ranks": "vector",
 }
 """Every metric a point can carry, in the order in which they are shown (definitions: `workers.metrics`)."""
+
+SUMMARY_METRICS: dict[str, ColumnKind] = {
+    "rank": "integer",
+    "target_rank": "integer",
+    "linear_rank": "integer",
+    "linear_reconstruction_error": "float",
+}
+"""What a summary holds beyond a point's metrics, measured once when a run is over.
+
+`rank`, `target_rank`, `linear_rank`: estimates of the least rank whose best fit has mean squared error below 1e-6
+(`workers.metrics.tensor_rank`), of the product, of the target, and of the linear baseline (the observed entries, zeros
+elsewhere), whose distance to the target is `linear_reconstruction_error`."""
 
 TRAJECTORY_COLUMNS: dict[str, ColumnKind] = {"step": "integer", "time": "float", **METRICS}
 
@@ -38,18 +56,45 @@ def metrics_of(spec: RunSpec) -> tuple[str, ...]:
     return tuple(name for name in METRICS if name not in absent)
 
 
+def ranks_of(spec: RunSpec) -> tuple[str, ...]:
+    """Which ranks a run is measured by: those there are if its target is known or the metric `rank` is asked for."""
+    known = is_target_known(spec.problem)
+    if not (known or "rank" in spec.record.metrics) or prod(spec.problem.shape) > MOST_RANKED_ENTRIES:
+        return ()
+    exist = {"rank": True, "target_rank": known, "linear_rank": observes_entries(spec.problem)}
+    return tuple(name for name, does in exist.items() if does)
+
+
+def summary_metrics_of(spec: RunSpec) -> tuple[str, ...]:
+    """Names of the SUMMARY_METRICS that apply to a run."""
+    ranks = ranks_of(spec)
+    has_baseline = {"target_rank", "linear_rank"} <= set(ranks)
+    return (*ranks, "linear_reconstruction_error") if has_baseline else ranks
+
+
 def _absent_metrics(spec: RunSpec) -> set[str]:
-    rows, columns = spec.problem.shape
+    shape = spec.problem.shape
+    is_square = len(shape) == 2 and shape[0] == shape[1]
     applies = {
+        **dict.fromkeys(_OF_MATRICES, len(shape) == 2),
         "unobserved_entry": unobserved_index(spec.problem) is not None,
         "distance_to_infimal_rank": infimal_rank(spec.problem) is not None,
-        "determinant_sign": rows == columns,
-        "log_abs_determinant": rows == columns,
-        "balancedness_gap": spec.model.depth > 1,
+        "determinant_sign": is_square,
+        "log_abs_determinant": is_square,
+        "balancedness_gap": len(shape) == 2 and len(spec.factor_shapes) > 1,
         "reconstruction_error": is_target_known(spec.problem),
         "entries": bool(spec.record.entries),
-        "determinant": "determinant" in spec.record.metrics,
-        "schatten_quasi_norm": "schatten_quasi_norm" in spec.record.metrics,
-        "numerical_rank": "numerical_rank" in spec.record.metrics,
+        "component_norms": isinstance(spec.model, CpTensor),
+        **{name: name in spec.record.metrics for name in _WHEN_ASKED},
     }
     return {name for name, does in applies.items() if not does}
+
+
+_OF_MATRICES = ("nuclear_norm", "spectral_norm", "effective_rank", "stable_rank", "singular_values")
+_WHEN_ASKED = (
+    "determinant",
+    "schatten_quasi_norm",
+    "numerical_rank",
+    "matricisation_ranks",
+    "matricisation_effective_ranks",
+)

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from workers.batching import engine_of
@@ -13,9 +15,12 @@ from workers.engines import torch as torch_engine
 from workers.engines.descents import Clock, Descents, Engine, Snapshots
 from workers.initializers import StartError, starting_factors
 from workers.metrics.matrix import matrix_metrics
+from workers.metrics.tensor import tensor_metrics
 from workers.milestones import milestone_summary, no_milestones, note_determinant_signs
+from workers.rank_search import Search, is_done, outcome_of, search_ranks, search_summary
 from workers.records import Batch, Budget, Checkpoint, Member, Points, RunProgress, SliceResult
 from workers.specs import RunSpec
+from workers.specs.models import CpTensor
 
 torch.set_num_threads(1)  # two intra-op threads on busy cores make a 0.2 ms step take 25 ms
 
@@ -27,10 +32,11 @@ def execute(batch: Batch, budget: Budget) -> SliceResult:
     checkpoints = [_checkpoint(spec, member) for spec, member in zip(specs, batch.members, strict=True)]
     runnable = {i: one for i, one in enumerate(checkpoints) if isinstance(one, Checkpoint)}
     descents = _descents([specs[i] for i in runnable], batch, runnable)
-    engine, device = engine_of(specs[0]), _device(specs[0])
-    snapshots = _advance(engine)(descents, Clock(budget), device) if runnable else Snapshots()
+    engine, device, clock = engine_of(specs[0]), _device(specs[0]), Clock(budget)
+    snapshots = _advance(engine)(descents, clock, device) if runnable else Snapshots()
     points = _points(descents, snapshots)
-    reached = dict(zip(runnable, _progress(descents, points), strict=True))
+    searches = search_ranks(descents, [one.rank_search for one in runnable.values()], clock)
+    reached = dict(zip(runnable, _progress(descents, points, searches), strict=True))
     progress = tuple(
         reached[i] if isinstance(one, Checkpoint) else RunProgress(error=one) for i, one in enumerate(checkpoints)
     )
@@ -84,7 +90,7 @@ def _descents(specs: Sequence[RunSpec], batch: Batch, checkpoints: Mapping[int, 
         states=np.array([one.state for one in standing]),
         milestones=np.array([one.milestones for one in standing]),
         begun=np.array([batch.members[i].checkpoint is not None for i in checkpoints]),
-        outcomes=[None] * len(standing),
+        outcomes=[None if one.rank_search is None else outcome_of(one.rank_search) for one in standing],
     )
 
 
@@ -100,31 +106,38 @@ def _points(descents: Descents, snapshots: Snapshots) -> Points:
         "step": step,
         "time": step * learning_rate[member],
         "loss": np.concatenate(snapshots.loss)[order].astype(np.float64),
-        **matrix_metrics(descents.specs, member, np.concatenate(snapshots.factors)[order]),
+        **_metrics(descents.specs, member, np.concatenate(snapshots.factors)[order]),
     }
     return Points(member, columns)
 
 
-def _progress(descents: Descents, points: Points) -> list[RunProgress]:
+def _metrics(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], per_point: npt.NDArray[Any]) -> dict[str, Any]:
+    measure = tensor_metrics if isinstance(specs[0].model, CpTensor) else matrix_metrics
+    return measure(specs, member, per_point)
+
+
+def _progress(descents: Descents, points: Points, searches: Sequence[Search | None]) -> list[RunProgress]:
     first, last = (np.searchsorted(points.member, np.arange(len(descents.specs)), side) for side in ("left", "right"))
     signs = points.columns.get("determinant_sign")
     progress: list[RunProgress] = []
     for run, (begin, end) in enumerate(zip(first, last, strict=True)):
         if signs is not None:
             note_determinant_signs(descents.milestones[run], points.columns["step"][begin:end], signs[begin:end])
-        progress.append(_run_progress(descents, run, int(end) - 1 if end > begin else None))
+        progress.append(_run_progress(descents, run, int(end) - 1 if end > begin else None, searches[run]))
     return progress
 
 
-def _run_progress(descents: Descents, run: int, last_point: int | None) -> RunProgress:
-    step, milestones = int(descents.steps[run]), descents.milestones[run]
+def _run_progress(descents: Descents, run: int, last_point: int | None, search: Search | None) -> RunProgress:
+    spec, step, milestones = descents.specs[run], int(descents.steps[run]), descents.milestones[run]
+    searching = search is not None and not is_done(spec, search)
     return RunProgress(
-        checkpoint=Checkpoint(step, descents.states[run], milestones),
-        outcome=descents.outcomes[run],
+        checkpoint=Checkpoint(step, descents.states[run], milestones, search if searching else None),
+        outcome=None if searching else descents.outcomes[run],
         summary={
             "steps": step,
-            "time": step * descents.specs[run].optimizer.learning_rate,
+            "time": step * spec.optimizer.learning_rate,
             **milestone_summary(milestones),
+            **search_summary(spec, search),
         },
         last_point=last_point,
     )

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from numpy import finfo, float64
 
 from workers.specs import RunSpec, starts
+from workers.specs.models import CpTensor
 
 Factor = npt.NDArray[np.float64]
 
@@ -64,6 +65,17 @@ def product_std(start: starts.Gaussian, depth: int, hidden_width: int) -> float:
     return exp(exponent) if exponent < LARGEST_EXPONENT else inf
 
 
+def component_factor_std(start: starts.Gaussian, order: int, rank: int) -> float:
+    """Standard deviation of the entries of the factors of `rank` components.
+
+    An entry of the product is a sum of `rank` products of `order` independent entries: its variance is
+    rank * std^(2 order).
+    """
+    if start.std_of == "factor":
+        return start.std
+    return (start.std / rank**0.5) ** (1 / order)
+
+
 def balanced_factors(product: Factor, shapes: tuple[tuple[int, int], ...]) -> list[Factor]:
     """Split a product A = U S V^T into factors U S^(1/L), S^(1/L), ..., S^(1/L) V^T (Arora, Cohen, Hazan 2018).
 
@@ -94,6 +106,9 @@ def _gaussian(spec: RunSpec, start: starts.Gaussian) -> list[Factor]:
 
 def _draw(spec: RunSpec, start: starts.Gaussian, stream: np.random.Generator) -> list[Factor]:
     shapes = spec.factor_shapes
+    if isinstance(spec.model, CpTensor):
+        std = component_factor_std(start, len(shapes), shapes[0][1])
+        return [std * stream.standard_normal(shape) for shape in shapes]
     width = shapes[0][1] if len(shapes) > 1 else 1
     if start.balanced:
         product = product_std(start, len(shapes), width) * stream.standard_normal(spec.problem.shape)

@@ -1,10 +1,12 @@
 """Objectives: the loss over a batch's observations, and its gradient in the product.
 
-Residuals are weighted so that both losses take one formula: with r the residuals and w the weight, the gradient in the
-observed values is w r and the loss is w / 2 |r|^2; w = 1 gives half the sum of squares, w = 2 / m their mean.
+A product is a matrix; a tensor is reshaped to one (`workers.specs.models.halves_of`). Residuals are weighted so that
+both losses take one formula: with r the residuals and w the weight, the gradient in the observed values is w r and the
+loss is w / 2 |r|^2; w = 1 gives half the sum of squares, w = 2 / m their mean.
 """
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +16,7 @@ from torch import Tensor
 
 from workers.observations import ObservedEntries, observe
 from workers.specs import RunSpec
+from workers.specs.models import halves_of
 from workers.specs.problems import observation_count
 
 
@@ -91,6 +94,7 @@ class MeasurementObjective:
 def build_objective(specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> Objective:
     """The objective of a batch whose specs share a batch key."""
     observed = [observe(spec.problem) for spec in specs]
+    shape = tuple(prod(half) for half in halves_of(specs[0].problem.shape))
     weights = [1.0 if spec.loss == "half_sse" else 2.0 / observation_count(spec.problem) for spec in specs]
 
     def tensor(arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
@@ -98,12 +102,12 @@ def build_objective(specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.
 
     if isinstance(observed[0], ObservedEntries):
         entries = [one for one in observed if isinstance(one, ObservedEntries)]
-        masks = [weight * one.mask for one, weight in zip(entries, weights, strict=True)]
-        return EntryObjective(tensor([one.values for one in entries]), tensor(masks))
+        masks = [weight * one.mask.reshape(shape) for one, weight in zip(entries, weights, strict=True)]
+        return EntryObjective(tensor([one.values.reshape(shape) for one in entries]), tensor(masks))
     measured = [one for one in observed if not isinstance(one, ObservedEntries)]
     return MeasurementObjective(
         tensor([one.tensors for one in measured]),
         tensor([one.values[:, None] for one in measured]),
         tensor([np.array([[weight]]) for weight in weights]),
-        specs[0].problem.shape,
+        shape,
     )

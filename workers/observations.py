@@ -1,5 +1,6 @@
 """Observations: a problem's spec as arrays, and what can be said of it before any descent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -13,7 +14,7 @@ from workers.specs.problems import Problem
 
 Array = npt.NDArray[np.float64]
 
-TARGET_STREAM, PERMUTATION_STREAM, MEASUREMENT_STREAM = range(3)
+TARGET_STREAM, PERMUTATION_STREAM, MEASUREMENT_STREAM, NOISE_STREAM = range(4)
 """Independent random streams of one problem seed, so that observing more never changes the target."""
 
 CACHED_BYTES = 256 * 2**20
@@ -25,12 +26,12 @@ RANK_TOLERANCE = 1e-12
 
 @dataclass(frozen=True)
 class ObservedEntries:
-    """Entries of a matrix: W[mask] = values[mask].
+    """Entries of a matrix or tensor: W[mask] = values[mask].
 
     Attributes:
-        values: (rows, columns), zero where unobserved.
-        mask: (rows, columns), true where observed.
-        target: (rows, columns), the whole matrix where it is known.
+        values: of the problem's shape, zero where unobserved.
+        mask: of that shape, true where observed.
+        target: the whole matrix or tensor where it is known, without noise.
     """
 
     values: Array
@@ -48,9 +49,9 @@ class LinearMeasurements:
     """Linear measurements: tensors @ vec(W) = values, vec in row-major order.
 
     Attributes:
-        tensors: (measurements, rows * columns).
+        tensors: (measurements, entries of the product).
         values: (measurements,).
-        target: (rows, columns), where it is known.
+        target: of the problem's shape, where it is known, without noise.
     """
 
     tensors: Array
@@ -84,20 +85,42 @@ def observe(problem: Problem) -> Observations:
             mask = np.zeros(target.size, dtype=bool)
             mask[order[: problem.observed]] = True
             mask = mask.reshape(target.shape)
-            return ObservedEntries(np.where(mask, target, 0.0), mask, target)
+            noisy = target + _noise(problem, target.size).reshape(target.shape)
+            return ObservedEntries(np.where(mask, noisy, 0.0), mask, target)
         case problems.LowRankSensing():
             target = low_rank_target(problem)
             draw = _stream(problem.seed, MEASUREMENT_STREAM).standard_normal
             tensors = draw((problem.measurements, target.size))
-            return LinearMeasurements(tensors, tensors @ target.ravel(), target)
+            return LinearMeasurements(tensors, tensors @ target.ravel() + _noise(problem, len(tensors)), target)
 
 
 def low_rank_target(problem: problems.LowRankCompletion | problems.LowRankSensing) -> Array:
-    """A product of Gaussian matrices (rows x rank, rank x columns), scaled to the asked Frobenius norm."""
-    rows, columns = problem.shape
+    """A product of Gaussian matrices (rows x rank, rank x columns), scaled to the asked Frobenius norm.
+
+    Of higher orders, the sum of `rank` outer products of Gaussian vectors.
+    """
     stream = _stream(problem.seed, TARGET_STREAM)
-    target = stream.standard_normal((rows, problem.rank)) @ stream.standard_normal((problem.rank, columns))
+    if len(problem.shape) == 2:
+        rows, columns = problem.shape
+        target = stream.standard_normal((rows, problem.rank)) @ stream.standard_normal((problem.rank, columns))
+    else:
+        target = _sum_of_outer_products([stream.standard_normal((size, problem.rank)) for size in problem.shape])
     return target * (problem.norm / np.linalg.norm(target))
+
+
+def _sum_of_outer_products(factors: Sequence[Array]) -> Array:
+    """sum over r of f1_r x ... x fN_r, factors (dimension, rank) to an array of all dimensions."""
+    rows = factors[0]
+    for factor in factors[1:-1]:
+        rows = (rows[:, None] * factor).reshape(-1, rows.shape[1])
+    return (rows @ factors[-1].T).reshape([len(factor) for factor in factors])
+
+
+def _noise(problem: problems.LowRankCompletion | problems.LowRankSensing, count: int) -> Array:
+    """Noise of `count` observed values in order, the first ones the same however many are observed."""
+    if not problem.noise:
+        return np.zeros(count)
+    return problem.noise * _stream(problem.seed, NOISE_STREAM).standard_normal(count)
 
 
 def is_target_known(problem: Problem) -> bool:
@@ -112,33 +135,33 @@ def is_target_known(problem: Problem) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def unobserved_index(problem: Problem) -> tuple[int, int] | None:
-    """Row and column of the unobserved entry where there is exactly one, else None."""
+def unobserved_index(problem: Problem) -> tuple[int, ...] | None:
+    """Index of the unobserved entry where there is exactly one, else None."""
     if not problems.observes_entries(problem):
         return None
     if problems.observation_count(problem) != prod(problem.shape) - 1:
         return None
     observed = observe(problem)
     assert isinstance(observed, ObservedEntries)
-    row, column = np.argwhere(~observed.mask)[0]
-    return int(row), int(column)
+    return tuple(int(place) for place in np.argwhere(~observed.mask)[0])
 
 
 @lru_cache(maxsize=1024)
 def infimal_rank(problem: Problem) -> int | None:
     """The least rank that matrices with zero loss come arbitrarily close to, or None where that is not known.
 
-    Known when at most one entry is unobserved. With C the matrix without the row and column of that entry, it is
-    rank(C) when that is unchanged by putting the row back and by putting the column back (then one value of the
-    entry attains it), else rank(C) + 1 (approached as the entry grows without bound). In the basic 2 x 2 setting: 1.
+    Known of a matrix of which at most one entry is unobserved. With C the matrix without the row and column of that
+    entry, it is rank(C) when that is unchanged by putting the row back and by putting the column back (then one value
+    of the entry attains it), else rank(C) + 1 (approached as the entry grows without bound). In the basic 2 x 2
+    setting: 1.
     """
-    if not problems.observes_entries(problem):
+    if len(problem.shape) > 2 or not problems.observes_entries(problem):
         return None
     if problems.observation_count(problem) == prod(problem.shape):
         observed = observe(problem)
         return _rank(observed.values)
     index = unobserved_index(problem)
-    return None if index is None else _infimal_rank_around(observe(problem).values, *index)
+    return None if index is None else _infimal_rank_around(observe(problem).values, index[0], index[1])
 
 
 def _infimal_rank_around(values: Array, row: int, column: int) -> int:

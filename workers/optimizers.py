@@ -1,13 +1,16 @@
 """Optimisers: from a state and a gradient to the next state, on flat vectors over all factors of all runs.
 
-A state is a row of `slots` flat vectors: the factors first, then whatever the optimiser carries. The next state is
-written beside the old one, never over it, so that every state of a chunk of steps can be looked at afterwards. Products
-and sums are separate operations: fused multiply-adds would make results depend on the place of a run in its batch.
+A state is a row of `slots` flat vectors, the factors first, then whatever the optimiser carries; single numbers per run
+follow. The next state is written beside the old one, never over it, so that every state of a chunk of steps can be
+looked at afterwards. Products and sums are separate operations: fused multiply-adds would make results depend on the
+place of a run in its batch.
 """
 
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -18,41 +21,114 @@ from workers.specs import RunSpec, optimizers
 class Optimizer(Protocol):
     """One step of a batch."""
 
-    slots: int
-    """Flat vectors in a state, the factors included."""
+    def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
+        """Make ready for `count` steps in a row of runs that have taken `steps` (runs,) so far."""
+        ...
 
-    def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor]) -> None:
-        """Write the state after a step into `after`; each of `before`, `after` has `slots` vectors (size,)."""
+    def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
+        """Write the state after a step into `after`.
+
+        Args:
+            before, after: `slots` vectors (size,), then `scalars` vectors (runs,).
+            gradient: (size,).
+            number: which step it is of those prepared for, from 1.
+        """
         ...
 
 
-class GradientDescent:
-    """F <- F - learning_rate * gradient."""
+class _Plain:
+    """An optimiser whose steps do not depend on how many were taken."""
 
-    slots = optimizers.GradientDescent.slots
+    def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
+        pass
+
+
+class GradientDescent(_Plain):
+    """F <- F - learning_rate * gradient."""
 
     def __init__(self, learning_rate: Tensor) -> None:
         self._learning_rate = learning_rate
         self._move = torch.empty_like(learning_rate)
 
-    def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor]) -> None:
+    def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
         torch.mul(gradient, self._learning_rate, out=self._move)
         torch.sub(before[0], self._move, out=after[0])
 
 
-class Momentum:
+class Momentum(_Plain):
     """Heavy ball (Polyak 1964): v <- beta v + gradient, F <- F - learning_rate * v, v = 0 at the start."""
-
-    slots = optimizers.Momentum.slots
 
     def __init__(self, learning_rate: Tensor, beta: Tensor) -> None:
         self._learning_rate, self._beta = learning_rate, beta
         self._move = torch.empty_like(learning_rate)
 
-    def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor]) -> None:
+    def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
         torch.mul(before[1], self._beta, out=after[1])
         after[1].add_(gradient)
         torch.mul(after[1], self._learning_rate, out=self._move)
+        torch.sub(before[0], self._move, out=after[0])
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015), in the operations of torch.optim.Adam; see `workers.specs.optimizers.Adam`."""
+
+    def __init__(self, specs: Sequence[optimizers.Adam], layout: FactorLayout, like: Tensor) -> None:
+        self._layout, self._like = layout, like
+        self._learning_rate = np.array([spec.learning_rate for spec in specs])
+        self._betas = np.array([[spec.beta_1, spec.beta_2] for spec in specs])
+        self._decays = [_spread(layout, like, beta) for beta in self._betas.T]
+        self._shares = [_spread(layout, like, 1 - beta) for beta in self._betas.T]
+        self._epsilon = _spread(layout, like, [spec.epsilon for spec in specs])
+        self._scale, self._move = torch.empty_like(self._epsilon), torch.empty_like(self._epsilon)
+
+    def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
+        first, second = (_start_corrections(beta, steps, count) for beta in self._betas.T)
+        self._rates = [_spread(self._layout, self._like, one) for one in self._learning_rate / first]
+        self._roots = [_spread(self._layout, self._like, one) for one in np.sqrt(second)]
+
+    def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
+        for slot, what in ((1, gradient), (2, torch.mul(gradient, gradient, out=self._scale))):
+            torch.mul(before[slot], self._decays[slot - 1], out=after[slot])
+            after[slot].add_(torch.mul(what, self._shares[slot - 1], out=self._move))
+        torch.sqrt(after[2], out=self._scale)
+        self._scale.div_(self._roots[number - 1]).add_(self._epsilon)
+        torch.div(after[1], self._scale, out=self._move)
+        self._move.mul_(self._rates[number - 1])
+        torch.sub(before[0], self._move, out=after[0])
+
+
+class GroupRmsprop:
+    """One adaptive step size for all factors of a run; see `workers.specs.optimizers.GroupRmsprop`."""
+
+    def __init__(self, specs: Sequence[optimizers.GroupRmsprop], layout: FactorLayout, like: Tensor) -> None:
+        self._beta = np.array([spec.beta for spec in specs])
+        self._decay, self._share, self._learning_rate, self._epsilon = (
+            torch.as_tensor(values, dtype=like.dtype, device=like.device)
+            for values in (
+                self._beta,
+                1 - self._beta,
+                np.array([spec.learning_rate for spec in specs]),
+                np.array([spec.epsilon for spec in specs]),
+            )
+        )
+        self._layout, self._move = layout, like.new_empty(layout.size)
+        self._moves = layout.blocks(self._move)
+        self._squares = like.new_empty(len(layout.shapes), layout.runs, 1, 1)
+
+    def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
+        corrections = _start_corrections(self._beta, steps, count)
+        self._corrections = list(torch.as_tensor(corrections, dtype=self._decay.dtype, device=self._decay.device))
+
+    def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
+        blocks, mean = self._layout.blocks(gradient), after[1]
+        for block, square in zip(blocks, self._squares, strict=True):
+            row = block.flatten(1).unsqueeze(1)
+            torch.bmm(row, row.mT, out=square)
+        torch.mul(before[1], self._decay, out=mean)
+        mean.add_(self._squares.sum(dim=0)[:, 0, 0] * self._share)
+        rate = self._learning_rate / (mean / self._corrections[number - 1]).sqrt_().add_(self._epsilon)
+        for block, move in zip(blocks, self._moves, strict=True):
+            torch.mul(block, rate[:, None, None], out=move)
         torch.sub(before[0], self._move, out=after[0])
 
 
@@ -60,14 +136,31 @@ def build_optimizer(
     specs: Sequence[RunSpec], layout: FactorLayout, dtype: torch.dtype, device: torch.device
 ) -> Optimizer:
     """The optimiser of a batch whose specs share a batch key, each run with its own constants."""
-
-    def spread(values: Sequence[float]) -> Tensor:
-        return layout.expand(torch.tensor(values, dtype=dtype, device=device))
-
-    learning_rate = spread([spec.optimizer.learning_rate for spec in specs])
+    like = torch.empty(0, dtype=dtype, device=device)
     match specs[0].optimizer:
-        case optimizers.GradientDescent():
-            return GradientDescent(learning_rate)
+        case optimizers.Adam():
+            return Adam([one.optimizer for one in specs if isinstance(one.optimizer, optimizers.Adam)], layout, like)
+        case optimizers.GroupRmsprop():
+            own = [one.optimizer for one in specs if isinstance(one.optimizer, optimizers.GroupRmsprop)]
+            return GroupRmsprop(own, layout, like)
         case optimizers.Momentum():
             betas = [spec.optimizer.beta for spec in specs if isinstance(spec.optimizer, optimizers.Momentum)]
-            return Momentum(learning_rate, spread(betas))
+            return Momentum(_learning_rates(specs, layout, like), _spread(layout, like, betas))
+        case optimizers.GradientDescent():
+            return GradientDescent(_learning_rates(specs, layout, like))
+
+
+def _learning_rates(specs: Sequence[RunSpec], layout: FactorLayout, like: Tensor) -> Tensor:
+    return _spread(layout, like, [spec.optimizer.learning_rate for spec in specs])
+
+
+def _spread(layout: FactorLayout, like: Tensor, values: Sequence[float] | npt.NDArray[np.float64]) -> Tensor:
+    """One value per run over the flat vector, in the type and on the device of `like`."""
+    return layout.expand(torch.as_tensor(values, dtype=like.dtype, device=like.device))
+
+
+def _start_corrections(
+    beta: npt.NDArray[np.float64], steps: npt.NDArray[np.int64], count: int
+) -> npt.NDArray[np.float64]:
+    """1 - beta^t of the next `count` steps, (count, runs): how far a running mean begun at zero falls short."""
+    return 1 - np.power(beta, steps + np.arange(1, count + 1)[:, None])

@@ -25,11 +25,13 @@ class Checkpoint:
         step: steps taken so far.
         state: factors in row-major order, then the optimiser's vectors; one flat array in the run's precision.
         milestones: int64, see `workers.milestones`.
+        rank_search: int64, see `workers.rank_search`, of a run whose descent is over and whose ranks are not yet found.
     """
 
     step: int
     state: npt.NDArray[Any]
     milestones: npt.NDArray[np.int64]
+    rank_search: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class RunProgress:
         checkpoint: None when the run could not begin.
         outcome: None while the run is not finished.
         error: why the run cannot be run at all (its start does not exist, say); it is over then.
-        summary: `steps`, `time`, `first_step_below`, `determinant_sign_changed_at`.
+        summary: `steps`, `time`, `first_step_below`, `determinant_sign_changed_at`, and `SUMMARY_METRICS` of
+            `workers.columns`, None until they are measured.
         last_point: position of the run's last point among the slice's points, None when it recorded none.
     """
 

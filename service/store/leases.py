@@ -95,6 +95,7 @@ def _load_batch(connection: sa.Connection, ids: Sequence[int]) -> Batch:
             checkpoints.c.step,
             checkpoints.c.state,
             checkpoints.c.milestones,
+            checkpoints.c.rank_search,
         )
         .outerjoin(checkpoints, checkpoints.c.run_id == runs.c.id)
         .where(runs.c.id.in_(ids))
@@ -107,5 +108,6 @@ def _member(row: Mapping[Any, Any]) -> Member:
     checkpoint = None
     if row["state"] is not None:
         state = np.frombuffer(row["state"], dtype=row["precision"])
-        checkpoint = Checkpoint(row["step"], state, np.frombuffer(row["milestones"], dtype=np.int64))
+        search = None if row["rank_search"] is None else np.frombuffer(row["rank_search"], dtype=np.int64)
+        checkpoint = Checkpoint(row["step"], state, np.frombuffer(row["milestones"], dtype=np.int64), search)
     return Member(row["spec"], checkpoint)

@@ -67,6 +67,7 @@ def _checkpoint(run_id: int, progress: RunProgress) -> Changes | None:
         "step": checkpoint.step,
         "state": checkpoint.state.tobytes(),
         "milestones": checkpoint.milestones.tobytes(),
+        "rank_search": None if checkpoint.rank_search is None else checkpoint.rank_search.tobytes(),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-from workers.columns import METRICS, ColumnKind
+from workers.columns import METRICS, SUMMARY_METRICS, ColumnKind
 
 metadata = sa.MetaData(
     naming_convention={
@@ -86,6 +86,9 @@ runs = sa.Table(
     sa.Column("columns", sa.Integer, nullable=False),
     sa.Column("model_kind", sa.String(32), nullable=False),
     sa.Column("depth", sa.Integer),
+    sa.Column("components", sa.Integer),
+    sa.Column("tensor_order", sa.Integer),
+    sa.Column("observed", sa.Integer),
     sa.Column("init_kind", sa.String(16), nullable=False),
     sa.Column("init_std", sa.Double),
     sa.Column("init_std_of", sa.String(16)),
@@ -132,6 +135,7 @@ summaries = sa.Table(
     sa.Column("determinant_sign_changed_at", sa.BigInteger),
     sa.Column("first_step_below", sa.JSON, nullable=False),
     *_metric_columns(),
+    *(sa.Column(name, _TYPES[kind]) for name, kind in SUMMARY_METRICS.items()),
 )
 
 checkpoints = sa.Table(
@@ -141,6 +145,7 @@ checkpoints = sa.Table(
     sa.Column("step", sa.BigInteger, nullable=False),
     sa.Column("state", sa.LargeBinary, nullable=False),
     sa.Column("milestones", sa.LargeBinary, nullable=False),
+    sa.Column("rank_search", sa.LargeBinary),
 )
 
 trajectory_points = sa.Table(

@@ -1,12 +1,15 @@
 """From a run's spec to its row: the spec whole, and by the fields that people filter on."""
 
 from datetime import datetime
+from math import prod
 from typing import Any
 
 from service.ids import new_id
 from workers.batching import batch_key
 from workers.costs import observed_numbers, state_numbers
 from workers.specs import RunSpec
+from workers.specs.models import CpTensor, halves_of
+from workers.specs.problems import observation_count
 
 
 def run_row(spec: RunSpec, index: int, now: datetime) -> dict[str, Any]:
@@ -24,14 +27,17 @@ def run_row(spec: RunSpec, index: int, now: datetime) -> dict[str, Any]:
 
 
 def _filterable(spec: RunSpec) -> dict[str, Any]:
-    rows, columns = spec.problem.shape
+    rows, columns = map(prod, halves_of(spec.problem.shape))
     start = spec.init
     return {
         "problem_kind": spec.problem.kind,
         "rows": rows,
         "columns": columns,
         "model_kind": spec.model.kind,
-        "depth": spec.model.depth,
+        "depth": getattr(spec.model, "depth", None),
+        "components": spec.factor_shapes[0][1] if isinstance(spec.model, CpTensor) else None,
+        "tensor_order": len(spec.problem.shape),
+        "observed": observation_count(spec.problem),
         "init_kind": start.kind,
         "init_std": getattr(start, "std", None),
         "init_std_of": getattr(start, "std_of", None),

@@ -17,7 +17,7 @@ from service.store.database import Database
 from service.store.runs import RunSelection
 from service.store.trajectories import read_points
 from service.use_cases.paging import page_of
-from workers.columns import METRICS, metrics_of
+from workers.columns import METRICS, metrics_of, summary_metrics_of
 from workers.costs import trained_numbers
 from workers.specs import RunSpec
 
@@ -126,7 +126,8 @@ def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
     own = {name: spell(row[f"summary_{name}"]) for name in _SUMMARY_FIELDS}
     if "determinant_sign" not in names:
         del own["determinant_sign_changed_at"]
-    return {**own, **{name: _spell_value(row[f"summary_{name}"]) for name in names}}
+    measured = {name: spell(row[f"summary_{name}"]) for name in summary_metrics_of(_spec(row))}
+    return {**own, **{name: _spell_value(row[f"summary_{name}"]) for name in names}, **measured}
 
 
 def _spell_value(value: Any) -> Any:

@@ -7,24 +7,22 @@ change it, and a run that diverged has its last finite state at hand.
 """
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from workers.engines.descents import Clock, Descents, Snapshots
+from workers.engines.history import SHORTEST_CHUNK, History
 from workers.engines.recording import Schedules, with_last_steps
 from workers.engines.stopping import NEVER, Stops, find_stops
 from workers.milestones import note_losses
-from workers.models.deep_matrix import DeepMatrixGradient
+from workers.models.base import build_model
 from workers.models.layout import FactorLayout
-from workers.objectives import build_objective
 from workers.optimizers import build_optimizer
+from workers.specs import RunSpec
 
-HISTORY_BYTES = 16 * 2**20
-"""Memory of a chunk's history: small enough to stay near the core, large enough that chunks of big batches are long."""
-
-LONGEST_CHUNK, SHORTEST_CHUNK = 128, 8
 CHUNK_SECONDS = 0.1
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
@@ -65,26 +63,19 @@ class _Lanes:
         self._running = np.arange(len(members)) < self._own
         self._layout = FactorLayout(specs[0].factor_shapes, len(members))
         self._optimizer = build_optimizer(specs, self._layout, dtype, device)
-        self._allocate(dtype, device)
-        self._model = DeepMatrixGradient(build_objective(specs, dtype, device), self._layout.blocks(self._gradient))
-        self._load(descents.states[members])
+        slots, scalars = specs[0].optimizer.slots, specs[0].optimizer.scalars
+        self._history = History(self._layout, slots, scalars, dtype, device)
+        self._history.load(descents.states[members])
+        self._bind(specs, dtype, device)
         self._step_seconds = CHUNK_SECONDS / SHORTEST_CHUNK
 
-    def _allocate(self, dtype: torch.dtype, device: torch.device) -> None:
-        layout, slots = self._layout, self._optimizer.slots
-        fitting = HISTORY_BYTES // (slots * layout.size * dtype.itemsize)
-        self._capacity = int(np.clip(fitting, SHORTEST_CHUNK, LONGEST_CHUNK))
-        self._history = torch.zeros(self._capacity + 1, slots, layout.size, dtype=dtype, device=device)
-        self._gradient = torch.zeros(layout.size, dtype=dtype, device=device)
-        self._twice_loss = torch.zeros(self._capacity + 1, layout.runs, 1, 1, dtype=dtype, device=device)
-        self._flat = [list(state.unbind()) for state in self._history]
-        self._factors = [layout.blocks(state[0]) for state in self._flat]
-        self._transposed = [[factor.mT for factor in factors] for factors in self._factors]
-        self._loss_at = list(self._twice_loss.unbind())
-
-    def _load(self, states: npt.NDArray[np.generic]) -> None:
-        per_slot = states.reshape(len(states), self._optimizer.slots, -1).swapaxes(0, 1)
-        self._history[0].copy_(torch.from_numpy(self._layout.flatten(per_slot)))
+    def _bind(self, specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> None:
+        history, runs = self._history, self._layout.runs
+        self._gradient = torch.zeros(self._layout.size, dtype=dtype, device=device)
+        self._twice_loss = torch.zeros(history.capacity + 1, runs, 1, 1, dtype=dtype, device=device)
+        model = build_model(specs, self._layout.blocks(self._gradient))
+        losses = self._twice_loss.unbind()
+        self._evaluate = [model.bind(factors, loss) for factors, loss in zip(history.factors, losses, strict=True)]
 
     @property
     def mostly_running(self) -> bool:
@@ -94,11 +85,11 @@ class _Lanes:
     @property
     def chunk_length(self) -> int:
         """Steps that fit the history and take about CHUNK_SECONDS."""
-        return int(np.clip(CHUNK_SECONDS / self._step_seconds, 1, self._capacity))
+        return int(np.clip(CHUNK_SECONDS / self._step_seconds, 1, self._history.capacity))
 
     def begin(self) -> None:
         """Evaluate the states as they are; runs at step 0 are recorded and tested."""
-        self._evaluate(0)
+        self._evaluate[0]()
         fresh = self._running & ~self._descents.begun[self._members]
         if fresh.any():
             self._descents.begun[self._members] = True
@@ -107,11 +98,13 @@ class _Lanes:
     def chunk(self, steps: int) -> None:
         """Take `steps` steps with all lanes, then see what happened."""
         started = time.perf_counter()
+        optimizer, states, evaluate, gradient = self._optimizer, self._history.states, self._evaluate, self._gradient
+        optimizer.prepare(self._steps, steps)
         for slot in range(1, steps + 1):
-            self._optimizer.step(self._flat[slot - 1], self._gradient, self._flat[slot])
-            self._evaluate(slot)
+            optimizer.step(states[slot - 1], gradient, states[slot], slot)
+            evaluate[slot]()
         self._finish_chunk(first_slot=1, last_slot=steps, considered=self._running.copy())
-        self._history[0].copy_(self._history[steps])
+        self._history.restart(steps)
         self._twice_loss[0].copy_(self._twice_loss[steps])
         self._steps[self._running] += steps
         self._step_seconds = (time.perf_counter() - started) / steps
@@ -119,9 +112,6 @@ class _Lanes:
     def write_back(self) -> None:
         """Store the states of the lanes that go on."""
         self._store(np.nonzero(self._running)[0], np.zeros(np.count_nonzero(self._running), dtype=np.int64))
-
-    def _evaluate(self, slot: int) -> None:
-        self._model.evaluate(self._factors[slot], self._transposed[slot], self._loss_at[slot])
 
     def _finish_chunk(self, first_slot: int, last_slot: int, considered: npt.NDArray[np.bool_]) -> None:
         losses = 0.5 * self._twice_loss[: last_slot + 1, :, 0, 0].cpu().numpy()
@@ -157,28 +147,18 @@ class _Lanes:
         if not len(lanes):
             return
         slots = steps - self._steps[lanes]
-        factors = self._layout.gather(self._history[:, 0], self._index(slots, lanes))
-        self._snapshots.add(self._members[lanes], steps, losses[slots, lanes], factors.cpu().numpy())
+        factors = self._history.read_factors(slots, lanes)
+        self._snapshots.add(self._members[lanes], steps, losses[slots, lanes], factors)
 
     def _store(self, lanes: npt.NDArray[np.int64], slots: npt.NDArray[np.int64]) -> None:
-        index = self._index(slots, lanes)
-        states = [self._layout.gather(self._history[:, s], index) for s in range(self._optimizer.slots)]
-        self._descents.states[self._members[lanes]] = torch.cat(states, dim=1).cpu().numpy()
+        self._descents.states[self._members[lanes]] = self._history.read_states(slots, lanes)
         self._descents.steps[self._members[lanes]] = self._steps[lanes]
 
     def _broken(self, last_slot: int) -> npt.NDArray[np.int64]:
         """First slot whose factors are not finite; looked for only where a running lane's last are not."""
-        finite = self._finite(self._factors[last_slot]) | ~self._running
+        finite = self._history.finite(last_slot) | ~self._running
         broken = np.full(self._layout.runs, NEVER, dtype=np.int64)
         if not finite.all():
-            every = np.stack([self._finite(self._factors[slot]) for slot in range(last_slot + 1)])
+            every = np.stack([self._history.finite(slot) for slot in range(last_slot + 1)])
             broken = np.where(every.all(axis=0), NEVER, np.argmin(every, axis=0))
         return broken
-
-    def _finite(self, factors: list[torch.Tensor]) -> npt.NDArray[np.bool_]:
-        finite = torch.stack([factor.isfinite().flatten(1).all(dim=1) for factor in factors])
-        return finite.all(dim=0).cpu().numpy()
-
-    def _index(self, slots: npt.NDArray[np.int64], lanes: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        device = self._history.device
-        return torch.from_numpy(slots).to(device), torch.from_numpy(lanes).to(device)

@@ -9,15 +9,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.columns import metrics_of
 from workers.metrics import spectrum
+from workers.metrics.entries import entry_metrics
 from workers.metrics.factors import balancedness_gap, log_determinant
 from workers.metrics.gradients import gradient_norms
+from workers.metrics.masks import mask_columns
 from workers.metrics.padding import pad_rows
 from workers.models.deep_matrix import product
 from workers.models.layout import split_factors
-from workers.observations import infimal_rank, observe, unobserved_index
+from workers.observations import infimal_rank
 from workers.specs import RunSpec
+from workers.specs.models import CpTensor
 
 Column = npt.NDArray[Any]
 VECTOR_ROWS = 16
@@ -44,6 +46,8 @@ def matrix_metrics(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], per_
     multiple = VECTOR_ROWS if prod(specs[0].problem.shape) < LARGE_PRODUCT else 2
     member, per_point = pad_rows(member, multiple), pad_rows(per_point, multiple)
     factors = split_factors(torch.from_numpy(per_point).to(torch.float64), specs[0].factor_shapes)
+    if isinstance(specs[0].model, CpTensor):
+        factors = [factors[0], factors[1].mT.contiguous()]  # of order 2: a deep matrix of depth 2
     whole = product(factors)
     usable = torch.stack([one.isfinite().flatten(1).all(dim=1) for one in (whole, *factors)]).all(dim=0)
     factors = [torch.where(usable[:, None, None], factor, 0.0) for factor in factors]
@@ -51,25 +55,17 @@ def matrix_metrics(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], per_
     columns = {
         **_spectral(specs, member, whole),
         **_of_factors(specs, factors),
-        **_of_entries(specs, member, whole),
+        **entry_metrics(specs, member, whole),
         "gradient_norm": gradient_norms(specs, member, factors),
     }
-    return {name: _masked(name, column[:points].numpy(), specs, member, usable) for name, column in columns.items()}
-
-
-def _masked(
-    name: str, column: Column, specs: Sequence[RunSpec], member: npt.NDArray[np.int64], usable: Tensor
-) -> Column:
-    applies = np.array([name in metrics_of(spec) for spec in specs])[member] & usable.numpy()
-    applies = applies[: len(column)]
-    return np.where(applies if column.ndim == 1 else applies[:, None], column, np.nan)
+    return {name: column[:points] for name, column in mask_columns(columns, specs, member, usable).items()}
 
 
 def _spectral(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], whole: Tensor) -> dict[str, Tensor]:
     values = pad_rows(torch.linalg.svdvals(whole), VECTOR_ROWS)
     member = pad_rows(member, VECTOR_ROWS)
     infimal = np.array([infimal_rank(spec.problem) or 0 for spec in specs])
-    exponent = np.array([2.0 / spec.model.depth for spec in specs])
+    exponent = np.array([2.0 / len(spec.factor_shapes) for spec in specs])
     return {
         "singular_values": values,
         "frobenius_norm": spectrum.frobenius_norm(values),
@@ -92,26 +88,3 @@ def _of_factors(specs: Sequence[RunSpec], factors: Sequence[Tensor]) -> dict[str
     if len(factors) > 1:
         columns["balancedness_gap"] = balancedness_gap(factors)
     return columns
-
-
-def _of_entries(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], whole: Tensor) -> dict[str, Tensor]:
-    columns: dict[str, Tensor] = {}
-    unobserved = np.array([unobserved_index(spec.problem) or (0, 0) for spec in specs])[member]
-    columns["unobserved_entry"] = _pick(whole, unobserved)
-    targets = [observe(spec.problem).target for spec in specs]
-    if any(target is not None for target in targets):
-        blank = np.full(specs[0].problem.shape, np.nan)
-        target = torch.from_numpy(np.stack([blank if one is None else one for one in targets]))
-        error = torch.linalg.matrix_norm(whole - target[torch.from_numpy(member)])
-        columns["reconstruction_error"] = error / torch.linalg.matrix_norm(target)[torch.from_numpy(member)]
-    width = max(len(spec.record.entries) for spec in specs)
-    if width:
-        padded = np.array([[*spec.record.entries, *[(0, 0)] * (width - len(spec.record.entries))] for spec in specs])
-        columns["entries"] = torch.stack([_pick(whole, padded[member, i]) for i in range(width)], dim=1)
-    return columns
-
-
-def _pick(whole: Tensor, index: npt.NDArray[np.int64]) -> Tensor:
-    """One entry of each matrix: whole (points, rows, columns), index (points, 2)."""
-    rows, columns = torch.from_numpy(index[:, 0]), torch.from_numpy(index[:, 1])
-    return whole[torch.arange(len(whole)), rows, columns]

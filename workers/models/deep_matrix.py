@@ -4,7 +4,8 @@ With P_j = F1 ... Fj and S_L = dl/dW, the chain rule gives dl/dF_j = P_(j-1)^T S
 costs 3 (L - 1) batched matrix products and no intermediate larger than the factors themselves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -37,6 +38,10 @@ class DeepMatrixGradient:
         self._pulled = [gradient[0].new_empty(runs, rows, block.shape[1]) for block in gradient[1:]]
         if self._pulled:
             self._pulled[0] = self._gradient[0]  # the signal pulled back to the first factor is its gradient
+
+    def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Callable[[], None]:
+        """See `workers.models.base.Model`."""
+        return partial(self.evaluate, factors, [factor.mT for factor in factors], loss)
 
     def evaluate(self, factors: Sequence[Tensor], transposed: Sequence[Tensor], loss: Tensor) -> None:
         """Write the loss into `loss` (runs, 1, 1) and the gradient into the blocks given at the start.

@@ -1,6 +1,7 @@
 """What every part of a spec shares: strictness, exact types, and errors that point at their place."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
@@ -40,8 +41,23 @@ def misfit(pointer: tuple[str | int, ...], message: str) -> PydanticCustomError:
     return PydanticCustomError("misfit", "{message}", {"message": message, "pointer": list(pointer)})
 
 
+def nested_numbers(value: Any) -> Any:
+    """Nested lists of finite numbers, of any depth, as nested tuples of floats; raises a misfit at the wrong place."""
+    return _nested(value, ())
+
+
+def _nested(value: Any, pointer: tuple[int, ...]) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(_nested(part, (*pointer, place)) for place, part in enumerate(value))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise misfit(pointer, "Give a number, or a list of them.")
+    if not isfinite(value):
+        raise misfit(pointer, "Give a finite number.")
+    return float(value)
+
+
 def check_index(index: Sequence[int], shape: Sequence[int], pointer: tuple[str | int, ...]) -> None:
-    """Raise a misfit unless `index` names an entry of a matrix of `shape`."""
+    """Raise a misfit unless `index` names an entry of a tensor of `shape`."""
     if len(index) != len(shape) or any(i >= d for i, d in zip(index, shape, strict=True)):
         raise misfit(
             pointer,
@@ -54,3 +70,20 @@ def check_matrix(matrix: Sequence[Sequence[float]], shape: Sequence[int], pointe
     """Raise a misfit unless `matrix` has the rows and columns of `shape`."""
     if [len(row) for row in matrix] != [shape[1]] * shape[0]:
         raise misfit(pointer, f"This is a {shape[0]} x {shape[1]} matrix: give {shape[0]} rows of {shape[1]} numbers.")
+
+
+def check_tensor(tensor: Any, shape: Sequence[int], pointer: tuple[str | int, ...]) -> None:
+    """Raise a misfit unless the nested tuples `tensor` have the dimensions of `shape`."""
+    if not _has_shape(tensor, shape):
+        if len(shape) == 2:
+            message = f"This is a {shape[0]} x {shape[1]} matrix: give {shape[0]} rows of {shape[1]} numbers."
+        else:
+            size = " x ".join(map(str, shape))
+            message = f"This is a {size} tensor: nest lists of {', '.join(map(str, shape))} parts, outermost first."
+        raise misfit(pointer, message)
+
+
+def _has_shape(tensor: Any, shape: Sequence[int]) -> bool:
+    if not shape or not isinstance(tensor, tuple):
+        return not shape and not isinstance(tensor, tuple)
+    return len(tensor) == shape[0] and all(_has_shape(part, shape[1:]) for part in tensor)

@@ -1,15 +1,40 @@
-"""Problems: what is observed of the matrix that descent is to fit (indices count from 0)."""
+"""Problems: what is observed of the matrix or tensor that descent is to fit (indices count from 0)."""
 
+from collections.abc import Sequence
 from math import prod
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from workers.specs.base import Count, Listed, Natural, Positive, SpecModel, check_index, check_matrix, misfit
+from workers.specs.base import (
+    Count,
+    Listed,
+    Natural,
+    Positive,
+    SpecModel,
+    check_index,
+    check_tensor,
+    misfit,
+    nested_numbers,
+)
 
-Shape = Annotated[tuple[Count, ...], Listed, Field(min_length=2, max_length=2)]
+HIGHEST_ORDER = 12
+"""Dimensions of a tensor; 2 x 2 x ... x 2 of this order has 4096 entries."""
+
+
+def _check_order(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if not 2 <= len(shape) <= HIGHEST_ORDER:
+        raise misfit(
+            (), f"This shape has {len(shape)} dimensions; give 2 for a matrix, or up to {HIGHEST_ORDER} for a tensor."
+        )
+    return shape
+
+
+Shape = Annotated[tuple[Count, ...], Listed, AfterValidator(_check_order)]
 Index = Annotated[tuple[Natural, ...], Listed]
 Matrix = Annotated[tuple[Annotated[tuple[float, ...], Listed], ...], Listed]
+Tensor = Annotated[tuple[Any, ...], Listed, BeforeValidator(nested_numbers)]
+"""Numbers nested as deep as the shape has dimensions."""
 
 
 class Perturbed2x2(SpecModel, frozen=True):
@@ -44,12 +69,12 @@ class Observation(SpecModel, frozen=True):
 
 
 class Completion(SpecModel, frozen=True):
-    """Any observed entries; with `target`, the whole matrix they were taken from."""
+    """Any observed entries; with `target`, the whole matrix or tensor they were taken from."""
 
     kind: Literal["completion"]
     shape: Shape
     observations: Annotated[tuple[Observation, ...], Listed, Field(min_length=1)]
-    target: Matrix | None = None
+    target: Tensor | None = None
 
     @model_validator(mode="after")
     def _fits_its_shape(self) -> Self:
@@ -64,19 +89,19 @@ class Completion(SpecModel, frozen=True):
                 )
             seen[observation.index] = number
         if self.target is not None:
-            check_matrix(self.target, self.shape, ("target",))
+            check_tensor(self.target, self.shape, ("target",))
         return self
 
 
 class Measurement(SpecModel, frozen=True):
     """One linear measurement <tensor, W> = value."""
 
-    tensor: Matrix
+    tensor: Tensor
     value: float
 
 
 class Sensing(SpecModel, frozen=True):
-    """Linear measurements of the whole matrix."""
+    """Linear measurements of the whole matrix or tensor."""
 
     kind: Literal["sensing"]
     shape: Shape
@@ -85,24 +110,27 @@ class Sensing(SpecModel, frozen=True):
     @model_validator(mode="after")
     def _fits_its_shape(self) -> Self:
         for number, measurement in enumerate(self.measurements):
-            check_matrix(measurement.tensor, self.shape, ("measurements", number, "tensor"))
+            check_tensor(measurement.tensor, self.shape, ("measurements", number, "tensor"))
         return self
 
 
 class _LowRank(SpecModel, frozen=True):
-    """A seeded target of the given rank and Frobenius norm."""
+    """A seeded target of the given rank and Frobenius norm, observed with noise of standard deviation `noise`.
+
+    The rank is that of a matrix, or the number of components of a tensor (Canonical Polyadic).
+    """
 
     shape: Shape
     rank: Count
     norm: Positive = 1.0
+    noise: Annotated[float, Field(ge=0)] = 0.0
     seed: Natural = 0
 
     @model_validator(mode="after")
     def _rank_is_possible(self) -> Self:
-        if self.rank > min(self.shape):
-            raise misfit(
-                ("rank",), f"A matrix of shape {list(self.shape)} has rank at most {min(self.shape)}; lower the rank."
-            )
+        if self.rank > (highest := highest_rank(self.shape)):
+            what = "matrix" if len(self.shape) == 2 else "tensor"
+            raise misfit(("rank",), f"A {what} of shape {list(self.shape)} has rank at most {highest}; lower the rank.")
         return self
 
 
@@ -132,8 +160,13 @@ Problem = Annotated[
 ]
 
 
+def highest_rank(shape: Sequence[int]) -> int:
+    """The product of all dimensions but the largest: no matrix or tensor of that shape needs more components."""
+    return prod(shape) // max(shape)
+
+
 def observes_entries(problem: Any) -> bool:
-    """Whether observations are entries of the matrix (True) or linear measurements of it (False)."""
+    """Whether observations are entries of the product (True) or linear measurements of it (False)."""
     return not isinstance(problem, Sensing | LowRankSensing)
 
 

@@ -1,22 +1,33 @@
 """What a run is: one problem, one model, one start, one optimiser, and when to stop."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from workers.specs.base import Count, Listed, Natural, Positive, SpecModel, check_index, check_matrix, misfit
-from workers.specs.models import Model
+from workers.specs.models import CpTensor, DeepMatrix, Model
 from workers.specs.optimizers import Optimizer
 from workers.specs.problems import Index, Problem
-from workers.specs.starts import Explicit, Gaussian, Start
+from workers.specs.starts import Explicit, Gaussian, Identity, Start
 
 Loss = Literal["half_sse", "mse"]
 Engine = Literal["auto", "fused", "torch"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float64", "float32"]
-ExtraMetric = Literal["determinant", "schatten_quasi_norm", "numerical_rank"]
+ExtraMetric = Literal[
+    "determinant",
+    "schatten_quasi_norm",
+    "numerical_rank",
+    "matricisation_ranks",
+    "matricisation_effective_ranks",
+    "rank",
+]
 DEFAULT_POINTS_PER_DECADE = 100
+
+MOST_RANKED_ENTRIES = 2**13
+"""Larger products are not ranked: one fit takes longer than a slice should."""
 
 
 class Stop(SpecModel, frozen=True):
@@ -48,6 +59,12 @@ class Record(SpecModel, frozen=True):
         return self
 
 
+def _usual_loss(fields: dict[str, Any]) -> Loss:
+    """Half the sum of squares for matrices, their mean for tensors of order 3 and up."""
+    problem = fields.get("problem")
+    return "mse" if problem is not None and len(problem.shape) > 2 else "half_sse"
+
+
 class RunSpec(SpecModel, frozen=True):
     """Everything that decides what a run computes; the same spec and seed give the same result."""
 
@@ -57,7 +74,7 @@ class RunSpec(SpecModel, frozen=True):
     optimizer: Optimizer
     stop: Stop
     record: Record = Record(points_per_decade=DEFAULT_POINTS_PER_DECADE)
-    loss: Loss = "half_sse"
+    loss: Loss = Field(default_factory=_usual_loss)
     engine: Engine = "auto"
     device: Device = "auto"
     precision: Precision = "float64"
@@ -70,11 +87,11 @@ class RunSpec(SpecModel, frozen=True):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
+        _check_model(self)
         _check_start(self)
         for number, index in enumerate(self.record.entries):
             check_index(index, self.problem.shape, ("record", "entries", number))
-        if "determinant" in self.record.metrics and self.problem.shape[0] != self.problem.shape[1]:
-            raise misfit(("record", "metrics"), "Only a square product has a determinant; leave the metric out.")
+        _check_metrics(self)
         return self
 
     def resolved(self) -> dict[str, Any]:
@@ -82,12 +99,49 @@ class RunSpec(SpecModel, frozen=True):
         return self.model_dump(mode="json", exclude_none=True)
 
 
+def _check_model(spec: RunSpec) -> None:
+    if isinstance(spec.model, DeepMatrix) and (order := len(spec.problem.shape)) > 2:
+        raise misfit(
+            ("model", "kind"), f"A deep_matrix has two dimensions and this problem has {order}; use a cp_tensor."
+        )
+
+
+def _check_metrics(spec: RunSpec) -> None:
+    shape, asked = spec.problem.shape, spec.record.metrics
+    if "determinant" in asked and (len(shape) > 2 or min(shape) != max(shape)):
+        raise misfit(("record", "metrics"), "Only a square product has a determinant; leave the metric out.")
+    for name in ("schatten_quasi_norm", "numerical_rank"):
+        if name in asked and len(shape) > 2:
+            raise misfit(("record", "metrics"), f"The metric {name!r} is one of matrices; leave it out.")
+    if "rank" in asked and (entries := prod(shape)) > MOST_RANKED_ENTRIES:
+        raise misfit(
+            ("record", "metrics"),
+            f"This product has {entries:,} entries and ranks are found up to {MOST_RANKED_ENTRIES:,}; leave it out.",
+        )
+    if any(name.startswith("matricisation") for name in asked) and not isinstance(spec.model, CpTensor):
+        raise misfit(("record", "metrics"), "Matricisation ranks are those of a cp_tensor; leave the metric out.")
+
+
 def _check_start(spec: RunSpec) -> None:
+    if isinstance(spec.model, CpTensor):
+        _check_start_of_components(spec.init)
     match spec.init:
         case Explicit(factors=factors):
             _check_factors(factors, spec.factor_shapes)
         case Gaussian(determinant="positive" | "negative"):
             _check_determinant(spec)
+        case _:
+            pass
+
+
+def _check_start_of_components(start: Start) -> None:
+    match start:
+        case Identity():
+            raise misfit(("init", "kind"), "An identity start is one of deep_matrix; use a gaussian or explicit start.")
+        case Gaussian(balanced=True):
+            raise misfit(("init", "balanced"), "Balanced starts are those of deep_matrix; leave balanced out here.")
+        case Gaussian(determinant="positive" | "negative"):
+            raise misfit(("init", "determinant"), "A cp_tensor is not drawn by its determinant; ask for 'any'.")
         case _:
             pass
 
@@ -102,7 +156,7 @@ def _check_factors(factors: Sequence[Sequence[Sequence[float]]], shapes: Sequenc
 
 
 def _check_determinant(spec: RunSpec) -> None:
-    rows, columns = spec.problem.shape
+    rows, columns = spec.problem.shape[0], spec.problem.shape[-1]
     if rows != columns:
         raise misfit(
             ("init", "determinant"), f"A {rows} x {columns} product has no determinant; ask for the sign 'any'."

@@ -62,6 +62,7 @@ class SparseEntryObjective:
                 torch.from_numpy(columns.astype(np.int32)),
                 torch.zeros_like(self._values, device="cpu"),
                 size=size,
+                check_invariants=True,
             ).to(self._values.device)
 
 

@@ -33,6 +33,12 @@ def observed(*index, value=1.0):
     return {"index": list(index), "value": value}
 
 
+def tensor(problem=None, **parts):
+    fields = {"kind": "low_rank_completion", "shape": [3, 3, 3], "rank": 1, "observed": 9, **(problem or {})}
+    run = {**copy.deepcopy(BASIC), "problem": fields, "model": {"kind": "cp_tensor"}, "engine": "auto"}
+    return {"run": {**run, "init": {"kind": "gaussian", "std": 0.1}, **parts}}
+
+
 SQUARE = [[1.0, 0.0], [0.0, 1.0]]
 CASES = {
     "unknown field": (changed("model.dept", 3), "/run/model/dept", "Unknown field"),
@@ -104,6 +110,58 @@ CASES = {
         "/run/problem/measurements/0/tensor",
         "2 x 2",
     ),
+    "rank of zero": (tensor({"rank": 0}), "/run/problem/rank", "greater than or equal to 1"),
+    "components of zero": (tensor(model={"kind": "cp_tensor", "rank": 0}), "/run/model/rank", "greater than or equal"),
+    "order of one": (tensor({"shape": [3]}), "/run/problem/shape", "give 2 for a matrix"),
+    "order of thirteen": (tensor({"shape": [2] * 13}), "/run/problem/shape", "up to 12 for a tensor"),
+    "rank above any tensor's": (tensor({"rank": 10}), "/run/problem/rank", "at most 9"),
+    "more observations than a tensor has": (tensor({"observed": 28}), "/run/problem/observed", "only 27 entries"),
+    "too large a tensor": (tensor({"shape": [100, 100, 100]}), "/run/problem", "RANKWARD_MAX_PRODUCT_ENTRIES"),
+    "too many components": (
+        tensor(model={"kind": "cp_tensor", "rank": 10**6}),
+        "/run/model",
+        "RANKWARD_MAX_TRAINED_NUMBERS",
+    ),
+    "negative noise": (tensor({"noise": -0.1}), "/run/problem/noise", "greater than or equal to 0"),
+    "deep matrix of a tensor": (tensor(model={"kind": "deep_matrix", "depth": 3}), "/run/model/kind", "cp_tensor"),
+    "identity start of components": (
+        tensor(init={"kind": "identity", "scale": 1.0}),
+        "/run/init/kind",
+        "gaussian or explicit",
+    ),
+    "balanced components": (
+        tensor(init={"kind": "gaussian", "std": 0.1, "balanced": True}),
+        "/run/init/balanced",
+        "deep_matrix",
+    ),
+    "determinant of components": (
+        tensor(init={"kind": "gaussian", "std": 0.1, "determinant": "positive"}),
+        "/run/init/determinant",
+        "ask for 'any'",
+    ),
+    "too few factors of a tensor": (
+        tensor(init={"kind": "explicit", "factors": [SQUARE]}),
+        "/run/init/factors",
+        "3 factors",
+    ),
+    "target of another order": (
+        {"run": {**completion(observed(0, 1, 0), shape=(1, 2, 1), target=SQUARE)["run"]}},
+        "/run/problem/target",
+        "1 x 2 x 1",
+    ),
+    "text in a target": (completion(observed(0, 1), target=[[1.0, "2", 3.0]] * 2), "/run/problem/target/0/1", "number"),
+    "fused engine for a tensor": (tensor(engine="fused"), "/run/engine", "cp_tensor"),
+    "fused engine for adam": (
+        changed("optimizer", {"kind": "adam", "learning_rate": 0.1}) | {"sweep": [{"engine": ["fused"]}]},
+        "/sweep/0/engine/0",
+        "adam",
+    ),
+    "rank of too large a product": (
+        tensor({"shape": [30, 30, 30]}, record={"metrics": ["rank"]}),
+        "/run/record/metrics",
+        "8,192",
+    ),
+    "determinant metric of a tensor": (tensor(record={"metrics": ["determinant"]}), "/run/record/metrics", "square"),
     "two schedules": (changed("record", {"every": 2, "points_per_decade": 3}), "/run/record/every", "not both"),
     "tracked entry outside": (changed("record", {"entries": [[2, 0]]}), "/run/record/entries/0", "outside the shape"),
     "too many points": (

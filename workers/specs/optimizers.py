@@ -51,7 +51,8 @@ class GroupRmsprop(SpecModel, frozen=True):
     """One adaptive step size for all factors together (Razin and Cohen 2020).
 
     v <- beta v + (1 - beta) * sum of all squared gradient entries,
-    F <- F - learning_rate / (sqrt(v / (1 - beta^t)) + epsilon) * gradient, v = 0 at the start, t from 1.
+    F <- F - learning_rate / (sqrt(v / (1 - beta^t)) + epsilon) * gradient, v = 0 at the start, t from 1. What each
+    factor adds to v is rounded to single precision first, as it is in the authors' trajectories.
     """
 
     slots: ClassVar[int] = 1

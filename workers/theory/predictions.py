@@ -6,6 +6,7 @@ descent is that of the half sum with the learning rate, and the time, multiplied
 """
 
 from dataclasses import dataclass
+from math import isfinite
 
 from workers.specs import RunSpec
 from workers.specs.optimizers import GradientDescent
@@ -49,7 +50,7 @@ def loss_scale(spec: RunSpec) -> float:
 def tightness_law(spec: RunSpec, setting: Setting, time: float) -> TightnessLaw | None:
     """|W00| = (2 (L + 1) t)^(L / (2 (L + 1))) at time t, None where the law does not apply."""
     depth = spec.model.depth
-    if not _has_laws(spec, setting):
+    if not _has_laws(spec, setting) or not isfinite(time):
         return None
     size = (2 * (depth + 1) * time * loss_scale(spec)) ** (depth / (2 * (depth + 1)))
     return TightnessLaw(time, 0.0, size)
@@ -67,7 +68,7 @@ def stability_limit(spec: RunSpec, setting: Setting) -> StabilityLimit | None:
     if steepest <= 1:
         return None
     size = steepest ** (depth / (2 * depth - 2))
-    return StabilityLimit(size, loss_scale(spec) / (2 * size**2))
+    return StabilityLimit(size, loss_scale(spec) / 2 * steepest ** (-depth / (depth - 1)))
 
 
 def _has_laws(spec: RunSpec, setting: Setting) -> bool:

@@ -13,9 +13,15 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from workers.theory.bounds import unobserved_entry_at_least
+from workers.theory.settings import Setting
+
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 MOST_LEGEND_ENTRIES = 8
 MARKED_POINTS = 12
+MOST_BOUNDS = 5
+"""Settings in one panel of which theory's bound is drawn; more would hide the runs."""
+SIGN_CHANGE_COLOUR = "tab:red"
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,9 @@ class Curve:
         depth: which panel it belongs to.
         label: runs with the same label share a marker.
         step, loss, entry: (points,).
+        setting: the setting that theory sees in it, None where it sees none.
+        loss_scale: its loss over half the sum of squared residuals.
+        changed_at: the step at which its determinant changed sign, None where it did not.
     """
 
     depth: int
@@ -33,6 +42,9 @@ class Curve:
     step: npt.NDArray[Any]
     loss: npt.NDArray[Any]
     entry: npt.NDArray[Any]
+    setting: Setting | None = None
+    loss_scale: float = 1.0
+    changed_at: int | None = None
 
 
 def draw_unobserved_entry(curves: Sequence[Curve]) -> bytes:
@@ -43,9 +55,10 @@ def draw_unobserved_entry(curves: Sequence[Curve]) -> bytes:
     figure = Figure(figsize=(1.2 + 4.2 * len(depths), 4.2), layout="constrained", dpi=150)
     panels = figure.subplots(1, len(depths), squeeze=False)[0]
     for panel, depth in zip(panels, depths, strict=True):
-        for curve in curves:
-            if curve.depth == depth:
-                _draw_curve(panel, curve, _MARKERS[labels.index(curve.label) % len(_MARKERS)], norm)
+        drawn = [curve for curve in curves if curve.depth == depth]
+        for curve in drawn:
+            _draw_curve(panel, curve, _MARKERS[labels.index(curve.label) % len(_MARKERS)], norm)
+        _draw_bounds(panel, drawn)
         _finish_panel(panel, depth)
     panels[0].set_ylabel("|unobserved entry|")
     if len(labels) <= MOST_LEGEND_ENTRIES:
@@ -71,6 +84,33 @@ def _draw_curve(panel: Axes, curve: Curve, marker: str, norm: LogNorm) -> None:
         edgecolors="0.2",
         zorder=3,
     )
+    _draw_sign_change(panel, curve)
+
+
+def _draw_sign_change(panel: Axes, curve: Curve) -> None:
+    if curve.changed_at is None:
+        return
+    here = curve.step == curve.changed_at
+    panel.scatter(curve.loss[here], np.abs(curve.entry[here]), s=30, marker="x", color=SIGN_CHANGE_COLOUR, zorder=5)
+
+
+def _draw_bounds(panel: Axes, curves: Sequence[Curve]) -> None:
+    """Theory's bound for each setting of a panel, over the losses of its runs; none where a run has no theory."""
+    settings = {(curve.setting, curve.loss_scale) for curve in curves}
+    if len(settings) <= MOST_BOUNDS and all(setting is not None for setting, _ in settings):
+        for setting, scale in settings:
+            losses = [curve.loss for curve in curves if (curve.setting, curve.loss_scale) == (setting, scale)]
+            _draw_bound(panel, setting, scale, np.concatenate(losses))
+
+
+def _draw_bound(panel: Axes, setting: Setting | None, scale: float, losses: npt.NDArray[Any]) -> None:
+    losses = losses[np.isfinite(losses) & (losses > 0)]
+    if setting is None or not len(losses):
+        return
+    loss = np.geomspace(losses.min(), losses.max(), 400)
+    bound = unobserved_entry_at_least(setting, loss / scale)
+    said = bound > 0
+    panel.plot(loss[said], bound[said], color="0.15", linewidth=1.0, linestyle="--", zorder=4)
 
 
 def _finish_panel(panel: Axes, depth: int) -> None:

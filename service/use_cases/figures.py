@@ -16,6 +16,8 @@ from service.store.trajectories import read_points
 from service.use_cases.experiments import get_experiment
 from workers.columns import metrics_of
 from workers.specs import RunSpec
+from workers.theory.predictions import loss_scale
+from workers.theory.settings import recognise
 
 
 def unobserved_entry_figure(database: Database, experiment_id: str, limits: Limits) -> bytes:
@@ -49,10 +51,15 @@ def _curves(database: Database, experiment_id: str, total: int) -> list[dict[str
 
 
 def _curve(row: Mapping[str, Any], columns: Mapping[str, list[Any]]) -> dict[str, Any]:
+    spec = RunSpec.model_validate(row["spec"])
+    recognised = recognise(spec.problem)
     return {
         "depth": row["depth"],
         "label": start_label(row["spec"]["init"]),
         "step": np.array(columns["step"]),
         "loss": np.array(columns["loss"], dtype=float),
         "entry": np.array(columns["unobserved_entry"], dtype=float),
+        "setting": None if isinstance(recognised, str) else recognised.setting,
+        "loss_scale": loss_scale(spec),
+        "changed_at": row["summary_determinant_sign_changed_at"],
     }

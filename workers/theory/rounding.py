@@ -15,10 +15,10 @@ from workers.specs import RunSpec
 
 Array = npt.NDArray[np.float64]
 
-ROUNDINGS_PER_DETERMINANT = 4
-"""LU in n dimensions moves a matrix by a small multiple of n units of rounding (Higham 2002, section 9.3), its
-determinant by n times as much relative to the n-th power of its norm: |error of det F| <= 4 n^2 eps ||F||^n. The growth
-factor, 2^(n-1) at worst, is taken as the one seen in practice."""
+ROUNDINGS = 4
+"""LU, a product and a singular value decomposition each move a matrix of n rows by a small multiple of n units of
+rounding (Higham 2002, sections 3.5 and 9.3), so |error of det F| <= 4 n^2 eps ||F||^n. The growth factor of LU, 2^(n-1)
+at worst, is taken as the one seen in practice."""
 
 UNIT = float(np.finfo(np.float64).eps)
 """Metrics are computed in float64 whatever the precision of the run."""
@@ -27,28 +27,48 @@ UNIT = float(np.finfo(np.float64).eps)
 def sign_is_certain(spec: RunSpec, columns: Mapping[str, Array]) -> npt.NDArray[np.bool_]:
     """Whether the recorded sign of the determinant is beyond rounding, at each point (points,).
 
+    One of two things makes it certain: the determinant is large enough, or the least singular value is.
+
+    Args:
+        spec: a run with a square product whose infimal rank is one less than its dimension.
+        columns: `log_abs_determinant`, `spectral_norm`, `distance_to_infimal_rank` (the least singular value) and, for
+            depth > 1, `balancedness_gap`.
+    """
+    largest = largest_factor_norm(spec, columns)
+    with np.errstate(all="ignore"):
+        large = columns["log_abs_determinant"] > _log_least_determinant(spec, columns, largest)
+        regular = columns["distance_to_infimal_rank"] > _least_singular_value(spec, largest)
+    return large | (regular & np.isfinite(columns["log_abs_determinant"]))
+
+
+def _log_least_determinant(spec: RunSpec, columns: Mapping[str, Array], largest: Array) -> Array:
+    """ln of the |det W| beyond which the sign is certain, (points,).
+
     With t the error of one factor's determinant, the sign is certain when every |det F_j| exceeds t. The squared
     determinants of two factors differ by at most D = n (L - 1) g M^(2n-2), and by M^(2n) at any rate, so the least of
     them, m, obeys det W^2 <= m (m + D)^(L-1): m > t^2 is certain when det W^2 > t^2 (t^2 + D)^(L-1). Where hidden
     layers are wider than n the determinant is that of the product, with an error relative to M^(Ln).
-
-    Args:
-        spec: a run with a square product.
-        columns: `log_abs_determinant`, `spectral_norm` and, for depth > 1, `balancedness_gap`.
     """
     dimension, depth = spec.problem.shape[0], spec.model.depth
-    largest = largest_factor_norm(spec, columns)
-    with np.errstate(all="ignore"):
-        log_largest = np.log(largest)
-        log_error = np.log(ROUNDINGS_PER_DETERMINANT * dimension**2 * UNIT) + dimension * log_largest
-        if all(shape == (dimension, dimension) for shape in spec.factor_shapes):
-            gap = _gap(columns, largest) + dimension * UNIT * largest**2
-            spread = np.log(dimension * max(depth - 1, 0) * gap) + (2 * dimension - 2) * log_largest
-            spread = np.minimum(spread, 2 * dimension * log_largest)
-            threshold = log_error + (depth - 1) / 2 * np.logaddexp(2 * log_error, spread)
-        else:
-            threshold = np.log(depth) + log_error + (depth - 1) * dimension * log_largest
-        return columns["log_abs_determinant"] > threshold
+    log_largest = np.log(largest)
+    log_error = np.log(ROUNDINGS * dimension**2 * UNIT) + dimension * log_largest
+    if not all(shape == (dimension, dimension) for shape in spec.factor_shapes):
+        width = max(max(shape) for shape in spec.factor_shapes)
+        return np.log(depth * width) + log_error + (depth - 1) * dimension * log_largest
+    gap = _gap(columns, largest) + dimension * UNIT * largest**2
+    spread = np.log(dimension * (depth - 1) * gap) + (2 * dimension - 2) * log_largest
+    spread = np.minimum(spread, 2 * dimension * log_largest)
+    return log_error + (depth - 1) / 2 * np.logaddexp(2 * log_error, spread)
+
+
+def _least_singular_value(spec: RunSpec, largest: Array) -> Array:
+    """The least singular value of W beyond which the sign is certain, (points,).
+
+    That of a factor is at least that of W over M^(L-1), and a matrix moved by less than its least singular value keeps
+    the sign of its determinant.
+    """
+    width = max(max(shape) for shape in spec.factor_shapes)
+    return ROUNDINGS * spec.model.depth * width * UNIT * largest**spec.model.depth
 
 
 def distance_error(spec: RunSpec, columns: Mapping[str, Array]) -> Array:

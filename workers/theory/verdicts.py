@@ -50,7 +50,7 @@ class Verdict:
 def columns_needed(spec: RunSpec) -> tuple[str, ...]:
     """Columns of a trajectory that a verdict of the run reads."""
     names = ["step", "time", "loss", "unobserved_entry"]
-    names += ["spectral_norm", "determinant_sign", "log_abs_determinant"]
+    names += ["spectral_norm", "distance_to_infimal_rank", "determinant_sign", "log_abs_determinant"]
     if spec.model.depth > 1:
         names.append("balancedness_gap")
     return (*names, "entries") if _certified_entries(spec) else tuple(names)

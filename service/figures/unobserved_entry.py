@@ -21,7 +21,7 @@ MOST_LEGEND_ENTRIES = 8
 MARKED_POINTS = 12
 MOST_BOUNDS = 5
 """Settings in one panel of which theory's bound is drawn; more would hide the runs."""
-SIGN_CHANGE_COLOUR = "tab:red"
+SIGN_COLOUR, CHANGED, UNDECIDED = "tab:red", "x", "+"
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Curve:
         setting: the setting that theory sees in it, None where it sees none.
         loss_scale: its loss over half the sum of squared residuals.
         changed_at: the step at which its determinant changed sign, None where it did not.
+        undecided_from: the step from which on that sign is below rounding, None where it never was.
     """
 
     depth: int
@@ -45,6 +46,7 @@ class Curve:
     setting: Setting | None = None
     loss_scale: float = 1.0
     changed_at: int | None = None
+    undecided_from: int | None = None
 
 
 def draw_unobserved_entry(curves: Sequence[Curve]) -> bytes:
@@ -61,6 +63,7 @@ def draw_unobserved_entry(curves: Sequence[Curve]) -> bytes:
         _draw_bounds(panel, drawn)
         _finish_panel(panel, depth)
     panels[0].set_ylabel("|unobserved entry|")
+    _explain_theory(panels[0], curves)
     if len(labels) <= MOST_LEGEND_ENTRIES:
         _add_legend(panels[-1], labels)
     figure.colorbar(ScalarMappable(norm, "viridis"), ax=list(panels), label="steps")
@@ -84,14 +87,14 @@ def _draw_curve(panel: Axes, curve: Curve, marker: str, norm: LogNorm) -> None:
         edgecolors="0.2",
         zorder=3,
     )
-    _draw_sign_change(panel, curve)
+    _draw_signs(panel, curve)
 
 
-def _draw_sign_change(panel: Axes, curve: Curve) -> None:
-    if curve.changed_at is None:
-        return
-    here = curve.step == curve.changed_at
-    panel.scatter(curve.loss[here], np.abs(curve.entry[here]), s=30, marker="x", color=SIGN_CHANGE_COLOUR, zorder=5)
+def _draw_signs(panel: Axes, curve: Curve) -> None:
+    """A cross where the determinant changed sign, a plus where its sign went below rounding."""
+    for step, marker in ((curve.changed_at, CHANGED), (curve.undecided_from, UNDECIDED)):
+        here = curve.step == step
+        panel.scatter(curve.loss[here], np.abs(curve.entry[here]), s=30, marker=marker, color=SIGN_COLOUR, zorder=5)
 
 
 def _draw_bounds(panel: Axes, curves: Sequence[Curve]) -> None:
@@ -119,6 +122,23 @@ def _finish_panel(panel: Axes, depth: int) -> None:
     panel.set_xscale("log")
     panel.invert_xaxis()
     panel.grid(alpha=0.25)
+
+
+def _explain_theory(panel: Axes, curves: Sequence[Curve]) -> None:
+    """A legend of the marks that the figure has, below its first panel."""
+    marks = {
+        "determinant changes sign": (CHANGED, any(curve.changed_at is not None for curve in curves)),
+        "its sign is below rounding": (UNDECIDED, any(curve.undecided_from is not None for curve in curves)),
+    }
+    handles = [
+        panel.scatter([], [], s=30, marker=marker, color=SIGN_COLOUR, label=label)
+        for label, (marker, present) in marks.items()
+        if present
+    ]
+    if any(curve.setting is not None for curve in curves):
+        handles += panel.plot([], [], color="0.15", linewidth=1.0, linestyle="--", label="theory's bound")
+    if handles:
+        panel.figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small", frameon=False)
 
 
 def _add_legend(panel: Axes, labels: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import sqlalchemy as sa
 
 from service.numbers import spell, spell_all
 from service.schemas import StabilityPrediction, Theory, TheorySetting, TightnessPrediction
@@ -30,17 +31,29 @@ def get_theory(database: Database, run_id: str) -> Theory:
             return Theory(run_id=run_id, applies=False, reason=recognised)
         names = dict.fromkeys((*_SHOWN, *columns_needed(spec)))
         columns = read_points(connection, row["id"], list(names), None, None)
-    changed_at = row["summary_determinant_sign_changed_at"]
-    verdict = judge(spec, {name: _as_array(column) for name, column in columns.items()}, changed_at)
+    verdict = _judge(row, spec, columns)
     found: dict[str, Any] = {
         "run_id": run_id,
         "setting": _setting(recognised),
-        "determinant_sign_changed_at": changed_at,
+        "determinant_sign_changed_at": row["summary_determinant_sign_changed_at"],
     }
     if isinstance(verdict, str):
         return Theory(applies=False, reason=verdict, **found)
     points = len(columns["step"])
     return Theory(applies=True, columns=_shown(columns, verdict), points=points, **found, **_said(verdict))
+
+
+def find_verdict(connection: sa.Connection, row: Mapping[str, Any], spec: RunSpec) -> Verdict | str:
+    """The verdict on a run, given its row, or why there is none."""
+    if isinstance(recognised := recognise(spec.problem), str):
+        return recognised
+    columns = read_points(connection, row["id"], columns_needed(spec), None, None)
+    return _judge(row, spec, columns)
+
+
+def _judge(row: Mapping[str, Any], spec: RunSpec, columns: Mapping[str, list[Any]]) -> Verdict | str:
+    arrays = {name: _as_array(column) for name, column in columns.items()}
+    return judge(spec, arrays, row["summary_determinant_sign_changed_at"])
 
 
 def _setting(recognised: Recognised) -> TheorySetting:

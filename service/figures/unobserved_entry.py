@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from workers.theory.bounds import unobserved_entry_at_least
 from workers.theory.settings import Setting
@@ -21,6 +22,7 @@ MOST_LEGEND_ENTRIES = 8
 MARKED_POINTS = 12
 MOST_BOUNDS = 5
 """Settings in one panel of which theory's bound is drawn; more would hide the runs."""
+BOUND_LINE: dict[str, Any] = {"color": "0.15", "linewidth": 1.0, "linestyle": "--"}
 SIGN_COLOUR, CHANGED, UNDECIDED = "tab:red", "x", "+"
 
 
@@ -63,7 +65,7 @@ def draw_unobserved_entry(curves: Sequence[Curve]) -> bytes:
         _draw_bounds(panel, drawn)
         _finish_panel(panel, depth)
     panels[0].set_ylabel("|unobserved entry|")
-    _explain_theory(panels[0], curves)
+    _explain_theory(figure, curves)
     if len(labels) <= MOST_LEGEND_ENTRIES:
         _add_legend(panels[-1], labels)
     figure.colorbar(ScalarMappable(norm, "viridis"), ax=list(panels), label="steps")
@@ -113,7 +115,7 @@ def _draw_bound(panel: Axes, setting: Setting | None, scale: float, losses: npt.
     loss = np.geomspace(losses.min(), losses.max(), 400)
     bound = unobserved_entry_at_least(setting, loss / scale)
     said = bound > 0
-    panel.plot(loss[said], bound[said], color="0.15", linewidth=1.0, linestyle="--", zorder=4)
+    panel.plot(loss[said], bound[said], **BOUND_LINE, zorder=4)
 
 
 def _finish_panel(panel: Axes, depth: int) -> None:
@@ -124,21 +126,21 @@ def _finish_panel(panel: Axes, depth: int) -> None:
     panel.grid(alpha=0.25)
 
 
-def _explain_theory(panel: Axes, curves: Sequence[Curve]) -> None:
-    """A legend of the marks that the figure has, below its first panel."""
-    marks = {
-        "determinant changes sign": (CHANGED, any(curve.changed_at is not None for curve in curves)),
-        "its sign is below rounding": (UNDECIDED, any(curve.undecided_from is not None for curve in curves)),
-    }
-    handles = [
-        panel.scatter([], [], s=30, marker=marker, color=SIGN_COLOUR, label=label)
-        for label, (marker, present) in marks.items()
-        if present
-    ]
+def _explain_theory(figure: Figure, curves: Sequence[Curve]) -> None:
+    """A legend of what theory put into the figure, below its panels."""
+    handles: list[Line2D] = []
     if any(curve.setting is not None for curve in curves):
-        handles += panel.plot([], [], color="0.15", linewidth=1.0, linestyle="--", label="theory's bound")
+        handles.append(Line2D([], [], **BOUND_LINE, label="theory's bound"))
+    if any(curve.changed_at is not None for curve in curves):
+        handles.append(_mark(CHANGED, "determinant changes sign"))
+    if any(curve.undecided_from is not None for curve in curves):
+        handles.append(_mark(UNDECIDED, "determinant's sign below rounding"))
     if handles:
-        panel.figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small", frameon=False)
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small", frameon=False)
+
+
+def _mark(marker: str, label: str) -> Line2D:
+    return Line2D([], [], linestyle="", marker=marker, color=SIGN_COLOUR, label=label)
 
 
 def _add_legend(panel: Axes, labels: Sequence[str]) -> None:

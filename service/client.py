@@ -88,6 +88,10 @@ class Rankward:
         """Recorded points of a run as columns."""
         return self._json("GET", f"/v1/runs/{run_id}/trajectory", params=parameters)
 
+    def theory(self, run_id: str) -> Json:
+        """What theory says of a run, point by point, and whether it did."""
+        return self._json("GET", f"/v1/runs/{run_id}/theory")
+
     def presets(self) -> list[Json]:
         """The presets that the server has."""
         return self._json("GET", "/v1/presets")["items"]

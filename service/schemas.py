@@ -99,6 +99,63 @@ class Trajectory(BaseModel):
     thinned: bool
 
 
+class TheorySetting(BaseModel):
+    """The setting that theory sees in a run's observations; sizes, whatever the order and signs of rows and columns."""
+
+    kind: Literal["basic_2x2", "perturbed_2x2", "all_but_corner"]
+    dimension: int
+    z: float
+    z_prime: float
+    epsilon: float
+    unobserved: tuple[int, int]
+    needed_determinant_sign: Literal[-1, 1]
+
+
+class TightnessPrediction(BaseModel):
+    """|unobserved entry| at the run's time if it grew along the bound from `escape_time` on (taken as 0)."""
+
+    time: float
+    escape_time: float
+    unobserved_entry: float
+
+
+class StabilityPrediction(BaseModel):
+    """Where sharpness is predicted to meet 2 / learning rate."""
+
+    unobserved_entry: float
+    loss: float
+
+
+class Theory(BaseModel):
+    """What theory says of a run, and whether it did; a field that does not apply is null."""
+
+    run_id: str
+    applies: bool
+    reason: Annotated[str | None, Field(description="Why theory says nothing of this run.")] = None
+    setting: TheorySetting | None = None
+    columns: Annotated[
+        dict[str, list[Any]],
+        Field(description="Per recorded point: what was recorded, and `bound`, `..._at_most` for its loss."),
+    ] = {}
+    points: int = 0
+    sign_held_until: Annotated[
+        int | None, Field(description="Last step up to which the determinant had the needed sign at every point.")
+    ] = None
+    determinant_sign_changed_at: int | None = None
+    undecided_from: Annotated[
+        int | None, Field(description="First step at which the determinant's sign is below rounding error.")
+    ] = None
+    bound_holds: Annotated[
+        bool | None, Field(description="Whether |unobserved entry| is at least its bound until the sign is lost.")
+    ] = None
+    worst_margin: Annotated[
+        float | None, Field(description="Least |unobserved entry| / bound until then, where the bound is positive.")
+    ] = None
+    predicted_limit: float | Literal["Infinity", "-Infinity"] | None = None
+    tightness_law: TightnessPrediction | None = None
+    stability_limit: StabilityPrediction | None = None
+
+
 class PresetSummary(BaseModel):
     """A preset in the list."""
 

@@ -12,10 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from workers.theory.bounds import unobserved_entry_at_least
+from workers.theory.settings import Setting
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 MOST_LEGEND_ENTRIES = 8
 MARKED_POINTS = 12
+MOST_BOUNDS = 5
+"""Settings in one panel of which theory's bound is drawn; more would hide the runs."""
+BOUND_LINE: dict[str, Any] = {"color": "0.15", "linewidth": 1.0, "linestyle": "--"}
+SIGN_COLOUR, CHANGED, UNDECIDED = "tab:red", "x", "+"
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,10 @@ class Curve:
         depth: which panel it belongs to.
         label: runs with the same label share a marker.
         step, loss, entry: (points,).
+        setting: the setting that theory sees in it, None where it sees none.
+        loss_scale: its loss over half the sum of squared residuals.
+        changed_at: the step at which its determinant changed sign, None where it did not.
+        undecided_from: the step from which on that sign is below rounding, None where it never was.
     """
 
     depth: int
@@ -33,6 +45,10 @@ class Curve:
     step: npt.NDArray[Any]
     loss: npt.NDArray[Any]
     entry: npt.NDArray[Any]
+    setting: Setting | None = None
+    loss_scale: float = 1.0
+    changed_at: int | None = None
+    undecided_from: int | None = None
 
 
 def draw_unobserved_entry(curves: Sequence[Curve]) -> bytes:
@@ -43,11 +59,13 @@ def draw_unobserved_entry(curves: Sequence[Curve]) -> bytes:
     figure = Figure(figsize=(1.2 + 4.2 * len(depths), 4.2), layout="constrained", dpi=150)
     panels = figure.subplots(1, len(depths), squeeze=False)[0]
     for panel, depth in zip(panels, depths, strict=True):
-        for curve in curves:
-            if curve.depth == depth:
-                _draw_curve(panel, curve, _MARKERS[labels.index(curve.label) % len(_MARKERS)], norm)
+        drawn = [curve for curve in curves if curve.depth == depth]
+        for curve in drawn:
+            _draw_curve(panel, curve, _MARKERS[labels.index(curve.label) % len(_MARKERS)], norm)
+        _draw_bounds(panel, drawn)
         _finish_panel(panel, depth)
     panels[0].set_ylabel("|unobserved entry|")
+    _explain_theory(figure, curves)
     if len(labels) <= MOST_LEGEND_ENTRIES:
         _add_legend(panels[-1], labels)
     figure.colorbar(ScalarMappable(norm, "viridis"), ax=list(panels), label="steps")
@@ -71,6 +89,33 @@ def _draw_curve(panel: Axes, curve: Curve, marker: str, norm: LogNorm) -> None:
         edgecolors="0.2",
         zorder=3,
     )
+    _draw_signs(panel, curve)
+
+
+def _draw_signs(panel: Axes, curve: Curve) -> None:
+    """A cross where the determinant changed sign, a plus where its sign went below rounding."""
+    for step, marker in ((curve.changed_at, CHANGED), (curve.undecided_from, UNDECIDED)):
+        here = curve.step == step
+        panel.scatter(curve.loss[here], np.abs(curve.entry[here]), s=30, marker=marker, color=SIGN_COLOUR, zorder=5)
+
+
+def _draw_bounds(panel: Axes, curves: Sequence[Curve]) -> None:
+    """Theory's bound for each setting of a panel, over the losses of its runs; none where a run has no theory."""
+    settings = {(curve.setting, curve.loss_scale) for curve in curves}
+    if len(settings) <= MOST_BOUNDS and all(setting is not None for setting, _ in settings):
+        for setting, scale in settings:
+            losses = [curve.loss for curve in curves if (curve.setting, curve.loss_scale) == (setting, scale)]
+            _draw_bound(panel, setting, scale, np.concatenate(losses))
+
+
+def _draw_bound(panel: Axes, setting: Setting | None, scale: float, losses: npt.NDArray[Any]) -> None:
+    losses = losses[np.isfinite(losses) & (losses > 0)]
+    if setting is None or not len(losses):
+        return
+    loss = np.geomspace(losses.min(), losses.max(), 400)
+    bound = unobserved_entry_at_least(setting, loss / scale)
+    said = bound > 0
+    panel.plot(loss[said], bound[said], **BOUND_LINE, zorder=4)
 
 
 def _finish_panel(panel: Axes, depth: int) -> None:
@@ -79,6 +124,23 @@ def _finish_panel(panel: Axes, depth: int) -> None:
     panel.set_xscale("log")
     panel.invert_xaxis()
     panel.grid(alpha=0.25)
+
+
+def _explain_theory(figure: Figure, curves: Sequence[Curve]) -> None:
+    """A legend of what theory put into the figure, below its panels."""
+    handles: list[Line2D] = []
+    if any(curve.setting is not None for curve in curves):
+        handles.append(Line2D([], [], **BOUND_LINE, label="theory's bound"))
+    if any(curve.changed_at is not None for curve in curves):
+        handles.append(_mark(CHANGED, "determinant changes sign"))
+    if any(curve.undecided_from is not None for curve in curves):
+        handles.append(_mark(UNDECIDED, "determinant's sign below rounding"))
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small", frameon=False)
+
+
+def _mark(marker: str, label: str) -> Line2D:
+    return Line2D([], [], linestyle="", marker=marker, color=SIGN_COLOUR, label=label)
 
 
 def _add_legend(panel: Axes, labels: Sequence[str]) -> None:

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.problems import RESPONSES
 from service.routes.dependencies import DatabaseDependency
-from service.schemas import Page, Run, RunStatus, Trajectory
+from service.schemas import Page, Run, RunStatus, Theory, Trajectory
 from service.store.runs import RunSelection
-from service.use_cases import runs
+from service.use_cases import runs, theory
 from service.use_cases.paging import from_cursor
 from workers.specs.base import LARGEST_INTEGER
 
@@ -62,6 +62,12 @@ def trajectory(database: DatabaseDependency, run_id: str, query: Annotated[Traje
     metrics = None if query.metrics is None else [name for name in query.metrics.split(",") if name]
     found = runs.get_trajectory(database, run_id, metrics, query.from_step, query.to_step)
     return Response(found.model_dump_json(), media_type="application/json")
+
+
+@router.get("/{run_id}/theory", response_model=Theory)
+def theory_of(database: DatabaseDependency, run_id: str) -> Response:
+    """Get what theory says of a run, point by point, and whether it did."""
+    return Response(theory.get_theory(database, run_id).model_dump_json(), media_type="application/json")
 
 
 @router.get("/{run_id}/factors", response_class=Response, responses={200: {"content": {"application/zip": {}}}})

@@ -40,7 +40,7 @@ _SUMMARY_FIELDS = ("steps", "time", "determinant_sign_changed_at", "first_step_b
 def get_run(database: Database, run_id: str) -> Run:
     """One run; raises NotFound."""
     with database.reading() as connection:
-        return _show(_find(connection, run_id))
+        return _show(find_row(connection, run_id))
 
 
 def list_runs(database: Database, selection: RunSelection, limit: int) -> Page[Run]:
@@ -67,7 +67,7 @@ def get_trajectory(
         InvalidPayload: a metric that does not exist, or does not apply to this run.
     """
     with database.reading() as connection:
-        row = _find(connection, run_id)
+        row = find_row(connection, run_id)
         names = ["step", "time", *_chosen_metrics(row, metrics)]
         columns = read_points(connection, row["id"], names, from_step, to_step)
     spelled = {name: [_spell_value(value) for value in column] for name, column in columns.items()}
@@ -82,7 +82,7 @@ def get_factors(database: Database, run_id: str) -> bytes:
         NotAvailable: the run has not stored its first slice.
     """
     with database.reading() as connection:
-        row = _find(connection, run_id)
+        row = find_row(connection, run_id)
         spec = _spec(row)
         state = store.read_state(connection, row["id"], spec.precision)
     if state is None:
@@ -97,7 +97,8 @@ def get_factors(database: Database, run_id: str) -> bytes:
     return file.getvalue()
 
 
-def _find(connection: sa.Connection, run_id: str) -> Mapping[str, Any]:
+def find_row(connection: sa.Connection, run_id: str) -> Mapping[str, Any]:
+    """A run's row with its summary; raises NotFound."""
     row = store.find_run(connection, run_id)
     if row is None:
         raise NotFound(f"There is no run {run_id!r}; GET /v1/runs lists those there are.")

@@ -8,7 +8,7 @@ from tests.specs import run_whole, spec
 
 RATES = (0.01, 0.03)
 STEPS = 60
-"""Few enough that runs are on their way: normalised steps do not get shorter, so that runs which have arrived jump about
+"""Few enough that runs are on their way: normalised steps do not get shorter, so that runs that have arrived jump about
 their goal and amplify rounding."""
 MATRIX = {
     "problem": {"kind": "low_rank_completion", "shape": [3, 4], "rank": 1, "observed": 7},

@@ -62,6 +62,7 @@ def test_it_imports_no_torch_no_warp_and_no_dask(tmp_path: Path, port: int):
         for path in (
             posted.headers["location"],
             f"/v1/runs/{run}/trajectory",
+            f"/v1/runs/{run}/theory",
             f"/v1/runs/{run}/factors",
             "/openapi.json",
         ):

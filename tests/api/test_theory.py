@@ -5,6 +5,7 @@ import pytest
 
 from tests.specs import BASIC
 
+ALL = [[0, 0], [0, 1], [1, 0], [1, 1]]
 BALANCED = BASIC["init"] | {"balanced": True}
 
 
@@ -89,6 +90,27 @@ def test_an_exact_fit_spells_what_is_not_finite(api, finish):
     assert found["undecided_from"] == 0
     assert found["bound_holds"] is None
     assert found["columns"]["effective_rank"][0] == "NaN"
+
+
+def test_a_run_that_leaves_the_finite_numbers_has_an_answer_and_a_figure(api, finish):
+    rate = {"kind": "gradient_descent", "learning_rate": 1e9}
+    run, found = theory(api, finish, init=BALANCED | {"std": 3.0}, optimizer=rate, record={"every": 1, "entries": ALL})
+    assert run["outcome"] == "diverged"
+    assert found["points"] > 0
+    figure = api.get(f"/v1/experiments/{run['experiment_id']}/figures/unobserved_entry.png")
+    assert figure.status_code == 200
+
+
+@pytest.mark.parametrize(("std", "is_lost"), [(1e-2, False), (1e-6, True)])
+def test_the_figure_marks_signs_that_change_or_are_lost(api, finish, std, is_lost):
+    """Depth 2: from the larger start the sign changes while it is certain, from the smaller one it is lost first."""
+    shallow = {"model": {"kind": "deep_matrix", "depth": 2}, "init": BALANCED | {"std": std}}
+    run, found = theory(api, finish, **shallow, stop={"max_steps": 20000, "loss_below": 1e-4})
+    assert found["determinant_sign_changed_at"] is not None
+    assert (found["undecided_from"] is not None) is is_lost
+    figure = api.get(f"/v1/experiments/{run['experiment_id']}/figures/unobserved_entry.png")
+    assert figure.status_code == 200
+    assert figure.content.startswith(b"\x89PNG")
 
 
 def test_an_unknown_run_is_not_found(api):

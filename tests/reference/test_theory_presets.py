@@ -71,6 +71,12 @@ def test_balanced_runs_of_depth_3_run_along_the_bound(judged):
             assert run["summary"]["unobserved_entry"] == pytest.approx(law, rel=0.01)
 
 
+def test_higher_dimensions_grow_by_the_law_of_2x2(judged):
+    for run, theory in judged("higher_dimension"):
+        law = theory["tightness_law"]["unobserved_entry"]
+        assert abs(run["summary"]["unobserved_entry"]) == pytest.approx(law, rel=0.04)
+
+
 @pytest.mark.parametrize(("epsilon", "expected"), PERTURBED_AT_1E_4.items())
 def test_perturbed_observations_make_the_limit_finite(judged, epsilon, expected):
     found = [

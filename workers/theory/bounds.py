@@ -94,16 +94,16 @@ def certificate(products: Array, unobserved: tuple[int, int], needed_sign: int) 
     row, column = unobserved
     without = products.copy()
     without[:, row, column] = 0
-    rest = np.linalg.det(without)
     core = np.delete(np.delete(products, row, axis=1), column, axis=2)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
+        rest = np.linalg.det(without)
         forced = np.abs(rest) / np.abs(np.linalg.det(core))
     return np.where(needed_sign * rest < 0, forced, 0.0)
 
 
 def distance_of(loss: Array) -> Array:
     """d = sqrt(2 loss), the Frobenius distance of the observed entries from their values."""
-    return np.sqrt(2.0 * loss)
+    return np.sqrt(2.0) * np.sqrt(loss)
 
 
 def _zero_or_nan(distance: Array) -> Array:

@@ -1,1 +1,1 @@
-"""Benchmarks: what a step costs, against a plain torch loop and a hand-written C++ loop."""
+"""Benchmarks: ratios against a plain torch loop, and against the floor that the arithmetic sets."""

@@ -162,6 +162,7 @@ class PresetSummary(BaseModel):
     name: str
     title: str
     about: str
+    figure: Annotated[str, Field(description="The figure that shows it, by its name in paths.")]
 
 
 class Page(BaseModel, Generic[Item]):

@@ -31,7 +31,7 @@ def submit(
 ) -> None:
     """Post an experiment from a file."""
     with Rankward(url) as client:
-        _submit(client, _read_spec(spec), wait, as_json, None)
+        _submit(client, _read_spec(spec), wait, as_json)
 
 
 def run(
@@ -43,7 +43,9 @@ def run(
 ) -> None:
     """Run a preset and show what came out."""
     with Rankward(url) as client:
-        _submit(client, client.preset(preset), wait, as_json, figure)
+        spec = client.preset(preset)
+        kinds = {one["name"]: one["figure"] for one in client.presets()}
+        _submit(client, spec, wait, as_json, figure, kinds[preset])
 
 
 def runs(
@@ -90,7 +92,9 @@ def cancel(experiment: Annotated[str, typer.Argument(help="Id of an experiment."
     _console.print(f"{counts['cancelled']} of {counts['total']} runs are cancelled.")
 
 
-def _submit(client: Rankward, spec: dict[str, Any], wait: bool, as_json: bool, figure: Path | None) -> None:
+def _submit(
+    client: Rankward, spec: dict[str, Any], wait: bool, as_json: bool, figure: Path | None = None, kind: str = ""
+) -> None:
     experiment = client.submit(spec)
     if wait:
         experiment = watch(client, experiment, quiet=as_json)
@@ -103,7 +107,7 @@ def _submit(client: Rankward, spec: dict[str, Any], wait: bool, as_json: bool, f
             f"Experiment {experiment['id']} with {experiment['runs']['total']} runs is {experiment['status']}."
         )
     if wait and figure is not None:
-        figure.write_bytes(client.figure(experiment["id"], "unobserved_entry"))
+        figure.write_bytes(client.figure(experiment["id"], kind))
     if failed(experiment):
         raise typer.Exit(1)
 

@@ -70,7 +70,7 @@ def _row(run: Json) -> tuple[str, ...]:
     spec, summary = run["spec"], run["summary"]
     entry = summary.get("unobserved_entry")
     return (
-        str(spec["model"]["depth"]),
+        str(spec["model"].get("depth", "-")),
         start_label(spec["init"]),
         f"{spec['optimizer']['learning_rate']:g}",
         f"{run['step']:,}",

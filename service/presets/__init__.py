@@ -10,10 +10,12 @@ from ruamel.yaml import YAML
 from service.errors import NotFound
 from service.schemas import PresetSummary
 
+USUAL_FIGURE = "unobserved_entry"
+
 
 @cache
 def _presets() -> dict[str, dict[str, Any]]:
-    """Every preset by name: `title`, `about`, and the `experiment` to post."""
+    """Every preset by name: `title`, `about`, the name of its `figure`, and the `experiment` to post."""
     read = YAML(typ="safe", pure=True).load
     found = (path for path in files(__name__).iterdir() if path.name.endswith(".yaml"))
     return {path.name.removesuffix(".yaml"): read(StringIO(path.read_text())) for path in found}
@@ -22,7 +24,9 @@ def _presets() -> dict[str, dict[str, Any]]:
 def list_presets() -> list[PresetSummary]:
     """All presets, by name."""
     return [
-        PresetSummary(name=name, title=preset["title"], about=preset["about"].strip())
+        PresetSummary(
+            name=name, title=preset["title"], about=preset["about"].strip(), figure=preset.get("figure", USUAL_FIGURE)
+        )
         for name, preset in sorted(_presets().items())
     ]
 

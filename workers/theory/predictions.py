@@ -1,9 +1,9 @@
 """Predictions: where a run should be by the laws of small losses, from its time and its learning rate.
 
 Both laws are for plain gradient descent in the basic 2 x 2 setting, derived for this project and checked against runs.
-In d x d they are the same to leading order in a large W00: from 3 x 3 to 10 x 10, runs of depth 3 to a loss of 1e-3 grew
-by the law within 4 %, and with learning rates up to 0.1 the loss first rose within 15 % of the predicted W00 at depths 3
-and 4. Elsewhere there is no law here.
+In d x d they are the same to leading order in a large W00: from 3 x 3 to 10 x 10, runs of depth 3 to a loss of 1e-3
+grew by the law within 4 %, and with learning rates up to 0.1 the loss first rose within 15 % of the predicted W00 at
+depths 3 and 4. Elsewhere there is no law here.
 
 A loss that is the mean square is 2 / m times the half sum over the m observations, so its
 descent is that of the half sum with the learning rate, and the time, multiplied by 2 / m.
@@ -53,7 +53,7 @@ def loss_scale(spec: RunSpec) -> float:
 
 def tightness_law(spec: RunSpec, setting: Setting, time: float) -> TightnessLaw | None:
     """|W00| = (2 (L + 1) t)^(L / (2 (L + 1))) at time t, None where the law does not apply."""
-    depth = spec.model.depth
+    depth = len(spec.factor_shapes)
     if not _has_laws(spec, setting) or not isfinite(time):
         return None
     size = (2 * (depth + 1) * time * loss_scale(spec)) ** (depth / (2 * (depth + 1)))
@@ -65,7 +65,7 @@ def stability_limit(spec: RunSpec, setting: Setting) -> StabilityLimit | None:
 
     None where the law does not apply, or would apply only at |W00| below 1, where losses are not small.
     """
-    depth = spec.model.depth
+    depth = len(spec.factor_shapes)
     if not _has_laws(spec, setting):
         return None
     steepest = 2 / (spec.optimizer.learning_rate * loss_scale(spec))
@@ -76,5 +76,5 @@ def stability_limit(spec: RunSpec, setting: Setting) -> StabilityLimit | None:
 
 
 def _has_laws(spec: RunSpec, setting: Setting) -> bool:
-    plain = isinstance(spec.optimizer, GradientDescent) and spec.model.depth > 1
+    plain = isinstance(spec.optimizer, GradientDescent) and len(spec.factor_shapes) > 1
     return plain and setting.kind in ("basic_2x2", "all_but_corner")

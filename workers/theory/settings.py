@@ -50,7 +50,7 @@ class Recognised:
     """
 
     setting: Setting
-    unobserved: tuple[int, int]
+    unobserved: tuple[int, ...]
     needed_sign: int
     predicted_limit: float
 
@@ -58,6 +58,8 @@ class Recognised:
 @lru_cache(maxsize=1024)
 def recognise(problem: Problem) -> Recognised | str:
     """What theory sees in a problem, or one sentence on why it says nothing."""
+    if len(problem.shape) != 2:
+        return f"Theory speaks of matrices, and this is a tensor of order {len(problem.shape)}."
     rows, columns = problem.shape
     if rows != columns:
         return f"Theory speaks of square matrices, and this one is {rows} x {columns}."

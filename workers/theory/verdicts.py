@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.specs import RunSpec
+from workers.specs.models import DeepMatrix
 from workers.theory import bounds
 from workers.theory.predictions import StabilityLimit, TightnessLaw, loss_scale, stability_limit, tightness_law
 from workers.theory.rounding import distance_error, sign_is_certain
@@ -51,7 +52,7 @@ def columns_needed(spec: RunSpec) -> tuple[str, ...]:
     """Columns of a trajectory that a verdict of the run reads."""
     names = ["step", "time", "loss", "unobserved_entry"]
     names += ["spectral_norm", "distance_to_infimal_rank", "determinant_sign", "log_abs_determinant"]
-    if spec.model.depth > 1:
+    if len(spec.factor_shapes) > 1:
         names.append("balancedness_gap")
     return (*names, "entries") if _certified_entries(spec) else tuple(names)
 
@@ -93,6 +94,8 @@ def judge(spec: RunSpec, columns: Mapping[str, Any], changed_at: int | None = No
 
 def _refusal(spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any]) -> str | None:
     """Why theory says nothing of a run in a setting it knows."""
+    if not isinstance(spec.model, DeepMatrix):
+        return "Theory speaks of deep matrix factorisations; run this one as a deep_matrix of depth 2."
     if min(min(shape) for shape in spec.factor_shapes) < recognised.setting.dimension:
         return "A hidden width below the dimension makes every determinant 0, and theory speaks of those that are not."
     if not len(columns["step"]) or not sign_is_certain(spec, columns)[0]:

@@ -1,9 +1,9 @@
 """Predictions: where a run should be by the laws of small losses, from its time and its learning rate.
 
 Both laws are for plain gradient descent in the basic 2 x 2 setting, derived for this project and checked against runs.
-In d x d they are the same to leading order in a large W00: from 3 x 3 to 10 x 10, runs of depth 3 to a loss of 1e-3 grew
-by the law within 4 %, and with learning rates up to 0.1 the loss first rose within 15 % of the predicted W00 at depths 3
-and 4. Elsewhere there is no law here.
+In d x d they are the same to leading order in a large W00: from 3 x 3 to 10 x 10, runs of depth 3 to a loss of 1e-3
+grew by the law within 4 %, and with learning rates up to 0.1 the loss first rose within 15 % of the predicted W00 at
+depths 3 and 4. Elsewhere there is no law here.
 
 A loss that is the mean square is 2 / m times the half sum over the m observations, so its
 descent is that of the half sum with the learning rate, and the time, multiplied by 2 / m.

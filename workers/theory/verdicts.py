@@ -37,7 +37,6 @@ class Verdict:
         worst_margin: least ratio |unobserved entry| / bound over points with a positive bound until then, if any.
     """
 
-    recognised: Recognised
     columns: Mapping[str, Array]
     sign_held_until: int | None
     undecided_from: int | None
@@ -70,26 +69,33 @@ def judge(spec: RunSpec, columns: Mapping[str, Any], changed_at: int | None = No
     if (refusal := _refusal(spec, recognised, columns)) is not None:
         return refusal
     step = columns["step"]
-    certain = sign_is_certain(spec, columns)
-    needed = columns["determinant_sign"] == recognised.needed_sign
-    if changed_at is not None:
-        needed &= step < changed_at
-    held = np.logical_and.accumulate(certain & needed)
-    first_undecided = int(np.argmax(~certain)) if not certain.all() else None
-    has_undecided = first_undecided is not None and needed[:first_undecided].all()
+    held, undecided = _held(spec, recognised, columns, changed_at)
     margins = _margins(spec, recognised, columns)[held]
     time = float(columns["time"][-1]) if len(step) else 0.0
     return Verdict(
-        recognised=recognised,
         columns=_bounds(spec, recognised, columns),
         sign_held_until=int(step[held][-1]) if held.any() else None,
-        undecided_from=int(step[first_undecided]) if has_undecided else None,
+        undecided_from=None if undecided is None else int(step[undecided]),
         bound_holds=bool((margins >= 1 - TOLERANCE).all()) if held.any() else None,
         worst_margin=float(margins.min()) if np.isfinite(margins).any() else None,
         predicted_limit=recognised.predicted_limit,
         tightness_law=tightness_law(spec, recognised.setting, time),
         stability_limit=stability_limit(spec, recognised.setting),
     )
+
+
+def _held(
+    spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any], changed_at: int | None
+) -> tuple[npt.NDArray[np.bool_], int | None]:
+    """Points up to which the sign is certain and the needed one, and the first uncertain one, if that ended them."""
+    certain = sign_is_certain(spec, columns)
+    needed = columns["determinant_sign"] == recognised.needed_sign
+    if changed_at is not None:
+        needed &= columns["step"] < changed_at
+    held = np.logical_and.accumulate(certain & needed)
+    ended_at = int(np.count_nonzero(held))
+    ended_uncertain = ended_at < len(held) and not certain[ended_at]
+    return held, ended_at if ended_uncertain else None
 
 
 def _refusal(spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any]) -> str | None:

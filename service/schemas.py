@@ -107,7 +107,7 @@ class TheorySetting(BaseModel):
     z: float
     z_prime: float
     epsilon: float
-    unobserved: tuple[int, int]
+    unobserved: tuple[int, ...]
     needed_determinant_sign: Literal[-1, 1]
 
 

@@ -80,7 +80,7 @@ def effective_rank_at_most(setting: Setting, loss: Array) -> Array | None:
     return np.where(np.isnan(second), np.nan, np.exp(_binary_entropy(share)))
 
 
-def certificate(products: Array, unobserved: tuple[int, int], needed_sign: int) -> Array:
+def certificate(products: Array, unobserved: tuple[int, ...], needed_sign: int) -> Array:
     """The exact certificate: what the observed entries of W themselves force on |unobserved entry|, (points,).
 
     det W = w C + f, with C the cofactor of the unobserved entry w and f = det W with w set to 0. Where f has not the

@@ -18,7 +18,7 @@ from workers.metrics.matrix import matrix_metrics
 from workers.metrics.tensor import tensor_metrics
 from workers.milestones import milestone_summary, no_milestones, note_determinant_signs
 from workers.rank_search import Search, is_done, outcome_of, search_ranks, search_summary
-from workers.records import Batch, Budget, Checkpoint, Member, Points, RunProgress, SliceResult
+from workers.records import Batch, Budget, Checkpoint, Member, Points, RunProgress, SliceResult, joined
 from workers.specs import RunSpec
 from workers.specs.models import CpTensor
 
@@ -26,7 +26,17 @@ torch.set_num_threads(1)  # two intra-op threads on busy cores make a 0.2 ms ste
 
 
 def execute(batch: Batch, budget: Budget) -> SliceResult:
-    """See `workers.slices.run_slice`."""
+    """See `workers.slices.run_slice`; a batch that a GPU's memory does not hold is computed in halves."""
+    try:
+        return _execute(batch, budget)
+    except torch.OutOfMemoryError:
+        if len(batch.members) == 1:
+            raise
+    half, less = (len(batch.members) + 1) // 2, Budget(budget.seconds / 2, budget.steps)
+    return joined([execute(Batch(part), less) for part in (batch.members[:half], batch.members[half:])])
+
+
+def _execute(batch: Batch, budget: Budget) -> SliceResult:
     started = time.perf_counter()
     specs = [parse_spec(member.spec) for member in batch.members]
     checkpoints = [_checkpoint(spec, member) for spec, member in zip(specs, batch.members, strict=True)]

@@ -6,8 +6,8 @@ import torch
 
 from tests.specs import run_whole, spec
 
-RATES = (0.01, 0.03)
-STEPS = 200
+RATES = (0.003, 0.01)
+STEPS = 60
 MATRIX = {
     "problem": {"kind": "low_rank_completion", "shape": [3, 4], "rank": 1, "observed": 7},
     "model": {"kind": "deep_matrix", "depth": 3},

@@ -43,14 +43,20 @@ def _execute(batch: Batch, budget: Budget) -> SliceResult:
     runnable = {i: one for i, one in enumerate(checkpoints) if isinstance(one, Checkpoint)}
     descents = _descents([specs[i] for i in runnable], batch, runnable)
     engine, device, clock = engine_of(specs[0]), _device(specs[0]), Clock(budget)
+    searches = search_ranks(descents, [one.rank_search for one in runnable.values()], Clock(_half(budget)), least=1)
     points = _points(descents, _advance(engine)(descents, clock, device))
-    searches = search_ranks(descents, [one.rank_search for one in runnable.values()], clock)
+    searches = search_ranks(descents, searches, clock)
     reached = dict(zip(runnable, _progress(descents, points, searches), strict=True))
     progress = tuple(
         reached[i] if isinstance(one, Checkpoint) else RunProgress(error=one) for i, one in enumerate(checkpoints)
     )
     points = Points(np.array(list(runnable), dtype=np.int64)[points.member], points.columns)
     return SliceResult(progress, points, time.perf_counter() - started, engine, device)
+
+
+def _half(budget: Budget) -> Budget:
+    """What searches that are under way may take before the descents of a batch go on."""
+    return Budget(budget.seconds / 2)
 
 
 def _advance(engine: str) -> Engine:

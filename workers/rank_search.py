@@ -50,23 +50,26 @@ def is_done(spec: RunSpec, search: Search) -> bool:
     return all(low == high for name, low, high in _intervals(search) if name in ranks_of(spec))
 
 
-def search_ranks(descents: Descents, begun: Sequence[Search | None], clock: Clock) -> list[Search | None]:
-    """Search for the ranks of all runs that are over until the clock stops it, with one trial at least.
+def search_ranks(
+    descents: Descents, begun: Sequence[Search | None], clock: Clock, least: int = 0
+) -> list[Search | None]:
+    """Search for the ranks of all runs that are over until the clock stops it.
 
     Args:
         descents: where the runs stand.
-        begun: the searches of earlier slices, None of a run that has none.
+        begun: the searches so far, None of a run that has none.
+        least: trials to make whatever the clock says.
 
     Returns:
         The search of every run that is over and measured by its rank, None of the others.
     """
     searches: list[Search | None] = []
-    tried = False
+    trials = 0
     for spec, outcome, state, search in zip(descents.specs, descents.outcomes, descents.states, begun, strict=True):
         if search is None and outcome is not None and ranks_of(spec):
             search = begin_search(outcome)
-        while search is not None and not is_done(spec, search) and (clock.seconds_left > 0 or not tried):
-            search, tried = advance_search(spec, search, state), True
+        while search is not None and not is_done(spec, search) and (clock.seconds_left > 0 or trials < least):
+            search, trials = advance_search(spec, search, state), trials + 1
         searches.append(search)
     return searches
 

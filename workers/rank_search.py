@@ -24,7 +24,7 @@ from workers.observations import ObservedEntries, observe
 from workers.records import Outcome
 from workers.specs import RunSpec
 from workers.specs.models import CpTensor
-from workers.specs.problems import highest_rank
+from workers.specs.problems import Problem, highest_rank
 
 Array = npt.NDArray[np.float64]
 Search = npt.NDArray[np.int64]
@@ -89,11 +89,10 @@ def advance_search(spec: RunSpec, search: Search, state: npt.NDArray[Any]) -> Se
 
 
 def search_summary(spec: RunSpec, search: Search | None) -> dict[str, Any]:
-    """The ranks and the linear baseline under their names in a summary, None where absent or not found yet."""
-    found: dict[str, Any] = dict.fromkeys((*RANKS, "linear_reconstruction_error"))
+    """The ranks and the linear baseline's error under their names in a summary, None where absent or not found yet."""
+    found: dict[str, Any] = {**dict.fromkeys(RANKS), "linear_reconstruction_error": _linear_error(spec.problem)}
     if search is not None and is_done(spec, search):
         found |= {name: low if low >= 0 else None for name, low, _ in _intervals(search) if name in ranks_of(spec)}
-        found["linear_reconstruction_error"] = _linear_error(spec)
     return found
 
 
@@ -160,9 +159,10 @@ def _product(spec: RunSpec, state: npt.NDArray[Any]) -> Array:
     return multiply(factors).reshape(spec.problem.shape).numpy()
 
 
-def _linear_error(spec: RunSpec) -> float | None:
+@lru_cache(maxsize=1024)
+def _linear_error(problem: Problem) -> float | None:
     """||observed entries, zeros elsewhere - target|| / ||target||, the reconstruction error without any learning."""
-    observed = observe(spec.problem)
+    observed = observe(problem)
     if not isinstance(observed, ObservedEntries) or observed.target is None:
         return None
     return float(np.linalg.norm(observed.values - observed.target) / np.linalg.norm(observed.target))

@@ -67,9 +67,8 @@ def ranks_of(spec: RunSpec) -> tuple[str, ...]:
 
 def summary_metrics_of(spec: RunSpec) -> tuple[str, ...]:
     """Names of the SUMMARY_METRICS that apply to a run."""
-    ranks = ranks_of(spec)
-    has_baseline = {"target_rank", "linear_rank"} <= set(ranks)
-    return (*ranks, "linear_reconstruction_error") if has_baseline else ranks
+    has_baseline = is_target_known(spec.problem) and observes_entries(spec.problem)
+    return (*ranks_of(spec), "linear_reconstruction_error") if has_baseline else ranks_of(spec)
 
 
 def _absent_metrics(spec: RunSpec) -> set[str]:

@@ -16,6 +16,14 @@ SPARSE_FROM_ENTRIES = 1024
 """Smaller tensors are computed whole: what a sparse product costs before its first entry is more than they cost."""
 
 
+FEWEST_STATES = 10
+"""States in memory at once: a gradient, and what the shortest chunk of steps keeps (`workers.engines.history`)."""
+
+WORKING_PER_STATE = 64
+"""Batches are sized by states, which should stay near the core. A batch may hold this many times as much in all: 2^25
+numbers where the states may be 2^19, 256 MiB in float64. Twice the most that small factorisations take."""
+
+
 def multiply_adds_per_step(spec: RunSpec) -> int:
     """Multiply-adds of one step: the products of the model and their gradients, the residuals and the update."""
     entries = prod(spec.problem.shape)
@@ -48,6 +56,21 @@ def trained_numbers(spec: RunSpec) -> int:
 def most_points(spec: RunSpec) -> int:
     """The most points one run can record."""
     return count_points(spec.record, spec.stop.max_steps)
+
+
+def working_numbers(spec: RunSpec) -> int:
+    """Numbers that one run keeps in memory while it steps: products, observations, gradients and a few states."""
+    entries, rank = prod(spec.problem.shape), spec.factor_shapes[0][1]
+    products = [spec.factor_shapes[0][0] * columns for _, columns in spec.factor_shapes[1:]]
+    if isinstance(spec.model, CpTensor):
+        products = [3 * prod(half) * rank for half in halves_of(spec.problem.shape)]
+    observed = 4 * entries if observes_entries(spec.problem) else observation_count(spec.problem) * entries
+    return sum(products) + entries + observed + FEWEST_STATES * state_numbers(spec)
+
+
+def batch_numbers(spec: RunSpec) -> int:
+    """What a run counts for when a batch is sized: its state, or a share of its memory where that is larger."""
+    return max(state_numbers(spec), working_numbers(spec) // WORKING_PER_STATE)
 
 
 def state_numbers(spec: RunSpec) -> int:

@@ -18,7 +18,7 @@ from workers.metrics.matrix import matrix_metrics
 from workers.metrics.tensor import tensor_metrics
 from workers.milestones import milestone_summary, no_milestones, note_determinant_signs
 from workers.rank_search import Search, is_done, outcome_of, search_ranks, search_summary
-from workers.records import Batch, Budget, Checkpoint, Member, Points, RunProgress, SliceResult
+from workers.records import Batch, Budget, Checkpoint, Member, Points, RunProgress, SliceResult, joined
 from workers.specs import RunSpec
 from workers.specs.models import CpTensor
 
@@ -26,22 +26,38 @@ torch.set_num_threads(1)  # two intra-op threads on busy cores make a 0.2 ms ste
 
 
 def execute(batch: Batch, budget: Budget) -> SliceResult:
-    """See `workers.slices.run_slice`."""
+    """See `workers.slices.run_slice`; a batch that a GPU's memory does not hold is computed in halves."""
+    try:
+        return _execute(batch, budget)
+    except torch.OutOfMemoryError:
+        if len(batch.members) == 1:
+            raise
+    half, less = (len(batch.members) + 1) // 2, Budget(budget.seconds / 2, budget.steps)
+    return joined([execute(Batch(part), less) for part in (batch.members[:half], batch.members[half:])])
+
+
+def _execute(batch: Batch, budget: Budget) -> SliceResult:
     started = time.perf_counter()
     specs = [parse_spec(member.spec) for member in batch.members]
     checkpoints = [_checkpoint(spec, member) for spec, member in zip(specs, batch.members, strict=True)]
     runnable = {i: one for i, one in enumerate(checkpoints) if isinstance(one, Checkpoint)}
     descents = _descents([specs[i] for i in runnable], batch, runnable)
     engine, device, clock = engine_of(specs[0]), _device(specs[0]), Clock(budget)
+    searches = search_ranks(descents, [one.rank_search for one in runnable.values()], Clock(_half(budget)), least=1)
     snapshots = _advance(engine)(descents, clock, device) if runnable else Snapshots()
     points = _points(descents, snapshots)
-    searches = search_ranks(descents, [one.rank_search for one in runnable.values()], clock)
+    searches = search_ranks(descents, searches, clock)
     reached = dict(zip(runnable, _progress(descents, points, searches), strict=True))
     progress = tuple(
         reached[i] if isinstance(one, Checkpoint) else RunProgress(error=one) for i, one in enumerate(checkpoints)
     )
     points = Points(np.array(list(runnable), dtype=np.int64)[points.member], points.columns)
     return SliceResult(progress, points, time.perf_counter() - started, engine, device)
+
+
+def _half(budget: Budget) -> Budget:
+    """What searches that are under way may take before the descents of a batch go on."""
+    return Budget(budget.seconds / 2)
 
 
 def _advance(engine: str) -> Engine:

@@ -24,7 +24,7 @@ from workers.observations import ObservedEntries, observe
 from workers.records import Outcome
 from workers.specs import RunSpec
 from workers.specs.models import CpTensor
-from workers.specs.problems import highest_rank
+from workers.specs.problems import Problem, highest_rank
 
 Array = npt.NDArray[np.float64]
 Search = npt.NDArray[np.int64]
@@ -50,23 +50,26 @@ def is_done(spec: RunSpec, search: Search) -> bool:
     return all(low == high for name, low, high in _intervals(search) if name in ranks_of(spec))
 
 
-def search_ranks(descents: Descents, begun: Sequence[Search | None], clock: Clock) -> list[Search | None]:
-    """Search for the ranks of all runs that are over until the clock stops it, with one trial at least.
+def search_ranks(
+    descents: Descents, begun: Sequence[Search | None], clock: Clock, least: int = 0
+) -> list[Search | None]:
+    """Search for the ranks of all runs that are over until the clock stops it.
 
     Args:
         descents: where the runs stand.
-        begun: the searches of earlier slices, None of a run that has none.
+        begun: the searches so far, None of a run that has none.
+        least: trials to make whatever the clock says.
 
     Returns:
         The search of every run that is over and measured by its rank, None of the others.
     """
     searches: list[Search | None] = []
-    tried = False
+    trials = 0
     for spec, outcome, state, search in zip(descents.specs, descents.outcomes, descents.states, begun, strict=True):
         if search is None and outcome is not None and ranks_of(spec):
             search = begin_search(outcome)
-        while search is not None and not is_done(spec, search) and (clock.seconds_left > 0 or not tried):
-            search, tried = advance_search(spec, search, state), True
+        while search is not None and not is_done(spec, search) and (clock.seconds_left > 0 or trials < least):
+            search, trials = advance_search(spec, search, state), trials + 1
         searches.append(search)
     return searches
 
@@ -86,11 +89,10 @@ def advance_search(spec: RunSpec, search: Search, state: npt.NDArray[Any]) -> Se
 
 
 def search_summary(spec: RunSpec, search: Search | None) -> dict[str, Any]:
-    """The ranks and the linear baseline under their names in a summary, None where absent or not found yet."""
-    found: dict[str, Any] = dict.fromkeys((*RANKS, "linear_reconstruction_error"))
+    """The ranks and the linear baseline's error under their names in a summary, None where absent or not found yet."""
+    found: dict[str, Any] = {**dict.fromkeys(RANKS), "linear_reconstruction_error": _linear_error(spec.problem)}
     if search is not None and is_done(spec, search):
         found |= {name: low if low >= 0 else None for name, low, _ in _intervals(search) if name in ranks_of(spec)}
-        found["linear_reconstruction_error"] = _linear_error(spec)
     return found
 
 
@@ -157,9 +159,10 @@ def _product(spec: RunSpec, state: npt.NDArray[Any]) -> Array:
     return multiply(factors).reshape(spec.problem.shape).numpy()
 
 
-def _linear_error(spec: RunSpec) -> float | None:
+@lru_cache(maxsize=1024)
+def _linear_error(problem: Problem) -> float | None:
     """||observed entries, zeros elsewhere - target|| / ||target||, the reconstruction error without any learning."""
-    observed = observe(spec.problem)
+    observed = observe(problem)
     if not isinstance(observed, ObservedEntries) or observed.target is None:
         return None
     return float(np.linalg.norm(observed.values - observed.target) / np.linalg.norm(observed.target))

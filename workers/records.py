@@ -1,7 +1,7 @@
 """Records: what crosses the border between the service and a worker. Plain data, no torch."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -100,3 +100,19 @@ class SliceResult:
     seconds: float
     engine: str
     device: str
+
+
+def joined(slices: Sequence[SliceResult]) -> SliceResult:
+    """The result of a batch from those of its parts, in order."""
+    parts = [one for one in slices if len(one.points.member)] or slices[:1]
+    starts = np.cumsum([0, *[len(one.progress) for one in slices]])
+    points_before = np.cumsum([0, *[len(one.points.member) for one in slices]]).tolist()
+    members = [one.points.member + start for one, start in zip(slices, starts, strict=False)]
+    columns = {name: np.concatenate([one.points.columns[name] for one in parts]) for name in parts[0].points.columns}
+    progress = [
+        one if one.last_point is None else replace(one, last_point=one.last_point + before)
+        for part, before in zip(slices, points_before, strict=False)
+        for one in part.progress
+    ]
+    points, seconds = Points(np.concatenate(members), columns), sum(one.seconds for one in slices)
+    return SliceResult(tuple(progress), points, seconds, slices[0].engine, slices[0].device)

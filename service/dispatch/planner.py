@@ -18,7 +18,7 @@ class Queue:
         batch_limit: the most runs one batch may hold, set after a batch of these failed.
         waiting: how many runs wait.
         first_run: the oldest one's id.
-        numbers: in one run's state and observations.
+        numbers: in one run's state, more where its memory is far larger (`workers.costs.batch_numbers`).
     """
 
     batch_key: str

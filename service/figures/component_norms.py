@@ -38,6 +38,7 @@ def draw_component_norms(runs: Sequence[ComponentCurves]) -> bytes:
             panel.plot(run.step, run.norms[:, component], color=colour, linewidth=1.2)
         panel.set_title(run.title)
         panel.set_xlabel("steps")
+        panel.set_xscale("symlog", linthresh=10)
         panel.set_xlim(left=0)
         panel.grid(alpha=0.25)
     panels[0].set_ylabel("norms of the largest components")

@@ -6,7 +6,7 @@ from typing import Any
 
 from service.ids import new_id
 from workers.batching import batch_key
-from workers.costs import observed_numbers, state_numbers
+from workers.costs import batch_numbers
 from workers.specs import RunSpec
 from workers.specs.models import CpTensor, halves_of
 from workers.specs.problems import observation_count
@@ -20,7 +20,7 @@ def run_row(spec: RunSpec, index: int, now: datetime) -> dict[str, Any]:
         "status": "queued",
         "created_at": now,
         "batch_key": batch_key(spec),
-        "numbers": state_numbers(spec) + observed_numbers(spec),
+        "numbers": batch_numbers(spec),
         "spec": spec.resolved(),
         **_filterable(spec),
     }

@@ -60,6 +60,7 @@ def test_split_equals_unsplit_bit_for_bit(specs, cuts):
     assert_same(points, points_of(whole), **EXACT)
 
 
+@settings(max_examples=12)
 @given(run_specs(count=3))
 def test_alone_equals_batched(specs):
     """To rounding; a run that turns on rounding (at the edge of stability) has not got far in so few steps."""

@@ -6,7 +6,7 @@ import torch
 
 from tests.specs import run_whole, spec
 
-RATES = (0.01, 0.03)
+RATES = (0.003, 0.01)
 STEPS = 60
 """Few enough that runs are on their way: normalised steps do not get shorter, so that runs that have arrived jump about
 their goal and amplify rounding."""

@@ -2,13 +2,15 @@
 
 import sys
 
-from benchmarks import descent_speed, service_speed
+from benchmarks import descent_speed, service_speed, tensor_speed
 
 
 def main() -> None:
     """Measure and print."""
-    print("# Steps", flush=True)
+    print("# Steps of matrices", flush=True)
     descent_speed.main()
+    print("\n# Steps of tensors", flush=True)
+    tensor_speed.main()
     print("\n# Service", flush=True)
     sys.argv = ["service_speed", "--large"]
     service_speed.main()

@@ -4,8 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def start_label(start: Mapping[str, Any]) -> str:
-    """A start (the `init` of a resolved spec)."""
-    if start["kind"] == "gaussian":
-        return f"{start['std']:g} {'balanced' if start['balanced'] else 'unbalanced'}"
-    return f"{start['scale']:g} x identity" if start["kind"] == "identity" else start["kind"]
+def start_label(spec: Mapping[str, Any]) -> str:
+    """The start of a run, given its resolved spec; only products of matrices are balanced or not."""
+    start = spec["init"]
+    if start["kind"] == "identity":
+        return f"{start['scale']:g} x identity"
+    if start["kind"] != "gaussian":
+        return start["kind"]
+    balance = "balanced" if start["balanced"] else "unbalanced"
+    return f"{start['std']:g}" if spec["model"]["kind"] == "cp_tensor" else f"{start['std']:g} {balance}"
+
+
+def model_label(spec: Mapping[str, Any]) -> str:
+    """The model of a run, given its resolved spec."""
+    model = spec["model"]
+    return f"depth {model['depth']}" if model["kind"] == "deep_matrix" else "components of a tensor"

@@ -71,7 +71,7 @@ def _row(run: Json) -> tuple[str, ...]:
     entry = summary.get("unobserved_entry")
     return (
         str(spec["model"].get("depth", "-")),
-        start_label(spec["init"]),
+        start_label(spec),
         f"{spec['optimizer']['learning_rate']:g}",
         f"{run['step']:,}",
         _number(summary.get("loss"), ".2e"),

@@ -31,7 +31,7 @@ class Curve:
     """One run's trajectory.
 
     Attributes:
-        depth: which panel it belongs to.
+        panel: which panel it belongs to: a number to order panels by, and a title.
         label: runs with the same label share a marker.
         step, loss, entry: (points,).
         setting: the setting that theory sees in it, None where it sees none.
@@ -40,7 +40,7 @@ class Curve:
         undecided_from: the step from which on that sign is below rounding, None where it never was.
     """
 
-    depth: int
+    panel: tuple[int, str]
     label: str
     step: npt.NDArray[Any]
     loss: npt.NDArray[Any]
@@ -53,17 +53,17 @@ class Curve:
 
 def draw_unobserved_entry(curves: Sequence[Curve]) -> bytes:
     """The figure as PNG."""
-    depths = sorted({curve.depth for curve in curves})
+    titles = sorted({curve.panel for curve in curves})
     labels = sorted({curve.label for curve in curves})
     norm = LogNorm(1, max(2.0, max(float(curve.step[-1]) for curve in curves)))
-    figure = Figure(figsize=(1.2 + 4.2 * len(depths), 4.2), layout="constrained", dpi=150)
-    panels = figure.subplots(1, len(depths), squeeze=False)[0]
-    for panel, depth in zip(panels, depths, strict=True):
-        drawn = [curve for curve in curves if curve.depth == depth]
+    figure = Figure(figsize=(1.2 + 4.2 * len(titles), 4.2), layout="constrained", dpi=150)
+    panels = figure.subplots(1, len(titles), squeeze=False)[0]
+    for panel, title in zip(panels, titles, strict=True):
+        drawn = [curve for curve in curves if curve.panel == title]
         for curve in drawn:
             _draw_curve(panel, curve, _MARKERS[labels.index(curve.label) % len(_MARKERS)], norm)
         _draw_bounds(panel, drawn)
-        _finish_panel(panel, depth)
+        _finish_panel(panel, title[1], max(float(np.nanmax(np.abs(curve.entry))) for curve in drawn))
     panels[0].set_ylabel("|unobserved entry|")
     _explain_theory(figure, curves)
     if len(labels) <= MOST_LEGEND_ENTRIES:
@@ -118,8 +118,11 @@ def _draw_bound(panel: Axes, setting: Setting | None, scale: float, losses: npt.
     panel.plot(loss[said], bound[said], **BOUND_LINE, zorder=4)
 
 
-def _finish_panel(panel: Axes, depth: int) -> None:
-    panel.set_title(f"depth {depth}")
+def _finish_panel(panel: Axes, title: str, largest: float) -> None:
+    """Axes as in the paper; as high as the runs went, however far above them the bound may be."""
+    panel.set_title(title)
+    if largest > 0:
+        panel.set_ylim(-0.05 * largest, 1.1 * largest)
     panel.set_xlabel("loss")
     panel.set_xscale("log")
     panel.invert_xaxis()

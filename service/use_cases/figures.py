@@ -7,7 +7,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from service.errors import FieldError, InvalidPayload, NotAvailable
-from service.labels import start_label
+from service.labels import model_label, start_label
 from service.limits import exceeded
 from service.settings import Limits
 from service.store import runs as store
@@ -54,7 +54,7 @@ def component_norms_figure(database: Database, experiment_id: str, limits: Limit
 
     found = _trajectories(database, experiment_id, limits, ("step", "component_norms"))
     curves = [
-        ComponentCurves(start_label(row["spec"]["init"]), np.array(own["step"]), _numbers(own["component_norms"]))
+        ComponentCurves(start_label(row["spec"]), np.array(own["step"]), _numbers(own["component_norms"]))
         for row, own in found
     ]
     if not curves:
@@ -114,8 +114,8 @@ def _curve(database: Database, row: Row, columns: Columns) -> dict[str, Any]:
     with database.reading() as connection:
         marks = _theory(connection, row, spec)
     return {
-        "depth": row["depth"] or row["tensor_order"],
-        "label": start_label(row["spec"]["init"]),
+        "panel": (row["depth"] or 0, model_label(row["spec"])),
+        "label": start_label(row["spec"]),
         "step": np.array(columns["step"]),
         "loss": np.array(columns["loss"], dtype=float),
         "entry": np.array(columns["unobserved_entry"], dtype=float),
@@ -144,7 +144,7 @@ def _observed(row: Row) -> dict[str, Any]:
         "target_rank": row["summary_target_rank"],
     }
     numbers = {name: float("nan") if value is None else float(value) for name, value in measured.items()}
-    return {"observed": row["observed"], "label": start_label(row["spec"]["init"]), **numbers}
+    return {"observed": row["observed"], "label": start_label(row["spec"]), **numbers}
 
 
 def _numbers(vectors: list[Any]) -> Any:

@@ -13,7 +13,15 @@ from rich.table import Table
 from service.client import Json, Rankward
 from service.labels import start_label
 
-_COLUMNS = ("depth", "start", "rate", "steps", "loss", "|entry|", "eff. rank", "outcome")
+_SETTINGS = ("depth", "start", "rate", "steps")
+_MEASURED = {
+    "loss": ("loss", ".2e"),
+    "unobserved_entry": ("|entry|", ".4g"),
+    "effective_rank": ("eff. rank", ".5f"),
+    "reconstruction_error": ("error", ".2e"),
+    "rank": ("rank", "d"),
+}
+"""What is shown of a summary where some run has it: heading and format."""
 
 
 WIDTH_WHEN_PIPED = 160
@@ -46,9 +54,12 @@ def failed(experiment: Json) -> bool:
 
 def runs_table(runs: Sequence[Json]) -> Table:
     """Runs with the settings that differ most between experiments, and what came out."""
-    table = Table(*_COLUMNS, caption="|entry|: size of the unobserved entry; eff. rank: effective rank", box=SIMPLE)
+    measured = [name for name in _MEASURED if any(name in run["summary"] for run in runs)]
+    names = (*_SETTINGS, *(_MEASURED[name][0] for name in measured), "outcome")
+    table = Table(*names, caption="|entry|: size of the unobserved entry; eff. rank: effective rank", box=SIMPLE)
     for run in runs:
-        table.add_row(*_row(run))
+        shown = (_number(_size(run["summary"].get(name)), _MEASURED[name][1]) for name in measured)
+        table.add_row(*_row(run), *shown, run["outcome"] or run["status"])
     return table
 
 
@@ -67,18 +78,17 @@ def groups_table(runs: Sequence[Json]) -> Table:
 
 
 def _row(run: Json) -> tuple[str, ...]:
-    spec, summary = run["spec"], run["summary"]
-    entry = summary.get("unobserved_entry")
+    spec = run["spec"]
     return (
         str(spec["model"].get("depth", "-")),
         start_label(spec),
         f"{spec['optimizer']['learning_rate']:g}",
         f"{run['step']:,}",
-        _number(summary.get("loss"), ".2e"),
-        _number(abs(entry) if isinstance(entry, float) else entry, ".4g"),
-        _number(summary.get("effective_rank"), ".5f"),
-        run["outcome"] or run["status"],
     )
+
+
+def _size(value: Any) -> Any:
+    return abs(value) if isinstance(value, float) else value
 
 
 def _number(value: Any, form: str) -> str:

@@ -24,6 +24,8 @@ from workers.specs import RunSpec
 
 DEPTHS = (2, 3, 4)
 BATCH = 1024
+SMALL_BATCH = 64
+"""What one slice of an ordinary sweep carries."""
 REPEATS = 5
 SECONDS = 0.5
 LEARNING_RATE, LOSS_BELOW = 3e-3, 1e-300
@@ -115,7 +117,8 @@ def measurements(depth: int, folder: str) -> dict[str, Measurement]:
         ways |= {"C++, one run": hand_written(depth, 1, folder), "C++, 8 lanes": hand_written(depth, 8, folder)}
     for name, advance in (("torch", torch_engine.advance), ("fused", fused.advance)):
         ways |= {f"{name}, one run": engine_loop(advance, basic_spec(depth), 1)}
-        ways |= {f"{name}, {BATCH} runs": engine_loop(advance, basic_spec(depth), BATCH)}
+        for runs in (SMALL_BATCH, BATCH):
+            ways |= {f"{name}, {runs} runs": engine_loop(advance, basic_spec(depth), runs)}
     return ways
 
 

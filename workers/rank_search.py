@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from workers.columns import ranks_of
+from workers.costs import trained_numbers
 from workers.engines.descents import Clock, Descents
 from workers.metrics.tensor_rank import fits_rank, rank_bound
 from workers.models import cp_tensor, deep_matrix
@@ -153,8 +154,8 @@ def _tensor(spec: RunSpec, name: str, state: npt.NDArray[Any]) -> _Tensor:
 
 
 def _product(spec: RunSpec, state: npt.NDArray[Any]) -> Array:
-    trained = sum(rows * columns for rows, columns in spec.factor_shapes)
-    factors = split_factors(torch.from_numpy(state[None, :trained].astype(np.float64)), spec.factor_shapes)
+    trained = state[None, : trained_numbers(spec)].astype(np.float64)
+    factors = split_factors(torch.from_numpy(trained), spec.factor_shapes)
     multiply = cp_tensor.product if isinstance(spec.model, CpTensor) else deep_matrix.product
     return multiply(factors).reshape(spec.problem.shape).numpy()
 

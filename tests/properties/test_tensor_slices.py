@@ -68,6 +68,9 @@ def test_alone_equals_batched(specs):
     for spec, progress in zip(specs, batched.progress, strict=True):
         alone = run_whole(spec).progress[0]
         tolerance = 1e-3 if spec.precision == "float32" else 1e-8
+        assert (
+            abs(alone.checkpoint.step - progress.checkpoint.step) <= 1
+        )  # a loss may round to the other side of its limit
         if alone.checkpoint.step == progress.checkpoint.step:
             np.testing.assert_allclose(
                 alone.checkpoint.state, progress.checkpoint.state, rtol=tolerance, atol=tolerance

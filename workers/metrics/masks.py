@@ -22,9 +22,10 @@ def mask_columns(
         usable: (points,).
     """
     points = len(member)
+    applicable = [metrics_of(spec) for spec in specs]
     masked: dict[str, npt.NDArray[Any]] = {}
     for name, column in columns.items():
-        applies = np.array([name in metrics_of(spec) for spec in specs])[member] & usable.numpy()
+        applies = np.array([name in names for names in applicable])[member] & usable.numpy()
         kept = applies if column.ndim == 1 else applies[:, None]
         masked[name] = np.where(kept, column[:points].numpy(), np.nan)
     return masked

@@ -29,7 +29,7 @@ class FactorLayout:
     @property
     def entries_per_run(self) -> int:
         """Trained numbers of one run."""
-        return entries_of(self.shapes)
+        return sum(prod(shape) for shape in self.shapes)
 
     @property
     def size(self) -> int:
@@ -70,8 +70,3 @@ def split_factors(per_run: Tensor, shapes: Sequence[tuple[int, int]]) -> list[Te
     """(runs, entries_per_run) to the factors (runs, rows, columns), first to last."""
     parts = per_run.split([prod(shape) for shape in shapes], dim=1)
     return [part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)]
-
-
-def entries_of(shapes: Sequence[tuple[int, int]]) -> int:
-    """Trained numbers of one run."""
-    return sum(prod(shape) for shape in shapes)

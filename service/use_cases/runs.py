@@ -123,11 +123,12 @@ def _show(row: Mapping[str, Any]) -> Run:
 def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
     if row["summary_steps"] is None:
         return {}
-    names = metrics_of(_spec(row))
+    spec = _spec(row)
+    names = metrics_of(spec)
     own = {name: spell(row[f"summary_{name}"]) for name in _SUMMARY_FIELDS}
     if "determinant_sign" not in names:
         del own["determinant_sign_changed_at"]
-    measured = {name: spell(row[f"summary_{name}"]) for name in summary_metrics_of(_spec(row))}
+    measured = {name: spell(row[f"summary_{name}"]) for name in summary_metrics_of(spec)}
     return {**own, **{name: _spell_value(row[f"summary_{name}"]) for name in names}, **measured}
 
 

@@ -48,6 +48,12 @@ CASES = {
     "truth for a number": (changed("seed", True), "/run/seed", "integer"),
     "fraction for an integer": (changed("model.depth", 2.5), "/run/model/depth", "integer"),
     "depth of zero": (changed("model.depth", 0), "/run/model/depth", "greater than or equal to 1"),
+    "checks without a limit": (changed("stop", {"max_steps": 9, "checks_in_a_row": 3}), "/run/stop/loss_below", "give"),
+    "checks that the fused engine has not": (
+        {"run": {**BASIC, "engine": "fused", "stop": {"max_steps": 9, "loss_below": 0.1, "check_every": 100}}},
+        "/run/engine",
+        "first step below the limit",
+    ),
     "negative learning rate": (
         changed("optimizer.learning_rate", -0.1),
         "/run/optimizer/learning_rate",

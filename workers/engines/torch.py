@@ -16,8 +16,8 @@ import torch
 from workers.engines.descents import Clock, Descents, Snapshots
 from workers.engines.history import SHORTEST_CHUNK, History
 from workers.engines.recording import Schedules, with_last_steps
-from workers.engines.stopping import NEVER, Stops, find_stops
-from workers.milestones import note_losses
+from workers.engines.stopping import NEVER, LossLimits, Stops, find_stops
+from workers.milestones import FAILED_CHECK, note_losses
 from workers.models.base import build_model
 from workers.models.layout import FactorLayout
 from workers.optimizers import build_optimizer
@@ -57,7 +57,7 @@ class _Lanes:
         dtype = DTYPES[specs[0].precision]
         self._descents, self._members, self._snapshots = descents, members, snapshots
         self._schedules = Schedules(specs)
-        self._loss_below = np.array([spec.stop.loss_below or -np.inf for spec in specs])
+        self._limits = LossLimits([spec.stop for spec in specs])
         self._max_steps = np.array([spec.stop.max_steps for spec in specs], dtype=np.int64)
         self._steps = descents.steps[members]
         self._running = np.arange(len(members)) < self._own
@@ -115,10 +115,13 @@ class _Lanes:
 
     def _finish_chunk(self, first_slot: int, last_slot: int, considered: npt.NDArray[np.bool_]) -> None:
         losses = 0.5 * self._twice_loss[: last_slot + 1, :, 0, 0].cpu().numpy()
+        before = self._descents.milestones[self._members, FAILED_CHECK]
+        reached, failed_check = self._limits.first_met(losses[first_slot:], first_slot, self._steps, before)
         stops = find_stops(
-            losses[first_slot:], first_slot, self._loss_below, self._max_steps - self._steps, self._broken(last_slot)
+            losses[first_slot:], first_slot, reached, self._max_steps - self._steps, self._broken(last_slot)
         )
         self._note_losses(losses[first_slot:], first_slot, stops, considered)
+        self._note_checks(failed_check, first_slot, stops, considered)
         self._record(losses, first_slot, stops, considered)
         over = np.nonzero(stops.stopped & considered)[0]
         self._steps[over] += stops.slot[over]
@@ -135,6 +138,12 @@ class _Lanes:
         milestones = self._descents.milestones[self._members]
         note_losses(milestones, np.where(own, losses, np.inf), self._steps + first_slot)
         self._descents.milestones[self._members[considered]] = milestones[considered]
+
+    def _note_checks(
+        self, failed: npt.NDArray[np.int64], first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]
+    ) -> None:
+        moved = np.nonzero(considered & (stops.slot >= first_slot))[0]
+        self._descents.milestones[self._members[moved], FAILED_CHECK] = failed[stops.slot[moved] - first_slot, moved]
 
     def _record(
         self, losses: npt.NDArray[np.generic], first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]

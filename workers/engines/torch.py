@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from workers.costs import observes_few_entries
 from workers.engines.descents import Clock, Descents, Snapshots
 from workers.engines.history import SHORTEST_CHUNK, History
 from workers.engines.recording import Schedules, with_last_steps
+from workers.engines.stepping import stepper_for
 from workers.engines.stopping import NEVER, LossLimits, Stops, find_stops
 from workers.milestones import FAILED_CHECK, note_losses
 from workers.models.base import build_model
@@ -62,10 +64,10 @@ class _Lanes:
         self._steps = descents.steps[members]
         self._running = np.arange(len(members)) < self._own
         self._layout = FactorLayout(specs[0].factor_shapes, len(members))
-        self._optimizer = build_optimizer(specs, self._layout, dtype, device)
         slots, scalars = specs[0].optimizer.slots, specs[0].optimizer.scalars
         self._history = History(self._layout, slots, scalars, dtype, device)
         self._history.load(descents.states[members])
+        self._optimizer = build_optimizer(specs, self._layout, dtype, device, self._history.capacity)
         self._bind(specs, dtype, device)
         self._step_seconds = CHUNK_SECONDS / SHORTEST_CHUNK
 
@@ -76,6 +78,7 @@ class _Lanes:
         model = build_model(specs, self._layout.blocks(self._gradient))
         losses = self._twice_loss.unbind()
         self._evaluate = [model.bind(factors, loss) for factors, loss in zip(history.factors, losses, strict=True)]
+        self._stepper = stepper_for(self._step, device, capturable=not observes_few_entries(specs[0]))
 
     @property
     def mostly_running(self) -> bool:
@@ -98,16 +101,19 @@ class _Lanes:
     def chunk(self, steps: int) -> None:
         """Take `steps` steps with all lanes, then see what happened."""
         started = time.perf_counter()
-        optimizer, states, evaluate, gradient = self._optimizer, self._history.states, self._evaluate, self._gradient
-        optimizer.prepare(self._steps, steps)
-        for slot in range(1, steps + 1):
-            optimizer.step(states[slot - 1], gradient, states[slot], slot)
-            evaluate[slot]()
+        self._optimizer.prepare(self._steps, steps)
+        self._stepper.take(steps)
         self._finish_chunk(first_slot=1, last_slot=steps, considered=self._running.copy())
         self._history.restart(steps)
         self._twice_loss[0].copy_(self._twice_loss[steps])
         self._steps[self._running] += steps
         self._step_seconds = (time.perf_counter() - started) / steps
+
+    def _step(self, slot: int) -> None:
+        """Step from the state before a slot into it, then evaluate it."""
+        states = self._history.states
+        self._optimizer.step(states[slot - 1], self._gradient, states[slot], slot)
+        self._evaluate[slot]()
 
     def write_back(self) -> None:
         """Store the states of the lanes that go on."""

@@ -39,6 +39,11 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 """What routes document besides their success."""
 
+NOT_NOW: dict[int | str, dict[str, Any]] = {
+    409: {"model": Problem, "description": "Not as things stand", "content": {MEDIA_TYPE: {}}}
+}
+"""What routes document besides whose answer depends on where a run stands."""
+
 
 def install(app: FastAPI) -> None:
     """Answer every error of an application with a problem document."""

@@ -66,6 +66,20 @@ def note_determinant_signs(milestones: Milestones, steps: npt.NDArray[Any], sign
         milestones[_CHANGED_AT] = steps[np.argmax(changed)]
 
 
+def forget_point(row: bytes, step: int, *, has_sign: bool) -> bytes:
+    """One run's stored row without what only the recorded point at `step`, its last, had to say of the determinant.
+
+    Args:
+        has_sign: whether an earlier recorded point had a nonzero sign.
+    """
+    milestones = widened(np.frombuffer(row, dtype=np.int64)).copy()
+    if milestones[_CHANGED_AT] == step:
+        milestones[_CHANGED_AT] = NOT_YET
+    if not has_sign:
+        milestones[_SIGN] = 0
+    return milestones.tobytes()
+
+
 def milestone_summary(milestones: Milestones) -> dict[str, Any]:
     """One run's milestones under the names of a run's summary."""
     reached = {name: int(step) for name, step in zip(LOSS_DECADES, milestones, strict=False) if step != NOT_YET}

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.problems import RESPONSES
-from service.routes.dependencies import DatabaseDependency
-from service.schemas import Page, Run, RunStatus, Theory, Trajectory
+from service.openapi import request_body
+from service.problems import NOT_NOW, RESPONSES
+from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
+from service.schemas import Extension, Page, Run, RunStatus, Theory, Trajectory
 from service.store.runs import RunSelection
-from service.use_cases import runs, theory
+from service.use_cases import continuations, runs, theory
 from service.use_cases.paging import from_cursor
 from workers.specs.base import LARGEST_INTEGER
 
@@ -54,6 +55,21 @@ def get(database: DatabaseDependency, run_id: str) -> Run:
 def cancel(database: DatabaseDependency, run_id: str) -> Run:
     """Cancel a run unless it is over; points recorded so far stay."""
     return runs.cancel_run(database, run_id)
+
+
+@router.post("/{run_id}/retry", status_code=202, responses=NOT_NOW)
+def retry(database: DatabaseDependency, run_id: str) -> Run:
+    """Queue a failed or cancelled run again; it goes on from its checkpoint."""
+    return continuations.retry_run(database, run_id)
+
+
+@router.post("/{run_id}/extend", status_code=202, responses=NOT_NOW, openapi_extra=request_body(Extension))
+def extend(database: DatabaseDependency, limits: LimitsDependency, body: BodyDependency, run_id: str) -> Run:
+    """Move a run's stop further out: more steps, a lower loss. It goes on from its checkpoint.
+
+    The run then equals one that asked for as much from the start; asking again for the same changes nothing.
+    """
+    return continuations.extend_run(database, run_id, continuations.parse_extension(body), limits)
 
 
 @router.get("/{run_id}/trajectory", response_model=Trajectory)

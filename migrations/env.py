@@ -16,8 +16,9 @@ def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
 
 def main() -> None:
     """Run the asked migrations in one transaction."""
-    database = Database(context.config.attributes.get("url") or Settings().url)
-    with database.writing() as connection:
+    settings = Settings()
+    database = Database(context.config.attributes.get("url") or settings.url, settings.busy_seconds)
+    with database.migrating() as connection:
         context.configure(
             connection=connection, target_metadata=metadata, render_as_batch=True, render_item=render_item
         )

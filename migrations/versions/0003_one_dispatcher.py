@@ -20,6 +20,7 @@ IDS = (
     ("run_summaries", "run_id"),
     ("trajectory_points", "run_id"),
 )
+POINTS_KEY = "fk_trajectory_points_run_id_runs"
 WAITING = sa.text("status IN ('queued', 'running') AND lease_token IS NULL")
 LEASED = sa.text("lease_token IS NOT NULL")
 
@@ -41,10 +42,14 @@ def upgrade() -> None:
     op.drop_column("runs", "leased_until")
     _create_indexes(LEASED)
     _change_ids(sa.BigInteger(), "bigint")
+    if _is_postgresql():  # checking it takes longer than writing the points themselves
+        op.drop_constraint(POINTS_KEY, "trajectory_points", type_="foreignkey")
 
 
 def downgrade() -> None:
     """Undo this revision."""
+    if _is_postgresql():
+        op.create_foreign_key(POINTS_KEY, "trajectory_points", "runs", ["run_id"], ["id"], ondelete="CASCADE")
     _change_ids(sa.Integer(), "integer")
     _drop_indexes()
     op.add_column("runs", sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True))
@@ -74,9 +79,13 @@ def _create_indexes(leased: sa.TextClause | None) -> None:
 
 
 def _change_ids(kind: sa.Integer, name: str) -> None:
-    if op.get_context().dialect.name != "postgresql":
+    if not _is_postgresql():
         return
     for table, column in IDS:
         op.alter_column(table, column, type_=kind, existing_nullable=False)
     for table in ("experiments", "runs"):
         op.execute(f"ALTER SEQUENCE {table}_id_seq AS {name}")
+
+
+def _is_postgresql() -> bool:
+    return op.get_context().dialect.name == "postgresql"

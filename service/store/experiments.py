@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from service.store.leases import lock_runs
 from service.store.tables import RUN_STATUSES, UNFINISHED, experiments, runs
+from service.store.trajectories import delete_points
 
 Row = Mapping[str, Any]
 
@@ -49,7 +50,9 @@ def cancel_run(connection: sa.Connection, public_id: str, now: datetime) -> int:
 
 def delete_experiment(connection: sa.Connection, public_id: str) -> bool:
     """Remove an experiment with its runs and all they left behind; whether there was one."""
-    lock_runs(connection, runs.c.experiment_id == _id_of(public_id))
+    mine = runs.c.experiment_id == _id_of(public_id)
+    lock_runs(connection, mine)
+    delete_points(connection, mine)
     return connection.execute(sa.delete(experiments).where(experiments.c.public_id == public_id)).rowcount > 0
 
 

@@ -88,7 +88,6 @@ class Supervisor:
 
     def __enter__(self) -> "Supervisor":
         settings = self._settings
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._lock = hold(settings.data_dir, "serve", SECONDS_FOR_PORT)
         listener = _bind(settings.host, settings.port)
         self.url = "http://{}:{}".format(*listener.getsockname()[:2])

@@ -20,6 +20,17 @@ hypothesis_settings.register_profile("rankward", derandomize=True, deadline=None
 hypothesis_settings.load_profile("rankward")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="Also run what takes many minutes (marked `long`).")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        skipped = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=skipped)
+        items[:] = [item for item in items if item not in skipped]
+
+
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Templates]:
     """Migrated databases to copy, and the session's PostgreSQL server."""
@@ -43,7 +54,7 @@ def settings(tmp_path: Path, database_kind: str, templates: Templates) -> Iterat
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
-    database = Database(settings.url)
+    database = Database(settings.url, settings.busy_seconds)
     yield database
     database.close()
 

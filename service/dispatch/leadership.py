@@ -119,6 +119,6 @@ class Leadership:
         is_first_look = self._seen is None
         if lease != self._seen:
             self._seen, self._seen_at = lease, self._clock()
-        if lease.holder is None or (is_first_look and (lease.holder == self.name or not lease.is_alive(now))):
+        if lease.holder is None or (is_first_look and (lease.holder == self.name or lease.has_expired(now))):
             return True
         return self._clock() - self._seen_at >= self._lease_seconds

@@ -15,7 +15,7 @@ from service.dispatch.leadership import Leadership
 from service.dispatch.planner import MOST_RUNS_PER_BATCH, Facts, Queue, StartSlice, plan
 from service.settings import Settings
 from service.store import leases
-from service.store.database import DATABASE_AWAY, Database
+from service.store.database import DATABASE_AWAY, Database, describe
 from service.store.dispatcher_lease import Deposed
 from service.store.leases import Lease
 from service.store.slices import apply_slice, fail_slice
@@ -78,7 +78,7 @@ class Dispatcher:
         try:
             act()
         except DATABASE_AWAY as error:
-            _log.error("the database does not answer", error=_describe(error))
+            _log.error("the database does not answer", error=describe(error))
             self._swept_at = -SECONDS_BETWEEN_SWEEPS  # it may have leased runs and been unable to say so
             self.stopping.wait(SECONDS_BETWEEN_TRIES)
 

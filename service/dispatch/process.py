@@ -10,7 +10,7 @@ from service.dispatch.leadership import Leadership
 from service.errors import NotReady
 from service.settings import Settings
 from service.signals import on_stop_signals
-from service.store.database import DATABASE_AWAY, Database
+from service.store.database import DATABASE_AWAY, Database, describe
 from service.store.dispatcher_lease import Deposed
 from service.store.migrate import check_schema
 
@@ -56,7 +56,7 @@ def _stand_by(leadership: Leadership, stopping: threading.Event) -> bool:
                 _log.info("standing by: another dispatcher is active", name=leadership.name)
             said = True
         except DATABASE_AWAY as error:
-            _log.error("the database does not answer", error=f"{type(error).__name__}: {error}")
+            _log.error("the database does not answer", error=describe(error))
         stopping.wait(SECONDS_BETWEEN_LOOKS)
     return False
 
@@ -68,6 +68,6 @@ def _wait_for_schema(database: Database, stopping: threading.Event) -> None:
         try:
             return check_schema(database)
         except (NotReady, *DATABASE_AWAY) as error:
-            if said != (said := str(error)):
+            if said != (said := error.detail if isinstance(error, NotReady) else describe(error)):
                 _log.warning("waiting for the database", detail=said)
         stopping.wait(SECONDS_BETWEEN_LOOKS)

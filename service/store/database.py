@@ -90,6 +90,12 @@ class Database:
         self._engine.dispose()
 
 
+def describe(error: Exception) -> str:
+    """An error in one line, without the statement that met it."""
+    cause = getattr(error, "orig", None) or error
+    return f"{type(cause).__name__}: {str(cause).strip().splitlines()[0] if str(cause).strip() else ''}"
+
+
 def driver_url(url: str) -> str:
     """A database URL as SQLAlchemy needs it: `postgresql://` and `postgres://` name psycopg."""
     scheme, separator, rest = url.partition("://")

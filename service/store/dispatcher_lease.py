@@ -31,11 +31,15 @@ class DispatcherLease:
     heartbeat_at: datetime | None
     expires_at: datetime | None
 
+    def has_expired(self, now: datetime) -> bool:
+        """Whether its holder should have beaten by now."""
+        return self.expires_at is not None and now >= self.expires_at
+
     def is_alive(self, now: datetime) -> bool:
         """Whether its holder has beaten of late; a beat from the far future says that the clock was set back since."""
-        if self.holder is None or self.heartbeat_at is None or self.expires_at is None:
+        if self.holder is None or self.heartbeat_at is None or self.expires_at is None or self.has_expired(now):
             return False
-        return now < self.expires_at and self.heartbeat_at - now < self.expires_at - self.heartbeat_at
+        return self.heartbeat_at - now < self.expires_at - self.heartbeat_at
 
 
 @dataclass(frozen=True)

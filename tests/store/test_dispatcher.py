@@ -1,11 +1,5 @@
-"""The loop around a cluster that computes in this thread: failures of slices and of the database."""
+"""The loop around a cluster that computes in this thread: failures of slices."""
 
-import sqlite3
-
-import pytest
-from sqlalchemy.exc import OperationalError
-
-from service.store.database import Database
 from tests.databases import BOTH_DATABASES
 from tests.specs import BASIC
 
@@ -30,25 +24,6 @@ def test_a_run_that_keeps_failing_is_given_up_with_its_error(api, dispatcher, fi
     assert experiment["status"] == "failed"
     (run,) = api.get("/v1/runs").json()["items"]
     assert run["error"] == "MemoryError: no room"
-
-
-def test_a_database_that_is_locked_delays_and_loses_nothing(api, dispatcher, settings, monkeypatch):
-    monkeypatch.setattr("service.dispatch.loop.SECONDS_BETWEEN_TRIES", 0)
-    api.post("/v1/experiments", json=RUNS)
-    dispatcher.tick()  # leased and computed, not stored
-    monkeypatch.setattr("service.store.database.BUSY_SECONDS", 0)
-    dispatcher.database.close()  # so that the next connection does not wait
-    other = sqlite3.connect(settings.data_dir / "rankward.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(OperationalError, match="locked"):
-        dispatcher.tick()
-    dispatcher._patiently(dispatcher.tick)
-    assert statuses(api) == ["running"] * 4
-    other.execute("ROLLBACK")
-    other.close()
-    for _ in range(20):
-        dispatcher.tick()
-    assert statuses(api) == ["succeeded"] * 4
 
 
 @BOTH_DATABASES

@@ -12,7 +12,8 @@ from service.ids import new_id
 Json = dict[str, Any]
 POLL_SECONDS = 0.3
 TRIES = 5
-"""How often a request is tried when the server cannot be reached; submissions carry a key, so none is stored twice."""
+"""How often a request is tried when the server cannot be reached, or says that its database cannot (503), with pauses
+of 0.5, 1, 2 and 4 seconds; submissions carry a key, so none is stored twice."""
 
 
 class ServerSaidNo(RankwardError):
@@ -108,15 +109,19 @@ class Rankward:
         return self._request(method, path, **arguments).json()
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx2.Response:
-        for left in reversed(range(TRIES)):
+        for tried in range(TRIES):
+            is_last = tried == TRIES - 1
             try:
                 response = self._http.request(method, path, **arguments)
             except httpx2.TransportError as error:
-                if not left:
+                if is_last:
                     raise ServerUnreachable(
                         f"No server answers at {self.url} ({error}); start one with `rankward serve`, or give --url."
                     ) from None
-                time.sleep(0.5)
+                time.sleep(0.5 * 2**tried)
+                continue
+            if response.status_code == 503 and not is_last:
+                time.sleep(0.5 * 2**tried)
                 continue
             if response.is_error:
                 raise ServerSaidNo(_problem(response))

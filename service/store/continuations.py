@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from service.store.tables import checkpoints, experiments, runs, trajectory_points
 from workers.milestones import forget_point
 
-_WAITING = {"status": "queued", "lease_token": None, "leased_until": None, "finished_at": None, "attempts": 0}
+_WAITING = {"status": "queued", "lease_token": None, "finished_at": None, "attempts": 0}
 
 
 def lock_run(connection: sa.Connection, public_id: str) -> None:
@@ -18,8 +18,7 @@ def lock_run(connection: sa.Connection, public_id: str) -> None:
 
 def change_stop(connection: sa.Connection, run_id: int, values: Mapping[str, Any]) -> None:
     """Write a run's new spec; a slice in flight, computed under the old one, loses its lease and changes nothing."""
-    freed = {"lease_token": None, "leased_until": None}
-    connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**freed, **values))
+    connection.execute(sa.update(runs).where(runs.c.id == run_id).values(lease_token=None, **values))
 
 
 def reopen_run(connection: sa.Connection, run_id: int, unscheduled_step: int | None) -> None:

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from service.dispatch.planner import Facts, Queue, plan
+from service.queues import QueueKey
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ class SimulatedCluster:
     def _start_planned(self) -> None:
         idle = max(0, self.workers - self.in_flight)
         ahead = max(0, 2 * self.workers - max(self.workers, self.in_flight))
-        waiting = Queue("key", None, self.costs.runs * (idle + ahead), 0, 1)
-        starts = plan(Facts([waiting], idle, ahead, {})) if idle or ahead else []
+        waiting = Queue(QueueKey("key"), self.costs.runs * (idle + ahead), 0, 1)
+        starts = plan(Facts([waiting], idle, ahead, {}, {})) if idle or ahead else []
         for _ in starts:
             self.now += self.costs.lease
             self.in_flight += 1

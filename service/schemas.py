@@ -5,7 +5,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from workers.specs.base import Natural, Positive, misfit
+from workers.specs.base import Integer, Natural, Positive, misfit
 
 Tag = Annotated[str, Field(max_length=500)]
 TagName = Annotated[str, Field(min_length=1, max_length=100)]
@@ -14,18 +14,36 @@ RunStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Values = Annotated[list[Any], Field(description="Values of one field.")]
 
 
+Name = Annotated[str, Field(max_length=200)]
+Tags = Annotated[dict[TagName, Tag], Field(max_length=50)]
+Priority = Annotated[
+    Integer, Field(ge=-100, le=100, description="Runs of a higher one go first whenever a worker is idle.")
+]
+
+
 class ExperimentRequest(BaseModel):
     """An experiment: one run, or a sweep over runs that share a base."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: Annotated[str, Field(max_length=200)] = ""
-    tags: Annotated[dict[TagName, Tag], Field(max_length=50)] = {}
+    name: Name = ""
+    tags: Tags = {}
+    priority: Priority = 0
     run: Annotated[dict[str, Any], Field(description="A RunSpec; fields that the sweep sets may be left out.")]
     sweep: Annotated[
         list[dict[str, Values]],
         Field(max_length=100, description="Axes to cross; the keys of one axis are dotted paths that move together."),
     ] = []
+
+
+class ExperimentChanges(BaseModel):
+    """What can be changed of an experiment afterwards; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Name = ""
+    tags: Tags = {}
+    priority: Priority = 0
 
 
 class Extension(BaseModel):
@@ -60,6 +78,7 @@ class Experiment(BaseModel):
     id: str
     name: str
     tags: dict[str, str]
+    priority: int
     status: RunStatus
     created_at: datetime
     runs: RunCounts

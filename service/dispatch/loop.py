@@ -13,6 +13,7 @@ import structlog
 from service.dispatch.cluster import Cluster
 from service.dispatch.leadership import Leadership
 from service.dispatch.planner import MOST_RUNS_PER_BATCH, Facts, Queue, StartSlice, plan
+from service.queues import QueueKey
 from service.settings import Settings
 from service.store import leases
 from service.store.database import DATABASE_AWAY, Database, describe
@@ -48,7 +49,8 @@ class Dispatcher:
     stopping: threading.Event = field(default_factory=threading.Event)
     _in_flight: dict[str, Lease] = field(default_factory=dict[str, Lease])
     _done: "SimpleQueue[tuple[Lease, Future[SliceResult]]]" = field(default_factory=SimpleQueue)
-    _last_served: dict[str, int] = field(default_factory=dict[str, int])
+    _last_served: dict[QueueKey, int] = field(default_factory=dict[QueueKey, int])
+    _share_last_served: dict[int, int] = field(default_factory=dict[int, int])
     _slices: int = 0
     _swept_at: float = -SECONDS_BETWEEN_SWEEPS
 
@@ -85,16 +87,17 @@ class Dispatcher:
     def _facts(self, idle_workers: int, slices_ahead: int) -> Facts:
         with self.database.reading() as connection:
             rows = leases.waiting_queues(connection, MOST_RUNS_PER_BATCH * (idle_workers + slices_ahead))
-        return Facts([Queue(**row) for row in rows], idle_workers, slices_ahead, self._last_served)
+        queues = [Queue(key, row["waiting"], row["first_run"], row["numbers"]) for key, row in rows]
+        return Facts(queues, idle_workers, slices_ahead, self._last_served, self._share_last_served)
 
     def _start(self, start: StartSlice) -> None:
-        queue = start.queue
+        key = start.queue.key
         with self.leadership.writing() as connection:
-            lease = leases.lease_runs(connection, queue.batch_key, queue.batch_limit, start.runs, datetime.now(UTC))
+            lease = leases.lease_runs(connection, key, start.runs, datetime.now(UTC))
         if lease is None:
             return
         self._slices += 1
-        self._last_served[queue.batch_key] = self._slices
+        self._last_served[key] = self._share_last_served[key.share] = self._slices
         self._in_flight[lease.token] = lease
         future = self._submit(lease)
         future.add_done_callback(lambda done: self._done.put((lease, done)))

@@ -1,7 +1,11 @@
 """The planner: facts in, instructions out. Pure, so that every decision can be tested without a cluster."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle, groupby, islice
+
+from service.queues import QueueKey
 
 MOST_RUNS_PER_BATCH = 1024
 """Larger batches are no faster on any engine, and take longer to send and to store."""
@@ -15,14 +19,12 @@ class Queue:
     """Waiting runs that may share a batch.
 
     Attributes:
-        batch_limit: the most runs one batch may hold, set after a batch of these failed.
         waiting: how many runs wait.
         first_run: the oldest one's id.
         numbers: in one run's state, more where its memory is far larger (`workers.costs.batch_numbers`).
     """
 
-    batch_key: str
-    batch_limit: int | None
+    key: QueueKey
     waiting: int
     first_run: int
     numbers: int
@@ -35,13 +37,15 @@ class Facts:
     Attributes:
         idle_workers: how many workers have nothing to do.
         slices_ahead: how many more slices may wait at the cluster, so that workers go on while results are stored.
-        last_served: for each batch key, the number of the slice that last served it; later is larger.
+        last_served: the number of the slice that last served a queue; later is larger.
+        share_last_served: and that last served a share.
     """
 
     queues: Sequence[Queue]
     idle_workers: int
     slices_ahead: int
-    last_served: Mapping[str, int]
+    last_served: Mapping[QueueKey, int]
+    share_last_served: Mapping[int, int]
 
 
 @dataclass(frozen=True)
@@ -55,30 +59,67 @@ class StartSlice:
 def plan(facts: Facts) -> list[StartSlice]:
     """Share the idle workers out among the queues.
 
-    Queues are served in turn, the one that has waited longest first, each with a worker of its own. Only workers that
-    are left over then split a queue: two half batches take almost as long as one whole. What is still waiting goes
-    ahead only in full batches, which runs that come later could not have joined.
+    A worker goes to the highest priority first; among its equals the shares take turns, and within a share its queues,
+    each time the one that has waited longest. Only workers that no queue needs split a batch further: two half batches
+    take almost as long as one whole. What is still waiting goes ahead only in full batches, which runs that come later
+    could not have joined.
     """
-    turns = sorted(facts.queues, key=lambda queue: (facts.last_served.get(queue.batch_key, -1), queue.first_run))
-    shares = [0] * len(turns)
-    for worker in range(facts.idle_workers if turns else 0):
-        shares[worker % len(turns)] += 1
-    starts = [start for queue, share in zip(turns, shares, strict=True) for start in _split(queue, share)]
-    return [*starts, *_full_batches(turns, starts)[: facts.slices_ahead]]
+    turns = list(islice(_turns(facts), facts.idle_workers + facts.slices_ahead))
+    served = list(dict.fromkeys(turns))
+    workers = Counter(turns[: facts.idle_workers])
+    spare = facts.idle_workers - workers.total()
+    workers.update(islice(cycle(served), spare if served else 0))
+    starts = [start for queue in served for start in _split(queue, workers[queue])]
+    return starts + _full_batches(turns[facts.idle_workers :], starts)
 
 
 def largest_batch(queue: Queue) -> int:
     """The most runs of a queue that one slice should carry."""
     fitting = max(1, min(MOST_RUNS_PER_BATCH, NUMBERS_PER_BATCH // queue.numbers))
-    return fitting if queue.batch_limit is None else min(fitting, queue.batch_limit)
+    return fitting if queue.key.batch_limit is None else min(fitting, queue.key.batch_limit)
 
 
-def _full_batches(queues: Sequence[Queue], starts: Sequence[StartSlice]) -> list[StartSlice]:
-    """The full batches that are still waiting after `starts`."""
+def _turns(facts: Facts) -> Iterator[Queue]:
+    """Every batch that waits, as its queue, in the order in which they should be served."""
+    ordered = sorted(
+        facts.queues,
+        key=lambda queue: (
+            -queue.key.priority,
+            facts.share_last_served.get(queue.key.share, -1),
+            queue.key.share,
+            facts.last_served.get(queue.key, -1),
+            queue.first_run,
+        ),
+    )
+    most = facts.idle_workers + facts.slices_ahead
+    for _, equals in groupby(ordered, key=lambda queue: queue.key.priority):
+        shares = groupby(equals, key=lambda queue: queue.key.share)
+        yield from _in_turn(_in_turn([queue] * min(most, _batches(queue)) for queue in share) for _, share in shares)
+
+
+def _in_turn(rows: Iterable[Iterable[Queue]]) -> list[Queue]:
+    """One of each row, then another of each, until all are through."""
+    waiting, taken = deque(row for row in map(deque, rows) if row), list[Queue]()
+    while waiting:
+        row = waiting.popleft()
+        taken.append(row.popleft())
+        if row:
+            waiting.append(row)
+    return taken
+
+
+def _batches(queue: Queue) -> int:
+    return -(-queue.waiting // largest_batch(queue))
+
+
+def _full_batches(turns: Sequence[Queue], starts: Sequence[StartSlice]) -> list[StartSlice]:
+    """Those of the further turns that have a full batch left after `starts`."""
+    left = {queue: queue.waiting - sum(start.runs for start in starts if start.queue is queue) for queue in turns}
     full: list[StartSlice] = []
-    for queue in queues:
-        left = queue.waiting - sum(start.runs for start in starts if start.queue is queue)
-        full += [StartSlice(queue, largest_batch(queue))] * (left // largest_batch(queue))
+    for queue in turns:
+        if left[queue] >= largest_batch(queue):
+            left[queue] -= largest_batch(queue)
+            full.append(StartSlice(queue, largest_batch(queue)))
     return full
 
 

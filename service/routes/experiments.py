@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.openapi import request_body
 from service.problems import RESPONSES
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
-from service.schemas import DryRun, Experiment, ExperimentDetail, ExperimentRequest, Page
+from service.schemas import DryRun, Experiment, ExperimentChanges, ExperimentDetail, ExperimentRequest, Page
 from service.use_cases import continuations, experiments
-from service.use_cases.payloads import parse_request
+from service.use_cases.payloads import parse_body, parse_request
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"], responses=RESPONSES)
 
@@ -67,6 +67,12 @@ def list_all(database: DatabaseDependency, query: Annotated[ListParameters, Quer
 def get(database: DatabaseDependency, experiment_id: str) -> ExperimentDetail:
     """Get one experiment."""
     return experiments.get_experiment(database, experiment_id)
+
+
+@router.patch("/{experiment_id}", openapi_extra=request_body(ExperimentChanges))
+def change(database: DatabaseDependency, body: BodyDependency, experiment_id: str) -> ExperimentDetail:
+    """Change an experiment's name, tags or priority."""
+    return experiments.change(database, experiment_id, parse_body(ExperimentChanges, body))
 
 
 @router.post("/{experiment_id}/cancel", status_code=202)

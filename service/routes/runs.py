@@ -12,6 +12,7 @@ from service.schemas import Extension, Page, Run, RunStatus, Theory, Trajectory
 from service.store.runs import RunSelection
 from service.use_cases import continuations, runs, theory
 from service.use_cases.paging import from_cursor
+from service.use_cases.payloads import parse_body
 from workers.specs.base import LARGEST_INTEGER
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=RESPONSES)
@@ -69,7 +70,7 @@ def extend(database: DatabaseDependency, limits: LimitsDependency, body: BodyDep
 
     The run then equals one that asked for as much from the start; asking again for the same changes nothing.
     """
-    return continuations.extend_run(database, run_id, continuations.parse_extension(body), limits)
+    return continuations.extend_run(database, run_id, parse_body(Extension, body), limits)
 
 
 @router.get("/{run_id}/trajectory", response_model=Trajectory)

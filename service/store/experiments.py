@@ -38,6 +38,17 @@ def list_experiments(connection: sa.Connection, before_id: int | None, limit: in
     return _with_counts(connection, connection.execute(query).mappings().all())
 
 
+def change_experiment(connection: sa.Connection, public_id: str, values: Mapping[str, Any]) -> None:
+    """Change an experiment's own fields; its priority is its runs' too."""
+    if not values:
+        return
+    connection.execute(sa.update(experiments).where(experiments.c.public_id == public_id).values(values))
+    if "priority" in values:
+        own = runs.c.experiment_id.in_(sa.select(experiments.c.id).where(experiments.c.public_id == public_id))
+        lock_runs(connection, own)
+        connection.execute(sa.update(runs).where(own).values(urgency=-values["priority"]))
+
+
 def cancel_runs(connection: sa.Connection, public_id: str, now: datetime) -> int:
     """End every unfinished run of an experiment as cancelled; a slice in flight loses its lease and changes nothing."""
     return _cancel(connection, runs.c.experiment_id == _id_of(public_id), now)

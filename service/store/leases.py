@@ -13,6 +13,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from service.ids import new_id
+from service.queues import QueueKey
 from service.store.tables import LEASED, WAITING, checkpoints, runs
 from workers.records import Batch, Checkpoint, Member
 
@@ -35,18 +36,20 @@ _QUEUES = sa.text("""
 WITH RECURSIVE heads(id) AS (
     SELECT * FROM (
         SELECT id FROM runs WHERE status IN ('queued', 'running') AND lease_token IS NULL
-        ORDER BY batch_key, batch_limit, id LIMIT 1
+        ORDER BY urgency, share, batch_key, batch_limit, id LIMIT 1
     ) AS first
     UNION ALL
     SELECT (
         SELECT runs.id FROM runs WHERE status IN ('queued', 'running') AND lease_token IS NULL
-        AND (runs.batch_key, runs.batch_limit) > (head.batch_key, head.batch_limit)
-        ORDER BY batch_key, batch_limit, id LIMIT 1
+        AND (runs.urgency, runs.share, runs.batch_key, runs.batch_limit)
+            > (head.urgency, head.share, head.batch_key, head.batch_limit)
+        ORDER BY urgency, share, batch_key, batch_limit, id LIMIT 1
     ) FROM heads JOIN runs AS head ON head.id = heads.id
 )
-SELECT head.batch_key, head.batch_limit, head.id AS first_run, head.numbers, (
+SELECT head.urgency, head.share, head.batch_key, head.batch_limit, head.id AS first_run, head.numbers, (
     SELECT count(*) FROM (
         SELECT 1 FROM runs WHERE status IN ('queued', 'running') AND lease_token IS NULL
+        AND runs.urgency = head.urgency AND runs.share = head.share
         AND runs.batch_key = head.batch_key AND runs.batch_limit = head.batch_limit LIMIT :most
     ) AS counted
 ) AS waiting
@@ -55,23 +58,31 @@ FROM heads JOIN runs AS head ON head.id = heads.id
 """Steps through the index of waiting runs from one queue's first run to the next one's, past all that lie between."""
 
 
-def waiting_queues(connection: sa.Connection, most: int) -> list[dict[str, Any]]:
-    """Runs that could be leased, by batch key and batch limit: the oldest, the size of one, and how many.
+def waiting_queues(connection: sa.Connection, most: int) -> list[tuple[QueueKey, Mapping[Any, Any]]]:
+    """Runs that could be leased, by queue: the oldest (`first_run`), the `numbers` of one, and how many are `waiting`.
 
     Args:
         most: count no further than this, so that a long queue costs no more than a short one.
     """
     rows = connection.execute(_QUEUES, {"most": most}).mappings()
-    return [{**row, "batch_limit": row["batch_limit"] or None} for row in rows]
+    return [(_key(row), row) for row in rows]
 
 
-def lease_runs(
-    connection: sa.Connection, batch_key: str, batch_limit: int | None, most: int, now: datetime
-) -> Lease | None:
-    """Lease the oldest waiting runs of a batch key, at most `most`; None when there are none any more."""
+def _key(row: Mapping[Any, Any]) -> QueueKey:
+    return QueueKey(row["batch_key"], row["batch_limit"] or None, -row["urgency"], row["share"])
+
+
+def lease_runs(connection: sa.Connection, key: QueueKey, most: int, now: datetime) -> Lease | None:
+    """Lease the oldest waiting runs of a queue, at most `most`; None when there are none any more."""
     ids = connection.scalars(
         sa.select(runs.c.id)
-        .where(WAITING, runs.c.batch_key == batch_key, runs.c.batch_limit == (batch_limit or 0))
+        .where(
+            WAITING,
+            runs.c.urgency == -key.priority,
+            runs.c.share == key.share,
+            runs.c.batch_key == key.batch_key,
+            runs.c.batch_limit == (key.batch_limit or 0),
+        )
         .order_by(runs.c.id)
         .limit(most)
         .with_for_update(skip_locked=True)

@@ -60,6 +60,7 @@ experiments = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("idempotency_key", sa.String(255), unique=True),
     sa.Column("body_digest", sa.String(64), nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
     sqlite_autoincrement=True,  # an id is never given twice, also not after a delete
 )
 
@@ -103,7 +104,9 @@ runs = sa.Table(
     sa.Column("loss_kind", sa.String(16), nullable=False),
     sa.Column("precision", sa.String(16), nullable=False),
     sa.Column("seed", sa.BigInteger, nullable=False),
-    # The way through slices.
+    # The way through slices. Urgency is minus the priority: the waiting are looked for in ascending order.
+    sa.Column("urgency", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("share", sa.Integer, nullable=False, server_default="0"),
     sa.Column("batch_key", sa.String(255), nullable=False),
     sa.Column("numbers", sa.BigInteger, nullable=False),
     sa.Column("batch_limit", sa.Integer, nullable=False, server_default="0"),  # 0: none
@@ -118,7 +121,7 @@ runs = sa.Table(
 # Written out, without parameters: a database uses a partial index only where the query itself shows that it may.
 WAITING = sa.text("status IN ('queued', 'running') AND lease_token IS NULL")
 LEASED = sa.text("lease_token IS NOT NULL")
-_WAITING_COLUMNS = (runs.c.batch_key, runs.c.batch_limit, runs.c.id)
+_WAITING_COLUMNS = (runs.c.urgency, runs.c.share, runs.c.batch_key, runs.c.batch_limit, runs.c.id)
 sa.Index("ix_runs_waiting", *_WAITING_COLUMNS, sqlite_where=WAITING, postgresql_where=WAITING)
 sa.Index("ix_runs_lease_token", runs.c.lease_token, sqlite_where=LEASED, postgresql_where=LEASED)
 

@@ -13,19 +13,10 @@ from service.store import continuations as store
 from service.store import runs as run_store
 from service.store.database import Database
 from service.use_cases.experiments import get_experiment
-from service.use_cases.field_errors import request_errors
 from service.use_cases.run_rows import run_row
 from service.use_cases.runs import find_row, get_run
 from workers.schedules import is_scheduled
 from workers.specs import RunSpec
-
-
-def parse_extension(body: bytes) -> Extension:
-    """The extension in a body; raises InvalidPayload."""
-    try:
-        return Extension.model_validate_json(body)
-    except ValidationError as error:
-        raise InvalidPayload(request_errors(error)) from None
 
 
 def extend_run(database: Database, run_id: str, extension: Extension, limits: Limits) -> Run:

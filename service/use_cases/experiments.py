@@ -10,7 +10,16 @@ from sqlalchemy.exc import IntegrityError
 
 from service.errors import FieldError, IdempotencyConflict, InvalidPayload, NotFound
 from service.ids import new_id
-from service.schemas import Cost, DryRun, Experiment, ExperimentDetail, ExperimentRequest, Page, RunCounts
+from service.schemas import (
+    Cost,
+    DryRun,
+    Experiment,
+    ExperimentChanges,
+    ExperimentDetail,
+    ExperimentRequest,
+    Page,
+    RunCounts,
+)
 from service.settings import Limits
 from service.store import experiments as store
 from service.store.database import Database
@@ -64,7 +73,7 @@ def submit(database: Database, request: ExperimentRequest, limits: Limits, key: 
         "idempotency_key": key,
         "body_digest": digest,
     }
-    rows = [run_row(spec, index, now) for index, spec in enumerate(specs)]
+    rows = [run_row(spec, index, now, request.priority) for index, spec in enumerate(specs)]
     try:
         with database.writing() as connection:
             store.insert_experiment(connection, values, rows)
@@ -89,6 +98,16 @@ def list_experiments(database: Database, cursor: str | None, limit: int) -> Page
     with database.reading() as connection:
         rows = store.list_experiments(connection, from_cursor(cursor), limit + 1)
     return page_of(rows, limit, lambda row: Experiment(**_fields(row)))
+
+
+def change(database: Database, experiment_id: str, changes: ExperimentChanges) -> ExperimentDetail:
+    """Rename, tag or move an experiment ahead of others; raises NotFound.
+
+    A priority counts from the next slice on; slices in flight are not called back.
+    """
+    with database.writing() as connection:
+        store.change_experiment(connection, experiment_id, changes.model_dump(exclude_unset=True))
+    return get_experiment(database, experiment_id)
 
 
 def cancel(database: Database, experiment_id: str) -> ExperimentDetail:
@@ -128,7 +147,9 @@ def _check_key(key: str | None) -> None:
 
 
 def _digest(request: ExperimentRequest) -> str:
-    return hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+    """Of all that was asked for; bodies without a priority keep the digest they had before there were any."""
+    unsaid = None if request.priority else {"priority"}
+    return hashlib.sha256(request.model_dump_json(exclude=unsaid).encode()).hexdigest()
 
 
 def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,7 +158,7 @@ def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
         "id": row["public_id"],
         "status": _status(counts),
         "runs": RunCounts(total=sum(counts.values()), **counts),
-        **{name: row[name] for name in ("name", "tags", "created_at", "run", "sweep")},
+        **{name: row[name] for name in ("name", "tags", "priority", "created_at", "run", "sweep")},
     }
 
 

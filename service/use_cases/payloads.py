@@ -1,10 +1,10 @@
 """From a posted experiment to checked run specs."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from service.errors import FieldError, InvalidPayload, json_pointer
 from service.limits import exceeded, first_violation
@@ -14,6 +14,8 @@ from service.use_cases.field_errors import pointer_into_run, request_errors, run
 from workers.specs import RunSpec
 from workers.sweeps import SweepError, SweptRun, check_sweep, count_runs, expand
 
+Body = TypeVar("Body", bound=BaseModel)
+
 
 def parse_request(body: bytes) -> ExperimentRequest:
     """The request in a body.
@@ -22,14 +24,19 @@ def parse_request(body: bytes) -> ExperimentRequest:
         InvalidPayload: not JSON, not of the request's form, with a number that not every JSON reader keeps, or with a
             character that not every database keeps.
     """
-    try:
-        request = ExperimentRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise InvalidPayload(request_errors(error)) from None
+    request = parse_body(ExperimentRequest, body)
     for part in ExperimentRequest.model_fields:
         if found := unsafe_value(getattr(request, part), (part,)):
             raise InvalidPayload([found])
     return request
+
+
+def parse_body(model: type[Body], body: bytes) -> Body:
+    """A body as the model it must be; raises InvalidPayload."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise InvalidPayload(request_errors(error)) from None
 
 
 def parse_runs(request: ExperimentRequest, limits: Limits) -> list[RunSpec]:

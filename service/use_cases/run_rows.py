@@ -12,8 +12,8 @@ from workers.specs.models import CpTensor, halves_of
 from workers.specs.problems import observation_count
 
 
-def run_row(spec: RunSpec, index: int, now: datetime) -> dict[str, Any]:
-    """Values of a new row of `runs`."""
+def run_row(spec: RunSpec, index: int, now: datetime, priority: int = 0) -> dict[str, Any]:
+    """Values of a new row of `runs`; `priority` is its experiment's."""
     return {
         "public_id": new_id(),
         "index": index,
@@ -21,6 +21,7 @@ def run_row(spec: RunSpec, index: int, now: datetime) -> dict[str, Any]:
         "created_at": now,
         "batch_key": batch_key(spec),
         "numbers": batch_numbers(spec),
+        "urgency": -priority,
         "spec": spec.resolved(),
         **_filterable(spec),
     }

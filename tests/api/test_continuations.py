@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
+from service.queues import QueueKey
 from service.store.leases import lease_runs
 from service.store.slices import apply_slice
 from service.store.tables import runs
@@ -81,7 +82,7 @@ def test_a_slice_in_flight_when_its_run_is_extended_changes_nothing(api, databas
     now = datetime.now(UTC)
     with database.writing() as connection:
         key = connection.scalar(sa.select(runs.c.batch_key))
-        lease = lease_runs(connection, key, None, 1, now)
+        lease = lease_runs(connection, QueueKey(key), 1, now)
     result = run_slice(lease.batch, Budget(60))
     assert extend(api, run, max_steps=60).status_code == 202
     with database.writing() as connection:

@@ -70,7 +70,7 @@ def test_runs_of_the_first_schema_go_on(upgraded: Database):
     with upgraded.writing() as connection:
         assert leases.release_others(connection, []) == 1
         queues = leases.waiting_queues(connection, 10)
-    assert [(queue["first_run"], queue["batch_limit"], queue["waiting"]) for queue in queues] == [
+    assert [(queue["first_run"], key.batch_limit, queue["waiting"]) for key, queue in queues] == [
         (2, None, 1),
         (3, 4, 1),
     ]

@@ -29,7 +29,7 @@ def experiment(database):
 def lease(database, most=10):
     with database.writing() as connection:
         (queue,) = leases.waiting_queues(connection, 100)
-        return leases.lease_runs(connection, queue["batch_key"], queue["batch_limit"], most, NOW)
+        return leases.lease_runs(connection, queue[0], most, NOW)
 
 
 def store(database, one, result):
@@ -108,10 +108,10 @@ def test_a_batch_that_fails_is_halved_until_the_guilty_run_is_alone_and_given_up
         if not queues:
             break
         with database.writing() as connection:
-            one = leases.lease_runs(connection, queues[0]["batch_key"], queues[0]["batch_limit"], 10**6, NOW)
-            size = queues[0]["batch_limit"] or len(one.run_ids)
+            one = leases.lease_runs(connection, queues[0][0], 10**6, NOW)
+            size = queues[0][0].batch_limit or len(one.run_ids)
             leases.release_lease(connection, one.token)
-            one = leases.lease_runs(connection, queues[0]["batch_key"], queues[0]["batch_limit"], size, NOW)
+            one = leases.lease_runs(connection, queues[0][0], size, NOW)
             sizes.append(len(one.run_ids))
             guilty = 2 in one.run_ids
             if guilty:

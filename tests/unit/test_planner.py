@@ -1,11 +1,22 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.dispatch.planner import Facts, Queue, StartSlice, largest_batch, plan
+from service.dispatch import planner
+from service.dispatch.planner import Queue, StartSlice, largest_batch, plan
+from service.queues import QueueKey
 
 
-def queue(key="a", waiting=10, first_run=1, batch_limit=None, numbers=12):
-    return Queue(key, batch_limit, waiting, first_run, numbers)
+def queue(key="a", waiting=10, first_run=1, batch_limit=None, numbers=12, priority=0, share=0):
+    return Queue(QueueKey(key, batch_limit, priority, share), waiting, first_run, numbers)
+
+
+def Facts(queues, idle, ahead, last_served, shares=None):  # noqa: N802
+    by_key = {one.key: last_served[one.key.batch_key] for one in queues if one.key.batch_key in last_served}
+    return planner.Facts(queues, idle, ahead, by_key, shares or {})
+
+
+def served(*queues, idle=1, ahead=0, shares=None):
+    return [start.queue.key.batch_key for start in plan(Facts(queues, idle, ahead, {}, shares))]
 
 
 def test_nothing_to_do():
@@ -25,14 +36,34 @@ def test_each_queue_gets_a_worker_before_any_gets_two():
 
 def test_queues_are_served_in_turn():
     queues = [queue("a", first_run=1), queue("b", first_run=50)]
-    assert [start.queue.batch_key for start in plan(Facts(queues, 1, 0, {"a": 7, "b": 6}))] == ["b"]
-    assert [start.queue.batch_key for start in plan(Facts(queues, 1, 0, {"a": 7, "b": 8}))] == ["a"]
+    assert [start.queue.key.batch_key for start in plan(Facts(queues, 1, 0, {"a": 7, "b": 6}))] == ["b"]
+    assert [start.queue.key.batch_key for start in plan(Facts(queues, 1, 0, {"a": 7, "b": 8}))] == ["a"]
 
 
 def test_batches_respect_their_limits():
     assert largest_batch(queue(batch_limit=3)) == 3
     assert largest_batch(queue(numbers=10**9)) == 1
     assert plan(Facts([queue(waiting=10**6)], 1, 0, {}))[0].runs == 1024
+
+
+def test_a_higher_priority_takes_all_the_workers_it_needs():
+    low, high = queue("low", first_run=1), queue("high", waiting=3000, first_run=50, priority=5)
+    assert served(low, high, idle=2) == ["high", "high"]
+    assert served(low, high, idle=4) == ["high", "high", "high", "low"]
+    assert served(low, queue("negative", first_run=0, priority=-1), idle=1) == ["low"]
+
+
+def test_shares_take_turns_however_many_queues_each_has():
+    many = [queue(f"many {i}", first_run=i, share=1) for i in range(5)]
+    one = queue("one", first_run=99, waiting=5000, share=2)
+    assert served(*many, one, idle=4) == ["many 0", "one", "one", "many 1"]
+    assert served(*many, one, idle=1, shares={1: 8, 2: 3}) == ["one"]
+    assert served(*many, one, idle=1, shares={1: 8, 2: 9}) == ["many 0"]
+
+
+def test_a_priority_counts_more_than_a_share():
+    waited, urgent = queue("waited", share=1), queue("urgent", first_run=9, share=2, priority=1)
+    assert served(waited, urgent, shares={2: 100}) == ["urgent"]
 
 
 def test_full_batches_go_ahead_and_others_wait_for_an_idle_worker():

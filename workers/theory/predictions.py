@@ -68,7 +68,7 @@ def stability_limit(spec: RunSpec, setting: Setting) -> StabilityLimit | None:
     depth = len(spec.factor_shapes)
     if not _has_laws(spec, setting):
         return None
-    steepest = 2 / (spec.optimizer.learning_rate * loss_scale(spec))
+    steepest = 2 / (spec.learning_rate * loss_scale(spec))
     if steepest <= 1:
         return None
     size = steepest ** (depth / (2 * depth - 2))

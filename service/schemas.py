@@ -56,9 +56,13 @@ class ExperimentDetail(Experiment):
 
 
 class Cost(BaseModel):
-    """What an experiment may take at most; runs that stop by their loss take less."""
+    """What an experiment may take at most; runs that stop by their loss take less.
+
+    Flows choose their own steps, so only their time and their points can be said before.
+    """
 
     max_steps: int
+    max_time: Annotated[float, Field(description="Time to integrate, over all gradient flows.")]
     max_points: int
     max_multiply_adds: int
 

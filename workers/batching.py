@@ -20,7 +20,11 @@ def engine_misfit(spec: RunSpec) -> str | None:
     """Why the engine that a spec asks for cannot run it, as one sentence; None when it can."""
     if spec.is_flow:
         fits = spec.engine in ("auto", "flow")
-        return None if fits else f"A gradient_flow is integrated by the engine 'flow', not {spec.engine!r}; ask for 'auto'."
+        return (
+            None
+            if fits
+            else f"A gradient_flow is integrated by the engine 'flow', not {spec.engine!r}; ask for 'auto'."
+        )
     if spec.engine == "flow":
         return f"The engine 'flow' integrates gradient_flow, and this run is a {spec.optimizer.kind}; ask for 'auto'."
     limit = fused_limit(spec) if spec.engine == "fused" else None

@@ -161,7 +161,11 @@ def _progress(descents: Descents, points: Points, searches: Sequence[Search | No
 def _run_progress(descents: Descents, run: int, last_point: int | None, search: Search | None) -> RunProgress:
     spec, step, milestones = descents.specs[run], int(descents.steps[run]), descents.milestones[run]
     searching = search is not None and not is_done(spec, search)
-    at = flow_summary(descents.states[run]) if spec.is_flow else {"time": step * spec.learning_rate, "drift_exceeded_at": None}
+    at = (
+        flow_summary(descents.states[run])
+        if spec.is_flow
+        else {"time": step * spec.learning_rate, "drift_exceeded_at": None}
+    )
     if not descents.begun[run] and descents.errors[run] is None:
         return RunProgress()
     return RunProgress(

@@ -1,8 +1,9 @@
 """Flows: which of them are integrated end to end, and what a flow conserves.
 
-dF_j/dt = -dl/dF_j conserves F_j^T F_j - F_(j+1) F_(j+1)^T (Arora, Cohen, Hazan 2018). Where these are zero, the start is
-balanced, and the product obeys a flow of its own in which no singular value ever reaches zero (`workers.engines.
-flow_end_to_end`): ln|det W| is then carried as a coordinate, and the sign of the determinant is known for good.
+dF_j/dt = -dl/dF_j conserves F_j^T F_j - F_(j+1) F_(j+1)^T (Arora, Cohen, Hazan 2018). Where these are zero, the start
+is balanced, and the product obeys a flow of its own in which no singular value ever reaches zero
+(`workers.engines.flow_end_to_end`): ln|det W| is then carried as a coordinate, and the sign of the determinant is known
+for good.
 """
 
 from collections.abc import Sequence
@@ -27,8 +28,8 @@ BALANCED_TO = 1e-12
 def carried_sign(spec: RunSpec) -> int:
     """The sign of the determinant that a flow carries from its start on, 0 for a run that carries none.
 
-    Carried by flows of square products (2 x 2 and up) of two or more factors, none of them narrower than the product, from balanced
-    starts with a determinant that is not zero.
+    Carried by flows of square products (2 x 2 and up) of two or more factors, none of them narrower than the product,
+    from balanced starts with a determinant that is not zero.
     """
     if not spec.is_flow or not isinstance(spec.model, DeepMatrix) or not _may_be_balanced(spec):
         return 0

@@ -44,8 +44,8 @@ def count_points(record: Record, max_steps: int) -> int:
 def recorded_times(points_per_decade: int) -> Times:
     """Times at which the points of a flow are recorded: point number n at the n-th of them, and its end on top.
 
-    0, then FIRST_TIME and on from there with so many in every decade up to LATEST_TIME, whenever the flow ends: one that
-    is extended later has the points of one that asked for more from the start.
+    0, then FIRST_TIME and on from there with so many in every decade up to LATEST_TIME, whenever the flow ends: one
+    that is extended later has the points of one that asked for more from the start.
 
     Returns:
         float64 array, ascending, never to be written to.

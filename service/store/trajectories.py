@@ -15,7 +15,10 @@ from workers.records import Points
 
 
 def insert_points(connection: sa.Connection, run_ids: Mapping[int, int], points: Points) -> None:
-    """Append points; those already stored stay as they are.
+    """Store points; one whose number is already stored takes its place.
+
+    It is the same point, but for the last one of a flow that was extended since: that one stood off the schedule, at
+    the number of the next scheduled point.
 
     Args:
         run_ids: internal run id of each batch member whose points are to be stored.
@@ -66,7 +69,9 @@ def summary_values(points: Points, point: int) -> dict[str, Any]:
 def _insert_statement(names: Sequence[str], dialect: sa.Dialect) -> str:
     mark = "?" if dialect.name == "sqlite" else "%s"
     columns, marks = ", ".join(f'"{name}"' for name in names), ", ".join([mark] * len(names))
-    return f"INSERT INTO trajectory_points ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+    changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in ("run_id", "step"))
+    insert = f"INSERT INTO trajectory_points ({columns}) VALUES ({marks})"
+    return f"{insert} ON CONFLICT (run_id, step) DO UPDATE SET {changes}"
 
 
 def _to_sql(column: npt.NDArray[Any], kind: ColumnKind) -> list[Any]:

@@ -53,8 +53,8 @@ class Descents:
 class Snapshots:
     """Recorded states: which run, at which step, with which loss and factors.
 
-    `known` holds what only the engine can tell: columns of points by name, and `carried_determinant` (rows, 2), the sign
-    and ln|.| of determinants where they are known better than the factors say, NaN elsewhere.
+    `known` holds what only the engine can tell: columns of points by name, and `carried_determinant` (rows, 2), the
+    sign and ln|.| of determinants where they are known better than the factors say, NaN elsewhere.
     """
 
     member: list[npt.NDArray[np.int64]] = field(default_factory=list[npt.NDArray[np.int64]])

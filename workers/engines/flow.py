@@ -25,8 +25,8 @@ from workers.specs.optimizers import GradientFlow
 BISECTIONS = 60
 """Of the step within which the loss passes its limit: to the last digit of its time."""
 
-MOST_DRIFT = 1e4
-"""A drift above this many times the relative tolerance is noted: thousands of steps add up, each within the tolerance."""
+MOST_DRIFT, MOST_DRIFT_IN_TOLERANCES = 1e-2, 1e4
+"""A drift above either is noted; thousands of steps add up, each within the relative tolerance."""
 
 
 def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
@@ -54,7 +54,7 @@ class _Flow:
         self._system: System = EndToEndFlow(self._spec) if sign else FactorFlow(self._spec)
         self._times = recorded_times(self._spec.record.points_per_decade or 1)
         self._below = self._spec.stop.loss_below or -np.inf
-        self._most_drift = MOST_DRIFT * self._optimizer.rtol
+        self._most_drift = min(MOST_DRIFT, MOST_DRIFT_IN_TOLERANCES * self._optimizer.rtol)
         begun, state = bool(descents.begun[run]), descents.states[run]
         self._state = read_state(state) if begun else first_state(self._spec, state, sign)
         self._sign = sign
@@ -145,7 +145,9 @@ class _Flow:
     def _number(self) -> int:
         """The number of the last point: of the schedule while the run goes on, maybe beyond it when it is over."""
         time, over = self._state.now.time, self._descents.outcomes[self._run] is not None
-        return int(np.searchsorted(self._times, time, "left") if over else np.searchsorted(self._times, time, "right") - 1)
+        return int(
+            np.searchsorted(self._times, time, "left") if over else np.searchsorted(self._times, time, "right") - 1
+        )
 
     def _fail(self, time: float, reason: str) -> None:
         self._descents.errors[self._run] = (

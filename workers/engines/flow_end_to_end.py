@@ -6,9 +6,9 @@ ds_r/dt = -L s_r^(2-2/L) M_rr (Arora, Cohen, Hu, Luo 2019), so d/dt ln|det W| = 
 
 The determinant falls far below what entries can say (at depth 2 as exp(-W00^2 / 2)), so it is carried: the least
 singular value is |det W| over the others, whatever the entries make it, and the product is put back to where its
-determinant is the carried one whenever it is looked at. In 2 x 2 that is W11 = (det W + W01 W10) / W00 for large W00. In
-d x d it is sound while at most one singular value is below rounding, as where the infimal rank is d - 1; a second one
-that small is not told from zero.
+determinant is the carried one whenever it is looked at. In 2 x 2 that is W11 = (det W + W01 W10) / W00 for large W00.
+In d x d it is sound while at most one singular value is below rounding, as where the infimal rank is d - 1; a second
+one that small is not told from zero.
 """
 
 import numpy as np
@@ -56,7 +56,7 @@ class EndToEndFlow:
         return self._loss.value((left * np.exp(logs)) @ right)
 
     def stand(self, numbers: Array, before: Standing) -> Standing:
-        """See `System`; the factors are balanced ones of the product: those of the flow up to rotations between them."""
+        """See `System`; the factors are balanced ones of the product, those of the flow up to rotations in between."""
         left, logs, right = self._decompose(numbers)
         product = (left * np.exp(logs)) @ right
         factors = spread_factors(left, np.exp(logs / self._depth), right, self._shapes)

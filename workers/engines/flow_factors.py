@@ -1,7 +1,7 @@
 """The flow of the factors, dF_j/dt = -dl/dF_j, of any model: faithful as long as the factors' entries are.
 
-Where a determinant falls towards zero beside entries that grow, its sign is lost to rounding and to the tolerances of the
-integration: at depth 2 near |W00| = 8, where det W is e^-32. A balanced start has no such end (`flow_end_to_end`).
+Where a determinant falls towards zero beside entries that grow, its sign is lost to rounding and to the tolerances of
+the integration: at depth 2 near |W00| = 8, where det W is e^-32. A balanced start has no such end (`flow_end_to_end`).
 """
 
 from math import prod

@@ -20,29 +20,25 @@ class ProductLoss:
 
     def __init__(self, spec: RunSpec) -> None:
         observed = observe(spec.problem)
-        self._weight = 1.0 if spec.loss == "half_sse" else 2.0 / observation_count(spec.problem)
-        self._values = observed.values
-        self._entries = isinstance(observed, ObservedEntries)
-        self._weights = self._weight * observed.mask if isinstance(observed, ObservedEntries) else None
-        self._tensors = None if isinstance(observed, ObservedEntries) else observed.tensors
+        weight = 1.0 if spec.loss == "half_sse" else 2.0 / observation_count(spec.problem)
+        self._observed = observed
+        self._weights = weight * observed.mask if isinstance(observed, ObservedEntries) else np.array(weight)
 
     def value(self, product: Array) -> float:
         """The loss of one product (rows, columns)."""
-        residual = self._residual(product)
-        weights = self._weight if self._weights is None else self._weights
-        return 0.5 * float(np.sum(weights * residual**2))
+        return 0.5 * float(np.sum(self._weights * self._residual(product) ** 2))
 
     def gradient(self, product: Array) -> Array:
         """dl/dW (..., rows, columns)."""
-        residual = self._residual(product)
-        if self._tensors is None:
-            return self._weights * residual
-        return (self._weight * residual @ self._tensors).reshape(product.shape)
+        weighted = self._weights * self._residual(product)
+        if isinstance(self._observed, ObservedEntries):
+            return weighted
+        return (weighted @ self._observed.tensors).reshape(product.shape)
 
     def _residual(self, product: Array) -> Array:
-        if self._tensors is None:
-            return product - self._values
-        return product.reshape(*product.shape[:-2], -1) @ self._tensors.T - self._values
+        if isinstance(self._observed, ObservedEntries):
+            return product - self._observed.values
+        return product.reshape(*product.shape[:-2], -1) @ self._observed.tensors.T - self._observed.values
 
 
 def factor_gradients(loss: ProductLoss, factors: Sequence[Array]) -> list[Array]:

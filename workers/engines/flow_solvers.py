@@ -1,8 +1,9 @@
 """Flow solvers: which one takes a stretch of steps, and how a step of it is looked into.
 
-Chosen by measuring, 2 x 2, balanced, to a tolerance of 1e-10, from identity factors 0.1 at depth 2 to a loss of 1e-8 (one
-busy core): DOP853, then BDF once the flow is stiff, 2.5 s and 2200 steps; LSODA 1.8 s and 3750, but begun anew on the
-slow manifold it can stay with its explicit method for good (40 000 steps, 4 x 4 at depth 3); Radau more than 20 s.
+Chosen by measuring, 2 x 2, balanced, to a tolerance of 1e-10, from identity factors 0.1 at depth 2 to a loss of 1e-8
+(one busy core): DOP853, then BDF once the flow is stiff, 2.5 s and 2200 steps; LSODA 1.8 s and 3750, but begun anew on
+the slow manifold it can stay with its explicit method for good (40 000 steps, 4 x 4 at depth 3); Radau is slower still:
+in 8 s it came to a loss of 1e-5.
 """
 
 from collections.abc import Callable
@@ -19,8 +20,8 @@ from workers.specs.run import LATEST_TIME
 Array = npt.NDArray[np.float64]
 
 STIFF = 300.0
-"""A flow is stiff when its fastest rate times the time in which it changes is above this: an explicit step is stable up to
-about 6 over the fastest rate, and a step of BDF goes about a fiftieth of the time of change."""
+"""A flow is stiff when its fastest rate times the time in which it changes is above this: an explicit step is stable up
+to about 6 over the fastest rate, and a step of BDF goes about a fiftieth of the time of change."""
 
 MOST_STIFF_NUMBERS = 1000
 """Larger systems are taken by the explicit solver: an implicit step solves for all numbers at once."""
@@ -42,7 +43,7 @@ class Stretch:
         absolute = optimizer.atol * min(1.0, float(np.abs(numbers).max()) or 1.0)
         options: dict[str, Any] = {"rtol": optimizer.rtol, "atol": absolute}
         if stiff:
-            options["jac"] = lambda _, numbers: jacobian(system, numbers)
+            options["jac"] = self._jacobian
         solver = BDF if stiff else DOP853
         self._solver: Any = solver(self._velocity, 0.0, numbers, 2 * LATEST_TIME, **options)
 
@@ -72,6 +73,9 @@ class Stretch:
         """The numbers at any time within the last step, by the solver's own interpolation."""
         between, solver = self._solver.dense_output(), self._solver
         return lambda time: solver.y if time >= solver.t else between(time)
+
+    def _jacobian(self, _: float, numbers: Array) -> Array:
+        return jacobian(self._system, numbers)
 
     def _velocity(self, _: float, numbers: Array) -> Array:
         if not np.isfinite(numbers).all():

@@ -41,9 +41,7 @@ class FlowState:
 def write_state(state: FlowState) -> npt.NDArray[np.float64]:
     """The state as a checkpoint holds it."""
     places = (state.now, state.stretch)
-    numbers = [
-        (place.time, place.standing.log_abs_determinant, place.standing.drift) for place in places
-    ]
+    numbers = [(place.time, place.standing.log_abs_determinant, place.standing.drift) for place in places]
     factors = [place.standing.factors for place in places]
     return np.concatenate([*factors, *numbers, [state.drift_exceeded_at]])
 

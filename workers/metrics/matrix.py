@@ -94,7 +94,9 @@ def _of_factors(specs: Sequence[RunSpec], factors: Sequence[Tensor], carried: Te
         sign, log_abs = log_determinant([pad_rows(factor, VECTOR_ROWS) for factor in factors])
         if carried is not None:
             known = pad_rows(carried, VECTOR_ROWS)
-            sign, log_abs = (torch.where(own.isnan(), one, own) for own, one in zip(known.mT, (sign, log_abs), strict=True))
+            sign, log_abs = (
+                torch.where(own.isnan(), one, own) for own, one in zip(known.mT, (sign, log_abs), strict=True)
+            )
         columns |= {"determinant_sign": sign, "log_abs_determinant": log_abs, "determinant": sign * log_abs.exp()}
     if len(factors) > 1:
         columns["balancedness_gap"] = balancedness_gap(factors)

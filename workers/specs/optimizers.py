@@ -66,9 +66,9 @@ class GroupRmsprop(SpecModel, frozen=True):
 class GradientFlow(SpecModel, frozen=True):
     """dF/dt = -gradient, the limit of small learning rates, integrated with steps of its own choice.
 
-    The local error of a step is kept below `rtol` |y| + `atol` min(1, largest |y|) for each number y that is integrated:
-    those of the factors, or of their product from a balanced start (`workers.flows`). A state holds the factors now and
-    where the stretch of steps began that led there, then the numbers of `workers.engines.flow_state`.
+    The local error of a step is kept below `rtol` |y| + `atol` min(1, largest |y|) for each number y that is
+    integrated: those of the factors, or of their product from a balanced start (`workers.flows`). A state holds the
+    factors now and where the stretch of steps began that led there, then the numbers of `workers.engines.flow_state`.
     """
 
     slots: ClassVar[int] = 2

@@ -147,12 +147,16 @@ def _check_descent(spec: RunSpec) -> None:
             ("stop", "max_time"), f"max_time is the stop of gradient_flow; give max_steps to a {spec.optimizer.kind}."
         )
     if spec.stop.max_steps is None:
-        raise misfit(("stop", "max_steps"), f"This field is required: a {spec.optimizer.kind} stops after so many steps.")
+        raise misfit(
+            ("stop", "max_steps"), f"This field is required: a {spec.optimizer.kind} stops after so many steps."
+        )
 
 
 def _check_flow(spec: RunSpec) -> None:
     if spec.stop.max_steps is not None:
-        raise misfit(("stop", "max_steps"), "A gradient_flow has no steps to count; leave max_steps out, give max_time.")
+        raise misfit(
+            ("stop", "max_steps"), "A gradient_flow has no steps to count; leave max_steps out, give max_time."
+        )
     if spec.stop.max_time is None:
         raise misfit(("stop", "max_time"), "This field is required: a gradient_flow stops at a time.")
     if spec.record.every is not None:

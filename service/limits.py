@@ -12,8 +12,9 @@ Violation = tuple[tuple[str, ...], str]
 
 def exceeded(what: str, value: float, limits: Limits, name: str) -> str:
     """The sentence of a refusal: what was asked, the limit, and the variable that raises it."""
+    asked, limit = (f"{one:,}" if isinstance(one, int) else f"{one:g}" for one in (value, getattr(limits, name)))
     return (
-        f"{what} {value:,}, above the limit {name} of {getattr(limits, name):,}; "
+        f"{what} {asked}, above the limit {name} of {limit}; "
         f"ask for less, or raise the limit by starting the service with RANKWARD_{name.upper()}."
     )
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-MOST_RATES_NAMED = 8
+MOST_RATES_NAMED, GUIDE_BELOW = 8, 0.7
 GUIDE_LINE: dict[str, Any] = {"color": "0.15", "linewidth": 1.0, "linestyle": "--"}
 
 
@@ -72,8 +72,8 @@ def _mark_rates(panel: Axes, rates: Sequence[float]) -> None:
 
 
 def _draw_guide(panel: Axes, descents: Sequence[DescentDistance]) -> None:
-    """A line of slope one through the middle of the points."""
+    """A line of slope one, a little below all points."""
     rates = np.array([one.learning_rate for one in descents])
-    slope = np.exp(np.median(np.log([one.distance for one in descents]) - np.log(rates)))
+    slope = GUIDE_BELOW * min(one.distance / one.learning_rate for one in descents)
     ends = np.array([rates.min(), rates.max()])
     panel.plot(ends, slope * ends, **GUIDE_LINE, label="first order")

@@ -25,6 +25,9 @@ from workers.specs.optimizers import GradientFlow
 BISECTIONS = 60
 """Of the step within which the loss passes its limit: to the last digit of its time."""
 
+MOST_STEPS = 1_000_000
+"""A flow that takes more is given up: from factors of 1e30 in size, say, rounding alone lets no step be long."""
+
 MOST_DRIFT, MOST_DRIFT_IN_TOLERANCES = 1e-2, 1e4
 """A drift above either is noted; thousands of steps add up, each within the relative tolerance."""
 
@@ -99,7 +102,9 @@ class _Flow:
                 self._finish(stretch, begin, end, outcome, points)
                 return
         here = Place(begin.time + stretch.time, self._system.stand(stretch.numbers, begin.standing))
-        self._state = FlowState(here, here, self._state.drift_exceeded_at)
+        self._state = FlowState(here, here, self._state.drift_exceeded_at, self._state.steps + stretch.steps)
+        if self._state.steps >= MOST_STEPS and self._descents.errors[self._run] is None:
+            self._fail(here.time, f"it took {self._state.steps:,} steps to get there")
 
     def _end(self, stretch: Stretch, began: float) -> tuple[float, Outcome | None]:
         """How far into the last step the run goes, in the stretch's time, and how it ends there, if it does."""
@@ -136,7 +141,7 @@ class _Flow:
         """End the run within the last step; its last point is one of the schedule, or comes after it."""
         time = self._spec.max_time if outcome == Outcome.BUDGET_EXHAUSTED else begin.time + end
         now = Place(time, self._system.stand(stretch.look()(end), begin.standing))
-        self._state = FlowState(now, begin, self._state.drift_exceeded_at)
+        self._state = FlowState(now, begin, self._state.drift_exceeded_at, self._state.steps)
         self._descents.outcomes[self._run] = outcome
         if self._number == len(self._times) or self._times[self._number] != time:
             points.add(self._number, time, now.standing)

@@ -5,7 +5,8 @@ the run. A run that is over may have ended within one; should it be extended, th
 beginning, and the run goes on as if it had asked for more from the start.
 
 In a checkpoint's state: the factors now, the factors at the beginning of the stretch, then time, ln|det| and drift now,
-the same at the beginning, and the number of the first point whose drift was too large, -1 while there is none.
+the same at the beginning, the number of the first point whose drift was too large, -1 while there is none, and the
+solver's steps up to the beginning of the stretch.
 """
 
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ import numpy.typing as npt
 from workers.engines.flow_systems import Standing
 from workers.flows import start_determinant
 from workers.specs import RunSpec
+from workers.specs.optimizers import GradientFlow
 
-NOT_YET = -1
+NOT_YET, SCALARS = -1, GradientFlow.scalars
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class FlowState:
     now: Place
     stretch: Place
     drift_exceeded_at: int = NOT_YET
+    steps: int = 0
 
 
 def write_state(state: FlowState) -> npt.NDArray[np.float64]:
@@ -43,18 +46,18 @@ def write_state(state: FlowState) -> npt.NDArray[np.float64]:
     places = (state.now, state.stretch)
     numbers = [(place.time, place.standing.log_abs_determinant, place.standing.drift) for place in places]
     factors = [place.standing.factors for place in places]
-    return np.concatenate([*factors, *numbers, [state.drift_exceeded_at]])
+    return np.concatenate([*factors, *numbers, [state.drift_exceeded_at, state.steps]])
 
 
 def read_state(state: npt.NDArray[Any]) -> FlowState:
     """The state in a checkpoint."""
-    cut = (len(state) - 7) // 2
+    cut = (len(state) - SCALARS) // 2
     scalars = state[2 * cut :].tolist()
     places = [
         Place(scalars[at], Standing(state[part], scalars[at + 1], np.nan, scalars[at + 2]))
         for at, part in ((0, slice(0, cut)), (3, slice(cut, 2 * cut)))
     ]
-    return FlowState(places[0], places[1], int(scalars[6]))
+    return FlowState(places[0], places[1], int(scalars[6]), int(scalars[7]))
 
 
 def flow_summary(state: npt.NDArray[Any]) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def first_state(spec: RunSpec, state: npt.NDArray[Any], sign: int) -> FlowState:
     Args:
         sign: of the determinant that the flow carries, 0 for none.
     """
-    factors = state[: (len(state) - 7) // 2]
+    factors = state[: (len(state) - SCALARS) // 2]
     cuts = np.cumsum([rows * columns for rows, columns in spec.factor_shapes])[:-1]
     shaped = [part.reshape(shape) for part, shape in zip(np.split(factors, cuts), spec.factor_shapes, strict=True)]
     place = Place(0.0, Standing(factors, start_determinant(shaped)[1] if sign else np.nan, np.nan, 0.0))

@@ -72,7 +72,7 @@ class GradientFlow(SpecModel, frozen=True):
     """
 
     slots: ClassVar[int] = 2
-    scalars: ClassVar[int] = 7
+    scalars: ClassVar[int] = 8
     kind: Literal["gradient_flow"]
     rtol: Annotated[float, Field(ge=1e-13, le=1e-2)] = 1e-9
     atol: Annotated[float, Field(gt=0, le=1)] = 1e-12

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -10,9 +11,10 @@ from service.settings import Limits
 from service.store import leases
 from service.store.slices import apply_slice, fail_slice
 from service.store.tables import checkpoints, runs, summaries, trajectory_points
+from service.store.trajectories import insert_points, read_points
 from service.use_cases.experiments import cancel, delete, submit
 from tests.specs import BASIC
-from workers.records import Budget
+from workers.records import Budget, Points
 from workers.slices import run_slice
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -131,3 +133,16 @@ def test_checkpoints_come_back_as_they_were(database, experiment):
         assert member.checkpoint.step == progress.checkpoint.step
         assert member.checkpoint.state.tobytes() == progress.checkpoint.state.tobytes()
         assert member.checkpoint.milestones.tolist() == progress.checkpoint.milestones.tolist()
+
+
+def test_the_scheduled_point_takes_the_place_of_the_last_one_of_a_flow_that_was_extended(database, experiment):
+    def points(time, loss):
+        columns = {"step": np.array([7]), "time": np.array([time]), "loss": np.array([loss])}
+        return Points(np.array([0]), columns)
+
+    for time, loss in ((1.05, 0.5), (1.1, 0.25)):
+        with database.writing() as connection:
+            insert_points(connection, {0: 1}, points(time, loss))
+    with database.reading() as connection:
+        found = read_points(connection, 1, ["step", "time", "loss"], None, None)
+    assert found == {"step": [7], "time": [1.1], "loss": [0.25]}

@@ -158,7 +158,7 @@ def test_a_flow_at_rest_rests():
     assert set(result.points.columns["loss"]) == {1.0}
 
 
-@pytest.mark.parametrize("scale", [1e30, 1e60, 1e120])
+@pytest.mark.parametrize("scale", [1e30, 1e45, 1e120])
 def test_a_flow_that_cannot_be_integrated_is_a_sentence_and_spares_its_batch(scale, monkeypatch):
     monkeypatch.setattr("workers.engines.flow.MOST_STEPS", 2000)
     result = run_whole(flow(init={"kind": "identity", "scale": scale}), flow())

@@ -1,5 +1,8 @@
-"""The loss of one run's product and its gradient, in numpy: for products of a few numbers a torch call costs ten times
-the arithmetic, and a flow cannot batch its runs, each of which takes steps of its own."""
+"""The loss of one run's product and its gradient, in numpy, at any number of states of that run at once.
+
+A flow cannot batch its runs, each of which takes steps of its own, but a Jacobian is a batch of states of one run. At a
+single state of 2 x 2 at depth 3 this takes as long as the torch model of descents, 16 microseconds beside 15.
+"""
 
 from collections.abc import Sequence
 from functools import reduce

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import orjson
-from scipy.interpolate import CubicSpline
 
 from service.labels import model_label, start_label
 from service.store.database import Database
@@ -75,6 +74,8 @@ def _read(database: Database, row: Row, measure: str) -> tuple[Array, Array]:
 
 def _distance(flow: tuple[Array, Array], descent: tuple[Array, Array]) -> float | None:
     """||descent - flow|| at the descent's last point that the flow has come to, None where there is none."""
+    from scipy.interpolate import CubicSpline  # loaded by the first figure: an API that starts has no use for it
+
     times, values = flow
     if len(times) < 2 or not len(descent[0]):
         return None

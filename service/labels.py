@@ -15,6 +15,12 @@ def start_label(spec: Mapping[str, Any]) -> str:
     return f"{start['std']:g}" if spec["model"]["kind"] == "cp_tensor" else f"{start['std']:g} {balance}"
 
 
+def rate_label(spec: Mapping[str, Any]) -> str:
+    """The learning rate of a run, given its resolved spec; a flow is the limit of small ones."""
+    rate = spec["optimizer"].get("learning_rate")
+    return "flow" if rate is None else f"{rate:g}"
+
+
 def model_label(spec: Mapping[str, Any]) -> str:
     """The model of a run, given its resolved spec."""
     model = spec["model"]

@@ -10,10 +10,11 @@ from workers.specs import RunSpec
 Violation = tuple[tuple[str, ...], str]
 
 
-def exceeded(what: str, value: int, limits: Limits, name: str) -> str:
+def exceeded(what: str, value: float, limits: Limits, name: str) -> str:
     """The sentence of a refusal: what was asked, the limit, and the variable that raises it."""
+    asked, limit = (f"{one:,}" if isinstance(one, int) else f"{one:g}" for one in (value, getattr(limits, name)))
     return (
-        f"{what} {value:,}, above the limit {name} of {getattr(limits, name):,}; "
+        f"{what} {asked}, above the limit {name} of {limit}; "
         f"ask for less, or raise the limit by starting the service with RANKWARD_{name.upper()}."
     )
 
@@ -23,9 +24,16 @@ def first_violation(spec: RunSpec, limits: Limits) -> Violation | None:
     if misfit := engine_misfit(spec):
         return ("engine",), misfit
     checks = (
-        (("stop", "max_steps"), "The steps of this run are", spec.stop.max_steps, "max_steps_per_run"),
+        (("stop", "max_steps"), "The steps of this run are", spec.stop.max_steps or 0, "max_steps_per_run"),
+        (("stop", "max_time"), "The time of this run is", spec.stop.max_time or 0, "max_time_per_run"),
         (("problem",), "The entries of this product are", prod(spec.problem.shape), "max_product_entries"),
         (("model",), "The trained numbers of this run are", trained_numbers(spec), "max_trained_numbers"),
+        (
+            ("model",),
+            "The trained numbers of this flow are",
+            trained_numbers(spec) if spec.is_flow else 0,
+            "max_flow_numbers",
+        ),
         (
             ("problem",),
             "The numbers these observations take are",

@@ -52,12 +52,15 @@ class Extension(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     max_steps: Annotated[Natural | None, Field(description="At least as many as the run asks for now.")] = None
+    max_time: Annotated[Positive | None, Field(description="Of a gradient_flow, at least what it has now.")] = None
     loss_below: Annotated[Positive | None, Field(description="At most the present limit; null removes it.")] = None
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
         if not self.model_fields_set:
-            raise misfit((), "Say how far the run is to go: give max_steps, loss_below, or both.")
+            raise misfit(
+                (), "Say how far the run is to go: give max_steps, or max_time to a flow, or loss_below."
+            )
         return self
 
 
@@ -92,9 +95,13 @@ class ExperimentDetail(Experiment):
 
 
 class Cost(BaseModel):
-    """What an experiment may take at most; runs that stop by their loss take less."""
+    """What an experiment may take at most; runs that stop by their loss take less.
+
+    Flows choose their own steps, so only their time and their points can be said before.
+    """
 
     max_steps: int
+    max_time: Annotated[float, Field(description="Time to integrate, over all gradient flows.")]
     max_points: int
     max_multiply_adds: int
 

@@ -17,6 +17,8 @@ class Limits(BaseSettings):
     max_runs_per_experiment: int = Field(default=20_000, description="Runs that one sweep may expand to.")
     max_spec_bytes_per_experiment: int = Field(default=64 * 2**20, description="Bytes of all specs of one sweep.")
     max_steps_per_run: int = Field(default=10**12, description="Steps that one run may take.")
+    max_time_per_run: float = Field(default=1e15, description="Time that one gradient flow may be integrated to.")
+    max_flow_numbers: int = Field(default=20_000, description="Entries of all factors of one gradient flow.")
     max_points_per_run: int = Field(default=100_000, description="Points that one run may record.")
     max_product_entries: int = Field(default=250_000, description="Entries (rows x columns) of the factorised matrix.")
     max_trained_numbers: int = Field(default=2_000_000, description="Entries of all factors of one run.")

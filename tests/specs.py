@@ -16,6 +16,20 @@ BASIC: dict[str, Any] = {
     "engine": "torch",
 }
 
+FLOW: dict[str, Any] = {
+    "problem": {"kind": "perturbed_2x2"},
+    "model": {"kind": "deep_matrix", "depth": 3},
+    "init": {"kind": "identity", "scale": 0.1},
+    "optimizer": {"kind": "gradient_flow"},
+    "stop": {"max_time": 30.0},
+    "record": {"points_per_decade": 20},
+}
+
+
+def flow(**changes: Any) -> RunSpec:
+    """A flow of the basic setting with whole parts replaced."""
+    return RunSpec.model_validate({**FLOW, **changes})
+
 
 def spec(**changes: Any) -> RunSpec:
     """The basic spec with whole parts replaced."""

@@ -8,7 +8,9 @@ from workers.specs.problems import observation_count, observes_entries
 
 
 def engine_of(spec: RunSpec) -> str:
-    """The engine of a spec: the one it asks for, else the fused one where it can run the spec, else torch."""
+    """The engine of a spec: the one it asks for, else `flow` for flows, the fused one where it can run, or torch."""
+    if spec.is_flow:
+        return "flow"
     if spec.engine != "auto":
         return spec.engine
     return "torch" if fused_limit(spec) else "fused"
@@ -16,6 +18,15 @@ def engine_of(spec: RunSpec) -> str:
 
 def engine_misfit(spec: RunSpec) -> str | None:
     """Why the engine that a spec asks for cannot run it, as one sentence; None when it can."""
+    if spec.is_flow:
+        fits = spec.engine in ("auto", "flow")
+        return (
+            None
+            if fits
+            else f"A gradient_flow is integrated by the engine 'flow', not {spec.engine!r}; ask for 'auto'."
+        )
+    if spec.engine == "flow":
+        return f"The engine 'flow' integrates gradient_flow, and this run is a {spec.optimizer.kind}; ask for 'auto'."
     limit = fused_limit(spec) if spec.engine == "fused" else None
     return limit and f"{limit} Ask for the engine 'auto' or 'torch'."
 

@@ -2,7 +2,7 @@
 
 from math import prod
 
-from workers.schedules import count_points
+from workers.schedules import count_flow_points, count_points
 from workers.specs import RunSpec
 from workers.specs.models import CpTensor, halves_of
 from workers.specs.problems import observation_count, observes_entries
@@ -22,6 +22,9 @@ FEWEST_STATES = 10
 WORKING_PER_STATE = 64
 """Batches are sized by states, which should stay near the core. A batch may hold this many times as much in all: 2^25
 numbers where the states may be 2^19, 256 MiB in float64. Twice the most that small factorisations take."""
+
+FLOW_NUMBERS = 2**14
+"""What a flow counts for when a batch is sized: 32 of them make one."""
 
 
 def multiply_adds_per_step(spec: RunSpec) -> int:
@@ -55,7 +58,9 @@ def trained_numbers(spec: RunSpec) -> int:
 
 def most_points(spec: RunSpec) -> int:
     """The most points one run can record."""
-    return count_points(spec.record, spec.stop.max_steps)
+    if spec.is_flow:
+        return count_flow_points(spec.record.points_per_decade or 1, spec.max_time)
+    return count_points(spec.record, spec.max_steps)
 
 
 def working_numbers(spec: RunSpec) -> int:
@@ -69,7 +74,12 @@ def working_numbers(spec: RunSpec) -> int:
 
 
 def batch_numbers(spec: RunSpec) -> int:
-    """What a run counts for when a batch is sized: its state, or a share of its memory where that is larger."""
+    """What a run counts for when a batch is sized: its state, or a share of its memory where that is larger.
+
+    Flows are integrated one by one, so a batch of them is kept small for other workers to take the rest.
+    """
+    if spec.is_flow:
+        return max(FLOW_NUMBERS, state_numbers(spec))
     return max(state_numbers(spec), working_numbers(spec) // WORKING_PER_STATE)
 
 

@@ -11,8 +11,10 @@ import torch
 
 from workers.batching import engine_of
 from workers.costs import state_numbers
+from workers.engines import flow
 from workers.engines import torch as torch_engine
 from workers.engines.descents import Clock, Descents, Engine, Snapshots
+from workers.engines.flow_state import flow_summary
 from workers.initializers import StartError, starting_factors
 from workers.metrics.matrix import matrix_metrics
 from workers.metrics.tensor import tensor_metrics
@@ -64,13 +66,17 @@ def _advance(engine: str) -> Engine:
     """An engine by its name; Warp is loaded by the first batch that needs it."""
     if engine == "torch":
         return torch_engine.advance
+    if engine == "flow":
+        return flow.advance
     from workers.engines import fused
 
     return fused.advance
 
 
 def _device(spec: RunSpec) -> str:
-    """Where a batch is computed: where it asks to be, else on a GPU if this worker has one."""
+    """Where a batch is computed: where it asks to be, else on a GPU if this worker has one; flows on the CPU."""
+    if spec.is_flow:
+        return "cpu"
     if spec.device != "auto":
         return spec.device
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -117,19 +123,28 @@ def _points(descents: Descents, snapshots: Snapshots) -> Points:
     member, step = np.concatenate(snapshots.member), np.concatenate(snapshots.step)
     order = np.lexsort((step, member))
     member, step = member[order], step[order]
-    learning_rate = np.array([spec.optimizer.learning_rate for spec in descents.specs])
+    known = {name: np.concatenate([one[name] for one in snapshots.known])[order] for name in snapshots.known[0]}
+    carried = known.pop("carried_determinant", None)
+    rates = np.array([0.0 if spec.is_flow else spec.learning_rate for spec in descents.specs])
     columns = {
         "step": step,
-        "time": step * learning_rate[member],
+        "time": step * rates[member],
         "loss": np.concatenate(snapshots.loss)[order].astype(np.float64),
-        **_metrics(descents.specs, member, np.concatenate(snapshots.factors)[order]),
+        **known,
+        **_metrics(descents.specs, member, np.concatenate(snapshots.factors)[order], carried),
     }
     return Points(member, columns)
 
 
-def _metrics(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], per_point: npt.NDArray[Any]) -> dict[str, Any]:
-    measure = tensor_metrics if isinstance(specs[0].model, CpTensor) else matrix_metrics
-    return measure(specs, member, per_point)
+def _metrics(
+    specs: Sequence[RunSpec],
+    member: npt.NDArray[np.int64],
+    per_point: npt.NDArray[Any],
+    carried: npt.NDArray[Any] | None,
+) -> dict[str, Any]:
+    if isinstance(specs[0].model, CpTensor):
+        return tensor_metrics(specs, member, per_point)
+    return matrix_metrics(specs, member, per_point, carried)
 
 
 def _progress(descents: Descents, points: Points, searches: Sequence[Search | None]) -> list[RunProgress]:
@@ -146,12 +161,20 @@ def _progress(descents: Descents, points: Points, searches: Sequence[Search | No
 def _run_progress(descents: Descents, run: int, last_point: int | None, search: Search | None) -> RunProgress:
     spec, step, milestones = descents.specs[run], int(descents.steps[run]), descents.milestones[run]
     searching = search is not None and not is_done(spec, search)
+    at = (
+        flow_summary(descents.states[run])
+        if spec.is_flow
+        else {"time": step * spec.learning_rate, "drift_exceeded_at": None}
+    )
+    if not descents.begun[run] and descents.errors[run] is None:
+        return RunProgress()
     return RunProgress(
         checkpoint=Checkpoint(step, descents.states[run], milestones, search if searching else None),
         outcome=None if searching else descents.outcomes[run],
+        error=descents.errors[run],
         summary={
             "steps": step,
-            "time": step * spec.optimizer.learning_rate,
+            **at,
             **milestone_summary(milestones),
             **search_summary(spec, search),
         },

@@ -86,9 +86,17 @@ def balanced_factors(product: Factor, shapes: tuple[tuple[int, int], ...]) -> li
     if depth == 1 or not np.isfinite(product).all():
         return [product] * depth
     left, singular_values, right = np.linalg.svd(product, full_matrices=False)
-    root = singular_values ** (1 / depth)
-    middle = np.diag(root)
-    factors = [left * root, *[middle] * (depth - 2), root[:, None] * right]
+    return spread_factors(left, singular_values ** (1 / depth), right, shapes)
+
+
+def spread_factors(left: Factor, root: Factor, right: Factor, shapes: tuple[tuple[int, int], ...]) -> list[Factor]:
+    """Factors U R, R, ..., R V^T, two or more of them, of the given shapes.
+
+    Args:
+        left, right: U (rows, k) and V^T (k, columns).
+        root: (k,), the diagonal of R.
+    """
+    factors = [left * root, *[np.diag(root)] * (len(shapes) - 2), root[:, None] * right]
     return [_fitted(factor, shape) for factor, shape in zip(factors, shapes, strict=True)]
 
 

@@ -167,10 +167,12 @@ def build_optimizer(
             return Momentum(_learning_rates(specs, layout, like), _spread(layout, like, betas))
         case optimizers.GradientDescent():
             return GradientDescent(_learning_rates(specs, layout, like))
+        case optimizers.GradientFlow():
+            raise TypeError("A flow takes no steps; the engine 'flow' integrates it.")
 
 
 def _learning_rates(specs: Sequence[RunSpec], layout: FactorLayout, like: Tensor) -> Tensor:
-    return _spread(layout, like, [spec.optimizer.learning_rate for spec in specs])
+    return _spread(layout, like, [spec.learning_rate for spec in specs])
 
 
 def _spread(layout: FactorLayout, like: Tensor, values: Sequence[float] | npt.NDArray[np.float64]) -> Tensor:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from service.client import Json, Rankward
-from service.labels import start_label
+from service.labels import rate_label, start_label
 
 _SETTINGS = ("depth", "start", "rate", "steps")
 _MEASURED = {
@@ -82,7 +82,7 @@ def _row(run: Json) -> tuple[str, ...]:
     return (
         str(spec["model"].get("depth", "-")),
         start_label(spec),
-        f"{spec['optimizer']['learning_rate']:g}",
+        rate_label(spec),
         f"{run['step']:,}",
     )
 

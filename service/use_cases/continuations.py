@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from service.errors import FieldError, InvalidPayload, NotAvailable, json_pointer
 from service.limits import first_violation
 from service.schemas import ExperimentDetail, Extension, Run
@@ -34,9 +32,11 @@ def extend_run(database: Database, run_id: str, extension: Extension, limits: Li
         _check_extendable(row, run_store.searches_ranks(connection, row["id"]))
         longer = _extended(spec, extension, limits)
         changed = run_row(longer, row["index"], row["created_at"])
-        store.change_stop(connection, row["id"], {name: changed[name] for name in ("spec", "max_steps", "loss_below")})
+        stop = ("spec", "max_steps", "max_time", "loss_below")
+        store.change_stop(connection, row["id"], {name: changed[name] for name in stop})
         if _goes_on(row, spec, longer):
-            unscheduled = None if is_scheduled(row["step"], spec.record) else row["step"]
+            scheduled = is_scheduled(spec, row["step"], row["summary_time"])
+            unscheduled = None if scheduled else row["step"]
             store.reopen_run(connection, row["id"], unscheduled)
     return get_run(database, run_id)
 
@@ -75,20 +75,28 @@ def _check_extendable(row: Mapping[str, Any], searching: bool) -> None:
 
 def _extended(spec: RunSpec, extension: Extension, limits: Limits) -> RunSpec:
     asked = extension.model_dump(exclude_unset=True)
-    steps, below = asked.get("max_steps", spec.stop.max_steps), asked.get("loss_below", spec.stop.loss_below)
-    if steps is None or steps < spec.stop.max_steps:
-        raise _refusal("max_steps", f"The run asks for {spec.stop.max_steps} steps already; ask for more.")
-    if spec.stop.loss_below != below:
-        _check_limit(spec, below)
-    changes = {"max_steps": steps, "loss_below": below}
-    try:
-        longer = RunSpec.model_validate({**spec.resolved(), "stop": {**spec.resolved()["stop"], **changes}})
-    except ValidationError as error:
-        raise _refusal("loss_below", error.errors()[0]["msg"]) from None
+    _check_end(spec, asked)
+    if "loss_below" in asked and asked["loss_below"] != spec.stop.loss_below:
+        _check_limit(spec, asked["loss_below"])
+    longer = RunSpec.model_validate({**spec.resolved(), "stop": {**spec.resolved()["stop"], **asked}})
     if violation := first_violation(longer, limits):
         path, detail = violation
-        raise InvalidPayload([FieldError(json_pointer(path[1:] if path[0] == "stop" else ("max_steps",)), detail)])
+        raise InvalidPayload([FieldError(json_pointer(path[1:] if path[0] == "stop" else (_end_of(spec),)), detail)])
     return longer
+
+
+def _end_of(spec: RunSpec) -> str:
+    """The field that says how far a run goes at most."""
+    return "max_time" if spec.is_flow else "max_steps"
+
+
+def _check_end(spec: RunSpec, asked: Mapping[str, Any]) -> None:
+    end, other = ("max_time", "max_steps") if spec.is_flow else ("max_steps", "max_time")
+    if other in asked:
+        raise _refusal(other, f"This run goes by {end}; give that in place of {other}.")
+    now = getattr(spec.stop, end)
+    if end in asked and (asked[end] is None or asked[end] < now):
+        raise _refusal(end, f"The run goes to {end} {now:,} already; ask for more.")
 
 
 def _check_limit(spec: RunSpec, below: float | None) -> None:
@@ -108,7 +116,8 @@ def _refusal(field: str, detail: str) -> InvalidPayload:
 def _goes_on(row: Mapping[str, Any], before: RunSpec, after: RunSpec) -> bool:
     """Whether a run that is over would not have been, had it asked for this from the start."""
     if row["outcome"] == "budget_exhausted":
-        return after.stop.max_steps > before.stop.max_steps
+        end = _end_of(before)
+        return getattr(after.stop, end) > getattr(before.stop, end)
     if row["outcome"] == "converged":
         limit = after.stop.loss_below
         return limit is None or not row["summary_loss"] < limit

@@ -45,9 +45,10 @@ def dry_run(request: ExperimentRequest, limits: Limits) -> DryRun:
     return DryRun(
         runs=len(specs),
         cost=Cost(
-            max_steps=sum(spec.stop.max_steps for spec in specs),
+            max_steps=sum(spec.max_steps for spec in specs if not spec.is_flow),
+            max_time=sum(spec.max_time for spec in specs if spec.is_flow),
             max_points=sum(most_points(spec) for spec in specs),
-            max_multiply_adds=sum(spec.stop.max_steps * multiply_adds_per_step(spec) for spec in specs),
+            max_multiply_adds=sum(spec.max_steps * multiply_adds_per_step(spec) for spec in specs if not spec.is_flow),
         ),
     )
 

@@ -14,6 +14,7 @@ from service.store import runs as store
 from service.store.database import Database
 from service.store.runs import RunSelection
 from service.store.trajectories import read_points
+from service.use_cases.convergence import MEASURES, distances, measure_of
 from service.use_cases.experiments import get_experiment
 from service.use_cases.theory import find_verdict
 from workers.columns import metrics_of
@@ -79,10 +80,32 @@ def observations_figure(database: Database, experiment_id: str, limits: Limits) 
     return draw_observations(runs)
 
 
+def convergence_figure(database: Database, experiment_id: str, limits: Limits) -> bytes:
+    """Distance of descents to the flow from the same start at equal time against learning rate, as PNG.
+
+    Raises:
+        NotFound: no such experiment.
+        InvalidPayload: more runs than one figure may hold.
+        NotAvailable: no descent of the experiment has a flow to follow.
+    """
+    from service.figures.convergence import DescentDistance, draw_convergence
+
+    rows = _rows(database, experiment_id, limits)
+    measure = measure_of(rows)
+    found = [] if measure is None else [DescentDistance(**one) for one in distances(database, rows, measure)]
+    if measure is None or not found:
+        raise NotAvailable(
+            "No descent of this experiment has a gradient_flow from the same start beside it, both with recorded "
+            "points of the same entries or of exactly one unobserved entry."
+        )
+    return draw_convergence(found, MEASURES[measure])
+
+
 FIGURES: dict[str, Callable[[Database, str, Limits], bytes]] = {
     "unobserved_entry": unobserved_entry_figure,
     "observations": observations_figure,
     "component_norms": component_norms_figure,
+    "convergence": convergence_figure,
 }
 """Every figure by its name in paths and presets."""
 

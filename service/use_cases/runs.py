@@ -34,7 +34,7 @@ _OWN_FIELDS = (
     "finished_at",
     "error",
 )
-_SUMMARY_FIELDS = ("steps", "time", "determinant_sign_changed_at", "first_step_below")
+_SUMMARY_FIELDS = ("steps", "time", "determinant_sign_changed_at", "drift_exceeded_at", "first_step_below")
 
 
 def get_run(database: Database, run_id: str) -> Run:
@@ -128,6 +128,8 @@ def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
     own = {name: spell(row[f"summary_{name}"]) for name in _SUMMARY_FIELDS}
     if "determinant_sign" not in names:
         del own["determinant_sign_changed_at"]
+    if "conservation_drift" not in names:
+        del own["drift_exceeded_at"]
     measured = {name: spell(row[f"summary_{name}"]) for name in summary_metrics_of(spec)}
     return {**own, **{name: _spell_value(row[f"summary_{name}"]) for name in names}, **measured}
 

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Limits
-from tests.specs import BASIC
+from tests.specs import BASIC, FLOW
 
 
 def changed(path, value):
@@ -67,6 +67,44 @@ CASES = {
     "the word NaN": (changed("problem.epsilon", "NaN"), "/run/problem/epsilon", "number"),
     "missing part": (changed("stop", {}), "/run/stop/max_steps", "required"),
     "unknown kind": (changed("problem", {"kind": "cube"}), "/run/problem/kind", "perturbed_2x2"),
+    "steps of a flow": (
+        {"run": FLOW | {"stop": {"max_time": 1, "max_steps": 3}}},
+        "/run/stop/max_steps",
+        "give max_time",
+    ),
+    "a flow without an end": ({"run": FLOW | {"stop": {}}}, "/run/stop/max_time", "required"),
+    "time of a descent": (changed("stop", {"max_steps": 3, "max_time": 1.0}), "/run/stop/max_time", "max_steps"),
+    "a flow before its start": ({"run": FLOW | {"stop": {"max_time": -1.0}}}, "/run/stop/max_time", "equal to 0"),
+    "too late an end": (
+        {"run": FLOW | {"stop": {"max_time": 1e17}}},
+        "/run/stop/max_time",
+        "RANKWARD_MAX_TIME_PER_RUN",
+    ),
+    "a flow in steps": ({"run": FLOW | {"engine": "fused"}}, "/run/engine", "engine 'flow'"),
+    "a flow in tensors": ({"run": FLOW | {"engine": "torch"}}, "/run/engine", "engine 'flow'"),
+    "a descent in the engine of flows": (changed("engine", "flow"), "/run/engine", "gradient_flow"),
+    "a flow in single precision": ({"run": FLOW | {"precision": "float32"}}, "/run/precision", "float64"),
+    "a flow on a GPU": ({"run": FLOW | {"device": "cuda"}}, "/run/device", "CPU"),
+    "every so many steps of a flow": (
+        {"run": FLOW | {"record": {"every": 5}}},
+        "/run/record/every",
+        "points_per_decade",
+    ),
+    "learning rate of a flow": (
+        {"run": FLOW | {"optimizer": {"kind": "gradient_flow", "learning_rate": 0.1}}},
+        "/run/optimizer/learning_rate",
+        "Unknown field",
+    ),
+    "tolerance below rounding": (
+        {"run": FLOW | {"optimizer": {"kind": "gradient_flow", "rtol": 1e-17}}},
+        "/run/optimizer/rtol",
+        "greater than or equal",
+    ),
+    "too large a flow": (
+        {"run": FLOW | {"problem": {"kind": "all_but_corner", "dimension": 100}}},
+        "/run/model",
+        "RANKWARD_MAX_FLOW_NUMBERS",
+    ),
     "no kind": (changed("problem", {}), "/run/problem/kind", "kind"),
     "list for an object": (changed("problem", []), "/run/problem", "an object"),
     "unknown engine": (changed("engine", "warp9"), "/run/engine", "auto"),

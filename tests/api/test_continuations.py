@@ -66,6 +66,22 @@ def test_an_extended_run_equals_one_that_asked_for_as_much_from_the_start(api, f
     assert_same_run(api, finished(api, dispatcher, run["id"]), whole)
 
 
+@pytest.mark.parametrize(
+    ("short", "more"),
+    [
+        ({"max_time": 77.7}, {"max_time": 200.0}),
+        ({"max_time": 100.0}, {"max_time": 150.0}),  # ends on the schedule
+        ({"max_time": 1e4, "loss_below": 0.1}, {"loss_below": 1e-3}),
+    ],
+)
+def test_an_extended_flow_equals_one_that_asked_for_as_much_from_the_start(api, finish, dispatcher, short, more):
+    parts = {"engine": "flow", "init": {"kind": "identity", "scale": 0.1}, "optimizer": {"kind": "gradient_flow"}}
+    run = posted(finish, api, **parts, stop=short)
+    assert extend(api, run, **more).status_code == 202
+    whole = posted(finish, api, **parts, stop={**short, **more})
+    assert_same_run(api, finished(api, dispatcher, run["id"]), whole)
+
+
 def test_asking_again_for_the_same_changes_nothing(api, finish, dispatcher):
     run = posted(finish, api, stop={"max_steps": 50})
     for _ in range(2):
@@ -94,10 +110,11 @@ def test_a_slice_in_flight_when_its_run_is_extended_changes_nothing(api, databas
     ("more", "pointer", "words"),
     [
         ({}, "", "give max_steps"),
-        ({"max_steps": 10}, "/max_steps", "50 steps already"),
-        ({"max_steps": None}, "/max_steps", "50 steps already"),
+        ({"max_steps": 10}, "/max_steps", "max_steps 50 already"),
+        ({"max_steps": None}, "/max_steps", "max_steps 50 already"),
         ({"max_steps": 10**15}, "/max_steps", "RANKWARD_MAX_STEPS_PER_RUN"),
         ({"max_steps": "many"}, "/max_steps", "integer"),
+        ({"max_time": 3.0}, "/max_time", "max_steps"),
         ({"loss_below": 0.5}, "/loss_below", "lowered"),
         ({"loss_below": -1.0}, "/loss_below", "greater than 0"),
         ({"steps": 60}, "/steps", "Unknown field"),

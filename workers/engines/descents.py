@@ -1,7 +1,7 @@
 """What every engine works on: a batch of descents, the snapshots taken of them, and the clock of a slice."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -29,6 +29,7 @@ class Descents:
         milestones: int64 (runs, ...), see `workers.milestones`.
         begun: bool (runs,), false until step 0 has been recorded and tested.
         outcomes: None for a run that is not over.
+        errors: why a run cannot go on, None for one that can.
     """
 
     specs: Sequence[RunSpec]
@@ -37,20 +38,30 @@ class Descents:
     milestones: npt.NDArray[np.int64]
     begun: npt.NDArray[np.bool_]
     outcomes: list[Outcome | None]
+    errors: list[str | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.errors = [None] * len(self.specs)
 
     def unfinished(self) -> npt.NDArray[np.int64]:
         """Positions of the runs that are not over."""
-        return np.array([i for i, outcome in enumerate(self.outcomes) if outcome is None], dtype=np.int64)
+        going = (outcome is None and error is None for outcome, error in zip(self.outcomes, self.errors, strict=True))
+        return np.flatnonzero(list(going))
 
 
 @dataclass
 class Snapshots:
-    """Recorded states: which run, at which step, with which loss and factors."""
+    """Recorded states: which run, at which step, with which loss and factors.
+
+    `known` holds what only the engine can tell: columns of points by name, and `carried_determinant` (rows, 2), the
+    sign and ln|.| of determinants where they are known better than the factors say, NaN elsewhere.
+    """
 
     member: list[npt.NDArray[np.int64]] = field(default_factory=list[npt.NDArray[np.int64]])
     step: list[npt.NDArray[np.int64]] = field(default_factory=list[npt.NDArray[np.int64]])
     loss: list[npt.NDArray[Any]] = field(default_factory=list[npt.NDArray[Any]])
     factors: list[npt.NDArray[Any]] = field(default_factory=list[npt.NDArray[Any]])
+    known: list[Mapping[str, npt.NDArray[Any]]] = field(default_factory=list[Mapping[str, npt.NDArray[Any]]])
     nbytes: int = 0
 
     def add(
@@ -59,12 +70,14 @@ class Snapshots:
         step: npt.NDArray[np.int64],
         loss: npt.NDArray[Any],
         factors: npt.NDArray[Any],
+        **known: npt.NDArray[Any],
     ) -> None:
-        """Append rows: member, step, loss (rows,) and factors (rows, entries)."""
+        """Append rows: member, step, loss (rows,), factors (rows, entries), and what else is known of them."""
         self.member.append(member)
         self.step.append(step)
         self.loss.append(loss)
         self.factors.append(factors)
+        self.known.append(known)
         self.nbytes += factors.nbytes + len(step) * POINT_BYTES
 
     @property

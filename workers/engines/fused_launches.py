@@ -30,13 +30,13 @@ class Constants:
         observed = [_entries(spec) for spec in specs]
         scales = [1.0 if spec.loss == "half_sse" else 2.0 / observation_count(spec.problem) for spec in specs]
         betas = [spec.optimizer.beta if isinstance(spec.optimizer, Momentum) else 0.0 for spec in specs]
-        self.max_steps = np.array([spec.stop.max_steps for spec in specs], dtype=np.int64)
+        self.max_steps = np.array([spec.max_steps for spec in specs], dtype=np.int64)
         self.schedules = Schedules(specs)
         self.thresholds = _not_below([*map(float, LOSS_DECADES), 0.0], dtype)
         self.arrays: dict[str, Array] = {
             "targets": np.array([one.values for one in observed], dtype=dtype),
             "weights": np.array([scale * one.mask for scale, one in zip(scales, observed, strict=True)], dtype=dtype),
-            "rates": np.array([spec.optimizer.learning_rate for spec in specs], dtype=dtype),
+            "rates": np.array([spec.learning_rate for spec in specs], dtype=dtype),
             "betas": np.array(betas, dtype=dtype),
             "limits": _not_below([spec.stop.loss_below or 0.0 for spec in specs], dtype),
             "last_steps": self.max_steps,

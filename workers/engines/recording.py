@@ -17,7 +17,7 @@ class Schedules:
     def __init__(self, specs: Sequence[RunSpec]) -> None:
         groups: dict[int, tuple[Indices, list[int]]] = {}
         for position, spec in enumerate(specs):
-            steps = recorded_steps(spec.record, spec.stop.max_steps)
+            steps = recorded_steps(spec.record, spec.max_steps)
             groups.setdefault(id(steps), (steps, []))[1].append(position)
         self._groups = [(steps, np.array(positions)) for steps, positions in groups.values()]
 

@@ -60,7 +60,7 @@ class _Lanes:
         self._descents, self._members, self._snapshots = descents, members, snapshots
         self._schedules = Schedules(specs)
         self._limits = LossLimits([spec.stop for spec in specs])
-        self._max_steps = np.array([spec.stop.max_steps for spec in specs], dtype=np.int64)
+        self._max_steps = np.array([spec.max_steps for spec in specs], dtype=np.int64)
         self._steps = descents.steps[members]
         self._running = np.arange(len(members)) < self._own
         self._layout = FactorLayout(specs[0].factor_shapes, len(members))

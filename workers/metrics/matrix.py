@@ -31,13 +31,16 @@ LARGE_PRODUCT = 4096
 
 
 @torch.inference_mode()
-def matrix_metrics(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], per_point: Column) -> dict[str, Column]:
+def matrix_metrics(
+    specs: Sequence[RunSpec], member: npt.NDArray[np.int64], per_point: Column, carried: Column | None = None
+) -> dict[str, Column]:
     """Every metric but the loss, NaN where it does not apply to a point's run or has no finite value.
 
     Args:
         specs: the batch, sharing a batch key.
         member: (points,), position of each point's run in the batch, ascending.
         per_point: (points, entries), the factors of each point.
+        carried: (points, 2), sign and ln|.| of determinants that are known better than the factors say, NaN elsewhere.
 
     Returns:
         Arrays (points,), or (points, width) for `singular_values` and `entries`.
@@ -52,17 +55,22 @@ def matrix_metrics(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], per_
     usable = torch.stack([one.isfinite().flatten(1).all(dim=1) for one in (whole, *factors)]).all(dim=0)
     factors = [torch.where(usable[:, None, None], factor, 0.0) for factor in factors]
     whole = torch.where(usable[:, None, None], whole, 0.0)
+    known = None if carried is None else torch.from_numpy(pad_rows(carried, multiple))
     columns = {
-        **_spectral(specs, member, whole),
-        **_of_factors(specs, factors),
+        **_spectral(specs, member, whole, known),
+        **_of_factors(specs, factors, known),
         **entry_metrics(specs, member, whole),
         "gradient_norm": gradient_norms(specs, member, factors),
     }
     return {name: column[:points] for name, column in mask_columns(columns, specs, member, usable).items()}
 
 
-def _spectral(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], whole: Tensor) -> dict[str, Tensor]:
+def _spectral(
+    specs: Sequence[RunSpec], member: npt.NDArray[np.int64], whole: Tensor, carried: Tensor | None
+) -> dict[str, Tensor]:
     values = pad_rows(torch.linalg.svdvals(whole), VECTOR_ROWS)
+    if carried is not None:
+        values = spectrum.with_determinant(values, pad_rows(carried[:, 1], VECTOR_ROWS))
     member = pad_rows(member, VECTOR_ROWS)
     infimal = np.array([infimal_rank(spec.problem) or 0 for spec in specs])
     exponent = np.array([2.0 / len(spec.factor_shapes) for spec in specs])
@@ -79,11 +87,16 @@ def _spectral(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], whole: Te
     }
 
 
-def _of_factors(specs: Sequence[RunSpec], factors: Sequence[Tensor]) -> dict[str, Tensor]:
+def _of_factors(specs: Sequence[RunSpec], factors: Sequence[Tensor], carried: Tensor | None) -> dict[str, Tensor]:
     columns: dict[str, Tensor] = {}
     rows, width = specs[0].problem.shape
     if rows == width:
         sign, log_abs = log_determinant([pad_rows(factor, VECTOR_ROWS) for factor in factors])
+        if carried is not None:
+            known = pad_rows(carried, VECTOR_ROWS)
+            sign, log_abs = (
+                torch.where(own.isnan(), one, own) for own, one in zip(known.mT, (sign, log_abs), strict=True)
+            )
         columns |= {"determinant_sign": sign, "log_abs_determinant": log_abs, "determinant": sign * log_abs.exp()}
     if len(factors) > 1:
         columns["balancedness_gap"] = balancedness_gap(factors)

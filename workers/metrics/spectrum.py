@@ -7,6 +7,17 @@ NUMERICAL_RANK_TOLERANCE = 1e-6
 """Singular values above this fraction of the largest count towards the numerical rank."""
 
 
+def with_determinant(singular_values: Tensor, log_abs_determinant: Tensor) -> Tensor:
+    """Singular values whose least one is |det| over the product of the others; unchanged where ln|det| is NaN.
+
+    Args:
+        log_abs_determinant: (points,), of square matrices.
+    """
+    others, least = singular_values[:, :-1], singular_values[:, -1]
+    found = (log_abs_determinant - others.log().sum(dim=1)).exp()
+    return torch.cat([others, torch.where(log_abs_determinant.isnan(), least, found)[:, None]], dim=1)
+
+
 def nuclear_norm(singular_values: Tensor) -> Tensor:
     """Sum of singular values."""
     return singular_values.sum(dim=1)

@@ -1,4 +1,4 @@
-"""Optimisers: how a step follows from the gradient.
+"""Optimisers: how a step follows from the gradient, or the flow that steps of no length would follow.
 
 `slots` counts the vectors of a state: the factors, then whatever the optimiser carries from step to step; `scalars`
 counts the single numbers that follow them.
@@ -63,4 +63,20 @@ class GroupRmsprop(SpecModel, frozen=True):
     epsilon: Positive = 1e-6
 
 
-Optimizer = Annotated[GradientDescent | Momentum | Adam | GroupRmsprop, Field(discriminator="kind")]
+class GradientFlow(SpecModel, frozen=True):
+    """dF/dt = -gradient, the limit of small learning rates, integrated with steps of its own choice.
+
+    The local error of a step is kept below `rtol` |y| + `atol` min(1, largest |y|) for each number y that is
+    integrated: those of the factors, or of their product from a balanced start (`workers.flows`). A state holds the
+    factors now and where the stretch of steps began that led there, then the numbers of `workers.engines.flow_state`.
+    """
+
+    slots: ClassVar[int] = 2
+    scalars: ClassVar[int] = 8
+    kind: Literal["gradient_flow"]
+    rtol: Annotated[float, Field(ge=1e-13, le=1e-2)] = 1e-9
+    atol: Annotated[float, Field(gt=0, le=1)] = 1e-12
+
+
+Descent = GradientDescent | Momentum | Adam | GroupRmsprop
+Optimizer = Annotated[Descent | GradientFlow, Field(discriminator="kind")]

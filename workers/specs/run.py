@@ -8,12 +8,12 @@ from pydantic import Field, model_validator
 
 from workers.specs.base import Count, Listed, Natural, Positive, SpecModel, check_index, check_matrix, misfit
 from workers.specs.models import CpTensor, DeepMatrix, Model
-from workers.specs.optimizers import Optimizer
+from workers.specs.optimizers import GradientFlow, Optimizer
 from workers.specs.problems import Index, Problem
 from workers.specs.starts import Explicit, Gaussian, Identity, Start
 
 Loss = Literal["half_sse", "mse"]
-Engine = Literal["auto", "fused", "torch"]
+Engine = Literal["auto", "fused", "torch", "flow"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float64", "float32"]
 ExtraMetric = Literal[
@@ -30,15 +30,22 @@ MOST_RANKED_ENTRIES = 2**13
 """Larger products are not ranked: one fit takes longer than a slice should."""
 
 
+LATEST_TIME = 1e18
+"""Where every flow ends at the latest: the loss would be far below rounding."""
+
+
 class Stop(SpecModel, frozen=True):
     """Stop after `max_steps`, or once the loss is strictly below `loss_below`.
 
     The loss is checked at every step and the first check that holds ends the run, unless told otherwise: checked at
     the multiples of `check_every` only, and over after `checks_in_a_row` checks that hold. The authors' tensor
     experiments check every 100 steps and ask for three in a row, so that they descend for at least 200 steps more.
+
+    A gradient_flow stops at `max_time` in place of `max_steps`, or as soon as its loss is below the limit.
     """
 
-    max_steps: Natural
+    max_steps: Natural | None = None
+    max_time: Annotated[float, Field(ge=0, le=LATEST_TIME)] | None = None
     loss_below: Positive | None = None
     check_every: Count = 1
     checks_in_a_row: Count = 1
@@ -56,7 +63,10 @@ class Stop(SpecModel, frozen=True):
 
 
 class Record(SpecModel, frozen=True):
-    """Which steps are stored: so many per decade of steps, or every so many; step 0 and the last step always."""
+    """Which steps are stored: so many per decade of steps, or every so many; step 0 and the last step always.
+
+    Of a gradient_flow, so many points per decade of time, numbered from 0.
+    """
 
     points_per_decade: Annotated[Count, Field(le=10_000)] | None = None
     every: Count | None = None
@@ -103,9 +113,33 @@ class RunSpec(SpecModel, frozen=True):
         """Shapes of the factors, first to last."""
         return self.model.factor_shapes(self.problem.shape)
 
+    @property
+    def is_flow(self) -> bool:
+        """Whether the run is a gradient flow, which has a time and no steps, and no descent."""
+        return isinstance(self.optimizer, GradientFlow)
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of a descent."""
+        assert not isinstance(self.optimizer, GradientFlow)
+        return self.optimizer.learning_rate
+
+    @property
+    def max_steps(self) -> int:
+        """The most steps of a descent."""
+        assert self.stop.max_steps is not None
+        return self.stop.max_steps
+
+    @property
+    def max_time(self) -> float:
+        """The time at which a gradient flow ends."""
+        assert self.stop.max_time is not None
+        return self.stop.max_time
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         _check_model(self)
+        (_check_flow if self.is_flow else _check_descent)(self)
         _check_start(self)
         for number, index in enumerate(self.record.entries):
             check_index(index, self.problem.shape, ("record", "entries", number))
@@ -122,6 +156,34 @@ def _check_model(spec: RunSpec) -> None:
         raise misfit(
             ("model", "kind"), f"A deep_matrix has two dimensions and this problem has {order}; use a cp_tensor."
         )
+
+
+def _check_descent(spec: RunSpec) -> None:
+    if spec.stop.max_time is not None:
+        raise misfit(
+            ("stop", "max_time"), f"max_time is the stop of gradient_flow; give max_steps to a {spec.optimizer.kind}."
+        )
+    if spec.stop.max_steps is None:
+        raise misfit(
+            ("stop", "max_steps"), f"This field is required: a {spec.optimizer.kind} stops after so many steps."
+        )
+
+
+def _check_flow(spec: RunSpec) -> None:
+    if spec.stop.max_steps is not None:
+        raise misfit(
+            ("stop", "max_steps"), "A gradient_flow has no steps to count; leave max_steps out, give max_time."
+        )
+    if spec.stop.max_time is None:
+        raise misfit(("stop", "max_time"), "This field is required: a gradient_flow stops at a time.")
+    if not spec.stop.at_first_step_below:
+        raise misfit(("stop",), "A gradient_flow ends as soon as its loss is below the limit; leave the checks out.")
+    if spec.record.every is not None:
+        raise misfit(("record", "every"), "A gradient_flow has no steps to count; give points_per_decade of its time.")
+    if spec.precision != "float64":
+        raise misfit(("precision",), "A gradient_flow is integrated in float64; leave the precision out.")
+    if spec.device == "cuda":
+        raise misfit(("device",), "A gradient_flow is integrated on the CPU; ask for the device 'auto' or 'cpu'.")
 
 
 def _check_metrics(spec: RunSpec) -> None:

@@ -1,6 +1,7 @@
 """Predictions: where a run should be by the laws of small losses, from its time and its learning rate.
 
-Both laws are for plain gradient descent in the basic 2 x 2 setting, derived for this project and checked against runs.
+Both laws are for plain gradient descent in the basic 2 x 2 setting, derived for this project and checked against runs;
+the tightness law is that of the gradient flow, which descent follows.
 In d x d they are the same to leading order in a large W00: from 3 x 3 to 10 x 10, runs of depth 3 to a loss of 1e-3
 grew by the law within 4 %, and with learning rates up to 0.1 the loss first rose within 15 % of the predicted W00 at
 depths 3 and 4. Elsewhere there is no law here.
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from workers.specs import RunSpec
-from workers.specs.optimizers import GradientDescent
+from workers.specs.optimizers import GradientDescent, GradientFlow
 from workers.specs.problems import observation_count
 from workers.theory.settings import Setting
 
@@ -23,7 +24,7 @@ class TightnessLaw:
     """|W00| by its growth along the bound.
 
     Attributes:
-        time: learning rate times steps at which it is predicted.
+        time: at which it is predicted, learning rate times steps of a descent.
         escape_time: the time to leave the start that is assumed; 0, so the prediction is a little large.
         unobserved_entry: the predicted size.
     """
@@ -63,12 +64,12 @@ def tightness_law(spec: RunSpec, setting: Setting, time: float) -> TightnessLaw 
 def stability_limit(spec: RunSpec, setting: Setting) -> StabilityLimit | None:
     """Sharpness is about |W00|^(2 - 2/L): 2 / lr at |W00| = (2 / lr)^(L / (2 L - 2)), with a loss of 1 / (2 W00^2).
 
-    None where the law does not apply, or would apply only at |W00| below 1, where losses are not small.
+    None for a flow, where the law does not apply, or would apply only at |W00| below 1, where losses are not small.
     """
     depth = len(spec.factor_shapes)
-    if not _has_laws(spec, setting):
+    if spec.is_flow or not _has_laws(spec, setting):
         return None
-    steepest = 2 / (spec.optimizer.learning_rate * loss_scale(spec))
+    steepest = 2 / (spec.learning_rate * loss_scale(spec))
     if steepest <= 1:
         return None
     size = steepest ** (depth / (2 * depth - 2))
@@ -76,5 +77,5 @@ def stability_limit(spec: RunSpec, setting: Setting) -> StabilityLimit | None:
 
 
 def _has_laws(spec: RunSpec, setting: Setting) -> bool:
-    plain = isinstance(spec.optimizer, GradientDescent) and len(spec.factor_shapes) > 1
+    plain = isinstance(spec.optimizer, GradientDescent | GradientFlow) and len(spec.factor_shapes) > 1
     return plain and setting.kind in ("basic_2x2", "all_but_corner")

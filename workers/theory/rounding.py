@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from workers.flows import carried_sign
 from workers.specs import RunSpec
 
 Array = npt.NDArray[np.float64]
@@ -27,13 +28,16 @@ UNIT = float(np.finfo(np.float64).eps)
 def sign_is_certain(spec: RunSpec, columns: Mapping[str, Array]) -> npt.NDArray[np.bool_]:
     """Whether the recorded sign of the determinant is beyond rounding, at each point (points,).
 
-    One of two things makes it certain: the determinant is large enough, or the least singular value is.
+    One of two things makes it certain: the determinant is large enough, or the least singular value is. A flow that
+    carries ln|det W| as a coordinate keeps the sign of its start, and needs neither.
 
     Args:
         spec: a run with a square product whose infimal rank is one less than its dimension.
         columns: `log_abs_determinant`, `spectral_norm`, `distance_to_infimal_rank` (the least singular value) and, for
             depth > 1, `balancedness_gap`.
     """
+    if carried_sign(spec):
+        return np.isfinite(columns["log_abs_determinant"])
     largest = largest_factor_norm(spec, columns)
     with np.errstate(all="ignore"):
         large = columns["log_abs_determinant"] > _log_least_determinant(spec, columns, largest)

@@ -3,12 +3,17 @@
 from workers.costs import observes_few_entries
 from workers.engines.fused_limits import fused_limit
 from workers.specs import RunSpec
-from workers.specs.models import CpTensor
+from workers.specs.models import DeepMatrix, NuclearNorm
 from workers.specs.problems import observation_count, observes_entries
 
 
 def engine_of(spec: RunSpec) -> str:
-    """The engine of a spec: the one it asks for, else the fused one where it can run the spec, else torch."""
+    """The engine of a spec: the one it asks for, else the fused one where it can run the spec, else torch.
+
+    A baseline that does not descend has an engine of its own, whatever the descents beside it ask for.
+    """
+    if isinstance(spec.model, NuclearNorm):
+        return "convex"
     if spec.engine != "auto":
         return spec.engine
     return "torch" if fused_limit(spec) else "fused"
@@ -16,14 +21,14 @@ def engine_of(spec: RunSpec) -> str:
 
 def engine_misfit(spec: RunSpec) -> str | None:
     """Why the engine that a spec asks for cannot run it, as one sentence; None when it can."""
-    limit = fused_limit(spec) if spec.engine == "fused" else None
+    limit = fused_limit(spec) if spec.engine == engine_of(spec) == "fused" else None
     return limit and f"{limit} Ask for the engine 'auto' or 'torch'."
 
 
 def batch_key(spec: RunSpec) -> str:
     """All that changes array shapes or the program; runs with equal keys can share a batch."""
     size, width = "x".join(map(str, spec.problem.shape)), spec.factor_shapes[0][1]
-    inside = f"rank={width}" if isinstance(spec.model, CpTensor) else f"depth={spec.model.depth} width={width}"
+    inside = f"depth={spec.depth} width={width}" if isinstance(spec.model, DeepMatrix) else f"rank={width}"
     shapes = f"{size} {inside}"
     form = "entries" if observes_entries(spec.problem) else f"measurements={observation_count(spec.problem)}"
     form = f"few {form}" if observes_few_entries(spec) else form

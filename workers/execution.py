@@ -20,7 +20,7 @@ from workers.milestones import milestone_summary, no_milestones, note_determinan
 from workers.rank_search import Search, is_done, outcome_of, search_ranks, search_summary
 from workers.records import Batch, Budget, Checkpoint, Member, Points, RunProgress, SliceResult, joined
 from workers.specs import RunSpec
-from workers.specs.models import CpTensor
+from workers.specs.models import CpTensor, NuclearNorm
 
 torch.set_num_threads(1)  # two intra-op threads on busy cores make a 0.2 ms step take 25 ms
 
@@ -61,16 +61,22 @@ def _half(budget: Budget) -> Budget:
 
 
 def _advance(engine: str) -> Engine:
-    """An engine by its name; Warp is loaded by the first batch that needs it."""
+    """An engine by its name; Warp and cvxpy are loaded by the first batch that needs them."""
     if engine == "torch":
         return torch_engine.advance
+    if engine == "convex":
+        from workers.engines import convex
+
+        return convex.advance
     from workers.engines import fused
 
     return fused.advance
 
 
 def _device(spec: RunSpec) -> str:
-    """Where a batch is computed: where it asks to be, else on a GPU if this worker has one."""
+    """Where a batch is computed: where it asks to be, else on a GPU if this worker has one; solvers know CPUs only."""
+    if isinstance(spec.model, NuclearNorm):
+        return "cpu"
     if spec.device != "auto":
         return spec.device
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -84,7 +90,7 @@ def parse_spec(spec: str) -> RunSpec:
 
 def _checkpoint(spec: RunSpec, member: Member) -> Checkpoint | str:
     """Where a run stands, its start when it has not begun, or why it cannot begin."""
-    if spec.device == "cuda" and not torch.cuda.is_available():
+    if _device(spec) == "cuda" and not torch.cuda.is_available():
         return "This worker has no CUDA device; ask for the device 'auto' or 'cpu', or start a worker that has one."
     if member.checkpoint is not None:
         return member.checkpoint
@@ -144,6 +150,8 @@ def _progress(descents: Descents, points: Points, searches: Sequence[Search | No
 
 
 def _run_progress(descents: Descents, run: int, last_point: int | None, search: Search | None) -> RunProgress:
+    if error := descents.errors.get(run):
+        return RunProgress(error=error)
     spec, step, milestones = descents.specs[run], int(descents.steps[run]), descents.milestones[run]
     searching = search is not None and not is_done(spec, search)
     return RunProgress(
@@ -154,6 +162,7 @@ def _run_progress(descents: Descents, run: int, last_point: int | None, search: 
             "time": step * spec.optimizer.learning_rate,
             **milestone_summary(milestones),
             **search_summary(spec, search),
+            **descents.findings.get(run, {}),
         },
         last_point=last_point,
     )

@@ -36,7 +36,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 RUN_STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
 UNFINISHED = ("queued", "running")
-_TYPES: dict[ColumnKind, type[Any]] = {"float": sa.Double, "integer": sa.Integer, "vector": sa.JSON}
+_TYPES: dict[ColumnKind, type[Any]] = {"float": sa.Double, "integer": sa.Integer, "vector": sa.JSON, "text": sa.Text}
 
 
 def _metric_columns() -> list[sa.Column[Any]]:

@@ -8,7 +8,7 @@ from service.ids import new_id
 from workers.batching import batch_key
 from workers.costs import batch_numbers
 from workers.specs import RunSpec
-from workers.specs.models import CpTensor, halves_of
+from workers.specs.models import CpTensor, NuclearNorm, SymmetricMatrix, halves_of
 from workers.specs.problems import observation_count
 
 
@@ -28,16 +28,28 @@ def run_row(spec: RunSpec, index: int, now: datetime) -> dict[str, Any]:
 
 def _filterable(spec: RunSpec) -> dict[str, Any]:
     rows, columns = map(prod, halves_of(spec.problem.shape))
-    start = spec.init
     return {
         "problem_kind": spec.problem.kind,
         "rows": rows,
         "columns": columns,
         "model_kind": spec.model.kind,
         "depth": getattr(spec.model, "depth", None),
-        "components": spec.factor_shapes[0][1] if isinstance(spec.model, CpTensor) else None,
+        "components": spec.factor_shapes[0][1] if isinstance(spec.model, CpTensor | SymmetricMatrix) else None,
         "tensor_order": len(spec.problem.shape),
         "observed": observation_count(spec.problem),
+        "loss_kind": spec.loss,
+        "precision": spec.precision,
+        "seed": spec.seed,
+        **(_OF_NO_DESCENT if isinstance(spec.model, NuclearNorm) else _of_the_descent(spec)),
+    }
+
+
+_OF_NO_DESCENT = {"init_kind": "none", "optimizer_kind": "none"}
+
+
+def _of_the_descent(spec: RunSpec) -> dict[str, Any]:
+    start = spec.init
+    return {
         "init_kind": start.kind,
         "init_std": getattr(start, "std", None),
         "init_std_of": getattr(start, "std_of", None),
@@ -48,7 +60,4 @@ def _filterable(spec: RunSpec) -> dict[str, Any]:
         "learning_rate": spec.optimizer.learning_rate,
         "max_steps": spec.stop.max_steps,
         "loss_below": spec.stop.loss_below,
-        "loss_kind": spec.loss,
-        "precision": spec.precision,
-        "seed": spec.seed,
     }

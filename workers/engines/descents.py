@@ -29,6 +29,8 @@ class Descents:
         milestones: int64 (runs, ...), see `workers.milestones`.
         begun: bool (runs,), false until step 0 has been recorded and tested.
         outcomes: None for a run that is not over.
+        errors: why a run cannot be run at all, by its position.
+        findings: what an engine found beside the descent, under names in a run's summary, by its position.
     """
 
     specs: Sequence[RunSpec]
@@ -37,6 +39,8 @@ class Descents:
     milestones: npt.NDArray[np.int64]
     begun: npt.NDArray[np.bool_]
     outcomes: list[Outcome | None]
+    errors: dict[int, str] = field(default_factory=dict[int, str])
+    findings: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
 
     def unfinished(self) -> npt.NDArray[np.int64]:
         """Positions of the runs that are not over."""

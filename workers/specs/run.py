@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from workers.specs.base import Count, Listed, Natural, Positive, SpecModel, check_index, check_matrix, misfit
-from workers.specs.models import CpTensor, DeepMatrix, Model
+from workers.specs.defaults import filled_in
+from workers.specs.models import CpTensor, Model, NuclearNorm, SymmetricMatrix
 from workers.specs.optimizers import Optimizer
 from workers.specs.problems import Index, Problem
 from workers.specs.starts import Explicit, Gaussian, Identity, Start
@@ -23,6 +24,7 @@ ExtraMetric = Literal[
     "matricisation_ranks",
     "matricisation_effective_ranks",
     "rank",
+    "sharpness",
 ]
 DEFAULT_POINTS_PER_DECADE = 100
 
@@ -85,6 +87,16 @@ class RunSpec(SpecModel, frozen=True):
         """Shapes of the factors, first to last."""
         return self.model.factor_shapes(self.problem.shape)
 
+    @property
+    def depth(self) -> int:
+        """How many factors are multiplied: a symmetric product counts its only one twice."""
+        return 2 if isinstance(self.model, SymmetricMatrix) else len(self.factor_shapes)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, value: Any) -> Any:
+        return filled_in(value)
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         _check_model(self)
@@ -100,9 +112,13 @@ class RunSpec(SpecModel, frozen=True):
 
 
 def _check_model(spec: RunSpec) -> None:
-    if isinstance(spec.model, DeepMatrix) and (order := len(spec.problem.shape)) > 2:
+    kind, order = spec.model.kind, len(spec.problem.shape)
+    if not isinstance(spec.model, CpTensor) and order > 2:
+        raise misfit(("model", "kind"), f"A {kind} has two dimensions and this problem has {order}; use a cp_tensor.")
+    rows, columns = spec.problem.shape[0], spec.problem.shape[-1]
+    if isinstance(spec.model, SymmetricMatrix) and rows != columns:
         raise misfit(
-            ("model", "kind"), f"A deep_matrix has two dimensions and this problem has {order}; use a cp_tensor."
+            ("model", "kind"), f"A {kind} is square and this problem is {rows} x {columns}; use a deep_matrix."
         )
 
 
@@ -123,13 +139,15 @@ def _check_metrics(spec: RunSpec) -> None:
 
 
 def _check_start(spec: RunSpec) -> None:
+    if isinstance(spec.model, NuclearNorm):
+        return
     if isinstance(spec.model, CpTensor):
         _check_start_of_components(spec.init)
     match spec.init:
         case Explicit(factors=factors):
             _check_factors(factors, spec.factor_shapes)
-        case Gaussian(determinant="positive" | "negative"):
-            _check_determinant(spec)
+        case Gaussian(determinant="positive" | "negative" as sign):
+            _check_determinant(spec, sign)
         case _:
             pass
 
@@ -155,14 +173,17 @@ def _check_factors(factors: Sequence[Sequence[Sequence[float]]], shapes: Sequenc
         check_matrix(factor, shape, ("init", "factors", number))
 
 
-def _check_determinant(spec: RunSpec) -> None:
+def _check_determinant(spec: RunSpec, sign: str) -> None:
     rows, columns = spec.problem.shape[0], spec.problem.shape[-1]
     if rows != columns:
         raise misfit(
             ("init", "determinant"), f"A {rows} x {columns} product has no determinant; ask for the sign 'any'."
         )
     if min(min(shape) for shape in spec.factor_shapes) < rows:
+        what = "rank" if isinstance(spec.model, SymmetricMatrix) else "hidden width"
         raise misfit(
             ("init", "determinant"),
-            f"With a hidden width below {rows} the determinant is always zero; widen the model or ask for 'any'.",
+            f"With a {what} below {rows} the determinant is always zero; widen the model or ask for 'any'.",
         )
+    if isinstance(spec.model, SymmetricMatrix) and sign == "negative":
+        raise misfit(("init", "determinant"), "U U^T never has a negative determinant; ask for 'any' or 'positive'.")

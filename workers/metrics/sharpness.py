@@ -50,19 +50,27 @@ def sharpness_metric(
     asks = np.array(["sharpness" in spec.record.metrics for spec in specs])
     if not asks.any():
         return {}
-    found = torch.full((len(member),), torch.nan, dtype=torch.float64)
     own = np.nonzero(asks[member])[0]
-    multiple = 16 if trained_numbers(specs[0]) <= MOST_WRITTEN_OUT else 2  # see `workers.metrics.matrix.VECTOR_ROWS`
-    rows = _rows_per_block(specs[0], multiple)
     with torch.inference_mode(False), torch.enable_grad():
-        objective = build_objective(specs, torch.float64, torch.device("cpu"))
-        for start in range(0, len(own), rows):
-            block = own[start : start + rows]
-            at = torch.from_numpy(pad_rows(block, multiple))
-            chosen = objective.select(torch.from_numpy(member)[at])
-            hessian = Hessian(specs[0].model, chosen, [factor[at] for factor in factors])
-            found[block] = largest_eigenvalues(hessian)[: len(block)]
-    return {"sharpness": found}
+        values = _measure(specs, member[own], [factor[torch.from_numpy(own)] for factor in factors])
+    found = np.full(len(member), np.nan)
+    found[own] = values
+    return {"sharpness": torch.from_numpy(found)}
+
+
+def _measure(
+    specs: Sequence[RunSpec], member: npt.NDArray[np.int64], factors: Sequence[Tensor]
+) -> npt.NDArray[np.float64]:
+    """The largest eigenvalues, (points,), block by block; blocks are of whole vectors, as in `workers.metrics.matrix`."""
+    values, multiple = np.zeros(len(member)), 16 if trained_numbers(specs[0]) <= MOST_WRITTEN_OUT else 2
+    rows = _rows_per_block(specs[0], multiple)
+    objective = build_objective(specs, torch.float64, torch.device("cpu"))
+    for start in range(0, len(member), rows):
+        block = slice(start, min(start + rows, len(member)))
+        chosen = objective.select(torch.from_numpy(pad_rows(member[block], multiple)))
+        hessian = Hessian(specs[0].model, chosen, [pad_rows(factor[block], multiple) for factor in factors])
+        values[block] = largest_eigenvalues(hessian)[: block.stop - block.start].numpy()
+    return values
 
 
 class Hessian:

@@ -26,6 +26,9 @@ Times = Callable[[Tensor], Tensor]
 MOST_WRITTEN_OUT = 64
 """Trained numbers up to which the whole Hessian is written out."""
 
+ALIGNED_SIZE = 4
+"""Matrices of a multiple of so many rows fill whole cache lines, 16 numbers of 8 bytes."""
+
 SETTLED = 1e-9
 """Residual, as a fraction of the largest Ritz value in size, below which an eigenvalue is found."""
 
@@ -111,10 +114,17 @@ def largest_eigenvalues(hessian: Hessian) -> Tensor:
 
 
 def _of_whole(hessian: Hessian) -> Tensor:
+    """The matrices are filled up to whole vectors: rounding in LAPACK depends on where in memory a matrix begins.
+
+    What is added to the diagonal is an entry of it, which is no larger than the largest eigenvalue.
+    """
     points, numbers = hessian.shape
     columns = [hessian.times(unit.repeat(points, 1)) for unit in torch.eye(numbers, dtype=torch.float64)]
     whole = torch.stack(columns, dim=2)
-    return torch.linalg.eigvalsh((whole + whole.mT) / 2)[:, -1]
+    size = numbers + -numbers % ALIGNED_SIZE
+    filled = torch.diag_embed(whole[:, :1, 0].repeat(1, size))
+    filled[:, :numbers, :numbers] = (whole + whole.mT) / 2
+    return torch.linalg.eigvalsh(filled)[:, -1]
 
 
 @torch.no_grad()

@@ -40,11 +40,9 @@ def _filterable(spec: RunSpec) -> dict[str, Any]:
         "loss_kind": spec.loss,
         "precision": spec.precision,
         "seed": spec.seed,
-        **(_OF_NO_DESCENT if isinstance(spec.model, NuclearNorm) else _of_the_descent(spec)),
+        **_of_the_descent(spec),
+        **(_OF_NO_DESCENT if isinstance(spec.model, NuclearNorm) else {}),
     }
-
-
-_OF_NO_DESCENT = {"init_kind": "none", "optimizer_kind": "none"}
 
 
 def _of_the_descent(spec: RunSpec) -> dict[str, Any]:
@@ -61,3 +59,22 @@ def _of_the_descent(spec: RunSpec) -> dict[str, Any]:
         "max_steps": spec.stop.max_steps,
         "loss_below": spec.stop.loss_below,
     }
+
+
+_OF_NO_DESCENT = {
+    "init_kind": "none",
+    "optimizer_kind": "none",
+    **dict.fromkeys(
+        (
+            "init_std",
+            "init_std_of",
+            "init_scale",
+            "balanced",
+            "determinant",
+            "learning_rate",
+            "max_steps",
+            "loss_below",
+        )
+    ),
+}
+"""Columns of a run that is solved: what is posted beside it for the descents of its sweep is not a property of it."""

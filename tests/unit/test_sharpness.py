@@ -1,4 +1,4 @@
-"""Sharpness: the top eigenvalue of the full Hessian by torch.func, for every model, written out or by Lanczos' method."""
+"""Sharpness: the top eigenvalue of the full Hessian by torch.func, for every model, written out or by Lanczos."""
 
 import numpy as np
 import pytest

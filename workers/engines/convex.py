@@ -26,9 +26,10 @@ def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
 def _enter(descents: Descents, run: int, solution: Solution, snapshots: Snapshots) -> None:
     state = descents.states[run]
     state[: solution.matrix.size] = solution.matrix.ravel()
-    loss = np.array([loss_of(descents.specs[run], solution.matrix)])
-    snapshots.add(np.array([run]), np.zeros(1, dtype=np.int64), loss, state[None, : solution.matrix.size].copy())
-    note_losses(descents.milestones[run : run + 1], loss[None], np.zeros(1, dtype=np.int64))
+    loss, step = np.array([loss_of(descents.specs[run], solution.matrix)]), np.zeros(1, dtype=np.int64)
+    if not descents.begun[run]:
+        snapshots.add(np.array([run]), step, loss, state[None, : solution.matrix.size].copy())
+    note_losses(descents.milestones[run : run + 1], loss[None], step)
     descents.begun[run] = True
     descents.outcomes[run] = Outcome.CONVERGED
     descents.findings[run] = {

@@ -64,7 +64,7 @@ def sharpness_metric(
 def _measure(
     specs: Sequence[RunSpec], member: npt.NDArray[np.int64], factors: Sequence[Tensor]
 ) -> npt.NDArray[np.float64]:
-    """The largest eigenvalues, (points,), block by block; blocks are of whole vectors, as in `workers.metrics.matrix`."""
+    """The largest eigenvalues, (points,), in blocks of whole vectors (see `workers.metrics.matrix.VECTOR_ROWS`)."""
     values, multiple = np.zeros(len(member)), 16 if trained_numbers(specs[0]) <= MOST_WRITTEN_OUT else 2
     rows = _rows_per_block(specs[0], multiple)
     objective = build_objective(specs, torch.float64, torch.device("cpu"))

@@ -165,9 +165,10 @@ def _check_start_of_components(start: Start) -> None:
 
 
 def _check_factors(factors: Sequence[Sequence[Sequence[float]]], shapes: Sequence[tuple[int, int]]) -> None:
-    if len(factors) != len(shapes):
+    if len(factors) != (count := len(shapes)):
         raise misfit(
-            ("init", "factors"), f"The model has {len(shapes)} factors and {len(factors)} are given; give one for each."
+            ("init", "factors"),
+            f"The model has {count} factor{'s'[: count - 1]}, and {len(factors)} were given; give one for each.",
         )
     for number, (factor, shape) in enumerate(zip(factors, shapes, strict=True)):
         check_matrix(factor, shape, ("init", "factors", number))

@@ -75,7 +75,9 @@ def unsafe_number(value: Any, path: Path) -> FieldError | None:
 
 
 def _first(error: ValidationError) -> list[ErrorDetails]:
-    return error.errors()[:MOST_ERRORS]
+    """The first mistakes; a default that waits for other fields to be right is none."""
+    own = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
+    return own[:MOST_ERRORS]
 
 
 def _run_path(error: ErrorDetails, swept: SweptRun) -> Path:

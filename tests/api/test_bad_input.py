@@ -322,6 +322,11 @@ def test_a_wrong_payload(api, case):
     assert (errors[0]["pointer"], sentence in errors[0]["detail"]) == (pointer, True), errors
 
 
+def test_a_default_that_could_not_be_filled_in_is_no_mistake_of_its_own(api):
+    errors = refused(api, json.dumps(changed("optimizer.learning_rate", -0.1)))["errors"]
+    assert [error["pointer"] for error in errors] == ["/run/optimizer/learning_rate"]
+
+
 @pytest.mark.parametrize(
     "body", ["", "{", "[1, 2", '{"run": {}} {}', "nonsense", '{"run": \x00}', b"\xff\xfe", "[" * 90_000]
 )

@@ -130,7 +130,7 @@ def test_sharpness_passes_two_over_the_rate_and_comes_back_to_it(judged, rate, e
 
 def test_no_optimizer_takes_a_symmetric_product_off_the_curve(judged):
     """Its determinant is never negative, so the entry stays on or above the bound of its loss, ever growing."""
-    for run, theory in judged("symmetric"):
+    for _, theory in judged("symmetric"):
         columns = {
             name: np.array(theory["columns"][name], dtype=float) for name in ("loss", "unobserved_entry", "bound")
         }

@@ -116,8 +116,7 @@ def test_a_wrong_answer_of_a_solver_fails_its_certificate(monkeypatch):
     for wrong in (lambda w, v: (w + 0.01, v), lambda w, v: (w, 0.9 * v), lambda w, v: (w, 2 * v), lambda w, v: (w, -v)):
 
         def solve(*arguments, wrong=wrong):
-            matrix, multipliers, version = real(*arguments)
-            return *wrong(matrix, multipliers), version
+            return wrong(*real(*arguments))
 
         monkeypatch.setattr(nuclear_norm, "_solve", solve)
         minimise_nuclear_norm.cache_clear()
@@ -126,6 +125,19 @@ def test_a_wrong_answer_of_a_solver_fails_its_certificate(monkeypatch):
         else:
             with pytest.raises(NotSolved, match="duality gap"):
                 minimise_nuclear_norm(run.problem, run.model)
+
+
+def test_a_first_answer_that_is_not_good_enough_is_followed_by_a_better_one(monkeypatch):
+    run, asked, real = spec(model=BASELINE | {"solver": "scs"}, problem=low_rank()), [], nuclear_norm._solve
+
+    def solve(constraints, name, accuracy, seconds):
+        asked.append(accuracy)
+        matrix, multipliers = real(constraints, name, accuracy, seconds)
+        return matrix, multipliers * (0.9 if len(asked) == 1 else 1)
+
+    monkeypatch.setattr(nuclear_norm, "_solve", solve)
+    assert minimise_nuclear_norm(run.problem, run.model).duality_gap < 1e-4
+    assert asked == list(nuclear_norm.ACCURACIES)
 
 
 def test_no_feasible_matrix_is_below_a_certificate_s_bound():

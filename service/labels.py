@@ -6,6 +6,8 @@ from typing import Any
 
 def start_label(spec: Mapping[str, Any]) -> str:
     """The start of a run, given its resolved spec; only products of matrices are balanced or not."""
+    if spec["model"]["kind"] == "nuclear_norm":
+        return "nuclear norm"
     start = spec["init"]
     if start["kind"] == "identity":
         return f"{start['scale']:g} x identity"
@@ -24,4 +26,12 @@ def rate_label(spec: Mapping[str, Any]) -> str:
 def model_label(spec: Mapping[str, Any]) -> str:
     """The model of a run, given its resolved spec."""
     model = spec["model"]
-    return f"depth {model['depth']}" if model["kind"] == "deep_matrix" else "components of a tensor"
+    match model["kind"]:
+        case "deep_matrix":
+            return f"depth {model['depth']}"
+        case "symmetric_matrix":
+            return f"symmetric, rank {model['rank']}" if "rank" in model else "symmetric"
+        case "nuclear_norm":
+            return "nuclear norm"
+        case _:
+            return "components of a tensor"

@@ -4,8 +4,10 @@ from math import prod
 
 from service.settings import Limits
 from workers.batching import engine_misfit
-from workers.costs import most_points, observed_numbers, trained_numbers
+from workers.columns import metrics_of
+from workers.costs import most_points, most_steps, observed_numbers, trained_numbers
 from workers.specs import RunSpec
+from workers.specs.models import NuclearNorm
 
 Violation = tuple[tuple[str, ...], str]
 
@@ -23,9 +25,11 @@ def first_violation(spec: RunSpec, limits: Limits) -> Violation | None:
     """The first limit that a run exceeds: the path of the field to change, and the sentence."""
     if misfit := engine_misfit(spec):
         return ("engine",), misfit
+    measured = trained_numbers(spec) if "sharpness" in metrics_of(spec) else 0
+    solved = sum(spec.problem.shape) if isinstance(spec.model, NuclearNorm) else 0
     checks = (
-        (("stop", "max_steps"), "The steps of this run are", spec.stop.max_steps or 0, "max_steps_per_run"),
-        (("stop", "max_time"), "The time of this run is", spec.stop.max_time or 0, "max_time_per_run"),
+        (("stop", "max_steps"), "The steps of this run are", most_steps(spec), "max_steps_per_run"),
+        (("stop", "max_time"), "The time of this run is", spec.max_time if spec.is_flow else 0, "max_time_per_run"),
         (("problem",), "The entries of this product are", prod(spec.problem.shape), "max_product_entries"),
         (("model",), "The trained numbers of this run are", trained_numbers(spec), "max_trained_numbers"),
         (
@@ -39,6 +43,18 @@ def first_violation(spec: RunSpec, limits: Limits) -> Violation | None:
             "The numbers these observations take are",
             observed_numbers(spec),
             "max_observed_numbers",
+        ),
+        (
+            ("record", "metrics"),
+            "The trained numbers of this run, whose sharpness is asked for, are",
+            measured,
+            "max_sharpness_numbers",
+        ),
+        (
+            ("problem",),
+            "The rows plus columns of this matrix of least nuclear norm are",
+            solved,
+            "max_semidefinite_size",
         ),
     )
     for path, what, value, name in checks:

@@ -58,9 +58,7 @@ class Extension(BaseModel):
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
         if not self.model_fields_set:
-            raise misfit(
-                (), "Say how far the run is to go: give max_steps, or max_time to a flow, or loss_below."
-            )
+            raise misfit((), "Say how far the run is to go: give max_steps, or max_time to a flow, or loss_below.")
         return self
 
 

@@ -22,6 +22,10 @@ class Limits(BaseSettings):
     max_points_per_run: int = Field(default=100_000, description="Points that one run may record.")
     max_product_entries: int = Field(default=250_000, description="Entries (rows x columns) of the factorised matrix.")
     max_trained_numbers: int = Field(default=2_000_000, description="Entries of all factors of one run.")
+    max_sharpness_numbers: int = Field(
+        default=20_000, description="Trained numbers of a run that records its sharpness."
+    )
+    max_semidefinite_size: int = Field(default=300, description="Rows plus columns of a matrix of least nuclear norm.")
     max_runs_per_figure: int = Field(default=500, description="Runs that one figure may hold.")
     max_observed_numbers: int = Field(default=20_000_000, description="Numbers that one problem's observations take.")
 

@@ -3,12 +3,17 @@
 from workers.costs import observes_few_entries
 from workers.engines.fused_limits import fused_limit
 from workers.specs import RunSpec
-from workers.specs.models import CpTensor
+from workers.specs.models import DeepMatrix, NuclearNorm
 from workers.specs.problems import observation_count, observes_entries
 
 
 def engine_of(spec: RunSpec) -> str:
-    """The engine of a spec: the one it asks for, else `flow` for flows, the fused one where it can run, or torch."""
+    """The engine of a spec: the one it asks for, else the fused one where it can run the spec, else torch.
+
+    Flows, and baselines that do not descend, have engines of their own; a baseline whatever those beside it ask for.
+    """
+    if isinstance(spec.model, NuclearNorm):
+        return "convex"
     if spec.is_flow:
         return "flow"
     if spec.engine != "auto":
@@ -18,13 +23,11 @@ def engine_of(spec: RunSpec) -> str:
 
 def engine_misfit(spec: RunSpec) -> str | None:
     """Why the engine that a spec asks for cannot run it, as one sentence; None when it can."""
+    if isinstance(spec.model, NuclearNorm):
+        return None
     if spec.is_flow:
-        fits = spec.engine in ("auto", "flow")
-        return (
-            None
-            if fits
-            else f"A gradient_flow is integrated by the engine 'flow', not {spec.engine!r}; ask for 'auto'."
-        )
+        said = f"A gradient_flow is integrated by the engine 'flow', not {spec.engine!r}; ask for 'auto'."
+        return None if spec.engine in ("auto", "flow") else said
     if spec.engine == "flow":
         return f"The engine 'flow' integrates gradient_flow, and this run is a {spec.optimizer.kind}; ask for 'auto'."
     limit = fused_limit(spec) if spec.engine == "fused" else None
@@ -34,7 +37,7 @@ def engine_misfit(spec: RunSpec) -> str | None:
 def batch_key(spec: RunSpec) -> str:
     """All that changes array shapes or the program; runs with equal keys can share a batch."""
     size, width = "x".join(map(str, spec.problem.shape)), spec.factor_shapes[0][1]
-    inside = f"rank={width}" if isinstance(spec.model, CpTensor) else f"depth={spec.model.depth} width={width}"
+    inside = f"depth={spec.depth} width={width}" if isinstance(spec.model, DeepMatrix) else f"rank={width}"
     shapes = f"{size} {inside}"
     form = "entries" if observes_entries(spec.problem) else f"measurements={observation_count(spec.problem)}"
     form = f"few {form}" if observes_few_entries(spec) else form

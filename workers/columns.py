@@ -4,11 +4,11 @@ from math import prod
 from typing import Literal
 
 from workers.observations import infimal_rank, is_target_known, unobserved_index
-from workers.specs.models import CpTensor
+from workers.specs.models import CpTensor, NuclearNorm
 from workers.specs.problems import observes_entries
 from workers.specs.run import MOST_RANKED_ENTRIES, RunSpec
 
-ColumnKind = Literal["float", "integer", "vector"]
+ColumnKind = Literal["float", "integer", "vector", "text"]
 
 METRICS: dict[str, ColumnKind] = {
     "loss": "float",
@@ -33,6 +33,7 @@ METRICS: dict[str, ColumnKind] = {
     "component_norms": "vector",
     "matricisation_ranks": "vector",
     "matricisation_effective_ranks": "vector",
+    "sharpness": "float",
 }
 """Every metric a point can carry, in the order in which they are shown (definitions: `workers.metrics`)."""
 
@@ -41,12 +42,20 @@ SUMMARY_METRICS: dict[str, ColumnKind] = {
     "target_rank": "integer",
     "linear_rank": "integer",
     "linear_reconstruction_error": "float",
+    "solver": "text",
+    "duality_gap": "float",
+    "constraint_violation": "float",
 }
 """What a summary holds beyond a point's metrics, measured once when a run is over.
 
 `rank`, `target_rank`, `linear_rank`: estimates of the least rank whose best fit has mean squared error below 1e-6
 (`workers.metrics.tensor_rank`), of the product, of the target, and of the linear baseline (the observed entries, zeros
-elsewhere), whose distance to the target is `linear_reconstruction_error`."""
+elsewhere), whose distance to the target is `linear_reconstruction_error`.
+
+`solver`, `duality_gap`, `constraint_violation`: how a nuclear_norm was found and how far from the optimum it can be
+(`workers.baselines.certificates`)."""
+
+OF_BASELINES = ("solver", "duality_gap", "constraint_violation")
 
 TRAJECTORY_COLUMNS: dict[str, ColumnKind] = {"step": "integer", "time": "float", **METRICS}
 
@@ -69,7 +78,8 @@ def ranks_of(spec: RunSpec) -> tuple[str, ...]:
 def summary_metrics_of(spec: RunSpec) -> tuple[str, ...]:
     """Names of the SUMMARY_METRICS that apply to a run."""
     has_baseline = is_target_known(spec.problem) and observes_entries(spec.problem)
-    return (*ranks_of(spec), "linear_reconstruction_error") if has_baseline else ranks_of(spec)
+    own = OF_BASELINES if isinstance(spec.model, NuclearNorm) else ()
+    return (*ranks_of(spec), *(("linear_reconstruction_error",) if has_baseline else ()), *own)
 
 
 def _absent_metrics(spec: RunSpec) -> set[str]:
@@ -88,14 +98,18 @@ def _absent_metrics(spec: RunSpec) -> set[str]:
         "component_norms": isinstance(spec.model, CpTensor),
         **{name: name in spec.record.metrics for name in _WHEN_ASKED},
     }
+    if isinstance(spec.model, NuclearNorm):
+        applies |= dict.fromkeys(_OF_DESCENTS, False)
     return {name for name, does in applies.items() if not does}
 
 
 _OF_MATRICES = ("nuclear_norm", "spectral_norm", "effective_rank", "stable_rank", "singular_values")
+_OF_DESCENTS = ("gradient_norm", "schatten_quasi_norm", "sharpness")
 _WHEN_ASKED = (
     "determinant",
     "schatten_quasi_norm",
     "numerical_rank",
     "matricisation_ranks",
     "matricisation_effective_ranks",
+    "sharpness",
 )

@@ -4,7 +4,7 @@ from math import prod
 
 from workers.schedules import count_flow_points, count_points
 from workers.specs import RunSpec
-from workers.specs.models import CpTensor, halves_of
+from workers.specs.models import CpTensor, NuclearNorm, SymmetricMatrix, halves_of
 from workers.specs.problems import observation_count, observes_entries
 
 SPARSE_BELOW = 1 / 10
@@ -26,6 +26,32 @@ numbers where the states may be 2^19, 256 MiB in float64. Twice the most that sm
 FLOW_NUMBERS = 2**14
 """What a flow counts for when a batch is sized: 32 of them make one."""
 
+A_WHOLE_BATCH = 2**62
+"""More numbers than any batch may hold: a run that counts for so many is alone in its own."""
+
+MOST_HESSIAN_PRODUCTS = 200
+"""Products with a Hessian after which the search for its largest eigenvalue is given up."""
+
+GRADIENTS_PER_HESSIAN_PRODUCT = 3
+"""What a product with a Hessian costs: every product of the gradient is differentiated in both of its factors."""
+
+SOLVER_ITERATIONS = 1000
+"""About what a first-order solver takes; each decomposes a symmetric matrix of rows plus columns, at 9 n^3."""
+
+
+def most_multiply_adds(spec: RunSpec) -> int:
+    """The most multiply-adds of a run: its steps and what is measured beside them, or about those of a solver.
+
+    The steps of a flow are its solver's own and not counted.
+    """
+    if isinstance(spec.model, NuclearNorm):
+        return SOLVER_ITERATIONS * 9 * sum(spec.problem.shape) ** 3
+    steps = most_steps(spec)
+    if "sharpness" in spec.record.metrics:
+        products = min(trained_numbers(spec), MOST_HESSIAN_PRODUCTS)
+        steps += most_points(spec) * products * GRADIENTS_PER_HESSIAN_PRODUCT
+    return steps * multiply_adds_per_step(spec)
+
 
 def multiply_adds_per_step(spec: RunSpec) -> int:
     """Multiply-adds of one step: the products of the model and their gradients, the residuals and the update."""
@@ -35,7 +61,9 @@ def multiply_adds_per_step(spec: RunSpec) -> int:
 
 
 def _of_the_model(spec: RunSpec) -> int:
-    """3 (L - 1) products of a deep matrix; 3 of the halves of a CP factorisation, and the halves themselves."""
+    """3 (L - 1) products of a deep matrix, 2 of a symmetric one; 3 of the halves of CP factors, and the halves."""
+    if isinstance(spec.model, SymmetricMatrix):
+        return 2 * spec.problem.shape[0] * trained_numbers(spec)
     if isinstance(spec.model, CpTensor):
         rank = spec.factor_shapes[0][1]
         halves = halves_of(spec.problem.shape)
@@ -56,8 +84,15 @@ def trained_numbers(spec: RunSpec) -> int:
     return sum(prod(shape) for shape in spec.factor_shapes)
 
 
+def most_steps(spec: RunSpec) -> int:
+    """The most steps of a descent; those of a flow's solver, or a baseline's, are not counted."""
+    return spec.max_steps if spec.descends else 0
+
+
 def most_points(spec: RunSpec) -> int:
     """The most points one run can record."""
+    if isinstance(spec.model, NuclearNorm):
+        return 1
     if spec.is_flow:
         return count_flow_points(spec.record.points_per_decade or 1, spec.max_time)
     return count_points(spec.record, spec.max_steps)
@@ -67,6 +102,8 @@ def working_numbers(spec: RunSpec) -> int:
     """Numbers that one run keeps in memory while it steps: products, observations, gradients and a few states."""
     entries, rank = prod(spec.problem.shape), spec.factor_shapes[0][1]
     products = [spec.factor_shapes[0][0] * columns for _, columns in spec.factor_shapes[1:]]
+    if isinstance(spec.model, SymmetricMatrix):
+        products = [2 * entries]
     if isinstance(spec.model, CpTensor):
         products = [3 * prod(half) * rank for half in halves_of(spec.problem.shape)]
     observed = 4 * entries if observes_entries(spec.problem) else observation_count(spec.problem) * entries
@@ -76,8 +113,11 @@ def working_numbers(spec: RunSpec) -> int:
 def batch_numbers(spec: RunSpec) -> int:
     """What a run counts for when a batch is sized: its state, or a share of its memory where that is larger.
 
-    Flows are integrated one by one, so a batch of them is kept small for other workers to take the rest.
+    Flows are integrated one by one, so a batch of them is kept small for other workers to take the rest. A solver,
+    whose time nothing cuts short, has a slice of its own.
     """
+    if isinstance(spec.model, NuclearNorm):
+        return A_WHOLE_BATCH
     if spec.is_flow:
         return max(FLOW_NUMBERS, state_numbers(spec))
     return max(state_numbers(spec), working_numbers(spec) // WORKING_PER_STATE)

@@ -63,19 +63,23 @@ def _half(budget: Budget) -> Budget:
 
 
 def _advance(engine: str) -> Engine:
-    """An engine by its name; Warp is loaded by the first batch that needs it."""
+    """An engine by its name; Warp and cvxpy are loaded by the first batch that needs them."""
     if engine == "torch":
         return torch_engine.advance
     if engine == "flow":
         return flow.advance
+    if engine == "convex":
+        from workers.engines import convex
+
+        return convex.advance
     from workers.engines import fused
 
     return fused.advance
 
 
 def _device(spec: RunSpec) -> str:
-    """Where a batch is computed: where it asks to be, else on a GPU if this worker has one; flows on the CPU."""
-    if spec.is_flow:
+    """Where a batch is computed: where it asks to be, else on a GPU if this worker has one; solvers know CPUs only."""
+    if not spec.descends:
         return "cpu"
     if spec.device != "auto":
         return spec.device
@@ -90,7 +94,7 @@ def parse_spec(spec: str) -> RunSpec:
 
 def _checkpoint(spec: RunSpec, member: Member) -> Checkpoint | str:
     """Where a run stands, its start when it has not begun, or why it cannot begin."""
-    if spec.device == "cuda" and not torch.cuda.is_available():
+    if _device(spec) == "cuda" and not torch.cuda.is_available():
         return "This worker has no CUDA device; ask for the device 'auto' or 'cpu', or start a worker that has one."
     if member.checkpoint is not None:
         return member.checkpoint
@@ -125,10 +129,10 @@ def _points(descents: Descents, snapshots: Snapshots) -> Points:
     member, step = member[order], step[order]
     known = {name: np.concatenate([one[name] for one in snapshots.known])[order] for name in snapshots.known[0]}
     carried = known.pop("carried_determinant", None)
-    rates = np.array([0.0 if spec.is_flow else spec.learning_rate for spec in descents.specs])
+    paces = np.array([spec.time_of_a_step for spec in descents.specs])
     columns = {
         "step": step,
-        "time": step * rates[member],
+        "time": step * paces[member],
         "loss": np.concatenate(snapshots.loss)[order].astype(np.float64),
         **known,
         **_metrics(descents.specs, member, np.concatenate(snapshots.factors)[order], carried),
@@ -159,24 +163,23 @@ def _progress(descents: Descents, points: Points, searches: Sequence[Search | No
 
 
 def _run_progress(descents: Descents, run: int, last_point: int | None, search: Search | None) -> RunProgress:
+    if not descents.begun[run]:
+        return RunProgress(error=descents.errors.get(run))
     spec, step, milestones = descents.specs[run], int(descents.steps[run]), descents.milestones[run]
     searching = search is not None and not is_done(spec, search)
-    at = (
-        flow_summary(descents.states[run])
-        if spec.is_flow
-        else {"time": step * spec.learning_rate, "drift_exceeded_at": None}
-    )
-    if not descents.begun[run] and descents.errors[run] is None:
-        return RunProgress()
+    at = {"time": step * spec.time_of_a_step, "drift_exceeded_at": None}
+    if spec.is_flow:
+        at = flow_summary(descents.states[run])
     return RunProgress(
         checkpoint=Checkpoint(step, descents.states[run], milestones, search if searching else None),
         outcome=None if searching else descents.outcomes[run],
-        error=descents.errors[run],
+        error=descents.errors.get(run),
         summary={
             "steps": step,
             **at,
             **milestone_summary(milestones),
             **search_summary(spec, search),
+            **descents.findings.get(run, {}),
         },
         last_point=last_point,
     )

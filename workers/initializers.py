@@ -7,7 +7,7 @@ import numpy.typing as npt
 from numpy import finfo, float64
 
 from workers.specs import RunSpec, starts
-from workers.specs.models import CpTensor
+from workers.specs.models import CpTensor, NuclearNorm, SymmetricMatrix
 
 Factor = npt.NDArray[np.float64]
 
@@ -37,6 +37,8 @@ def starting_factors(spec: RunSpec) -> list[Factor]:
 
 
 def _factors(spec: RunSpec) -> list[Factor]:
+    if isinstance(spec.model, NuclearNorm):
+        return [np.zeros(shape) for shape in spec.factor_shapes]
     match spec.init:
         case starts.Explicit(factors=factors):
             return [np.array(factor, dtype=np.float64) for factor in factors]
@@ -50,7 +52,7 @@ def factor_std(start: starts.Gaussian, depth: int, hidden_width: int) -> float:
     """Standard deviation of a factor's entries.
 
     For independent factors the product's entries have variance std^(2 L) width^(L - 1), so a product std p asks for
-    (p / width^((L - 1) / 2))^(1 / L) per factor.
+    (p / width^((L - 1) / 2))^(1 / L) per factor. Of U U^T, with L = 2, so have the entries off the diagonal.
     """
     if start.std_of == "factor":
         return start.std
@@ -104,7 +106,8 @@ def _gaussian(spec: RunSpec, start: starts.Gaussian) -> list[Factor]:
     stream = np.random.default_rng(spec.seed)
     for _ in range(MOST_REDRAWS):
         factors = _draw(spec, start, stream)
-        if start.determinant == "any" or _determinant_sign(factors) == (1 if start.determinant == "positive" else -1):
+        chain = [*factors, factors[0].T] if isinstance(spec.model, SymmetricMatrix) else factors
+        if start.determinant == "any" or _determinant_sign(chain) == (1 if start.determinant == "positive" else -1):
             return factors
     raise StartError(
         f"No start with a {start.determinant} determinant was found in {MOST_REDRAWS} draws; "
@@ -117,6 +120,8 @@ def _draw(spec: RunSpec, start: starts.Gaussian, stream: np.random.Generator) ->
     if isinstance(spec.model, CpTensor):
         std = component_factor_std(start, len(shapes), shapes[0][1])
         return [std * stream.standard_normal(shape) for shape in shapes]
+    if isinstance(spec.model, SymmetricMatrix):  # U and U^T are balanced whatever U is
+        return [factor_std(start, spec.depth, shapes[0][1]) * stream.standard_normal(shapes[0])]
     width = shapes[0][1] if len(shapes) > 1 else 1
     if start.balanced:
         product = product_std(start, len(shapes), width) * stream.standard_normal(spec.problem.shape)

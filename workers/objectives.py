@@ -31,6 +31,10 @@ class Objective(Protocol):
         """
         ...
 
+    def losses(self, product: Tensor) -> Tensor:
+        """The losses (runs,) of products (runs, rows, columns), for torch to differentiate."""
+        ...
+
     def select(self, runs: Tensor) -> "Objective":
         """The objective of the runs at the given positions (repeats allowed)."""
         ...
@@ -57,6 +61,9 @@ class EntryObjective:
         torch.bmm(self._gradient_row, self._residual_column, out=loss)
         return self._gradient
 
+    def losses(self, product: Tensor) -> Tensor:
+        return ((product - self._values).square() * self._weights).sum(dim=(1, 2)) / 2
+
     def select(self, runs: Tensor) -> "EntryObjective":
         return EntryObjective(self._values[runs], self._weights[runs])
 
@@ -82,6 +89,10 @@ class MeasurementObjective:
         torch.bmm(self._weighted.mT, self._residual, out=loss)
         torch.bmm(self._tensors_t, self._weighted, out=self._gradient_column)
         return self._gradient
+
+    def losses(self, product: Tensor) -> Tensor:
+        residual = torch.bmm(self._tensors, product.reshape(len(product), -1, 1)) - self._values
+        return (residual.square() * self._weights).sum(dim=(1, 2)) / 2
 
     def select(self, runs: Tensor) -> "MeasurementObjective":
         return MeasurementObjective(self._tensors[runs], self._values[runs], self._weights[runs], self._shape)

@@ -97,12 +97,14 @@ def observe(problem: Problem) -> Observations:
 def low_rank_target(problem: problems.LowRankCompletion | problems.LowRankSensing) -> Array:
     """A product of Gaussian matrices (rows x rank, rank x columns), scaled to the asked Frobenius norm.
 
-    Of higher orders, the sum of `rank` outer products of Gaussian vectors.
+    A symmetric one is G G^T with a Gaussian G (rows x rank). Of higher orders, the sum of `rank` outer products of
+    Gaussian vectors.
     """
     stream = _stream(problem.seed, TARGET_STREAM)
     if len(problem.shape) == 2:
         rows, columns = problem.shape
-        target = stream.standard_normal((rows, problem.rank)) @ stream.standard_normal((problem.rank, columns))
+        left = stream.standard_normal((rows, problem.rank))
+        target = left @ (left.T if problem.symmetric else stream.standard_normal((problem.rank, columns)))
     else:
         target = _sum_of_outer_products([stream.standard_normal((size, problem.rank)) for size in problem.shape])
     return target * (problem.norm / np.linalg.norm(target))

@@ -19,12 +19,11 @@ from workers.columns import ranks_of
 from workers.costs import trained_numbers
 from workers.engines.descents import Clock, Descents
 from workers.metrics.tensor_rank import fits_rank, rank_bound
-from workers.models import cp_tensor, deep_matrix
 from workers.models.layout import split_factors
+from workers.models.products import product_of
 from workers.observations import ObservedEntries, observe
 from workers.records import Outcome
 from workers.specs import RunSpec
-from workers.specs.models import CpTensor
 from workers.specs.problems import Problem, highest_rank
 
 Array = npt.NDArray[np.float64]
@@ -156,8 +155,7 @@ def _tensor(spec: RunSpec, name: str, state: npt.NDArray[Any]) -> _Tensor:
 def _product(spec: RunSpec, state: npt.NDArray[Any]) -> Array:
     trained = state[None, : trained_numbers(spec)].astype(np.float64)
     factors = split_factors(torch.from_numpy(trained), spec.factor_shapes)
-    multiply = cp_tensor.product if isinstance(spec.model, CpTensor) else deep_matrix.product
-    return multiply(factors).reshape(spec.problem.shape).numpy()
+    return product_of(spec.model, factors).reshape(spec.problem.shape).numpy()
 
 
 @lru_cache(maxsize=1024)

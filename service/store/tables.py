@@ -37,7 +37,7 @@ class UtcTime(TypeDecorator[datetime]):
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite's INTEGER has 64 bits, and alone can count up
 RUN_STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
 UNFINISHED = ("queued", "running")
-_TYPES: dict[ColumnKind, type[Any]] = {"float": sa.Double, "integer": sa.Integer, "vector": sa.JSON}
+_TYPES: dict[ColumnKind, type[Any]] = {"float": sa.Double, "integer": sa.Integer, "vector": sa.JSON, "text": sa.Text}
 
 
 def _metric_columns() -> list[sa.Column[Any]]:

@@ -29,7 +29,7 @@ def extend_run(database: Database, run_id: str, extension: Extension, limits: Li
         store.lock_run(connection, run_id)
         row = find_row(connection, run_id)
         spec = RunSpec.model_validate(row["spec"])
-        _check_extendable(row, run_store.searches_ranks(connection, row["id"]))
+        _check_extendable(row, spec, run_store.searches_ranks(connection, row["id"]))
         longer = _extended(spec, extension, limits)
         changed = run_row(longer, row["index"], row["created_at"])
         stop = ("spec", "max_steps", "max_time", "loss_below")
@@ -63,8 +63,10 @@ def retry_experiment(database: Database, experiment_id: str) -> ExperimentDetail
     return get_experiment(database, experiment_id)
 
 
-def _check_extendable(row: Mapping[str, Any], searching: bool) -> None:
+def _check_extendable(row: Mapping[str, Any], spec: RunSpec, searching: bool) -> None:
     run = f"Run {row['public_id']}"
+    if not (spec.descends or spec.is_flow):
+        raise NotAvailable(f"{run} is a {spec.model.kind}, which is solved at once; there is no further to go.")
     if row["outcome"] == "diverged":
         raise NotAvailable(f"{run} left the finite numbers at step {row['step']}; there is nothing to go on from.")
     if row["status"] in ("failed", "cancelled"):

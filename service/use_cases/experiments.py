@@ -26,7 +26,7 @@ from service.store.database import Database
 from service.use_cases.paging import from_cursor, page_of
 from service.use_cases.payloads import parse_runs
 from service.use_cases.run_rows import run_row
-from workers.costs import most_points, multiply_adds_per_step
+from workers.costs import most_multiply_adds, most_points, most_steps
 
 MOST_KEY_CHARACTERS = 255
 
@@ -45,10 +45,10 @@ def dry_run(request: ExperimentRequest, limits: Limits) -> DryRun:
     return DryRun(
         runs=len(specs),
         cost=Cost(
-            max_steps=sum(spec.max_steps for spec in specs if not spec.is_flow),
+            max_steps=sum(most_steps(spec) for spec in specs),
             max_time=sum(spec.max_time for spec in specs if spec.is_flow),
             max_points=sum(most_points(spec) for spec in specs),
-            max_multiply_adds=sum(spec.max_steps * multiply_adds_per_step(spec) for spec in specs if not spec.is_flow),
+            max_multiply_adds=sum(most_multiply_adds(spec) for spec in specs),
         ),
     )
 

@@ -77,8 +77,9 @@ def unsafe_value(value: Any, path: Path) -> FieldError | None:
 
 
 def _first(error: ValidationError) -> list[ErrorDetails]:
-    """The first mistakes; that a default could not be found because of one is none."""
-    return [one for one in error.errors() if one["type"] != "default_factory_not_called"][:MOST_ERRORS]
+    """The first mistakes; a default that waits for other fields to be right is none."""
+    own = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
+    return own[:MOST_ERRORS]
 
 
 def _run_path(error: ErrorDetails, swept: SweptRun) -> Path:

@@ -8,7 +8,7 @@ from service.ids import new_id
 from workers.batching import batch_key
 from workers.costs import batch_numbers
 from workers.specs import RunSpec
-from workers.specs.models import CpTensor, halves_of
+from workers.specs.models import CpTensor, NuclearNorm, SymmetricMatrix, halves_of
 from workers.specs.problems import observation_count
 
 
@@ -29,16 +29,26 @@ def run_row(spec: RunSpec, index: int, now: datetime, priority: int = 0) -> dict
 
 def _filterable(spec: RunSpec) -> dict[str, Any]:
     rows, columns = map(prod, halves_of(spec.problem.shape))
-    start = spec.init
     return {
         "problem_kind": spec.problem.kind,
         "rows": rows,
         "columns": columns,
         "model_kind": spec.model.kind,
         "depth": getattr(spec.model, "depth", None),
-        "components": spec.factor_shapes[0][1] if isinstance(spec.model, CpTensor) else None,
+        "components": spec.factor_shapes[0][1] if isinstance(spec.model, CpTensor | SymmetricMatrix) else None,
         "tensor_order": len(spec.problem.shape),
         "observed": observation_count(spec.problem),
+        "loss_kind": spec.loss,
+        "precision": spec.precision,
+        "seed": spec.seed,
+        **_of_the_descent(spec),
+        **(_OF_NO_DESCENT if isinstance(spec.model, NuclearNorm) else {}),
+    }
+
+
+def _of_the_descent(spec: RunSpec) -> dict[str, Any]:
+    start = spec.init
+    return {
         "init_kind": start.kind,
         "init_std": getattr(start, "std", None),
         "init_std_of": getattr(start, "std_of", None),
@@ -50,7 +60,23 @@ def _filterable(spec: RunSpec) -> dict[str, Any]:
         "max_steps": spec.stop.max_steps,
         "max_time": spec.stop.max_time,
         "loss_below": spec.stop.loss_below,
-        "loss_kind": spec.loss,
-        "precision": spec.precision,
-        "seed": spec.seed,
     }
+
+
+_OF_NO_DESCENT = {
+    "init_kind": "none",
+    "optimizer_kind": "none",
+    **dict.fromkeys(
+        (
+            "init_std",
+            "init_std_of",
+            "init_scale",
+            "balanced",
+            "determinant",
+            "learning_rate",
+            "max_steps",
+            "loss_below",
+        )
+    ),
+}
+"""Columns of a run that is solved: what is posted beside it for the descents of its sweep is not a property of it."""

@@ -38,6 +38,11 @@ def tensor(problem=None, **parts):
     return {"run": {**run, "init": {"kind": "gaussian", "std": 0.1}, **parts}}
 
 
+def completion_by(model):
+    return {"run": completion(observed(0, 1))["run"] | {"model": model}}
+
+
+NEGATIVE = {"kind": "gaussian", "std": 0.1, "determinant": "negative"}
 SQUARE = [[1.0, 0.0], [0.0, 1.0]]
 CASES = {
     "unknown field": (changed("model.dept", 3), "/run/model/dept", "Unknown field"),
@@ -152,6 +157,85 @@ CASES = {
         changed("problem", {"kind": "sensing", "shape": [2, 2], "measurements": [{"tensor": [[1.0]], "value": 1.0}]}),
         "/run/problem/measurements/0/tensor",
         "2 x 2",
+    ),
+    "symmetric rectangle": (
+        completion_by({"kind": "symmetric_matrix"}),
+        "/run/model/kind",
+        "is square and this problem is 2 x 3",
+    ),
+    "symmetric tensor": (tensor(model={"kind": "symmetric_matrix"}), "/run/model/kind", "cp_tensor"),
+    "rank of zero of a symmetric model": (
+        changed("model", {"kind": "symmetric_matrix", "rank": 0}),
+        "/run/model/rank",
+        "greater than or equal to 1",
+    ),
+    "negative determinant of a symmetric model": (
+        {"run": changed("model", {"kind": "symmetric_matrix"})["run"] | {"init": NEGATIVE}},
+        "/run/init/determinant",
+        "never has a negative determinant",
+    ),
+    "positive determinant of a narrow symmetric model": (
+        changed("model", {"kind": "symmetric_matrix", "rank": 1}),
+        "/run/init/determinant",
+        "With a rank below 2",
+    ),
+    "factors of a symmetric model": (
+        {
+            "run": changed("model", {"kind": "symmetric_matrix"})["run"]
+            | {"init": {"kind": "explicit", "factors": [SQUARE, SQUARE]}}
+        },
+        "/run/init/factors",
+        "The model has 1 factor",
+    ),
+    "symmetric target of a rectangle": (
+        changed(
+            "problem",
+            {"kind": "low_rank_completion", "shape": [2, 3], "rank": 1, "observed": 5, "symmetric": True},
+        ),
+        "/run/problem/symmetric",
+        "Only a square matrix",
+    ),
+    "sharpness of a large model": (
+        {
+            "run": BASIC
+            | {
+                "problem": {"kind": "all_but_corner", "dimension": 100},
+                "init": {"kind": "identity", "scale": 1.0},
+                "record": {"metrics": ["sharpness"]},
+            }
+        },
+        "/run/record/metrics",
+        "RANKWARD_MAX_SHARPNESS_NUMBERS",
+    ),
+    "nuclear norm of a tensor": (tensor(model={"kind": "nuclear_norm"}), "/run/model/kind", "two dimensions"),
+    "nuclear norm of a large matrix": (
+        changed("problem", {"kind": "all_but_corner", "dimension": 151})
+        | {"sweep": [{"model": [{"kind": "nuclear_norm"}]}]},
+        "/run/problem",
+        "RANKWARD_MAX_SEMIDEFINITE_SIZE",
+    ),
+    "unknown solver": (
+        changed("model", {"kind": "nuclear_norm", "solver": "gurobi"}),
+        "/run/model/solver",
+        "'clarabel'",
+    ),
+    "negative tolerance": (
+        {"run": BASIC, "sweep": [{"model": [{"kind": "nuclear_norm", "tolerance": -1.0}]}]},
+        "/sweep/0/model/0/tolerance",
+        "greater than or equal to 0",
+    ),
+    "solver without end": (
+        changed("model", {"kind": "nuclear_norm", "max_seconds": 1e6}),
+        "/run/model/max_seconds",
+        "3600",
+    ),
+    "descent without an optimizer beside a baseline": (
+        {
+            "run": {name: part for name, part in BASIC.items() if name not in ("model", "optimizer")},
+            "sweep": [{"model": [{"kind": "nuclear_norm"}, BASIC["model"]]}],
+        },
+        "/run/optimizer",
+        "required",
     ),
     "rank of zero": (tensor({"rank": 0}), "/run/problem/rank", "greater than or equal to 1"),
     "components of zero": (tensor(model={"kind": "cp_tensor", "rank": 0}), "/run/model/rank", "greater than or equal"),
@@ -284,6 +368,11 @@ def test_a_wrong_payload(api, case):
     payload, pointer, sentence = CASES[case]
     errors = refused(api, json.dumps(payload))["errors"]
     assert (errors[0]["pointer"], sentence in errors[0]["detail"]) == (pointer, True), errors
+
+
+def test_a_default_that_could_not_be_filled_in_is_no_mistake_of_its_own(api):
+    errors = refused(api, json.dumps(changed("optimizer.learning_rate", -0.1)))["errors"]
+    assert [error["pointer"] for error in errors] == ["/run/optimizer/learning_rate"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from service.settings import Settings
 from service.store.migrate import migrate
 
-FORBIDDEN = ("torch", "warp", "dask", "distributed")
+FORBIDDEN = ("torch", "warp", "dask", "distributed", "cvxpy", "clarabel", "scs")
 
 
 @pytest.fixture

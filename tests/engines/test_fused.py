@@ -109,6 +109,17 @@ CASES = {
     "one observation": {
         "problem": {"kind": "completion", "shape": [3, 2], "observations": [{"index": [2, 1], "value": -1.0}]}
     },
+    "symmetric": {"model": {"kind": "symmetric_matrix"}},
+    "symmetric, narrow, with momentum": {
+        "model": {"kind": "symmetric_matrix", "rank": 2},
+        "problem": {"kind": "all_but_corner", "dimension": 3},
+        "optimizer": {"kind": "momentum", "learning_rate": 0.01, "beta": 0.8},
+    },
+    "symmetric, wide, rolled loops": {
+        "model": {"kind": "symmetric_matrix", "rank": 9},
+        "problem": {"kind": "low_rank_completion", "shape": [8, 8], "rank": 2, "observed": 40},
+        "loss": "mse",
+    },
     "rolled loops": {
         "problem": {"kind": "all_but_corner", "dimension": 7},
         "optimizer": {"kind": "momentum", "learning_rate": 0.01},

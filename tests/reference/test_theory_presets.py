@@ -42,6 +42,7 @@ def judged(server: Server) -> Callable[[str], Judged]:
         ("determinant_sign", 10),
         ("large_learning_rate", 6),
         ("norms_and_rank", 2),
+        ("symmetric", 54),
     ],
 )
 def test_the_bounds_hold_while_the_determinant_keeps_its_sign(judged, preset, kept):
@@ -112,6 +113,32 @@ def test_a_shallow_run_says_where_its_sign_is_lost_to_rounding(judged):
         if is_shallow:
             lost = theory["columns"]["step"].index(theory["undecided_from"])
             assert 5 < theory["columns"]["unobserved_entry"][lost] < 12
+
+
+@pytest.mark.parametrize(("rate", "expected"), FIRST_LOSS_RISE.items())
+def test_sharpness_passes_two_over_the_rate_and_comes_back_to_it(judged, rate, expected, server: Server):
+    for run, _ in judged("large_learning_rate"):
+        if run["spec"]["optimizer"]["learning_rate"] == rate:
+            assert run["engine"] == "fused"
+            columns = server.client.trajectory(run["id"])["columns"]
+            sharpness, entry = np.array(columns["sharpness"]), np.abs(columns["unobserved_entry"])
+            met, rises = int(np.argmax(sharpness > 2 / rate)), int(np.argmax(np.diff(columns["loss"]) > 0))
+            assert 0 < met < rises
+            assert 0.65 * expected < entry[met] < expected
+            assert np.median(sharpness[-1000:]) == pytest.approx(2 / rate, rel=0.1)
+
+
+def test_no_optimizer_takes_a_symmetric_product_off_the_curve(judged):
+    """Its determinant is never negative, so the entry stays on or above the bound of its loss, ever growing."""
+    for _, theory in judged("symmetric"):
+        columns = {
+            name: np.array(theory["columns"][name], dtype=float) for name in ("loss", "unobserved_entry", "bound")
+        }
+        assert (np.array(theory["columns"]["determinant_sign"]) >= 0).all()
+        assert columns["loss"][-1] > 0
+        late = columns["loss"] < 1e-2
+        assert late.any()
+        assert columns["unobserved_entry"][late] == pytest.approx(columns["bound"][late], rel=0.05)
 
 
 @pytest.mark.parametrize(("rate", "expected"), FIRST_LOSS_RISE.items())

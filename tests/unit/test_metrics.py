@@ -4,8 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
 from tests.specs import spec
+from workers.metrics.factors import log_determinant
 from workers.metrics.matrix import matrix_metrics
 
 EXTRA = {"metrics": ["determinant", "schatten_quasi_norm", "numerical_rank"], "entries": [[0, 0], [1, 1]]}
@@ -88,6 +90,30 @@ def test_the_log_determinant_does_not_underflow():
     assert found["log_abs_determinant"][0] == pytest.approx(6 * np.log(1e-150))
     assert found["determinant_sign"][0] == -1
     assert found["determinant"][0] == 0  # as a plain number it is lost
+
+
+def test_the_log_determinant_of_tiny_factors_does_not_underflow():
+    """The product of 5 x 5 factors of size 1e-200 is zero in floating point, its determinant is not."""
+    rng = np.random.default_rng(0)
+    factors = 1e-200 * rng.standard_normal((3, 5, 5))
+    run = spec(problem={"kind": "all_but_corner", "dimension": 5}, init={"kind": "identity", "scale": 1.0})
+    found = matrix_metrics([run], np.zeros(1, dtype=np.int64), factors.reshape(1, -1))
+    signs, logs = np.linalg.slogdet(factors * 1e200)
+    assert found["determinant_sign"][0] == signs.prod()
+    assert found["log_abs_determinant"][0] == pytest.approx(logs.sum() - 3000 * np.log(10))
+
+
+@pytest.mark.parametrize("widths", [(4,), (4, 5), (5, 3), (3, 4)])
+def test_the_log_determinant_through_wider_layers_does_not_underflow(widths):
+    rng = np.random.default_rng(0)
+    sizes = [3, *widths, 3]
+    factors = [rng.standard_normal((5, *shape)) for shape in itertools.pairwise(sizes)]
+    signs, logs = np.linalg.slogdet([np.linalg.multi_dot([factor[i] for factor in factors]) for i in range(5)])
+    for scale in (1.0, 1e-200, 1e120):
+        tiny = [torch.from_numpy(scale * factor) for factor in factors]
+        sign, log_abs = log_determinant(tiny)
+        assert sign.tolist() == signs.tolist()
+        assert log_abs.numpy() == pytest.approx(logs + 3 * len(factors) * np.log(scale), rel=1e-12)
 
 
 def test_a_narrow_model_has_determinant_zero():

@@ -29,7 +29,8 @@ class Descents:
         milestones: int64 (runs, ...), see `workers.milestones`.
         begun: bool (runs,), false until step 0 has been recorded and tested.
         outcomes: None for a run that is not over.
-        errors: why a run cannot go on, None for one that can.
+        errors: why a run cannot go on, by its position.
+        findings: what an engine found beside the descent, under names in a run's summary, by its position.
     """
 
     specs: Sequence[RunSpec]
@@ -38,14 +39,12 @@ class Descents:
     milestones: npt.NDArray[np.int64]
     begun: npt.NDArray[np.bool_]
     outcomes: list[Outcome | None]
-    errors: list[str | None] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.errors = [None] * len(self.specs)
+    errors: dict[int, str] = field(default_factory=dict[int, str])
+    findings: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
 
     def unfinished(self) -> npt.NDArray[np.int64]:
         """Positions of the runs that are not over."""
-        going = (outcome is None and error is None for outcome, error in zip(self.outcomes, self.errors, strict=True))
+        going = (outcome is None and run not in self.errors for run, outcome in enumerate(self.outcomes))
         return np.flatnonzero(list(going))
 
 

@@ -103,7 +103,7 @@ class _Flow:
                 return
         here = Place(begin.time + stretch.time, self._system.stand(stretch.numbers, begin.standing))
         self._state = FlowState(here, here, self._state.drift_exceeded_at, self._state.steps + stretch.steps)
-        if self._state.steps >= MOST_STEPS and self._descents.errors[self._run] is None:
+        if self._state.steps >= MOST_STEPS and self._run not in self._descents.errors:
             self._fail(here.time, f"it took {self._state.steps:,} steps to get there")
 
     def _end(self, stretch: Stretch, began: float) -> tuple[float, Outcome | None]:

@@ -17,7 +17,7 @@ from workers.initializers import starting_factors
 from workers.models.base import build_model
 from workers.models.layout import FactorLayout
 from workers.specs import RunSpec
-from workers.specs.models import CpTensor
+from workers.specs.models import DeepMatrix
 
 Array = npt.NDArray[np.float64]
 
@@ -29,7 +29,7 @@ class FactorFlow:
         self._spec = spec
         self._shapes = spec.factor_shapes
         self._cuts = np.cumsum([prod(shape) for shape in self._shapes])[:-1]
-        self._gradient = ComponentGradient(spec) if isinstance(spec.model, CpTensor) else MatrixGradient(spec)
+        self._gradient = MatrixGradient(spec) if isinstance(spec.model, DeepMatrix) else ModelGradient(spec)
         self._conserved = conserved(spec, starting_factors(spec))
 
     def begin(self, standing: Standing) -> Array:
@@ -73,8 +73,8 @@ class MatrixGradient:
         return [part.reshape(*part.shape[:-1], *shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
 
-class ComponentGradient:
-    """The gradient of a CP factorisation, by the model that descents use."""
+class ModelGradient:
+    """The gradient of any factorisation at numbers (..., size), by the model that descents use."""
 
     def __init__(self, spec: RunSpec) -> None:
         layout = FactorLayout(spec.factor_shapes, 1)

@@ -13,6 +13,7 @@ from workers.engines.descents import Clock, Descents, Snapshots
 from workers.engines.fused_kernels import launch
 from workers.engines.fused_launches import Constants, lay_out, read_back
 from workers.engines.fused_source import Program
+from workers.specs.models import SymmetricMatrix
 
 LAUNCH_SECONDS = 0.25
 """How long a launch should last: the clock cannot be read within one."""
@@ -67,7 +68,8 @@ def _program(descents: Descents, runs: int, device: str) -> Program:
     """What runs on the device: lanes only where there is no thread per run, and more than one run."""
     spec = descents.specs[0]
     lanes = LANES[spec.precision] if device == "cpu" and runs > 1 else 1
-    return Program(spec.factor_shapes, spec.optimizer.kind, spec.precision, lanes)
+    symmetric = isinstance(spec.model, SymmetricMatrix)
+    return Program(spec.factor_shapes, spec.optimizer.kind, spec.precision, lanes, symmetric)
 
 
 def _recordable(descents: Descents, constants: Constants, alive: np.ndarray, program: Program, steps: int) -> int:

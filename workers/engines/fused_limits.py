@@ -4,7 +4,7 @@ from math import prod
 
 from workers.costs import multiply_adds_per_step, trained_numbers
 from workers.specs import RunSpec
-from workers.specs.models import DeepMatrix
+from workers.specs.models import DeepMatrix, SymmetricMatrix
 from workers.specs.optimizers import GradientDescent, Momentum
 from workers.specs.problems import observes_entries
 
@@ -21,16 +21,16 @@ DEEPEST = 32
 
 def fused_limit(spec: RunSpec) -> str | None:
     """Which limit of the fused engine a spec exceeds, as one sentence; None when the engine can run it."""
-    if not isinstance(spec.model, DeepMatrix):
-        return f"The fused engine factorises matrices by deep_matrix, and this model is a {spec.model.kind}."
+    if not isinstance(spec.model, DeepMatrix | SymmetricMatrix):
+        return f"The fused engine takes deep_matrix and symmetric_matrix, and this model is a {spec.model.kind}."
     if not isinstance(spec.optimizer, GradientDescent | Momentum):
         return f"The fused engine descends by gradient_descent or momentum, and this run by {spec.optimizer.kind}."
     if not observes_entries(spec.problem):
         return "The fused engine fits observed entries only, and this problem observes linear measurements."
     if not spec.stop.at_first_step_below:
         return "The fused engine stops at the first step below the limit, and this run checks its loss by another rule."
-    if spec.model.depth > DEEPEST:
-        return f"The fused engine takes depths up to {DEEPEST}, and this model has depth {spec.model.depth}."
+    if spec.depth > DEEPEST:
+        return f"The fused engine takes depths up to {DEEPEST}, and this model has depth {spec.depth}."
     if (numbers := trained_numbers(spec)) > MOST_NUMBERS:
         return f"The fused engine trains at most {MOST_NUMBERS} numbers, and this model has {numbers}."
     if (entries := prod(spec.problem.shape)) > MOST_NUMBERS:

@@ -6,7 +6,7 @@ fuse nothing else, which makes a run's bits independent of the lanes around it a
 
 A step follows a balanced tree of products: with W = A B the signal S = dl/dW is pulled back to A as S B^T and to B as
 A^T S, down to the factors. This takes 3 (L - 1) matrix products for depth L, and a chain of only 2 log2(L) of them has
-to be waited for.
+to be waited for. Of W = U U^T the signal is pulled back as (S + S^T) U.
 """
 
 from collections.abc import Iterator
@@ -37,12 +37,14 @@ class Program:
         optimizer: kind of the optimiser.
         precision: float64 or float32.
         lanes: runs side by side in a block, a power of two.
+        symmetric: whether the product is the only factor times its transpose.
     """
 
     shapes: tuple[tuple[int, int], ...]
     optimizer: str
     precision: str
     lanes: int
+    symmetric: bool = False
 
     @property
     def slots(self) -> int:
@@ -57,13 +59,15 @@ class Program:
     @property
     def cells(self) -> int:
         """Entries of the product."""
-        return self.shapes[0][0] * self.shapes[-1][1]
+        return self.shapes[0][0] * (self.shapes[0][0] if self.symmetric else self.shapes[-1][1])
 
     @property
     def multiply_adds(self) -> int:
         """Multiply-adds of one step of one run."""
-        products = sum(self.shapes[0][0] * inner * outer for inner, outer in self.shapes[1:])
-        return 3 * products + 2 * self.cells + self.slots * self.entries
+        products = 3 * sum(self.shapes[0][0] * inner * outer for inner, outer in self.shapes[1:])
+        if self.symmetric:
+            products = 2 * self.shapes[0][0] * self.entries
+        return products + 2 * self.cells + self.slots * self.entries
 
 
 @dataclass(frozen=True)
@@ -94,8 +98,8 @@ def source(program: Program) -> str:
     }
     pieces = {
         "load": _lines(_load(program)),
-        "forward": _lines(_forward(root, program)),
-        "backward": _lines(_backward(root, "signal", program)),
+        "forward": _lines(_square(root, program) if program.symmetric else _forward(root, program)),
+        "backward": _lines(_of_square(root, program) if program.symmetric else _backward(root, "signal", program)),
         "update": _lines(_update(program)),
         "store": _lines(_store(program)),
         "unroll": _unroll(program),
@@ -160,11 +164,27 @@ def _backward(node: _Node, signal: str, program: Program) -> Iterator[str]:
     yield from _backward(right, from_right, program)
 
 
+def _square(factor: _Node, program: Program) -> Iterator[str]:
+    """The residual of W = U U^T, its sums starting from minus the target."""
+    sizes, start = (factor.rows, factor.columns, factor.rows), "-target[i * J + j]"
+    yield from _product(program, "residual", sizes, _entry(factor), _entry(factor, transposed=True), start)
+
+
+def _of_square(factor: _Node, program: Program) -> Iterator[str]:
+    """The gradient (S + S^T) U of the only factor."""
+    size = factor.rows
+    loops = (f"{_unroll(program)} for (int {index} = 0; {index} < {size}; ++{index})" for index in "ij")
+    yield f"V both[{program.cells}];"
+    yield f"{' '.join(loops)} both[i * {size} + j] = signal[i * {size} + j] + signal[j * {size} + i];"
+    whole = f"both[{{0}} * {size} + {{1}}]"
+    yield from _product(program, f"pulled_{factor.name}", (size, size, factor.columns), whole, _entry(factor))
+
+
 def _update(program: Program) -> Iterator[str]:
-    depth = len(program.shapes)
+    is_product = program.symmetric or len(program.shapes) > 1
     for number, shape in enumerate(program.shapes):
         factor, velocity = f"factor{number}[n]", f"velocity{number}[n]"
-        gradient = f"pulled_factor{number}[n]" if depth > 1 else "signal[n]"
+        gradient = f"pulled_factor{number}[n]" if is_product else "signal[n]"
         carried = f"{velocity} = fused(beta_, {velocity}, {gradient});" if program.slots == 2 else ""
         moved = f"{factor} = fused(minus_rate, {velocity if carried else gradient}, {factor});"
         yield f"{_unroll(program)} for (int n = 0; n < {prod(shape)}; ++n) {{ {carried} {moved} }}"

@@ -6,23 +6,43 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from workers.models.deep_matrix import product
-
 
 def log_determinant(factors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Sign and ln|.| of the determinant of a square product, each (points,).
 
     Square factors are taken one by one, det W = det F1 ... det FL: the determinant of the product itself is lost to
-    rounding, then to underflow, long before those of the factors are.
+    rounding, then to underflow, long before those of the factors are. Factors that lead through wider layers are taken
+    one by one too: of F1 = L Q, with L square and the rows of Q orthonormal, only Q is carried on, det W = det L det (Q
+    F2 ... FL).
     """
-    square = all(factor.shape[1] == factor.shape[2] for factor in factors)
-    narrowest = min(factor.shape[2] for factor in factors)
-    if not square and narrowest < factors[0].shape[1]:
+    dimension = factors[0].shape[1]
+    if min(factor.shape[2] for factor in factors) < dimension:
         zero = factors[0].new_zeros(len(factors[0]))
         return zero, zero.log()
-    parts = [torch.linalg.slogdet(factor) for factor in (factors if square else [product(factors)])]
-    sign = torch.stack([part.sign for part in parts]).prod(dim=0)
-    return sign, torch.stack([part.logabsdet for part in parts]).sum(dim=0)
+    parts: list[tuple[Tensor, Tensor]] = []
+    carried: Tensor | None = None
+    for factor in factors:
+        block = factor if carried is None else carried @ factor
+        square, carried = (block, None) if block.shape[2] == dimension else _wide_parts(block)
+        parts.append(torch.linalg.slogdet(square))
+    return torch.stack([sign for sign, _ in parts]).prod(dim=0), torch.stack([log for _, log in parts]).sum(dim=0)
+
+
+def log_determinant_of_square(factors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Sign, 1 or 0, and ln of the determinant of U U^T, each (points,); factors are U and U^T.
+
+    With U = L Q as above it is (det L)^2, which no rounding makes negative.
+    """
+    factor = factors[0]
+    rows, columns = factor.shape[1:]
+    sign, log = log_determinant([factor if rows >= columns else _wide_parts(factor)[0]])
+    return sign.square(), 2 * log
+
+
+def _wide_parts(block: Tensor) -> tuple[Tensor, Tensor]:
+    """L (points, rows, rows) and Q (points, rows, columns), the rows of Q orthonormal, with block = L Q."""
+    orthonormal, triangle = torch.linalg.qr(block.mT)
+    return triangle.mT, orthonormal.mT
 
 
 def balancedness_gap(factors: Sequence[Tensor]) -> Tensor:

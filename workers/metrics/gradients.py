@@ -1,6 +1,6 @@
 """The norm of the loss's gradient in the factors, at recorded points."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -8,13 +8,10 @@ import torch
 from torch import Tensor
 
 from workers.metrics.padding import pad_rows
-from workers.models.base import Model
-from workers.models.deep_matrix import DeepMatrixGradient
+from workers.models.base import gradient_of
 from workers.objectives import Objective, build_objective
 from workers.specs import RunSpec
-
-Builder = Callable[[Objective, Sequence[Tensor]], Model]
-"""How a model is built on an objective and the places for its gradients."""
+from workers.specs.models import Model
 
 BLOCK_BYTES = 32 * 2**20
 """Memory for the observations that go with one block of points."""
@@ -32,7 +29,7 @@ def gradient_norms(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], fact
     norms = torch.empty(len(member), dtype=torch.float64)
     for block in _blocks(member, objective.bytes_per_run):
         chosen = objective.select(torch.from_numpy(pad_rows(member[block], 2)))
-        found = block_norms(chosen, DeepMatrixGradient, [pad_rows(factor[block], 2) for factor in factors])
+        found = block_norms(specs[0].model, chosen, [pad_rows(factor[block], 2) for factor in factors])
         norms[block] = found[: block.stop - block.start]
     return norms
 
@@ -44,8 +41,8 @@ def _blocks(member: npt.NDArray[np.int64], bytes_per_run: int) -> Iterator[slice
         yield slice(start, min(start + size, len(member)))
 
 
-def block_norms(objective: Objective, build: Builder, factors: Sequence[Tensor]) -> Tensor:
+def block_norms(model: Model, objective: Objective, factors: Sequence[Tensor]) -> Tensor:
     """Norms at points each with its own observations, all at once: objective and factors (points, ...)."""
     gradient = [torch.empty_like(factor) for factor in factors]
-    build(objective, gradient).bind(factors, factors[0].new_empty(len(factors[0]), 1, 1))()
+    gradient_of(model, objective, gradient).bind(factors, factors[0].new_empty(len(factors[0]), 1, 1))()
     return torch.stack([block.square().sum(dim=(1, 2)) for block in gradient]).sum(dim=0).sqrt()

@@ -11,15 +11,17 @@ from torch import Tensor
 
 from workers.metrics import spectrum
 from workers.metrics.entries import entry_metrics
-from workers.metrics.factors import balancedness_gap, log_determinant
+from workers.metrics.factors import balancedness_gap, log_determinant, log_determinant_of_square
 from workers.metrics.gradients import gradient_norms
 from workers.metrics.masks import mask_columns
 from workers.metrics.padding import pad_rows
+from workers.metrics.sharpness import sharpness_metric
 from workers.models.deep_matrix import product
 from workers.models.layout import split_factors
+from workers.models.products import chain_of
 from workers.observations import infimal_rank
 from workers.specs import RunSpec
-from workers.specs.models import CpTensor
+from workers.specs.models import SymmetricMatrix
 
 Column = npt.NDArray[Any]
 VECTOR_ROWS = 16
@@ -48,18 +50,17 @@ def matrix_metrics(
     points = len(member)
     multiple = VECTOR_ROWS if prod(specs[0].problem.shape) < LARGE_PRODUCT else 2
     member, per_point = pad_rows(member, multiple), pad_rows(per_point, multiple)
-    factors = split_factors(torch.from_numpy(per_point).to(torch.float64), specs[0].factor_shapes)
-    if isinstance(specs[0].model, CpTensor):
-        factors = [factors[0], factors[1].mT.contiguous()]  # of order 2: a deep matrix of depth 2
-    whole = product(factors)
-    usable = torch.stack([one.isfinite().flatten(1).all(dim=1) for one in (whole, *factors)]).all(dim=0)
-    factors = [torch.where(usable[:, None, None], factor, 0.0) for factor in factors]
+    model, trained = specs[0].model, torch.from_numpy(per_point).to(torch.float64)
+    whole = product(chain_of(model, split_factors(trained, specs[0].factor_shapes)))
+    usable = whole.isfinite().flatten(1).all(dim=1) & trained.isfinite().all(dim=1)
+    factors = split_factors(torch.where(usable[:, None], trained, 0.0), specs[0].factor_shapes)
     whole = torch.where(usable[:, None, None], whole, 0.0)
     known = None if carried is None else torch.from_numpy(pad_rows(carried, multiple))
     columns = {
         **_spectral(specs, member, whole, known),
         **_of_factors(specs, factors, known),
         **entry_metrics(specs, member, whole),
+        **sharpness_metric(specs, member, factors),
         "gradient_norm": gradient_norms(specs, member, factors),
     }
     return {name: column[:points] for name, column in mask_columns(columns, specs, member, usable).items()}
@@ -73,7 +74,7 @@ def _spectral(
         values = spectrum.with_determinant(values, pad_rows(carried[:, 1], VECTOR_ROWS))
     member = pad_rows(member, VECTOR_ROWS)
     infimal = np.array([infimal_rank(spec.problem) or 0 for spec in specs])
-    exponent = np.array([2.0 / len(spec.factor_shapes) for spec in specs])
+    exponent = np.array([2.0 / spec.depth for spec in specs])
     return {
         "singular_values": values,
         "frobenius_norm": spectrum.frobenius_norm(values),
@@ -89,9 +90,11 @@ def _spectral(
 
 def _of_factors(specs: Sequence[RunSpec], factors: Sequence[Tensor], carried: Tensor | None) -> dict[str, Tensor]:
     columns: dict[str, Tensor] = {}
+    chain = chain_of(specs[0].model, factors)
     rows, width = specs[0].problem.shape
     if rows == width:
-        sign, log_abs = log_determinant([pad_rows(factor, VECTOR_ROWS) for factor in factors])
+        measure = log_determinant_of_square if isinstance(specs[0].model, SymmetricMatrix) else log_determinant
+        sign, log_abs = measure([pad_rows(factor, VECTOR_ROWS) for factor in chain])
         if carried is not None:
             known = pad_rows(carried, VECTOR_ROWS)
             sign, log_abs = (
@@ -99,5 +102,5 @@ def _of_factors(specs: Sequence[RunSpec], factors: Sequence[Tensor], carried: Te
             )
         columns |= {"determinant_sign": sign, "log_abs_determinant": log_abs, "determinant": sign * log_abs.exp()}
     if len(factors) > 1:
-        columns["balancedness_gap"] = balancedness_gap(factors)
+        columns["balancedness_gap"] = balancedness_gap(chain)
     return columns

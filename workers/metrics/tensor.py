@@ -15,7 +15,8 @@ from workers.metrics.masks import mask_columns
 from workers.metrics.matricisations import matricisation_metrics
 from workers.metrics.matrix import VECTOR_ROWS, matrix_metrics
 from workers.metrics.padding import pad_rows
-from workers.models.cp_tensor import ComponentGradient, product
+from workers.metrics.sharpness import sharpness_metric
+from workers.models.cp_tensor import product
 from workers.models.layout import split_factors
 from workers.objectives import Objective, build_objective
 from workers.specs import RunSpec
@@ -73,8 +74,9 @@ def _block_metrics(
     columns = {
         "frobenius_norm": torch.linalg.matrix_norm(whole),
         "component_norms": component_norms(factors),
-        "gradient_norm": block_norms(objective.select(torch.from_numpy(member)), ComponentGradient, factors),
+        "gradient_norm": block_norms(specs[0].model, objective.select(torch.from_numpy(member)), factors),
         **entry_metrics(specs, member, whole),
         **matricisation_metrics(specs, torch.where(usable[:, None, None], whole, 0.0)),
+        **(sharpness_metric(specs, member, factors) if len(specs[0].problem.shape) > 2 else {}),
     }
     return mask_columns(columns, specs, member, usable)

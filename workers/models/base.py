@@ -10,10 +10,10 @@ from workers.costs import observes_few_entries
 from workers.models.cp_tensor import ComponentGradient
 from workers.models.deep_matrix import DeepMatrixGradient
 from workers.models.sparse_components import SparseComponentGradient
-from workers.objectives import build_objective
+from workers.models.symmetric_matrix import SymmetricGradient
+from workers.objectives import Objective, build_objective
 from workers.sparse_objectives import SparseEntryObjective
-from workers.specs import RunSpec
-from workers.specs.models import CpTensor
+from workers.specs import RunSpec, models
 
 
 class Model(Protocol):
@@ -43,6 +43,15 @@ def build_model(specs: Sequence[RunSpec], gradient: Sequence[Tensor]) -> Model:
     if observes_few_entries(specs[0]):
         return SparseComponentGradient(SparseEntryObjective(specs, dtype, device), gradient)
     objective = build_objective(specs, dtype, torch.device(device))
-    if isinstance(specs[0].model, CpTensor):
-        return ComponentGradient(objective, gradient)
-    return DeepMatrixGradient(objective, gradient)
+    return gradient_of(specs[0].model, objective, gradient)
+
+
+def gradient_of(model: models.Model, objective: Objective, gradient: Sequence[Tensor]) -> Model:
+    """A model that computes whole products, on an objective; see `build_model`."""
+    match model:
+        case models.CpTensor():
+            return ComponentGradient(objective, gradient)
+        case models.SymmetricMatrix():
+            return SymmetricGradient(objective, gradient)
+        case _:
+            return DeepMatrixGradient(objective, gradient)

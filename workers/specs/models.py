@@ -7,11 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from workers.specs.base import Count, SpecModel
+from workers.specs.base import Count, Positive, SpecModel
 from workers.specs.problems import highest_rank
 
 DEEPEST = 1000
 """Factors of the deepest model: each costs memory and time even where it is tiny."""
+
+LONGEST_SOLVE = 3600.0
+"""Seconds that a solver may be given."""
 
 
 class DeepMatrix(SpecModel, frozen=True):
@@ -26,6 +29,17 @@ class DeepMatrix(SpecModel, frozen=True):
         width = self.hidden_width or min(shape)
         widths = [shape[0], *[width] * (self.depth - 1), shape[1]]
         return tuple(pairwise(widths))
+
+
+class SymmetricMatrix(SpecModel, frozen=True):
+    """W = U U^T, symmetric and positive semidefinite; U is (dimension, rank), the rank the dimension unless given."""
+
+    kind: Literal["symmetric_matrix"]
+    rank: Count | None = None
+
+    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
+        """Shape of U, the only factor."""
+        return ((shape[0], self.rank or shape[0]),)
 
 
 class CpTensor(SpecModel, frozen=True):
@@ -43,6 +57,27 @@ class CpTensor(SpecModel, frozen=True):
         return tuple((dimension, self.rank or highest_rank(shape)) for dimension in shape)
 
 
+class NuclearNorm(SpecModel, frozen=True):
+    """No descent but a baseline beside it: the W of least nuclear norm with every |W_o - y_o| at most `tolerance`.
+
+    Solved as a semidefinite program (Fazel, Hindi, Boyd 2001). It trains nothing: the start, the optimiser, the stop,
+    the schedule and the engine of a run do not apply to it and may be left out; it records one point, at step 0.
+
+    Attributes:
+        solver: `clarabel` (interior point, for small matrices), `scs` (first order), or the one that suits the size.
+        max_seconds: after which the solver gives up, and the run fails.
+    """
+
+    kind: Literal["nuclear_norm"]
+    tolerance: Annotated[float, Field(ge=0)] = 1e-3
+    solver: Literal["auto", "clarabel", "scs"] = "auto"
+    max_seconds: Annotated[Positive, Field(le=LONGEST_SOLVE)] = 600.0
+
+    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
+        """The shape of W itself."""
+        return ((shape[0], shape[1]),)
+
+
 def halves_of(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The modes of a tensor in two halves, first modes and last, whose products of dimensions add up to the least.
 
@@ -53,4 +88,4 @@ def halves_of(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(shape[:cut]), tuple(shape[cut:])
 
 
-Model = Annotated[DeepMatrix | CpTensor, Field(discriminator="kind")]
+Model = Annotated[DeepMatrix | SymmetricMatrix | CpTensor | NuclearNorm, Field(discriminator="kind")]

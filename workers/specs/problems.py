@@ -117,13 +117,15 @@ class Sensing(SpecModel, frozen=True):
 class _LowRank(SpecModel, frozen=True):
     """A seeded target of the given rank and Frobenius norm, observed with noise of standard deviation `noise`.
 
-    The rank is that of a matrix, or the number of components of a tensor (Canonical Polyadic).
+    The rank is that of a matrix, or the number of components of a tensor (Canonical Polyadic). With `symmetric` the
+    target is G G^T, positive semidefinite as the products of a symmetric_matrix are, for which this is the default.
     """
 
     shape: Shape
     rank: Count
     norm: Positive = 1.0
     noise: Annotated[float, Field(ge=0)] = 0.0
+    symmetric: bool = False
     seed: Natural = 0
 
     @model_validator(mode="after")
@@ -131,6 +133,12 @@ class _LowRank(SpecModel, frozen=True):
         if self.rank > (highest := highest_rank(self.shape)):
             what = "matrix" if len(self.shape) == 2 else "tensor"
             raise misfit(("rank",), f"A {what} of shape {list(self.shape)} has rank at most {highest}; lower the rank.")
+        return self
+
+    @model_validator(mode="after")
+    def _symmetric_is_square(self) -> Self:
+        if self.symmetric and (len(self.shape) != 2 or self.shape[0] != self.shape[1]):
+            raise misfit(("symmetric",), "Only a square matrix can be symmetric; change the shape or leave this out.")
         return self
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from workers.specs.base import Count, Listed, Natural, Positive, SpecModel, check_index, check_matrix, misfit
-from workers.specs.models import CpTensor, DeepMatrix, Model
+from workers.specs.defaults import filled_in
+from workers.specs.models import CpTensor, Model, NuclearNorm, SymmetricMatrix
 from workers.specs.optimizers import GradientFlow, Optimizer
 from workers.specs.problems import Index, Problem
 from workers.specs.starts import Explicit, Gaussian, Identity, Start
@@ -23,6 +24,7 @@ ExtraMetric = Literal[
     "matricisation_ranks",
     "matricisation_effective_ranks",
     "rank",
+    "sharpness",
 ]
 DEFAULT_POINTS_PER_DECADE = 100
 
@@ -114,15 +116,30 @@ class RunSpec(SpecModel, frozen=True):
         return self.model.factor_shapes(self.problem.shape)
 
     @property
+    def depth(self) -> int:
+        """How many factors are multiplied: a symmetric product counts its only one twice."""
+        return 2 if isinstance(self.model, SymmetricMatrix) else len(self.factor_shapes)
+
+    @property
     def is_flow(self) -> bool:
-        """Whether the run is a gradient flow, which has a time and no steps, and no descent."""
-        return isinstance(self.optimizer, GradientFlow)
+        """Whether the run is a gradient flow, which has a time and no steps."""
+        return isinstance(self.optimizer, GradientFlow) and not isinstance(self.model, NuclearNorm)
+
+    @property
+    def descends(self) -> bool:
+        """Whether the run takes steps: neither a gradient flow nor a baseline that is solved."""
+        return not isinstance(self.optimizer, GradientFlow) and not isinstance(self.model, NuclearNorm)
 
     @property
     def learning_rate(self) -> float:
         """The learning rate of a descent."""
         assert not isinstance(self.optimizer, GradientFlow)
         return self.optimizer.learning_rate
+
+    @property
+    def time_of_a_step(self) -> float:
+        """What a step adds to the time of a run, as far as it has steps."""
+        return self.learning_rate if self.descends else 0.0
 
     @property
     def max_steps(self) -> int:
@@ -136,10 +153,18 @@ class RunSpec(SpecModel, frozen=True):
         assert self.stop.max_time is not None
         return self.stop.max_time
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, value: Any) -> Any:
+        return filled_in(value)
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         _check_model(self)
-        (_check_flow if self.is_flow else _check_descent)(self)
+        if self.is_flow:
+            _check_flow(self)
+        elif self.descends:
+            _check_descent(self)
         _check_start(self)
         for number, index in enumerate(self.record.entries):
             check_index(index, self.problem.shape, ("record", "entries", number))
@@ -152,9 +177,13 @@ class RunSpec(SpecModel, frozen=True):
 
 
 def _check_model(spec: RunSpec) -> None:
-    if isinstance(spec.model, DeepMatrix) and (order := len(spec.problem.shape)) > 2:
+    kind, order = spec.model.kind, len(spec.problem.shape)
+    if not isinstance(spec.model, CpTensor) and order > 2:
+        raise misfit(("model", "kind"), f"A {kind} has two dimensions and this problem has {order}; use a cp_tensor.")
+    rows, columns = spec.problem.shape[0], spec.problem.shape[-1]
+    if isinstance(spec.model, SymmetricMatrix) and rows != columns:
         raise misfit(
-            ("model", "kind"), f"A deep_matrix has two dimensions and this problem has {order}; use a cp_tensor."
+            ("model", "kind"), f"A {kind} is square and this problem is {rows} x {columns}; use a deep_matrix."
         )
 
 
@@ -203,13 +232,15 @@ def _check_metrics(spec: RunSpec) -> None:
 
 
 def _check_start(spec: RunSpec) -> None:
+    if isinstance(spec.model, NuclearNorm):
+        return
     if isinstance(spec.model, CpTensor):
         _check_start_of_components(spec.init)
     match spec.init:
         case Explicit(factors=factors):
             _check_factors(factors, spec.factor_shapes)
-        case Gaussian(determinant="positive" | "negative"):
-            _check_determinant(spec)
+        case Gaussian(determinant="positive" | "negative" as sign):
+            _check_determinant(spec, sign)
         case _:
             pass
 
@@ -227,22 +258,26 @@ def _check_start_of_components(start: Start) -> None:
 
 
 def _check_factors(factors: Sequence[Sequence[Sequence[float]]], shapes: Sequence[tuple[int, int]]) -> None:
-    if len(factors) != len(shapes):
+    if len(factors) != (count := len(shapes)):
         raise misfit(
-            ("init", "factors"), f"The model has {len(shapes)} factors and {len(factors)} are given; give one for each."
+            ("init", "factors"),
+            f"The model has {count} factor{'s'[: count - 1]}, and {len(factors)} were given; give one for each.",
         )
     for number, (factor, shape) in enumerate(zip(factors, shapes, strict=True)):
         check_matrix(factor, shape, ("init", "factors", number))
 
 
-def _check_determinant(spec: RunSpec) -> None:
+def _check_determinant(spec: RunSpec, sign: str) -> None:
     rows, columns = spec.problem.shape[0], spec.problem.shape[-1]
     if rows != columns:
         raise misfit(
             ("init", "determinant"), f"A {rows} x {columns} product has no determinant; ask for the sign 'any'."
         )
     if min(min(shape) for shape in spec.factor_shapes) < rows:
+        what = "rank" if isinstance(spec.model, SymmetricMatrix) else "hidden width"
         raise misfit(
             ("init", "determinant"),
-            f"With a hidden width below {rows} the determinant is always zero; widen the model or ask for 'any'.",
+            f"With a {what} below {rows} the determinant is always zero; widen the model or ask for 'any'.",
         )
+    if isinstance(spec.model, SymmetricMatrix) and sign == "negative":
+        raise misfit(("init", "determinant"), "U U^T never has a negative determinant; ask for 'any' or 'positive'.")

@@ -6,14 +6,17 @@ In d x d they are the same to leading order in a large W00: from 3 x 3 to 10 x 1
 grew by the law within 4 %, and with learning rates up to 0.1 the loss first rose within 15 % of the predicted W00 at
 depths 3 and 4. Elsewhere there is no law here.
 
-A loss that is the mean square is 2 / m times the half sum over the m observations, so its
-descent is that of the half sum with the learning rate, and the time, multiplied by 2 / m.
+A loss that is the mean square is 2 / m times the half sum over the m observations, so its descent is that of the half
+sum with the learning rate, and the time, multiplied by 2 / m. The descent of U U^T is that of a balanced product of
+depth 2 whose factors stay transposes of each other, with both multiplied by 2: its gradient is (S + S^T) U where theirs
+is S U, with S = dl/dW.
 """
 
 from dataclasses import dataclass
 from math import isfinite
 
 from workers.specs import RunSpec
+from workers.specs.models import SymmetricMatrix
 from workers.specs.optimizers import GradientDescent, GradientFlow
 from workers.specs.problems import observation_count
 from workers.theory.settings import Setting
@@ -54,10 +57,10 @@ def loss_scale(spec: RunSpec) -> float:
 
 def tightness_law(spec: RunSpec, setting: Setting, time: float) -> TightnessLaw | None:
     """|W00| = (2 (L + 1) t)^(L / (2 (L + 1))) at time t, None where the law does not apply."""
-    depth = len(spec.factor_shapes)
+    depth = spec.depth
     if not _has_laws(spec, setting) or not isfinite(time):
         return None
-    size = (2 * (depth + 1) * time * loss_scale(spec)) ** (depth / (2 * (depth + 1)))
+    size = (2 * (depth + 1) * time * _pace(spec)) ** (depth / (2 * (depth + 1)))
     return TightnessLaw(time, 0.0, size)
 
 
@@ -66,16 +69,21 @@ def stability_limit(spec: RunSpec, setting: Setting) -> StabilityLimit | None:
 
     None for a flow, where the law does not apply, or would apply only at |W00| below 1, where losses are not small.
     """
-    depth = len(spec.factor_shapes)
+    depth = spec.depth
     if spec.is_flow or not _has_laws(spec, setting):
         return None
-    steepest = 2 / (spec.learning_rate * loss_scale(spec))
+    steepest = 2 / (spec.learning_rate * _pace(spec))
     if steepest <= 1:
         return None
     size = steepest ** (depth / (2 * depth - 2))
     return StabilityLimit(size, loss_scale(spec) / 2 * steepest ** (-depth / (depth - 1)))
 
 
+def _pace(spec: RunSpec) -> float:
+    """By how much learning rate and time are multiplied in the laws."""
+    return loss_scale(spec) * (2.0 if isinstance(spec.model, SymmetricMatrix) else 1.0)
+
+
 def _has_laws(spec: RunSpec, setting: Setting) -> bool:
-    plain = isinstance(spec.optimizer, GradientDescent | GradientFlow) and len(spec.factor_shapes) > 1
+    plain = isinstance(spec.optimizer, GradientDescent | GradientFlow) and spec.depth > 1
     return plain and setting.kind in ("basic_2x2", "all_but_corner")

@@ -53,7 +53,7 @@ def _log_least_determinant(spec: RunSpec, columns: Mapping[str, Array], largest:
     them, m, obeys det W^2 <= m (m + D)^(L-1): m > t^2 is certain when det W^2 > t^2 (t^2 + D)^(L-1). Where hidden
     layers are wider than n the determinant is that of the product, with an error relative to M^(Ln).
     """
-    dimension, depth = spec.problem.shape[0], len(spec.factor_shapes)
+    dimension, depth = spec.problem.shape[0], spec.depth
     log_largest = np.log(largest)
     log_error = np.log(ROUNDINGS * dimension**2 * UNIT) + dimension * log_largest
     if not all(shape == (dimension, dimension) for shape in spec.factor_shapes):
@@ -72,7 +72,7 @@ def _least_singular_value(spec: RunSpec, largest: Array) -> Array:
     the sign of its determinant.
     """
     width = max(max(shape) for shape in spec.factor_shapes)
-    return ROUNDINGS * len(spec.factor_shapes) * width * UNIT * largest ** len(spec.factor_shapes)
+    return ROUNDINGS * spec.depth * width * UNIT * largest**spec.depth
 
 
 def distance_error(spec: RunSpec, columns: Mapping[str, Array]) -> Array:
@@ -83,17 +83,17 @@ def distance_error(spec: RunSpec, columns: Mapping[str, Array]) -> Array:
     unit = float(np.finfo(spec.precision).eps)
     width = max(max(shape) for shape in spec.factor_shapes)
     with np.errstate(all="ignore"):
-        size = largest_factor_norm(spec, columns) ** len(spec.factor_shapes)
-    return spec.problem.shape[0] * len(spec.factor_shapes) * width * unit * np.maximum(size, 1.0)
+        size = largest_factor_norm(spec, columns) ** spec.depth
+    return spec.problem.shape[0] * spec.depth * width * unit * np.maximum(size, 1.0)
 
 
 def largest_factor_norm(spec: RunSpec, columns: Mapping[str, Array]) -> Array:
     """Upper bound M on the spectral norm of every factor, at each point (points,)."""
-    depth, norm = len(spec.factor_shapes), columns["spectral_norm"]
+    depth, norm = spec.depth, columns["spectral_norm"]
     with np.errstate(all="ignore"):
         return np.sqrt(norm ** (2 / depth) + 1.5 * depth * (depth - 1) * _gap(columns, norm))
 
 
 def _gap(columns: Mapping[str, Array], like: Array) -> Array:
-    """The balancedness gap, 0 for a single factor."""
+    """The balancedness gap, 0 for a single factor, and for one and its transpose."""
     return columns.get("balancedness_gap", np.zeros_like(like))

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from workers.observations import observe, unobserved_index
+from workers.observations import RANK_TOLERANCE, observe, unobserved_index
 from workers.specs.problems import Problem
 
 Array = npt.NDArray[np.float64]
@@ -71,6 +71,22 @@ def recognise(problem: Problem) -> Recognised | str:
     if isinstance(setting, str):
         return setting
     return Recognised(setting, index, _needed_sign(values, *index), _predicted_limit(values, *index))
+
+
+@lru_cache(maxsize=1024)
+def is_nearly_semidefinite(problem: Problem) -> bool:
+    """Whether symmetric positive semidefinite matrices come arbitrarily close to all but one observed entry.
+
+    They do exactly when the unobserved entry is on the diagonal, the others are symmetric, and the matrix without its
+    row and column is positive semidefinite: made definite by an arbitrarily small change of its diagonal, it has a
+    Schur complement, which a large entry makes nonnegative.
+    """
+    index, values = unobserved_index(problem), observe(problem).values
+    if index is None or index[0] != index[1] or not (values == values.T).all():
+        return False
+    core = np.delete(np.delete(values, index[0], axis=0), index[1], axis=1)
+    eigenvalues = np.linalg.eigvalsh(core)
+    return bool(eigenvalues[0] >= -RANK_TOLERANCE * np.abs(eigenvalues).max())
 
 
 def _setting(values: Array, row: int, column: int) -> Setting | str:

@@ -1,7 +1,9 @@
 """Verdicts: a run's recorded points beside what theory says of them.
 
 The bounds hold for every matrix whose determinant has the needed sign, so a verdict is given of the points up to the
-first one where the determinant has it no longer, or where its sign is below rounding: later points are not judged.
+first one where the determinant has it no longer, or where its sign is below rounding: later points are not judged. The
+determinant of U U^T is at least 0 whatever U is, and the bounds hold at 0 too (they are continuous in the loss, and
+U U^T is the limit of products with a positive determinant), so all points of a symmetric model are judged.
 """
 
 from collections.abc import Mapping
@@ -12,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.specs import RunSpec
-from workers.specs.models import DeepMatrix
+from workers.specs.models import DeepMatrix, SymmetricMatrix
 from workers.theory import bounds
 from workers.theory.predictions import StabilityLimit, TightnessLaw, loss_scale, stability_limit, tightness_law
 from workers.theory.rounding import distance_error, sign_is_certain
-from workers.theory.settings import Recognised, recognise
+from workers.theory.settings import Recognised, is_nearly_semidefinite, recognise
 
 Array = npt.NDArray[np.float64]
 
@@ -35,6 +37,7 @@ class Verdict:
         undecided_from: the first step at which its sign is below rounding, if it had the needed one until then.
         bound_holds: whether |unobserved entry| is at least its bound at every point until then, None without a point.
         worst_margin: least ratio |unobserved entry| / bound over points with a positive bound until then, if any.
+        predicted_limit: where the unobserved entry goes as the loss goes to zero, None where it cannot go to zero.
     """
 
     columns: Mapping[str, Array]
@@ -42,7 +45,7 @@ class Verdict:
     undecided_from: int | None
     bound_holds: bool | None
     worst_margin: float | None
-    predicted_limit: float
+    predicted_limit: float | None
     tightness_law: TightnessLaw | None
     stability_limit: StabilityLimit | None
 
@@ -78,7 +81,7 @@ def judge(spec: RunSpec, columns: Mapping[str, Any], changed_at: int | None = No
         undecided_from=None if undecided is None else int(step[undecided]),
         bound_holds=bool((margins >= 1 - TOLERANCE).all()) if held.any() else None,
         worst_margin=float(margins.min()) if np.isfinite(margins).any() else None,
-        predicted_limit=recognised.predicted_limit,
+        predicted_limit=_limit(spec, recognised),
         tightness_law=tightness_law(spec, recognised.setting, time),
         stability_limit=stability_limit(spec, recognised.setting),
     )
@@ -88,6 +91,8 @@ def _held(
     spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any], changed_at: int | None
 ) -> tuple[npt.NDArray[np.bool_], int | None]:
     """Points up to which the sign is certain and the needed one, and the first uncertain one, if that ended them."""
+    if isinstance(spec.model, SymmetricMatrix):
+        return np.logical_and.accumulate(np.isfinite(columns["determinant_sign"])), None
     certain = sign_is_certain(spec, columns)
     needed = columns["determinant_sign"] == recognised.needed_sign
     if changed_at is not None:
@@ -100,8 +105,12 @@ def _held(
 
 def _refusal(spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any]) -> str | None:
     """Why theory says nothing of a run in a setting it knows."""
+    if isinstance(spec.model, SymmetricMatrix):
+        return _refusal_of_symmetric(recognised)
     if not isinstance(spec.model, DeepMatrix):
-        return "Theory speaks of deep matrix factorisations; run this one as a deep_matrix of depth 2."
+        return (
+            f"Theory speaks of deep_matrix and symmetric_matrix factorisations, and this model is a {spec.model.kind}."
+        )
     if min(min(shape) for shape in spec.factor_shapes) < recognised.setting.dimension:
         return "A hidden width below the dimension makes every determinant 0, and theory speaks of those that are not."
     if not len(columns["step"]) or not sign_is_certain(spec, columns)[0]:
@@ -110,6 +119,18 @@ def _refusal(spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any]) 
         starts, needs = ("positive", "negative") if recognised.needed_sign < 0 else ("negative", "positive")
         return f"The determinant starts {starts}; theory speaks of this setting for {needs} determinants only."
     return None
+
+
+def _refusal_of_symmetric(recognised: Recognised) -> str | None:
+    if recognised.needed_sign > 0:
+        return None
+    return "U U^T never has a negative determinant; theory speaks of this setting for negative determinants only."
+
+
+def _limit(spec: RunSpec, recognised: Recognised) -> float | None:
+    """Where the unobserved entry goes; nowhere for a symmetric model that cannot come near the observations."""
+    reachable = not isinstance(spec.model, SymmetricMatrix) or is_nearly_semidefinite(spec.problem)
+    return recognised.predicted_limit if reachable else None
 
 
 def _bounds(spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any]) -> dict[str, Array]:

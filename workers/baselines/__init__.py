@@ -1,0 +1,1 @@
+"""Baselines: what stands beside the descents without descending."""

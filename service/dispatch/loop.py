@@ -84,7 +84,8 @@ class Dispatcher:
 
     def _facts(self, idle_workers: int, slices_ahead: int) -> Facts:
         with self.database.reading() as connection:
-            rows = leases.waiting_queues(connection, MOST_RUNS_PER_BATCH * (idle_workers + slices_ahead))
+            most = MOST_RUNS_PER_BATCH * (idle_workers + slices_ahead)
+            rows = leases.waiting_queues(connection, MOST_RUNS_PER_BATCH, most)
         return Facts([Queue(**row) for row in rows], idle_workers, slices_ahead, self._last_served)
 
     def _start(self, start: StartSlice) -> None:

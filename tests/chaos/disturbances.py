@@ -39,8 +39,10 @@ def kill_database(deployment: Deployment, _random: Random) -> None:
 def let_standby_take_over(deployment: Deployment, _random: Random) -> None:
     """The dispatcher at work dies and is gone; the standby has the work soon after."""
     leader = _leader(deployment)
+    deployment.held_down.add(leader)
     deployment.kill(leader)
     deployment.until(lambda: deployment.leader() not in (leader, None), SECONDS_TO_TAKE_OVER)
+    deployment.held_down.remove(leader)
     deployment.start(leader)
 
 

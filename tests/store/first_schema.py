@@ -1,4 +1,4 @@
-"""Rows as the first released schema (revision 0001) held them, written down so that no later code has a hand in them."""
+"""Rows as the first released schema (revision 0001) held them, with no hand of later code in them."""
 
 import struct
 from typing import Any
@@ -15,7 +15,7 @@ WHEN = "2026-01-02 03:04:05.678901"
 STATE = struct.pack("<8d", 0.1, -0.0, 5e-324, 1.7976931348623157e308, 1 / 3, 2.0, -1e-300, 0.0)
 MILESTONES = struct.pack("<2q", -1, 12)
 LOSSES = (1.0, 0.1 + 0.2, 2.2250738585072014e-308)
-SINGULAR_VALUES = '[0.30000000000000004,1e-300]'
+SINGULAR_VALUES = "[0.30000000000000004,1e-300]"
 
 EXPERIMENT: dict[str, Any] = {
     "id": 1,

@@ -1,4 +1,4 @@
-"""A database that is locked, full, read-only, restarted or gone: said clearly, nothing lost, and well again by itself."""
+"""A database that is locked, full, read-only, restarted or gone: said clearly, and nothing lost."""
 
 import os
 import sqlite3
@@ -63,7 +63,9 @@ def full(database):
     sa.event.listen(engine, "connect", (remember := lambda connection, _: connections.append(connection)))
     with database.reading() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-    sa.event.listen(engine, "connect", (fill := lambda connection, _: connection.execute(f"PRAGMA max_page_count = {pages}")))
+    sa.event.listen(
+        engine, "connect", (fill := lambda connection, _: connection.execute(f"PRAGMA max_page_count = {pages}"))
+    )
     limit(pages)
     yield
     for listener in (remember, fill):
@@ -174,8 +176,10 @@ def test_connections_that_the_server_ended(database_kind, api, dispatcher, setti
     """`pg_terminate_backend`, as an administrator or a failover does it: nobody has to notice."""
     assert api.post("/v1/experiments", json=RUNS).status_code == 202
     with psycopg.connect(settings.url, autocommit=True) as connection:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
-                           "AND datname = current_database()")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+            "AND datname = current_database()"
+        )
     dispatcher.tick()
     assert statuses(api) == ["running"] * 4
     assert finishes(api, dispatcher)
@@ -183,7 +187,12 @@ def test_connections_that_the_server_ended(database_kind, api, dispatcher, setti
 
 def command(*arguments, **options):
     return subprocess.run(
-        [sys.executable, "-m", "service.cli", *arguments], capture_output=True, text=True, timeout=60, check=False, **options
+        [sys.executable, "-m", "service.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
     )
 
 

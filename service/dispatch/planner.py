@@ -64,13 +64,18 @@ def plan(facts: Facts) -> list[StartSlice]:
     for worker in range(facts.idle_workers if turns else 0):
         shares[worker % len(turns)] += 1
     starts = [start for queue, share in zip(turns, shares, strict=True) for start in _split(queue, share)]
-    return [*starts, *_full_batches(turns, starts)[: facts.slices_ahead]]
+    return [*starts, *_full_batches(turns, starts)[: _slices_ahead(facts)]]
 
 
 def largest_batch(queue: Queue) -> int:
     """The most runs of a queue that one slice should carry."""
     fitting = max(1, min(MOST_RUNS_PER_BATCH, NUMBERS_PER_BATCH // queue.numbers))
     return fitting if queue.batch_limit is None else min(fitting, queue.batch_limit)
+
+
+def _slices_ahead(facts: Facts) -> int:
+    """None while a run is suspected: what waits at a worker that dies is lost with it, and blamed like the guilty."""
+    return 0 if any(queue.batch_limit is not None for queue in facts.queues) else facts.slices_ahead
 
 
 def _full_batches(queues: Sequence[Queue], starts: Sequence[StartSlice]) -> list[StartSlice]:

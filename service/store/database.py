@@ -125,7 +125,7 @@ def _configure_sqlite(busy_seconds: float) -> Callable[[Any, object], None]:
         (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode not in ("wal", "memory"):
             raise sqlite3.OperationalError(
-                f"SQLite keeps its journal in mode {mode!r} here instead of WAL; put the data directory on a local disk."
+                f"SQLite keeps its journal in mode {mode!r} here, not WAL; put the data directory on a local disk."
             )
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA foreign_keys = ON")

@@ -3,7 +3,10 @@
 import json
 import re
 
+from tests.databases import BOTH_DATABASES
 from tests.specs import BASIC
+
+pytestmark = BOTH_DATABASES
 
 SWEEP = {
     "name": "a sweep",
@@ -153,7 +156,7 @@ def test_presets_can_be_posted_as_they_are(api):
     assert api.get("/v1/presets/nonsense").status_code == 404
 
 
-def test_health(api):
+def test_health(api, dispatcher):
     assert api.get("/livez").json() == {"status": "ok"}
     assert api.get("/readyz").json() == {"status": "ok"}
 

@@ -93,6 +93,7 @@ def disturb(deployment, order, random):
         check_traffic(client, deployment.http, traffic)
 
 
+@pytest.mark.timeout(900)
 def test_every_disturbance_once_on_postgresql(tmp_path):
     random = Random(1)
     order = random.sample(DISTURBANCES, len(DISTURBANCES))

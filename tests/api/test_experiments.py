@@ -170,15 +170,3 @@ def test_the_openapi_document_says_what_a_run_is(api):
     references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
     assert references <= schemas.keys()
     assert api.get("/docs").status_code == 200
-
-
-def test_a_database_without_schema_is_not_ready(tmp_path):
-    from fastapi.testclient import TestClient
-
-    from service.app import create_app
-    from service.settings import Settings
-
-    with TestClient(create_app(Settings(data_dir=tmp_path))) as client:
-        answer = client.get("/readyz")
-    assert answer.status_code == 503
-    assert "rankward migrate" in answer.json()["detail"]

@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import descent_speed, service_speed, tensor_speed
+from benchmarks import descent_speed, service_speed, store_speed, tensor_speed
 
 
 def main() -> None:
@@ -11,6 +11,8 @@ def main() -> None:
     descent_speed.main()
     print("\n# Steps of tensors", flush=True)
     tensor_speed.main()
+    print("\n# Store", flush=True)
+    store_speed.main()
     print("\n# Service", flush=True)
     sys.argv = ["service_speed", "--large"]
     service_speed.main()

@@ -18,6 +18,7 @@ _CONFIGURATION: dict[str, Any] = {
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.worker-ttl": "60s",
+    "distributed.deploy.lost-worker-timeout": "600s",  # who is not back by then is dropped for good
     "distributed.worker.preload": ["workers.execution"],
     "distributed.worker.profile.enabled": False,
     "distributed.worker.memory.target": False,
@@ -45,7 +46,7 @@ class Cluster(Protocol):
 
 
 class ClusterFailed(RankwardError):
-    """The workers did not start"""
+    """The workers did not start, or are gone"""
 
 
 class LocalDaskCluster:
@@ -65,6 +66,8 @@ class LocalDaskCluster:
         self._executor = self._client.get_executor(pure=False, retries=0)
 
     def worker_count(self) -> int:
+        if not self._cluster.workers:
+            raise ClusterFailed("All worker processes are gone and do not come back; start the dispatcher again.")
         return len(self._cluster.workers)
 
     def submit(self, batch: Batch, budget: Budget) -> "Future[SliceResult]":

@@ -24,7 +24,7 @@ from service.store.dispatcher_lease import Deposed, DispatcherLease
 BEATS_PER_LEASE = 4
 
 SECONDS_WITHOUT_PULSE = 300.0
-"""After this long without a sign of life from the dispatcher's loop the heart stops, so that a standby can take over."""
+"""After this long without a sign of life from the loop the heart stops, so that a standby can take over."""
 
 _log = structlog.get_logger(__name__)
 

@@ -38,8 +38,8 @@ _log = structlog.get_logger(__name__)
 class Dispatcher:
     """Hands waiting runs to the cluster, slice by slice.
 
-    `run` loops until `stopping` is set, then stores the slices in flight. Everything is written under the leadership, so
-    a dispatcher that has lost it changes nothing any more.
+    `run` loops until `stopping` is set, then stores the slices in flight. Everything is written under the leadership,
+    so a dispatcher that has lost it changes nothing any more.
     """
 
     database: Database
@@ -51,6 +51,7 @@ class Dispatcher:
     _done: "SimpleQueue[tuple[Lease, Future[SliceResult]]]" = field(default_factory=SimpleQueue)
     _last_served: dict[QueueKey, int] = field(default_factory=dict[QueueKey, int])
     _share_last_served: dict[int, int] = field(default_factory=dict[int, int])
+    _suspects: set[str] = field(default_factory=set[str])
     _slices: int = 0
     _swept_at: float = -SECONDS_BETWEEN_SWEEPS
 
@@ -71,6 +72,7 @@ class Dispatcher:
         if not self.stopping.is_set():
             workers, in_flight = self.cluster.worker_count(), len(self._in_flight)
             idle, ahead = max(0, workers - in_flight), max(0, 2 * workers - max(workers, in_flight))
+            ahead = 0 if self._suspects & self._in_flight.keys() else ahead
             if idle or ahead:
                 for start in plan(self._facts(idle, ahead)):
                     self._start(start)
@@ -86,7 +88,8 @@ class Dispatcher:
 
     def _facts(self, idle_workers: int, slices_ahead: int) -> Facts:
         with self.database.reading() as connection:
-            rows = leases.waiting_queues(connection, MOST_RUNS_PER_BATCH * (idle_workers + slices_ahead))
+            most = MOST_RUNS_PER_BATCH * (idle_workers + slices_ahead)
+            rows = leases.waiting_queues(connection, MOST_RUNS_PER_BATCH, most)
         queues = [Queue(key, row["waiting"], row["first_run"], row["numbers"]) for key, row in rows]
         return Facts(queues, idle_workers, slices_ahead, self._last_served, self._share_last_served)
 
@@ -99,6 +102,8 @@ class Dispatcher:
         self._slices += 1
         self._last_served[key] = self._share_last_served[key.share] = self._slices
         self._in_flight[lease.token] = lease
+        if key.batch_limit is not None:
+            self._suspects.add(lease.token)
         future = self._submit(lease)
         future.add_done_callback(lambda done: self._done.put((lease, done)))
 
@@ -125,6 +130,7 @@ class Dispatcher:
             self._done.put((lease, future))  # to be stored at the next try
             raise
         del self._in_flight[lease.token]
+        self._suspects.discard(lease.token)
 
     def _write(self, lease: Lease, future: "Future[SliceResult]") -> None:
         try:
@@ -142,7 +148,7 @@ class Dispatcher:
             _log.error("slice failed", runs=len(lease.run_ids), error=_describe(error))
 
     def _sweep(self) -> None:
-        """Give back runs that are leased to no slice in flight: a predecessor's, or a commit's whose answer was lost."""
+        """Give back runs leased to no slice in flight: a predecessor's, or a commit's whose answer was lost."""
         if time.monotonic() - self._swept_at < SECONDS_BETWEEN_SWEEPS:
             return
         with self.leadership.writing() as connection:

@@ -64,7 +64,9 @@ def plan(facts: Facts) -> list[StartSlice]:
     take almost as long as one whole. What is still waiting goes ahead only in full batches, which runs that come later
     could not have joined.
     """
-    turns = list(islice(_turns(facts), facts.idle_workers + facts.slices_ahead))
+    suspected = any(queue.key.batch_limit is not None for queue in facts.queues)
+    ahead = 0 if suspected else facts.slices_ahead  # what waits at a worker that dies is blamed like the guilty
+    turns = list(islice(_turns(facts), facts.idle_workers + ahead))
     served = list(dict.fromkeys(turns))
     workers = Counter(turns[: facts.idle_workers])
     spare = facts.idle_workers - workers.total()

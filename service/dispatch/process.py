@@ -66,7 +66,8 @@ def _wait_for_schema(database: Database, stopping: threading.Event) -> None:
     said = ""
     while not stopping.is_set():
         try:
-            return check_schema(database)
+            check_schema(database)
+            return
         except (NotReady, *DATABASE_AWAY) as error:
             if said != (said := error.detail if isinstance(error, NotReady) else describe(error)):
                 _log.warning("waiting for the database", detail=said)

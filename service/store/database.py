@@ -1,7 +1,7 @@
 """The database: connections, and the ways to use one (to read, to write, to change the schema)."""
 
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,7 +42,7 @@ class Database:
         json = {"json_serializer": _to_json, "json_deserializer": orjson.loads}
         if self.url.startswith("sqlite"):
             self._engine = sa.create_engine(self.url, **json)
-            event.listen(self._engine, "connect", lambda connection, _: _configure_sqlite(connection, busy_seconds))
+            event.listen(self._engine, "connect", _configure_sqlite(busy_seconds))
             event.listen(self._engine, "begin", _begin_sqlite)
             self._reading_engine = self._engine
         else:
@@ -117,18 +117,21 @@ def _connect_args(url: str, busy_seconds: float) -> dict[str, Any]:
     return {name: value for name, value in defaults.items() if name not in sa.make_url(url).query}
 
 
-def _configure_sqlite(connection: Any, busy_seconds: float) -> None:
-    connection.isolation_level = None  # transactions are begun below, not by the driver
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {round(busy_seconds * 1000)}")
-    (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
-    if mode not in ("wal", "memory"):
-        raise sqlite3.OperationalError(
-            f"SQLite keeps its journal in mode {mode!r} here instead of WAL; put the data directory on a local disk."
-        )
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
+def _configure_sqlite(busy_seconds: float) -> Callable[[Any, object], None]:
+    def configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {round(busy_seconds * 1000)}")
+        (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode not in ("wal", "memory"):
+            raise sqlite3.OperationalError(
+                f"SQLite keeps its journal in mode {mode!r} here, not WAL; put the data directory on a local disk."
+            )
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    return configure
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

@@ -50,7 +50,8 @@ SELECT head.urgency, head.share, head.batch_key, head.batch_limit, head.id AS fi
     SELECT count(*) FROM (
         SELECT 1 FROM runs WHERE status IN ('queued', 'running') AND lease_token IS NULL
         AND runs.urgency = head.urgency AND runs.share = head.share
-        AND runs.batch_key = head.batch_key AND runs.batch_limit = head.batch_limit LIMIT :most
+        AND runs.batch_key = head.batch_key AND runs.batch_limit = head.batch_limit
+        LIMIT :batch + :most / (SELECT count(*) FROM heads)
     ) AS counted
 ) AS waiting
 FROM heads JOIN runs AS head ON head.id = heads.id
@@ -58,13 +59,14 @@ FROM heads JOIN runs AS head ON head.id = heads.id
 """Steps through the index of waiting runs from one queue's first run to the next one's, past all that lie between."""
 
 
-def waiting_queues(connection: sa.Connection, most: int) -> list[tuple[QueueKey, Mapping[Any, Any]]]:
+def waiting_queues(connection: sa.Connection, batch: int, most: int) -> list[tuple[QueueKey, Mapping[Any, Any]]]:
     """Runs that could be leased, by queue: the oldest (`first_run`), the `numbers` of one, and how many are `waiting`.
 
     Args:
-        most: count no further than this, so that a long queue costs no more than a short one.
+        batch: count each queue at least as far as this,
+        most: and beyond it no more than this over all queues, so that a long one costs no more than a short one.
     """
-    rows = connection.execute(_QUEUES, {"most": most}).mappings()
+    rows = connection.execute(_QUEUES, {"batch": batch, "most": most}).mappings()
     return [(_key(row), row) for row in rows]
 
 

@@ -14,6 +14,6 @@ def check_dispatcher(database: Database) -> None:
     if heartbeat.seconds_ago is None:
         raise NotReady("No dispatcher has ever been at work on this database; start one with `rankward dispatcher`.")
     raise NotReady(
-        f"No dispatcher is at work, the last one was {heartbeat.seconds_ago:.0f} seconds ago: what is submitted is kept, "
-        "and computed once one is; start it with `rankward dispatcher`."
+        f"No dispatcher is at work, the last one was {heartbeat.seconds_ago:.0f} seconds ago: what is submitted is "
+        "kept, and computed once one is; start it with `rankward dispatcher`."
     )

@@ -3,7 +3,10 @@
 import json
 import re
 
+from tests.databases import BOTH_DATABASES
 from tests.specs import BASIC
+
+pytestmark = BOTH_DATABASES
 
 SWEEP = {
     "name": "a sweep",
@@ -153,7 +156,7 @@ def test_presets_can_be_posted_as_they_are(api):
     assert api.get("/v1/presets/nonsense").status_code == 404
 
 
-def test_health(api):
+def test_health(api, dispatcher):
     assert api.get("/livez").json() == {"status": "ok"}
     assert api.get("/readyz").json() == {"status": "ok"}
 
@@ -167,15 +170,3 @@ def test_the_openapi_document_says_what_a_run_is(api):
     references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
     assert references <= schemas.keys()
     assert api.get("/docs").status_code == 200
-
-
-def test_a_database_without_schema_is_not_ready(tmp_path):
-    from fastapi.testclient import TestClient
-
-    from service.app import create_app
-    from service.settings import Settings
-
-    with TestClient(create_app(Settings(data_dir=tmp_path))) as client:
-        answer = client.get("/readyz")
-    assert answer.status_code == 503
-    assert "rankward migrate" in answer.json()["detail"]

@@ -44,7 +44,7 @@ def until_ready(port):
     begun = time.monotonic()
     while time.monotonic() - begun < 30:
         try:
-            if httpx2.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
+            if httpx2.get(f"http://127.0.0.1:{port}/livez").status_code == 200:
                 return time.monotonic() - begun
         except httpx2.TransportError:
             time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Rows as the first released schema (revision 0001) held them, written down so that no later code has a hand in them."""
+"""Rows as the first released schema (revision 0001) held them, with no hand of later code in them."""
 
 import struct
 from typing import Any

@@ -1,4 +1,4 @@
-"""A database that is locked, full, read-only, restarted or gone: said clearly, nothing lost, and well again by itself."""
+"""A database that is locked, full, read-only, restarted or gone: said clearly, and nothing lost."""
 
 import os
 import sqlite3
@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from service.app import create_app
 from service.dispatch.leadership import Leadership
 from service.dispatch.loop import Dispatcher
+from service.settings import Settings
 from service.store.database import DATABASE_AWAY, Database, driver_url, shown_url
 from tests.databases import BOTH_DATABASES
 from tests.inline_cluster import InlineCluster
@@ -221,3 +222,10 @@ def test_urls():
     assert driver_url("postgresql+psycopg://a@b/c") == "postgresql+psycopg://a@b/c"
     assert driver_url("sqlite:////data/x.db") == "sqlite:////data/x.db"
     assert shown_url("postgresql://a:secret@b/c") == "postgresql://a:***@b/c"
+
+
+def test_a_database_without_schema_is_not_ready(tmp_path):
+    with TestClient(create_app(Settings(data_dir=tmp_path))) as api:
+        answer = api.get("/readyz")
+    assert answer.status_code == 503
+    assert "rankward migrate" in answer.json()["detail"]

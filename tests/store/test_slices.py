@@ -28,7 +28,7 @@ def experiment(database):
 
 def lease(database, most=10):
     with database.writing() as connection:
-        (queue,) = leases.waiting_queues(connection, 100)
+        (queue,) = leases.waiting_queues(connection, 100, 100)
         return leases.lease_runs(connection, queue[0], most, NOW)
 
 
@@ -49,7 +49,20 @@ def test_leased_runs_are_no_longer_waiting(database, experiment):
     assert len(second.run_ids) == 1
     assert not set(first.run_ids) & set(second.run_ids)
     with database.reading() as connection:
-        assert leases.waiting_queues(connection, 100) == []
+        assert leases.waiting_queues(connection, 100, 100) == []
+
+
+def test_queues_are_told_apart_and_counted_no_further_than_asked(database, experiment):
+    other = ExperimentRequest(run=BASIC | {"model": {"kind": "deep_matrix", "depth": 2}}, sweep=[{"seed": [0, 1]}])
+    submit(database, other, Limits(), None)
+    with database.writing() as connection:
+        connection.execute(sa.update(runs).where(runs.c.id == 2).values(batch_limit=1))
+        found = leases.waiting_queues(connection, 1, 0)
+        all_of_them = leases.waiting_queues(connection, 10, 0)
+    seen = {(queue["first_run"], key.batch_limit, queue["waiting"]) for key, queue in all_of_them}
+    assert seen == {(1, None, 2), (2, 1, 1), (4, None, 2)}
+    assert [queue["waiting"] for _, queue in found] == [1, 1, 1]
+    assert len({key.batch_key for key, _ in found}) == 2
 
 
 def test_a_slice_applied_twice_changes_nothing_twice(database, experiment):
@@ -104,7 +117,7 @@ def test_a_batch_that_fails_is_halved_until_the_guilty_run_is_alone_and_given_up
     sizes = []
     for _ in range(20):
         with database.reading() as connection:
-            queues = leases.waiting_queues(connection, 100)
+            queues = leases.waiting_queues(connection, 100, 100)
         if not queues:
             break
         with database.writing() as connection:

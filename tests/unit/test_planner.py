@@ -83,3 +83,9 @@ def test_no_more_slices_than_workers_and_no_more_runs_than_wait(waits, idle, ahe
         served = [start.runs for start in starts if start.queue == one]
         assert sum(served) <= one.waiting
         assert all(0 < runs <= largest_batch(one) for runs in served)
+
+
+def test_nothing_waits_at_a_worker_while_a_run_is_suspected():
+    full = queue(waiting=5000)
+    assert len(plan(Facts([full], 1, 3, {}))) == 4
+    assert len(plan(Facts([full, queue(key="b", waiting=1, batch_limit=1)], 1, 3, {}))) == 1

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from service.schemas import ExperimentRequest
+from service.schemas import ExperimentRequest, Problem
 from workers.specs import RunSpec
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -23,7 +23,7 @@ def document_specs(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schemas = plain().setdefault("components", {}).setdefault("schemas", {})
-            for model in (RunSpec, ExperimentRequest):
+            for model in (RunSpec, ExperimentRequest, Problem):
                 schema = model.model_json_schema(ref_template=_REFERENCE)
                 schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
             run = schemas[ExperimentRequest.__name__]["properties"]["run"]

@@ -16,6 +16,7 @@ from service.errors import RankwardError
 from service.locks import hold
 from service.settings import Settings
 from service.store.migrate import migrate
+from service.use_cases.keys import check_somebody_gets_in
 
 SECONDS_FOR_PORT = 5.0
 """How long a port may still be held by a server that is going away."""
@@ -90,9 +91,10 @@ class Supervisor:
         settings = self._settings
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._lock = hold(settings.data_dir, "serve", SECONDS_FOR_PORT)
+        migrate(settings.url)
+        check_somebody_gets_in(settings)
         listener = _bind(settings.host, settings.port)
         self.url = "http://{}:{}".format(*listener.getsockname()[:2])
-        migrate(settings.url)
         lifeline, self._lifeline_end = os.pipe()
         self._children = [
             _child("api", settings, lifeline, listener.fileno()),
@@ -139,9 +141,10 @@ def _child(role: str, settings: Settings, lifeline: int, listener: int | None = 
     command = [sys.executable, "-m", "service.cli", role, "--data-dir", str(settings.data_dir)]
     command += ["--lifeline", str(lifeline)]
     if listener is None:
-        command += ["--workers", str(settings.worker_count)]
+        command += [] if settings.workers is None else ["--workers", str(settings.workers)]
         return _Child(role, command, (lifeline,))
-    return _Child(role, [*command, "--listener", str(listener)], (lifeline, listener))
+    command += ["--host", settings.host, "--listener", str(listener)]
+    return _Child(role, command, (lifeline, listener))
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -35,7 +35,7 @@ def database(settings: Settings) -> Iterator[Database]:
 @pytest.fixture
 def api(database: Database, settings: Settings) -> Iterator[TestClient]:
     limits = Limits(max_runs_per_experiment=100, max_body_bytes=100_000)
-    with TestClient(create_app(settings, limits)) as client:
+    with TestClient(create_app(settings, limits), base_url="http://localhost") as client:
         yield client
 
 

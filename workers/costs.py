@@ -31,6 +31,11 @@ def multiply_adds_per_step(spec: RunSpec) -> int:
     return _of_the_model(spec) + observed + trained_numbers(spec)
 
 
+def most_multiply_adds(spec: RunSpec) -> int:
+    """Multiply-adds that one run may take at most; one that stops by its loss takes less."""
+    return spec.stop.max_steps * multiply_adds_per_step(spec)
+
+
 def _of_the_model(spec: RunSpec) -> int:
     """3 (L - 1) products of a deep matrix; 3 of the halves of a CP factorisation, and the halves themselves."""
     if isinstance(spec.model, CpTensor):

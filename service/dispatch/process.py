@@ -3,7 +3,8 @@
 import structlog
 
 from service import logs
-from service.dispatch.cluster import LocalDaskCluster
+from service.dispatch.cluster import Cluster, LocalDaskCluster
+from service.dispatch.external import ExternalDaskCluster
 from service.dispatch.loop import Dispatcher
 from service.locks import hold
 from service.settings import Settings
@@ -26,11 +27,16 @@ def run_dispatcher(settings: Settings) -> None:
     check_schema(database)
     with database.writing() as connection:
         released = leases.release_all(connection)  # the lock says that nobody else computes them
-    cluster = LocalDaskCluster(settings.worker_count)
+    cluster = _cluster(settings)
     dispatcher = Dispatcher(database, cluster, settings)
     on_stop_signals(dispatcher.stop)
-    _log.info("dispatching", workers=settings.worker_count, resumed_runs=released)
+    _log.info("dispatching", workers=cluster.worker_count(), resumed_runs=released)
     dispatcher.run()
     cluster.close()
     database.close()
     lock.release()
+
+
+def _cluster(settings: Settings) -> Cluster:
+    """Workers of this machine, or those behind a scheduler's address."""
+    return LocalDaskCluster(settings.workers) if settings.scheduler is None else ExternalDaskCluster(settings)

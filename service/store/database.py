@@ -9,6 +9,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from service.metrics import time_statements
+
 BUSY_SECONDS = 30
 
 
@@ -21,6 +23,7 @@ class Database:
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _configure_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+        time_statements(self._engine)
         self._writing_engine = self._engine.execution_options(writes=True)
 
     @contextmanager

@@ -14,10 +14,12 @@ from service.schemas import Cost, DryRun, Experiment, ExperimentDetail, Experime
 from service.settings import Limits
 from service.store import experiments as store
 from service.store.database import Database
+from service.use_cases.keys import Holder
 from service.use_cases.paging import from_cursor, page_of
 from service.use_cases.payloads import parse_runs
+from service.use_cases.quotas import check_quotas
 from service.use_cases.run_rows import run_row
-from workers.costs import most_points, multiply_adds_per_step
+from workers.costs import most_multiply_adds, most_points
 
 MOST_KEY_CHARACTERS = 255
 
@@ -38,17 +40,20 @@ def dry_run(request: ExperimentRequest, limits: Limits) -> DryRun:
         cost=Cost(
             max_steps=sum(spec.stop.max_steps for spec in specs),
             max_points=sum(most_points(spec) for spec in specs),
-            max_multiply_adds=sum(spec.stop.max_steps * multiply_adds_per_step(spec) for spec in specs),
+            max_multiply_adds=sum(most_multiply_adds(spec) for spec in specs),
         ),
     )
 
 
-def submit(database: Database, request: ExperimentRequest, limits: Limits, key: str | None) -> Submission:
+def submit(
+    database: Database, request: ExperimentRequest, limits: Limits, key: str | None, holder: Holder | None = None
+) -> Submission:
     """Store an experiment with all its runs, once for each idempotency key.
 
     Raises:
         InvalidPayload: see `parse_runs`; nothing is stored.
         IdempotencyConflict: the key was used with another body.
+        TryLater: the unfinished runs of `holder`, whose API key this is, leave no room for these.
     """
     _check_key(key)
     digest = _digest(request)
@@ -63,10 +68,12 @@ def submit(database: Database, request: ExperimentRequest, limits: Limits, key: 
         "created_at": now,
         "idempotency_key": key,
         "body_digest": digest,
+        "api_key_id": None if holder is None else holder.id,
     }
     rows = [run_row(spec, index, now) for index, spec in enumerate(specs)]
     try:
         with database.writing() as connection:
+            check_quotas(connection, holder, rows)
             store.insert_experiment(connection, values, rows)
     except IntegrityError:  # the same key came twice at the same moment; the other one won
         if key is not None and (known := _known(database, key, digest)):

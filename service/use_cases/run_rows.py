@@ -6,7 +6,7 @@ from typing import Any
 
 from service.ids import new_id
 from workers.batching import batch_key
-from workers.costs import batch_numbers
+from workers.costs import batch_numbers, most_multiply_adds
 from workers.specs import RunSpec
 from workers.specs.models import CpTensor, halves_of
 from workers.specs.problems import observation_count
@@ -21,6 +21,7 @@ def run_row(spec: RunSpec, index: int, now: datetime) -> dict[str, Any]:
         "created_at": now,
         "batch_key": batch_key(spec),
         "numbers": batch_numbers(spec),
+        "max_multiply_adds": float(most_multiply_adds(spec)),
         "spec": spec.resolved(),
         **_filterable(spec),
     }

@@ -7,6 +7,7 @@ import uvicorn
 from service import logs
 from service.app import create_app
 from service.settings import Settings
+from service.signals import on_stop_signals
 from service.use_cases.keys import check_somebody_gets_in
 
 SECONDS_TO_FINISH = 15
@@ -31,5 +32,6 @@ def run_api(settings: Settings, listener: int | None) -> None:
         server_header=False,
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )
+    on_stop_signals(lambda: None)  # uvicorn heeds the signal, then raises it again for whoever was there before
     sockets = None if listener is None else [socket.socket(fileno=listener)]
     uvicorn.Server(config).run(sockets=sockets)

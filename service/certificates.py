@@ -24,7 +24,7 @@ class AlreadyThere(RankwardError):
     """There are certificates already"""
 
 
-def make_certificates(directory: Path, hosts: Sequence[str], days: int) -> list[Path]:
+def make_certificates(directory: Path, hosts: Sequence[str], days: int, keep: bool = False) -> list[Path]:
     """Write ca.pem, and NAME.pem and NAME.key of each role; keys are readable by their owner alone.
 
     The authority's own key is not kept: new certificates come with a new authority.
@@ -32,14 +32,17 @@ def make_certificates(directory: Path, hosts: Sequence[str], days: int) -> list[
     Args:
         hosts: names and addresses of the machines, in the certificates for those who check them.
         days: how long the certificates hold.
+        keep: leave a whole set that is there as it is.
 
     Raises:
         AlreadyThere: nothing is overwritten.
     """
     names = ["ca.pem", *(f"{role}.{kind}" for role in ROLES for kind in ("pem", "key"))]
-    for name in names:
-        if (directory / name).exists():
-            raise AlreadyThere(f"{directory / name} exists; give another directory, or remove it first.")
+    there = [name for name in names if (directory / name).exists()]
+    if there and not (keep and there == names):
+        raise AlreadyThere(f"{directory / there[0]} exists; give another directory, or remove it first.")
+    if there:
+        return [directory / name for name in names]
     directory.mkdir(parents=True, exist_ok=True)
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _authority(authority_key, days)

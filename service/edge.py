@@ -105,7 +105,9 @@ class _Exchange:
         method, route = self._scope["method"], _template(self._scope)
         metrics.REQUEST_SECONDS.labels(method, route, str(status)).observe(seconds)
         say = _log.info if status >= 400 or method not in _SAFE_METHODS else _log.debug
-        about = {"status": status, "seconds": round(seconds, 4), "key": self._state.get("key")}
+        about = {"status": status, "seconds": round(seconds, 4)}
+        if "key" in self._state:
+            about["key"] = self._state["key"]
         say("request", method=method, path=self._scope["path"], route=route, **about)
 
     def _added(self, content_type: str) -> Iterable[tuple[str, str]]:

@@ -56,6 +56,7 @@ RESPONSES = responses(
     _401="An API key is needed",
     _403="The key has too small a scope",
     _404="No such thing",
+    _409="Not available yet, or not any more",
     _422="Not valid",
     _429="A limit of the key is reached",
     _503="The database does not answer",

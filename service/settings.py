@@ -79,7 +79,7 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="Silence of the scheduler after which its slices in flight are given up."
     )
     metrics_port: int | None = Field(
-        default=None, ge=0, le=65535, description="Port on which the dispatcher shows its metrics; none when not set."
+        default=None, ge=1, le=65535, description="Port on which the dispatcher shows its metrics; none when not set."
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address on which the dispatcher shows its metrics.")
     dispatcher_metrics_url: str | None = Field(

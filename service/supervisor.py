@@ -38,12 +38,13 @@ class _Child:
 
     role: str
     command: list[str]
+    environment: dict[str, str]
     inherited: tuple[int, ...]
     process: "subprocess.Popen[bytes] | None" = None
     restarts: "deque[float]" = field(default_factory=lambda: deque(maxlen=MOST_RESTARTS))
 
     def start(self) -> None:
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, **self.environment, "PYTHONUNBUFFERED": "1"}
         # A session of its own: Ctrl-C reaches the supervisor alone, which then ends its children in order.
         self.process = subprocess.Popen(
             self.command, pass_fds=self.inherited, env=environment, start_new_session=True, stdin=subprocess.DEVNULL
@@ -96,9 +97,10 @@ class Supervisor:
         listener = _bind(settings.host, settings.port)
         self.url = "http://{}:{}".format(*listener.getsockname()[:2])
         lifeline, self._lifeline_end = os.pipe()
+        metrics = _metrics_environment(settings)
         self._children = [
-            _child("api", settings, lifeline, listener.fileno()),
-            _child("dispatcher", settings, lifeline),
+            _child("api", settings, metrics, lifeline, listener.fileno()),
+            _child("dispatcher", settings, metrics, lifeline),
         ]
         self._open: list[Any] = [listener]
         try:
@@ -137,14 +139,26 @@ class Supervisor:
         raise CannotServe(f"The API was not ready within {SECONDS_TO_BE_READY:.0f} seconds; see the log above.")
 
 
-def _child(role: str, settings: Settings, lifeline: int, listener: int | None = None) -> _Child:
+def _metrics_environment(settings: Settings) -> dict[str, str]:
+    """Let the dispatcher show its metrics on the loopback, and the API show them among its own."""
+    port = settings.metrics_port
+    if port is None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+    url = settings.dispatcher_metrics_url or f"http://127.0.0.1:{port}/metrics"
+    return {"RANKWARD_METRICS_PORT": str(port), "RANKWARD_DISPATCHER_METRICS_URL": url}
+
+
+def _child(
+    role: str, settings: Settings, environment: dict[str, str], lifeline: int, listener: int | None = None
+) -> _Child:
     command = [sys.executable, "-m", "service.cli", role, "--data-dir", str(settings.data_dir)]
     command += ["--lifeline", str(lifeline)]
     if listener is None:
         command += [] if settings.workers is None else ["--workers", str(settings.workers)]
-        return _Child(role, command, (lifeline,))
+        return _Child(role, command, environment, (lifeline,))
     command += ["--host", settings.host, "--listener", str(listener)]
-    return _Child(role, command, (lifeline, listener))
+    return _Child(role, command, environment, (lifeline, listener))
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -19,6 +19,15 @@ hypothesis_settings.register_profile("rankward", derandomize=True, deadline=None
 hypothesis_settings.load_profile("rankward")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="Full length: minutes or hours in place of seconds.")
+
+
+@pytest.fixture(scope="session")
+def long_mode(request: pytest.FixtureRequest) -> bool:
+    return request.config.getoption("--long")
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path, poll_seconds=0.001, slice_seconds=0.2)

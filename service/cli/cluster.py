@@ -45,9 +45,10 @@ def certificates(
     directory: Annotated[Path, typer.Argument(help="Where to write them.")],
     host: Hosts = ["localhost", "127.0.0.1"],  # noqa: B006 (typer copies it)
     days: Annotated[int, typer.Option(min=1, help="How long they hold.")] = 365,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave a whole set that is there as it is.")] = False,
 ) -> None:
     """Make an authority and certificates for the scheduler, the workers and the dispatcher of one cluster."""
     from service.certificates import make_certificates
 
-    for path in make_certificates(directory, host, days):
+    for path in make_certificates(directory, host, days, keep):
         print(path)

@@ -1,11 +1,11 @@
 """The cluster: dask.distributed behind the shape of `concurrent.futures`."""
 
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Any, Protocol
 
 from distributed import Client, Nanny, Scheduler, SpecCluster
 
-from service.dispatch.configuration import PRIVATE_PAGES, configure_dask
+from service.dispatch.configuration import ONE_THREAD, PRIVATE_PAGES, configure_dask
 from service.errors import RankwardError
 from service.placement import places
 from workers.records import Batch, Budget, SliceResult
@@ -65,7 +65,9 @@ class LocalDaskCluster:
 
 
 def _start_workers(workers: int | None) -> SpecCluster:
-    here = {"host": LOOPBACK, **PRIVATE_PAGES}
-    each = {"nthreads": 1, "memory_limit": 0, **here}
-    specs = {place: {"cls": Nanny, "options": {**each, "env": env}} for place, env in enumerate(places(workers))}
+    here: dict[str, Any] = {"host": LOOPBACK, **PRIVATE_PAGES}
+    specs = {
+        place: {"cls": Nanny, "options": {**ONE_THREAD, **here, "env": env}}
+        for place, env in enumerate(places(workers))
+    }
     return SpecCluster(workers=specs, scheduler={"cls": Scheduler, "options": here}, name="rankward")

@@ -4,6 +4,7 @@ The database holds the truth and slices are idempotent, so all that is asked of 
 liveness. What dask does beyond that (stealing, retries, killing on memory) is switched off here.
 """
 
+import logging
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,7 +27,10 @@ CONFIGURATION: dict[str, Any] = {
     "distributed.worker.memory.terminate": False,
     "distributed.admin.large-graph-warning-threshold": "1GB",
 }
-PRIVATE_PAGES = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+ONE_THREAD: dict[str, Any] = {"nthreads": 1, "memory_limit": 0, "silence_logs": logging.WARNING}
+"""What a worker process is: one thread, and no limit that would kill it in the middle of a slice."""
+
+PRIVATE_PAGES: dict[str, Any] = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 """dask's own web pages, on a free port of the loopback: they know no keys."""
 
 

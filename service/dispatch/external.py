@@ -3,10 +3,12 @@
 import threading
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import structlog
 from distributed import Client
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 
 from service.dispatch.configuration import configure_dask, security_of
 from service.settings import Settings
@@ -61,7 +63,7 @@ class ExternalDaskCluster:
         except _LOST:
             self._settle(promised)
             return promised
-        computing.add_done_callback(lambda done: self._settle(promised, done))
+        computing.add_done_callback(partial(self._settle, promised))
         return promised
 
     def close(self) -> None:
@@ -99,7 +101,8 @@ class ExternalDaskCluster:
         """Ask the scheduler for its workers; a client that is reconnecting has lost its slices already."""
         if client.status != "running":
             raise CommClosedError(f"the client is {client.status}")
-        threads = client.sync(client.scheduler.ncores, callback_timeout=self._patience)
+        scheduler: Any = client.scheduler
+        threads: Any = client.sync(scheduler.ncores, callback_timeout=self._patience)
         if len(threads) != self._workers:
             _log.info("workers of the cluster", workers=len(threads), before=self._workers)
         self._workers = len(threads)

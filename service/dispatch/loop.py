@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 
-import structlog
 from sqlalchemy.exc import OperationalError
 
 from service.dispatch.cluster import Cluster
+from service.dispatch.metrics import Reports
 from service.dispatch.planner import Facts, Queue, StartSlice, plan
 from service.settings import Settings
 from service.store import leases
@@ -25,8 +25,6 @@ SECONDS_BETWEEN_TRIES = 1.0
 
 SECONDS_TO_FINISH = 15.0
 """How long a stopping dispatcher waits beyond a slice's length for slices in flight."""
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass
@@ -44,6 +42,7 @@ class Dispatcher:
     _stopping: threading.Event = field(default_factory=threading.Event)
     _last_served: dict[str, int] = field(default_factory=dict[str, int])
     _slices: int = 0
+    _reports: Reports = field(default_factory=Reports)
     _renewed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def stop(self) -> None:
@@ -65,6 +64,7 @@ class Dispatcher:
         self._keep_leases()
         if not self._stopping.is_set():
             workers, in_flight = self.cluster.worker_count(), len(self._in_flight)
+            self._reports.workers(workers, in_flight)
             idle, ahead = max(0, workers - in_flight), max(0, 2 * workers - max(workers, in_flight))
             if idle or ahead:
                 for start in plan(self._facts(idle, ahead)):
@@ -75,7 +75,7 @@ class Dispatcher:
         try:
             act()
         except OperationalError as error:
-            _log.error("the database does not answer", error=_describe(error))
+            self._reports.error("database", _describe(error))
             self._stopping.wait(SECONDS_BETWEEN_TRIES)
 
     def _facts(self, idle_workers: int, slices_ahead: int) -> Facts:
@@ -94,6 +94,7 @@ class Dispatcher:
         self._slices += 1
         self._last_served[queue.batch_key] = self._slices
         self._in_flight[lease.token] = lease
+        self._reports.started(lease)
         future = self._submit(lease)
         future.add_done_callback(lambda done: self._done.put((lease, done)))
 
@@ -126,15 +127,17 @@ class Dispatcher:
             result = future.result()
             with self.database.writing() as connection:
                 apply_slice(connection, lease, result, datetime.now(UTC))
+                self._reports.stored(connection, lease, result)
         except OperationalError:
             raise
         except CancelledError:  # the cluster lost the slice, which says nothing about its runs
             with self.database.writing() as connection:
                 leases.release_lease(connection, lease.token)
+            self._reports.lost(lease)
         except Exception as error:  # whatever a slice or its result did, it must not stop the others
             with self.database.writing() as connection:
                 fail_slice(connection, lease, _describe(error), self.settings.most_attempts, datetime.now(UTC))
-            _log.error("slice failed", runs=len(lease.run_ids), error=_describe(error))
+                self._reports.failed(connection, lease, _describe(error))
 
     def _keep_leases(self) -> None:
         now = datetime.now(UTC)
@@ -145,7 +148,7 @@ class Dispatcher:
             released = leases.release_expired(connection, now)
         self._renewed_at = now
         if released:
-            _log.warning("leases expired", runs=released)
+            self._reports.expired(released)
 
     def _give_up_the_rest(self) -> None:
         with self.database.writing() as connection:

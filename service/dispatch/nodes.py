@@ -1,6 +1,7 @@
 """The nodes of a cluster of our own: a dask scheduler, or the workers of one machine."""
 
 import asyncio
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,10 +10,9 @@ from distributed import Nanny, Scheduler, Status
 from distributed.security import Security
 
 from service import logs
-from service.dispatch.configuration import PRIVATE_PAGES, configure_dask, security_of
+from service.dispatch.configuration import ONE_THREAD, PRIVATE_PAGES, configure_dask, security_of
 from service.placement import places
 from service.settings import Settings
-from service.signals import on_stop_signals
 
 SECONDS_BETWEEN_TRIES = 1.0
 
@@ -55,10 +55,10 @@ async def _work(address: str, environments: list[Mapping[str, str]], **options: 
 
 
 async def _keep_working(stop: asyncio.Event, address: str, **options: Any) -> None:
-    """One worker process under a nanny, which restarts it when it dies; begun again when the scheduler has been away."""
+    """One worker process under a nanny, which restarts it when it dies; a new nanny when the scheduler was away."""
     while not stop.is_set():
         try:
-            async with Nanny(address, nthreads=1, memory_limit=0, **options, **PRIVATE_PAGES) as nanny:
+            async with Nanny(address, **ONE_THREAD, **options, **PRIVATE_PAGES) as nanny:
                 await _either(stop, nanny.finished())
                 if nanny.status != Status.closed and not stop.is_set():
                     _log.warning("a worker's nanny ended", status=str(nanny.status))
@@ -81,5 +81,6 @@ async def _either(stop: asyncio.Event, other: Any) -> None:
 
 def _stop_event() -> asyncio.Event:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    on_stop_signals(lambda: loop.call_soon_threadsafe(stop.set))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
     return stop

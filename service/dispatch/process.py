@@ -6,6 +6,7 @@ from service import logs
 from service.dispatch.cluster import Cluster, LocalDaskCluster
 from service.dispatch.external import ExternalDaskCluster
 from service.dispatch.loop import Dispatcher
+from service.dispatch.metrics import show_metrics
 from service.locks import hold
 from service.settings import Settings
 from service.signals import on_stop_signals
@@ -22,6 +23,7 @@ _log = structlog.get_logger(__name__)
 def run_dispatcher(settings: Settings) -> None:
     """Dispatch until SIGINT or SIGTERM, then store the slices in flight and return."""
     logs.configure("dispatcher")
+    show_metrics(settings)
     lock = hold(settings.data_dir, "dispatcher", SECONDS_FOR_PREDECESSOR)
     database = Database(settings.url)
     check_schema(database)

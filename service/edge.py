@@ -20,6 +20,7 @@ PROBES = ("/livez", "/readyz")
 """Open to probes, which call a pod by its address."""
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_METHODS = (*_SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -103,7 +104,7 @@ class _Exchange:
         """One line in the log and one observation; reading is worth a line only where it fails."""
         seconds, status = time.perf_counter() - self._begun, self.status or 499
         method, route = self._scope["method"], _template(self._scope)
-        metrics.REQUEST_SECONDS.labels(method, route, str(status)).observe(seconds)
+        metrics.REQUEST_SECONDS.labels(method if method in _METHODS else "other", route, str(status)).observe(seconds)
         say = _log.info if status >= 400 or method not in _SAFE_METHODS else _log.debug
         about = {"status": status, "seconds": round(seconds, 4)}
         if "key" in self._state:

@@ -6,9 +6,6 @@ from typing import Any
 
 import structlog
 
-LOUD = ("distributed", "asyncio", "tornado", "alembic")
-"""Libraries whose warnings are worth a line and whose news are not."""
-
 
 def configure(role: str) -> None:
     """Set up logging of this process, that of libraries included.
@@ -36,6 +33,14 @@ def configure(role: str) -> None:
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared], processors=[without_meta, renderer]
         )
     )
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for name in LOUD:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in list(logging.root.manager.loggerDict):
+        _take_over(logging.getLogger(name))
+
+
+def _take_over(logger: logging.Logger) -> None:
+    """Undo what a library set up for itself (dask does, at its import), so that its lines look like all others."""
+    if logger.handlers:
+        logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True

@@ -1,17 +1,13 @@
 """Readiness: whether requests can be answered, and whether somebody is there to compute."""
 
-from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel
 
 from service.errors import NotReady
 from service.store.database import Database
-from service.store.heartbeats import last_heartbeat
+from service.store.heartbeats import Heartbeat, dispatcher_heartbeat
 from service.store.migrate import check_schema
-
-SILENT_AFTER_SECONDS = 30.0
-"""Age of a dispatcher's last sign of life after which it counts as gone."""
 
 
 class Readiness(BaseModel):
@@ -19,7 +15,7 @@ class Readiness(BaseModel):
 
     status: Literal["ok"] = "ok"
     dispatcher: Literal["working", "silent", "never seen"]
-    dispatcher_seen_at: datetime | None
+    dispatcher_seconds_ago: float | None
 
 
 def check_ready(database: Database, needs_dispatcher: bool = False) -> Readiness:
@@ -30,14 +26,14 @@ def check_ready(database: Database, needs_dispatcher: bool = False) -> Readiness
     """
     check_schema(database)
     with database.reading() as connection:
-        seen = last_heartbeat(connection)
-    state = _state(seen)
+        heartbeat = dispatcher_heartbeat(connection)
+    state = _state(heartbeat)
     if needs_dispatcher and state != "working":
         raise NotReady(f"The dispatcher is {state}; start one with `rankward dispatcher`, what waits is not lost.")
-    return Readiness(dispatcher=state, dispatcher_seen_at=seen)
+    return Readiness(dispatcher=state, dispatcher_seconds_ago=heartbeat.seconds_ago)
 
 
-def _state(seen: datetime | None) -> Literal["working", "silent", "never seen"]:
-    if seen is None:
-        return "never seen"
-    return "working" if (datetime.now(UTC) - seen).total_seconds() < SILENT_AFTER_SECONDS else "silent"
+def _state(heartbeat: Heartbeat) -> Literal["working", "silent", "never seen"]:
+    if heartbeat.is_alive:
+        return "working"
+    return "never seen" if heartbeat.seconds_ago is None else "silent"

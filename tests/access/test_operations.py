@@ -1,6 +1,5 @@
 """What operators rely on: readiness, metrics, logs, settings from files, the table of settings."""
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ from service.app import create_app
 from service.cli.settings import settings_table
 from service.dispatch import metrics
 from service.settings import Settings
+from service.store.heartbeats import Heartbeat
 from service.use_cases import exposition, readiness
 from tests.specs import BASIC
 
@@ -77,10 +77,9 @@ def test_a_dispatcher_that_shows_nothing_breaks_no_scrape(database, settings):
 def test_readiness_tells_of_the_dispatcher_and_fails_for_it_only_when_asked(api, monkeypatch):
     assert api.get("/readyz").json()["dispatcher"] == "never seen"
     assert api.get("/readyz?require=dispatcher").status_code == 503
-    ago = {"seconds": 0}
-    monkeypatch.setattr(readiness, "last_heartbeat", lambda _: datetime.now(UTC) - timedelta(**ago))
+    heard = [Heartbeat(True, 0.5), Heartbeat(False, 120), Heartbeat(False, 120)]
+    monkeypatch.setattr(readiness, "dispatcher_heartbeat", lambda _: heard.pop(0))
     assert api.get("/readyz?require=dispatcher").json()["dispatcher"] == "working"
-    ago["seconds"] = 120
     assert api.get("/readyz").json()["dispatcher"] == "silent"
     assert "rankward dispatcher" in api.get("/readyz?require=dispatcher").json()["detail"]
 

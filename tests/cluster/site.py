@@ -51,6 +51,7 @@ class Site:
         self.dispatcher_way = self.scheduler_port
         self._metrics_port = free_port()
         self._environment = {"RANKWARD_SLICE_SECONDS": "0.3", "RANKWARD_WORKERS": "2"} | environment
+        self.network: Any = None
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.clients: list[Rankward] = []
         directory.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
 """A TLS cluster of processes from docker-compose.yml's commands: a sweep's results are those of a quiet run, whatever
 happens to scheduler, workers and network on the way."""
 
+import json
 import subprocess
 import time
-from pathlib import Path
 
 import psutil
 import pytest
@@ -47,9 +47,19 @@ def over(experiment):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    with Site(tmp_path_factory.mktemp("site")) as site:
-        yield site
+def patience(long_mode):
+    """Seconds of silence after which the dispatcher gives the scheduler up."""
+    return 30 if long_mode else 8
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, patience):
+    """The dispatcher's way to the scheduler leads through `site.network`, which can be cut."""
+    site = Site(tmp_path_factory.mktemp("site"), RANKWARD_CLUSTER_TIMEOUT_SECONDS=str(patience))
+    with Cuttable(site.scheduler_port) as site.network:
+        site.dispatcher_way = site.network.port
+        with site:
+            yield site
 
 
 @pytest.fixture(scope="module")
@@ -89,33 +99,37 @@ def test_the_scheduler_is_killed_and_comes_back(site, quiet):
     until(lambda: site.workers() == 2, "two workers again")
 
 
-@pytest.mark.parametrize(("patience", "silence"), [("2", 5), ("60", 3)], ids=["given up", "sat out"])
-def test_the_network_is_cut_for_a_while(tmp_path: Path, quiet, patience, silence, long_mode):
-    """The dispatcher's way to the scheduler falls silent, longer or shorter than it has patience."""
-    cut_for = 20 if long_mode else silence
-    fast = Site(tmp_path, RANKWARD_CLUSTER_TIMEOUT_SECONDS=patience)
-    with Cuttable(fast.scheduler_port) as proxy:
-        fast.dispatcher_way = proxy.port
-        with fast:
-            experiment = started(fast)
-            proxy.cut()
-            time.sleep(cut_for)
-            assert (fast.workers() == 0) == (float(patience) < cut_for)
-            proxy.mend()
-            assert finished(fast, experiment) == quiet
-            assert (fast.metrics()['rankward_dispatcher_slices_total{end="lost"}'] > 0) == (float(patience) < cut_for)
+def test_the_network_is_cut_for_a_while(site, quiet, patience):
+    """Shorter than the dispatcher has patience: it is sat out, and nothing computed twice. `--long` cuts for 20 s."""
+    experiment, lost = started(site), lost_slices(site)
+    cut(site, patience * 2 / 3 if patience > 8 else 3)
+    assert finished(site, experiment) == quiet
+    assert lost_slices(site) == lost
 
 
-def test_everything_ends_on_sigterm(tmp_path: Path):
-    with Site(tmp_path) as site:
-        until(lambda: site.workers() == 2, "two workers")
-        family = [
-            child for one in site.processes.values() for child in psutil.Process(one.pid).children(recursive=True)
-        ]
-        for process in site.processes.values():
-            process.terminate()
-        assert {name: process.wait(60) for name, process in site.processes.items()} == dict.fromkeys(site.processes, 0)
-        assert not psutil.wait_procs(family, timeout=10)[1]
+def test_the_network_is_cut_for_long(site, quiet, patience):
+    """Longer than the dispatcher has patience: the slices in flight are given up, and computed again afterwards."""
+    experiment, lost = started(site), lost_slices(site)
+    cut(site, patience + 4)
+    assert finished(site, experiment) == quiet
+    assert lost_slices(site) > lost
+
+
+def cut(site, seconds):
+    site.network.cut()
+    time.sleep(seconds)
+    site.network.mend()
+
+
+def lost_slices(site):
+    return site.metrics()['rankward_dispatcher_slices_total{end="lost"}']
+
+
+def test_the_log_of_every_role_is_json(site, quiet):
+    for role in ("scheduler", "dispatcher", "api"):
+        lines = [json.loads(line) for line in site.log(role).read_text().splitlines()]
+        assert {line["role"] for line in lines} == {role}
+    assert any(line["event"] == "run over" and line["run"] for line in map(json.loads, site.log("dispatcher").open()))
 
 
 def worker_processes(site) -> list[psutil.Process]:
@@ -129,3 +143,12 @@ def test_a_scheduler_on_the_network_without_certificates_is_refused(site):
     said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert said.returncode == 1
     assert "rankward certificates" in said.stderr
+
+
+def test_everything_ends_on_sigterm(site, quiet):
+    until(lambda: site.workers() == 2, "two workers")
+    family = [child for one in site.processes.values() for child in psutil.Process(one.pid).children(recursive=True)]
+    for process in site.processes.values():
+        process.terminate()
+    assert {name: process.wait(60) for name, process in site.processes.items()} == dict.fromkeys(site.processes, 0)
+    assert not psutil.wait_procs(family, timeout=10)[1]

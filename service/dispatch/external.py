@@ -53,14 +53,16 @@ class ExternalDaskCluster:
 
     def submit(self, batch: Batch, budget: Budget) -> "Future[SliceResult]":
         promised: Future[SliceResult] = Future()
-        client = self._client
-        if client is None:
-            return _cancelled(promised)
         with self._lock:
+            client = self._client
+            if client is None:
+                return _cancelled(promised)
             self._in_flight.add(promised)
         try:
             computing = client.get_executor(pure=False, retries=0).submit(run_slice, batch, budget)
-        except _LOST:
+        except Exception as error:
+            if client is self._client and not isinstance(error, _LOST):
+                raise  # the slice's own fault: it cannot be sent
             self._settle(promised)
             return promised
         computing.add_done_callback(partial(self._settle, promised))
@@ -72,20 +74,19 @@ class ExternalDaskCluster:
         self._drop()
 
     def _keep_connected(self) -> None:
+        answered = True
         while not self._closing.is_set():
-            client = self._client
             try:
-                if client is None:
-                    self._connect()
-                else:
-                    self._look(client)
-            except _LOST as error:
-                if client is not None:
+                self._look(self._client or self._connect())
+                answered = True
+            except Exception as error:  # a connection may end in anything, tornado's ValueError included
+                if answered:
                     _log.warning("the scheduler does not answer", address=self._address, error=repr(error))
+                answered = False
                 self._drop()
             self._closing.wait(SECONDS_BETWEEN_LOOKS)
 
-    def _connect(self) -> None:
+    def _connect(self) -> Client:
         client = Client(
             self._address,
             security=self._security,
@@ -94,8 +95,8 @@ class ExternalDaskCluster:
             name="rankward-dispatcher",
         )
         self._client = client
-        self._look(client)
-        _log.info("connected to the cluster", address=self._address, workers=self._workers)
+        _log.info("connected to the cluster", address=self._address)
+        return client
 
     def _look(self, client: Client) -> None:
         """Ask the scheduler for its workers; a client that is reconnecting has lost its slices already."""
@@ -114,7 +115,7 @@ class ExternalDaskCluster:
         for promised in lost:
             _cancelled(promised)
         if client is not None:
-            with suppress(*_LOST):
+            with suppress(Exception):  # it is given up anyway
                 client.close(timeout=SECONDS_TO_CLOSE)
 
     def _settle(self, promised: "Future[SliceResult]", done: "Future[SliceResult] | None" = None) -> None:

@@ -62,11 +62,7 @@ async def _keep_working(stop: asyncio.Event, address: str, **options: Any) -> No
                 await _either(stop, nanny.finished())
                 if nanny.status != Status.closed and not stop.is_set():
                     _log.warning("a worker's nanny ended", status=str(nanny.status))
-        except (
-            OSError,
-            RuntimeError,
-            TimeoutError,
-        ) as error:  # no scheduler there, or it went while the worker started
+        except Exception as error:  # the scheduler is away, or went while a worker started; dask may raise anything
             _log.warning("no scheduler to work for", scheduler=address, error=repr(error))
         await _either(stop, asyncio.sleep(SECONDS_BETWEEN_TRIES))
 

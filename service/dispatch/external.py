@@ -62,6 +62,8 @@ class ExternalDaskCluster:
             computing = client.get_executor(pure=False, retries=0).submit(run_slice, batch, budget)
         except Exception as error:
             if client is self._client and not isinstance(error, _LOST):
+                with self._lock:
+                    self._in_flight.discard(promised)
                 raise  # the slice's own fault: it cannot be sent
             self._settle(promised)
             return promised

@@ -2,7 +2,6 @@
 
 import threading
 from concurrent.futures import CancelledError, Future
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -24,6 +23,36 @@ _LOST = (CancelledError, CommClosedError, OSError, TimeoutError)
 _log = structlog.get_logger(__name__)
 
 
+class Connection(Client):
+    """dask's client, one that can be thrown away.
+
+    dask's own closes itself when it is garbage-collected, in whatever thread that happens: where the next one is being
+    started, it waits for ever for a lock that this thread holds. And one that fails to start leaves its thread behind.
+    """
+
+    def start(self, **arguments: Any) -> None:
+        """Connect, or leave nothing behind."""
+        try:
+            super().start(**arguments)
+        except BaseException:
+            self._end()
+            raise
+
+    def give_up(self) -> None:
+        """Close what can be closed within a moment."""
+        try:
+            self.close(timeout=SECONDS_TO_CLOSE)
+        except Exception:  # it is given up anyway
+            self._end()
+
+    def _end(self) -> None:
+        self.status = "closed"
+        self._loop_runner.stop()
+
+    def __del__(self) -> None:
+        """Do nothing; see above."""
+
+
 class ExternalDaskCluster:
     """Workers behind a scheduler's address.
 
@@ -41,7 +70,7 @@ class ExternalDaskCluster:
         self._address, self._patience = settings.scheduler, settings.cluster_timeout_seconds
         self._security = security_of(settings, self._address)
         self._lock = threading.Lock()
-        self._client: Client | None = None
+        self._client: Connection | None = None
         self._workers = 0
         self._in_flight: set[Future[SliceResult]] = set()
         self._closing = threading.Event()
@@ -88,8 +117,8 @@ class ExternalDaskCluster:
                 self._drop()
             self._closing.wait(SECONDS_BETWEEN_LOOKS)
 
-    def _connect(self) -> Client:
-        client = Client(
+    def _connect(self) -> Connection:
+        client = Connection(
             self._address,
             security=self._security,
             timeout=self._patience,
@@ -100,7 +129,7 @@ class ExternalDaskCluster:
         _log.info("connected to the cluster", address=self._address)
         return client
 
-    def _look(self, client: Client) -> None:
+    def _look(self, client: Connection) -> None:
         """Ask the scheduler for its workers; a client that is reconnecting has lost its slices already."""
         if client.status != "running":
             raise CommClosedError(f"the client is {client.status}")
@@ -117,8 +146,7 @@ class ExternalDaskCluster:
         for promised in lost:
             _cancelled(promised)
         if client is not None:
-            with suppress(Exception):  # it is given up anyway
-                client.close(timeout=SECONDS_TO_CLOSE)
+            client.give_up()
 
     def _settle(self, promised: "Future[SliceResult]", done: "Future[SliceResult] | None" = None) -> None:
         """Pass on how a slice ended, unless its connection was given up before."""

@@ -38,14 +38,14 @@ class FakeClient:
         self.computing.append(Future())
         return self.computing[-1]
 
-    def close(self, **_):
-        raise OSError("already gone")
+    def give_up(self):
+        pass
 
 
 @pytest.fixture
 def cluster(monkeypatch):
     FakeClient.made, FakeClient.answers = [], []
-    monkeypatch.setattr(external, "Client", FakeClient)
+    monkeypatch.setattr(external, "Connection", FakeClient)
     monkeypatch.setattr(external, "SECONDS_BETWEEN_LOOKS", 0.01)
     cluster = ExternalDaskCluster(Settings(scheduler="tcp://127.0.0.1:1", cluster_timeout_seconds=1))
     eventually(lambda: cluster.worker_count() == 2)

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict
 
 
 def configure(role: str) -> None:
@@ -13,8 +14,14 @@ def configure(role: str) -> None:
     Args:
         role: which part of the service this process is; on every line.
     """
+
+    def add_role(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        event["role"] = role  # not by a context variable, which other threads would not have
+        return event
+
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        add_role,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -25,7 +32,6 @@ def configure(role: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
-    structlog.contextvars.bind_contextvars(role=role)
     handler = logging.StreamHandler(sys.stderr)
     without_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(

@@ -126,10 +126,10 @@ def lost_slices(site):
 
 
 def test_the_log_of_every_role_is_json(site, quiet):
-    for role in ("scheduler", "dispatcher", "api"):
-        lines = [json.loads(line) for line in site.log(role).read_text().splitlines()]
-        assert {line["role"] for line in lines} == {role}
-    assert any(line["event"] == "run over" and line["run"] for line in map(json.loads, site.log("dispatcher").open()))
+    said = {role: site.log(role).read_text().splitlines() for role in ("scheduler", "dispatcher", "api")}
+    lines = {role: [json.loads(line) for line in text] for role, text in said.items()}
+    assert {role: {line["role"] for line in found} for role, found in lines.items()} == {role: {role} for role in said}
+    assert any(line["event"] == "run over" and line["run"] for line in lines["dispatcher"])
 
 
 def worker_processes(site) -> list[psutil.Process]:

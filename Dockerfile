@@ -1,16 +1,27 @@
-FROM python:3.11-slim
+# One image for every role; `docker compose` gives each its command. The tests start the same commands as processes.
+ARG PYTHON=3.11.13-slim-bookworm
+FROM python:${PYTHON}
 
-RUN useradd --create-home rankward
+# The index to take torch from: the default one has CUDA in its Linux wheels and runs on a CPU, too; PyTorch publishes
+# another one with wheels for CPUs alone, which make an image a quarter of the size.
+ARG TORCH_INDEX_URL=""
+
+RUN useradd --uid 10001 --create-home rankward \
+ && install -d -o rankward -g rankward /data /certificates
 WORKDIR /app
 COPY pyproject.toml constraints.txt README.md ./
+RUN torch=$(grep '^torch==' constraints.txt) \
+ && pip install --no-cache-dir ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "$torch"
 COPY service service
 COPY workers workers
 COPY migrations migrations
-RUN pip install --no-cache-dir --constraint constraints.txt . && install -d -o rankward /data
+RUN pip install --no-cache-dir --constraint constraints.txt .
 
 USER rankward
 VOLUME /data
 EXPOSE 8000
-ENV RANKWARD_DATA_DIR=/data RANKWARD_HOST=0.0.0.0
-HEALTHCHECK CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=3)"]
+# Beyond the loopback the API asks for keys: `docker run ... rankward keys create NAME` on the same volume makes one.
+ENV RANKWARD_DATA_DIR=/data RANKWARD_HOST=0.0.0.0 PYTHONUNBUFFERED=1
+STOPSIGNAL SIGTERM
+HEALTHCHECK --start-period=60s --interval=10s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz?require=database', timeout=3)"]
 CMD ["rankward", "serve"]

@@ -7,6 +7,11 @@ import uvicorn
 from service import logs
 from service.app import create_app
 from service.settings import Settings
+from service.signals import on_stop_signals
+from service.use_cases.keys import check_somebody_gets_in
+
+SECONDS_TO_FINISH = 15
+"""How long requests in flight may go on after SIGTERM."""
 
 
 def run_api(settings: Settings, listener: int | None) -> None:
@@ -16,8 +21,17 @@ def run_api(settings: Settings, listener: int | None) -> None:
         listener: file descriptor of a bound socket; the settings' host and port are bound when it is None.
     """
     logs.configure("api")
+    check_somebody_gets_in(settings)
     config = uvicorn.Config(
-        create_app(settings), host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=5
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )
+    on_stop_signals(lambda: None)  # uvicorn heeds the signal, then raises it again for whoever was there before
     sockets = None if listener is None else [socket.socket(fileno=listener)]
     uvicorn.Server(config).run(sockets=sockets)

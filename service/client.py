@@ -1,5 +1,6 @@
 """A Python client of the HTTP API; the command line is built on it."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -34,11 +35,14 @@ class Rankward:
 
     Args:
         url: where it listens, http://127.0.0.1:8000 by default.
+        api_key: sent with every request; the variable RANKWARD_API_KEY when not given, none when that is not set.
     """
 
-    def __init__(self, url: str = "http://127.0.0.1:8000") -> None:
+    def __init__(self, url: str = "http://127.0.0.1:8000", api_key: str | None = None) -> None:
         self.url = url
-        self._http = httpx2.Client(base_url=url, timeout=60)
+        key = api_key or os.environ.get("RANKWARD_API_KEY")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx2.Client(base_url=url, timeout=60, headers=headers)
 
     def close(self) -> None:
         """Close the connections; a client is a context manager that does so."""

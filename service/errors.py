@@ -37,6 +37,54 @@ class PayloadTooLarge(RankwardError):
     """The payload is too large"""
 
 
+class UnsupportedMediaType(RankwardError):
+    """The body is not of a type that is read here"""
+
+
+class Unauthenticated(RankwardError):
+    """An API key is needed
+
+    Attributes:
+        given: whether there was a key, one that is not valid.
+    """
+
+    def __init__(self, detail: str, given: bool) -> None:
+        super().__init__(detail)
+        self.given = given
+
+
+class Forbidden(RankwardError):
+    """This key may not do that
+
+    Attributes:
+        scope: the scope that is missing.
+    """
+
+    def __init__(self, detail: str, scope: str) -> None:
+        super().__init__(detail)
+        self.scope = scope
+
+
+class TryLater(RankwardError):
+    """The limit of this key is reached
+
+    Attributes:
+        retry_after: seconds after which a new try may succeed.
+    """
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class WrongHost(RankwardError):
+    """This server does not answer to that name"""
+
+
+class CrossOrigin(RankwardError):
+    """Pages of other sites may not do that"""
+
+
 class NotFound(RankwardError):
     """There is no such thing"""
 

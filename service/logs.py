@@ -2,26 +2,51 @@
 
 import logging
 import sys
+from typing import Any
 
 import structlog
+from structlog.typing import EventDict
 
 
 def configure(role: str) -> None:
-    """Set up logging of this process.
+    """Set up logging of this process, that of libraries included.
 
     Args:
         role: which part of the service this process is; on every line.
     """
+
+    def add_role(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        event["role"] = role  # not by a context variable, which other threads would not have
+        return event
+
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        add_role,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(),
-        ],
+        processors=[*shared, renderer],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
-    structlog.contextvars.bind_contextvars(role=role)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    without_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared], processors=[without_meta, renderer]
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in list(logging.root.manager.loggerDict):
+        _take_over(logging.getLogger(name))
+
+
+def _take_over(logger: logging.Logger) -> None:
+    """Undo what a library set up for itself (dask does, at its import), so that its lines look like all others."""
+    if logger.handlers:
+        logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True

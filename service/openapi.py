@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from service.schemas import ExperimentChanges, ExperimentRequest, Extension
+from service.schemas import ExperimentChanges, ExperimentRequest, Extension, Problem
 from workers.specs import RunSpec
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -24,7 +24,7 @@ def document_specs(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schemas = plain().setdefault("components", {}).setdefault("schemas", {})
-            for model in (RunSpec, ExperimentRequest, ExperimentChanges, Extension):
+            for model in (RunSpec, ExperimentRequest, ExperimentChanges, Extension, Problem):
                 schema = model.model_json_schema(ref_template=_REFERENCE)
                 schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
             run = schemas[ExperimentRequest.__name__]["properties"]["run"]

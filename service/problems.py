@@ -10,7 +10,9 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from service.errors import (
+    CrossOrigin,
     FieldError,
+    Forbidden,
     IdempotencyConflict,
     InvalidPayload,
     NotAvailable,
@@ -18,6 +20,10 @@ from service.errors import (
     NotReady,
     PayloadTooLarge,
     RankwardError,
+    TryLater,
+    Unauthenticated,
+    UnsupportedMediaType,
+    WrongHost,
     json_pointer,
 )
 from service.schemas import Problem
@@ -29,21 +35,37 @@ _STATUS: dict[type[RankwardError], tuple[int, str]] = {
     InvalidPayload: (422, "invalid-payload"),
     IdempotencyConflict: (422, "idempotency-conflict"),
     PayloadTooLarge: (413, "payload-too-large"),
+    UnsupportedMediaType: (415, "unsupported-media-type"),
+    Unauthenticated: (401, "unauthenticated"),
+    Forbidden: (403, "forbidden"),
+    CrossOrigin: (403, "cross-origin"),
+    WrongHost: (421, "wrong-host"),
+    TryLater: (429, "quota-exceeded"),
     NotFound: (404, "not-found"),
     NotAvailable: (409, "not-available"),
     NotReady: (503, "not-ready"),
 }
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": description, "content": {MEDIA_TYPE: {}}}
-    for status, description in ((404, "No such thing"), (422, "Not valid"))
-}
+
+def responses(**descriptions: str) -> dict[int | str, dict[str, Any]]:
+    """Problem documents that a route may answer with, by status: `responses(_404="No such run")`."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
+    return {int(status[1:]): {"description": said, "content": content} for status, said in descriptions.items()}
+
+
+RESPONSES = responses(
+    _401="An API key is needed",
+    _403="The key has too small a scope",
+    _404="No such thing",
+    _409="Not available yet, or not any more",
+    _422="Not valid",
+    _429="A limit of the key is reached",
+    _503="The database does not answer",
+)
 """What routes document besides their success."""
 
-NOT_NOW: dict[int | str, dict[str, Any]] = {
-    409: {"model": Problem, "description": "Not as things stand", "content": {MEDIA_TYPE: {}}}
-}
-"""What routes document besides whose answer depends on where a run stands."""
+BODY_RESPONSES = responses(_413="Too large", _415="Neither JSON nor said to be")
+"""What routes that read a body document further."""
 
 
 def install(app: FastAPI) -> None:
@@ -54,7 +76,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DataError, _not_storable)
     for kind in DATABASE_AWAY:
         app.add_exception_handler(kind, _database_away)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def _problem(
@@ -66,12 +87,31 @@ def _problem(
     return JSONResponse(content, status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def _domain_error(_request: Request, error: Exception) -> JSONResponse:
+def problem_of(error: RankwardError) -> JSONResponse:
+    """The problem document of a domain error."""
+    return _domain_error(None, error)
+
+
+def _domain_error(_request: Request | None, error: Exception) -> JSONResponse:
     assert isinstance(error, RankwardError)
     status, kind = _STATUS[type(error)]
     whole = [FieldError("", error.detail)] if isinstance(error, PayloadTooLarge | IdempotencyConflict) else []
     errors = error.errors if isinstance(error, InvalidPayload) else whole
-    return _problem(status, kind, type(error).__doc__ or kind, error.detail, errors)
+    title = (type(error).__doc__ or kind).partition("\n")[0]
+    return _problem(status, kind, title, error.detail, errors, _headers(error))
+
+
+def _headers(error: RankwardError) -> dict[str, str] | None:
+    """What a client's library looks for: RFC 6750 for keys, RFC 9110 for Retry-After."""
+    match error:
+        case Unauthenticated():
+            return {"WWW-Authenticate": 'Bearer realm="rankward"' + (', error="invalid_token"' if error.given else "")}
+        case Forbidden():
+            return {"WWW-Authenticate": f'Bearer realm="rankward", error="insufficient_scope", scope="{error.scope}"'}
+        case TryLater():
+            return {"Retry-After": str(error.retry_after)}
+        case _:
+            return None
 
 
 def _invalid_request(request: Request, error: Exception) -> JSONResponse:
@@ -103,5 +143,6 @@ def _not_storable(request: Request, _error: Exception) -> JSONResponse:
     return _domain_error(request, InvalidPayload([FieldError("", detail)]))
 
 
-def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
+def internal_problem(_error: Exception) -> JSONResponse:
+    """The problem document of an error that nobody expected; it tells nothing of the inside."""
     return _problem(500, "internal", "Internal error", "Something went wrong on our side; the log has the traceback.")

@@ -3,15 +3,33 @@
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from service.addresses import is_loopback
+
+PREFIX = "RANKWARD_"
+
+
+class FileSource(PydanticBaseSettingsSource):
+    """Settings that stand in files, as containers hand out secrets: RANKWARD_DATABASE_URL_FILE names one."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        return Path(path).read_text().strip() if path else None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 class Limits(BaseSettings):
     """What one request may ask for. A refusal names the limit and the variable that raises it."""
 
-    model_config = SettingsConfigDict(env_prefix="RANKWARD_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     max_body_bytes: int = Field(default=16 * 2**20, description="Bytes of one request body.")
     max_runs_per_experiment: int = Field(default=20_000, description="Runs that one sweep may expand to.")
@@ -28,12 +46,19 @@ class Limits(BaseSettings):
     max_semidefinite_size: int = Field(default=300, description="Rows plus columns of a matrix of least nuclear norm.")
     max_runs_per_figure: int = Field(default=500, description="Runs that one figure may hold.")
     max_observed_numbers: int = Field(default=20_000_000, description="Numbers that one problem's observations take.")
+    max_requests_per_minute: int = Field(
+        default=6_000, ge=1, description="Requests of one API key in a minute, to each API process."
+    )
+    max_unfinished_runs: int = Field(default=1_000_000, ge=0, description="Runs of one API key that are not over.")
+    max_unfinished_multiply_adds: float = Field(
+        default=1e20, ge=0, description="Multiply-adds (steps x size) that the unfinished runs of one API key may take."
+    )
 
 
 class Settings(BaseSettings):
     """Where things are and how the service is run."""
 
-    model_config = SettingsConfigDict(env_prefix="RANKWARD_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     data_dir: Path = Field(default=Path(".rankward"), description="Directory of the database file and of the locks.")
     database_url: str | None = Field(
@@ -42,7 +67,31 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
-    workers: int | None = Field(default=None, ge=1, description="Worker processes; one per core when not set.")
+    require_keys: bool = Field(
+        default=False, description="Ask for API keys on the loopback, too; elsewhere they are always asked for."
+    )
+    allowed_hosts: str = Field(
+        default="", description="Names, separated by commas, that the Host header may give beside the loopback's."
+    )
+    workers: int | None = Field(
+        default=None, ge=1, description="Worker processes; one per GPU, or per core where there is none, when not set."
+    )
+    scheduler: str | None = Field(
+        default=None, description="Address of a dask scheduler, tls://host:port; workers on this machine when not set."
+    )
+    tls_ca: Path | None = Field(default=None, description="Certificate of the authority that signed the cluster's.")
+    tls_cert: Path | None = Field(default=None, description="This process's certificate in the cluster.")
+    tls_key: Path | None = Field(default=None, description="Key of that certificate.")
+    cluster_timeout_seconds: float = Field(
+        default=30.0, gt=0, description="Silence of the scheduler after which its slices in flight are given up."
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Port on which the dispatcher shows its metrics; none when not set."
+    )
+    metrics_host: str = Field(default="127.0.0.1", description="Address on which the dispatcher shows its metrics.")
+    dispatcher_metrics_url: str | None = Field(
+        default=None, description="Where the API finds a dispatcher's metrics to show among its own."
+    )
     slice_seconds: float = Field(default=2.0, gt=0, le=60, description="Seconds of descent in one slice.")
     poll_seconds: float = Field(default=0.1, gt=0, description="How often an idle dispatcher looks for runs.")
     lease_seconds: float = Field(
@@ -57,12 +106,28 @@ class Settings(BaseSettings):
     busy_seconds: float = Field(default=30.0, ge=0, le=3600, description="How long to wait for a lock in the database.")
     most_attempts: int = Field(default=3, ge=1, description="How often a run may fail alone before it is given up.")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, FileSource(settings_cls)
+
     @cached_property
     def url(self) -> str:
         """The database's SQLAlchemy URL."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'rankward.db').absolute()}"
 
     @property
-    def worker_count(self) -> int:
-        """Worker processes to start."""
-        return self.workers or len(os.sched_getaffinity(0))
+    def keys_required(self) -> bool:
+        """Whether every request must bring an API key."""
+        return self.require_keys or not is_loopback(self.host)
+
+    @property
+    def allowed_host_names(self) -> frozenset[str]:
+        """Host names configured beside the loopback's."""
+        return frozenset(name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip())

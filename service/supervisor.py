@@ -16,6 +16,7 @@ from service.errors import RankwardError
 from service.locks import hold
 from service.settings import Settings
 from service.store.migrate import migrate
+from service.use_cases.keys import check_somebody_gets_in
 
 SECONDS_FOR_PORT = 5.0
 """How long a port may still be held by a server that is going away."""
@@ -37,12 +38,13 @@ class _Child:
 
     role: str
     command: list[str]
+    environment: dict[str, str]
     inherited: tuple[int, ...]
     process: "subprocess.Popen[bytes] | None" = None
     restarts: "deque[float]" = field(default_factory=lambda: deque(maxlen=MOST_RESTARTS))
 
     def start(self) -> None:
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, **self.environment, "PYTHONUNBUFFERED": "1"}
         # A session of its own: Ctrl-C reaches the supervisor alone, which then ends its children in order.
         self.process = subprocess.Popen(
             self.command, pass_fds=self.inherited, env=environment, start_new_session=True, stdin=subprocess.DEVNULL
@@ -89,13 +91,15 @@ class Supervisor:
     def __enter__(self) -> "Supervisor":
         settings = self._settings
         self._lock = hold(settings.data_dir, "serve", SECONDS_FOR_PORT)
+        migrate(settings.url)
+        check_somebody_gets_in(settings)
         listener = _bind(settings.host, settings.port)
         self.url = "http://{}:{}".format(*listener.getsockname()[:2])
-        migrate(settings.url)
         lifeline, self._lifeline_end = os.pipe()
+        metrics = _metrics_environment(settings)
         self._children = [
-            _child("api", settings, lifeline, listener.fileno()),
-            _child("dispatcher", settings, lifeline),
+            _child("api", settings, metrics, lifeline, listener.fileno()),
+            _child("dispatcher", settings, metrics, lifeline),
         ]
         self._open: list[Any] = [listener]
         try:
@@ -125,7 +129,7 @@ class Supervisor:
         deadline = time.monotonic() + SECONDS_TO_BE_READY
         while time.monotonic() < deadline:
             try:
-                if httpx2.get(f"{self.url}/readyz", timeout=1).status_code == 200:
+                if httpx2.get(f"{self.url}/readyz?require=database", timeout=1).status_code == 200:
                     return
             except httpx2.TransportError:
                 pass
@@ -134,13 +138,27 @@ class Supervisor:
         raise CannotServe(f"The API was not ready within {SECONDS_TO_BE_READY:.0f} seconds; see the log above.")
 
 
-def _child(role: str, settings: Settings, lifeline: int, listener: int | None = None) -> _Child:
+def _metrics_environment(settings: Settings) -> dict[str, str]:
+    """Let the dispatcher show its metrics on the loopback, and the API show them among its own."""
+    port = settings.metrics_port
+    if port is None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+    url = settings.dispatcher_metrics_url or f"http://127.0.0.1:{port}/metrics"
+    return {"RANKWARD_METRICS_PORT": str(port), "RANKWARD_DISPATCHER_METRICS_URL": url}
+
+
+def _child(
+    role: str, settings: Settings, environment: dict[str, str], lifeline: int, listener: int | None = None
+) -> _Child:
     command = [sys.executable, "-m", "service.cli", role, "--data-dir", str(settings.data_dir)]
     command += ["--lifeline", str(lifeline)]
     if listener is None:
-        command += ["--workers", str(settings.worker_count), "--name", _dispatcher_name(settings)]
-        return _Child(role, command, (lifeline,))
-    return _Child(role, [*command, "--listener", str(listener)], (lifeline, listener))
+        command += [] if settings.workers is None else ["--workers", str(settings.workers)]
+        command += ["--name", _dispatcher_name(settings)]
+        return _Child(role, command, environment, (lifeline,))
+    command += ["--host", settings.host, "--listener", str(listener)]
+    return _Child(role, command, environment, (lifeline, listener))
 
 
 def _dispatcher_name(settings: Settings) -> str:

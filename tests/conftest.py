@@ -21,7 +21,7 @@ hypothesis_settings.load_profile("rankward")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="Also run what takes many minutes (marked `long`).")
+    parser.addoption("--long", action="store_true", help="Full length: minutes or hours in place of seconds.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -29,6 +29,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         skipped = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=skipped)
         items[:] = [item for item in items if item not in skipped]
+
+
+@pytest.fixture(scope="session")
+def long_mode(request: pytest.FixtureRequest) -> bool:
+    return request.config.getoption("--long")
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +67,7 @@ def database(settings: Settings) -> Iterator[Database]:
 @pytest.fixture
 def api(database: Database, settings: Settings) -> Iterator[TestClient]:
     limits = Limits(max_runs_per_experiment=100, max_body_bytes=100_000)
-    with TestClient(create_app(settings, limits)) as client:
+    with TestClient(create_app(settings, limits), base_url="http://localhost") as client:
         yield client
 
 

@@ -13,6 +13,10 @@ from service.client import Rankward
 from service.errors import RankwardError
 
 Url = Annotated[str, typer.Option(envvar="RANKWARD_URL", help="The server.")]
+ApiKey = Annotated[
+    str | None,
+    typer.Option(envvar="RANKWARD_API_KEY", show_envvar=True, help="API key, where the server asks for one."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Wait = Annotated[bool, typer.Option(help="Wait until every run is over.")]
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -28,9 +32,10 @@ def submit(
     wait: Wait = False,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
 ) -> None:
     """Post an experiment from a file."""
-    with Rankward(url) as client:
+    with Rankward(url, api_key) as client:
         _submit(client, _read_spec(spec), wait, as_json)
 
 
@@ -40,9 +45,10 @@ def run(
     figure: Annotated[Path | None, typer.Option(help="PNG to write when all runs are over.")] = None,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
 ) -> None:
     """Run a preset and show what came out."""
-    with Rankward(url) as client:
+    with Rankward(url, api_key) as client:
         spec = client.preset(preset)
         kinds = {one["name"]: one["figure"] for one in client.presets()}
         _submit(client, spec, wait, as_json, figure, kinds[preset])
@@ -54,16 +60,17 @@ def runs(
     limit: Annotated[int, typer.Option(min=1, help="The most runs to show.")] = 100,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
 ) -> None:
     """List runs with their results."""
-    with Rankward(url) as client:
+    with Rankward(url, api_key) as client:
         found = list(islice(client.runs(experiment, status), limit))
     _print_json(found) if as_json else _console.print(runs_table(found))
 
 
-def presets(as_json: AsJson = False, url: Url = DEFAULT_URL) -> None:
+def presets(as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """List the presets."""
-    with Rankward(url) as client:
+    with Rankward(url, api_key) as client:
         found = client.presets()
     if as_json:
         return _print_json(found)
@@ -77,17 +84,22 @@ def figure(
     name: Annotated[str, typer.Option(help="Which figure.")] = "unobserved_entry",
     output: Annotated[Path | None, typer.Option(help="File to write. [default: NAME.png]")] = None,
     url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
 ) -> None:
     """Write a figure of an experiment as PNG."""
     path = output or Path(f"{name}.png")
-    with Rankward(url) as client:
+    with Rankward(url, api_key) as client:
         path.write_bytes(client.figure(experiment, name))
     _console.print(f"Wrote {path}")
 
 
-def cancel(experiment: Annotated[str, typer.Argument(help="Id of an experiment.")], url: Url = DEFAULT_URL) -> None:
+def cancel(
+    experiment: Annotated[str, typer.Argument(help="Id of an experiment.")],
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
     """Cancel the runs of an experiment that are not over."""
-    with Rankward(url) as client:
+    with Rankward(url, api_key) as client:
         counts = client.cancel(experiment)["runs"]
     _console.print(f"{counts['cancelled']} of {counts['total']} runs are cancelled.")
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from service.cli import clients, roles
+from service.cli import clients, cluster, keys, roles, settings
 from service.errors import RankwardError
 
 app = typer.Typer(
@@ -18,8 +18,12 @@ app = typer.Typer(
 )
 for command in (roles.serve, roles.api, roles.dispatcher, roles.migrate, roles.demo):
     app.command()(command)
+for command in (cluster.scheduler, cluster.worker, cluster.certificates):
+    app.command()(command)
 for command in (clients.submit, clients.run, clients.runs, clients.presets, clients.figure, clients.cancel):
     app.command()(command)
+app.command("settings")(settings.show_settings)
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from service.signals import on_stop_signals
 DataDir = Annotated[Path | None, typer.Option(help="Where the database file lives. [default: .rankward]")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one. [default: 8000]")]
-Workers = Annotated[int | None, typer.Option(help="Worker processes. [default: one per core]")]
+Workers = Annotated[int | None, typer.Option(help="Worker processes. [default: one per GPU, else per core]")]
 Name = Annotated[str | None, typer.Option(help="Kept over restarts: the lease of the one before is taken at once.")]
 Figures = Annotated[Path, typer.Option(help="Where to write the figures.")]
 Descriptor = Annotated[int | None, typer.Option(hidden=True)]
@@ -29,11 +29,11 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, worker
 
     logs.configure("serve")
     stop = _stop_on_signals()
-    settings = _settings(data_dir=data_dir, host=host, port=port, workers=workers)
+    settings = settings_of(data_dir=data_dir, host=host, port=port, workers=workers)
     with Supervisor(settings) as supervisor:
         console = Console(highlight=False, soft_wrap=True)
         console.print(f"Rankward listens on {supervisor.url} (documentation at {supervisor.url}/docs)")
-        console.print(f"Data: {shown_url(settings.url)}; workers: {settings.worker_count}; Ctrl-C ends it.")
+        console.print(f"Data: {shown_url(settings.url)}; workers: {_workers(settings)}; Ctrl-C ends it.")
         while not stop.wait(SECONDS_BETWEEN_CHECKS):
             supervisor.check()
 
@@ -51,26 +51,26 @@ def api(
 
     if lifeline is not None:
         end_with_parent(lifeline)
-    run_api(_settings(data_dir=data_dir, host=host, port=port), listener)
+    run_api(settings_of(data_dir=data_dir, host=host, port=port), listener)
 
 
 def dispatcher(
     data_dir: DataDir = None, workers: Workers = None, name: Name = None, lifeline: Descriptor = None
 ) -> None:
-    """Start a dispatcher alone, with worker processes on this machine; of several one works, the others stand by."""
+    """Start a dispatcher, with worker processes of its own or those behind RANKWARD_SCHEDULER; of several one works."""
     from service.dispatch.process import run_dispatcher
     from service.orphans import end_with_parent
 
     if lifeline is not None:
         end_with_parent(lifeline)
-    run_dispatcher(_settings(data_dir=data_dir, workers=workers, dispatcher_name=name))
+    run_dispatcher(settings_of(data_dir=data_dir, workers=workers, dispatcher_name=name))
 
 
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database to the newest schema (`serve` does this by itself)."""
     from service.store import migrate as migrations
 
-    settings = _settings(data_dir=data_dir)
+    settings = settings_of(data_dir=data_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     migrations.migrate(settings.url)
 
@@ -82,13 +82,21 @@ def demo(data_dir: DataDir = None, figures: Figures = Path()) -> None:
     from service.supervisor import Supervisor
 
     logs.configure("demo")
-    settings = _settings(data_dir=data_dir, port=0)
+    settings = settings_of(data_dir=data_dir, port=0)
     with Supervisor(settings) as supervisor:
         show_what_it_does(supervisor.url, settings, figures)
 
 
-def _settings(**given: object) -> Settings:
+def settings_of(**given: object) -> Settings:
+    """The settings of the environment, changed by the options that were given."""
     return Settings.model_validate({**Settings().model_dump(), **{k: v for k, v in given.items() if v is not None}})
+
+
+def _workers(settings: Settings) -> str:
+    """Where the computing happens, in a few words."""
+    from service.placement import places
+
+    return str(len(places(settings.workers))) if settings.scheduler is None else f"behind {settings.scheduler}"
 
 
 def _stop_on_signals() -> threading.Event:

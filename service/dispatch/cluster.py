@@ -1,32 +1,17 @@
-"""The cluster: dask.distributed behind the shape of `concurrent.futures`.
-
-The database holds the truth and slices are idempotent, so all that is asked of a cluster is transport, placement and
-liveness. What dask does beyond that (stealing, retries, killing on memory) is switched off here.
-"""
+"""The cluster: dask.distributed behind the shape of `concurrent.futures`."""
 
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-import dask.config
-from distributed import Client, LocalCluster
+from distributed import Client, Nanny, Scheduler, SpecCluster
 
+from service.dispatch.configuration import ONE_THREAD, PRIVATE_PAGES, configure_dask
 from service.errors import RankwardError
+from service.placement import places
 from workers.records import Batch, Budget, SliceResult
 from workers.slices import run_slice
 
-_CONFIGURATION: dict[str, Any] = {
-    "distributed.scheduler.work-stealing": False,
-    "distributed.scheduler.allowed-failures": 0,
-    "distributed.scheduler.worker-ttl": "60s",
-    "distributed.deploy.lost-worker-timeout": "600s",  # who is not back by then is dropped for good
-    "distributed.worker.preload": ["workers.execution"],
-    "distributed.worker.profile.enabled": False,
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": False,
-    "distributed.admin.large-graph-warning-threshold": "1GB",
-}
+LOOPBACK = "127.0.0.1"
 
 
 class Cluster(Protocol):
@@ -37,11 +22,11 @@ class Cluster(Protocol):
         ...
 
     def submit(self, batch: Batch, budget: Budget) -> "Future[SliceResult]":
-        """Compute a slice on some worker."""
+        """Compute a slice on some worker; a future that was cancelled says that the cluster lost the slice."""
         ...
 
     def close(self) -> None:
-        """Stop the workers."""
+        """Stop the workers, or leave them where they are not ours."""
         ...
 
 
@@ -50,14 +35,17 @@ class ClusterFailed(RankwardError):
 
 
 class LocalDaskCluster:
-    """Worker processes on this machine, each with one thread.
+    """Worker processes on this machine, each with one thread, and nothing that listens beyond the loopback.
+
+    Args:
+        workers: how many; see `service.placement.places`.
 
     Raises:
         ClusterFailed: a worker process ended before it was ready.
     """
 
-    def __init__(self, workers: int) -> None:
-        dask.config.set(_CONFIGURATION)
+    def __init__(self, workers: int | None) -> None:
+        configure_dask()
         try:
             self._cluster = _start_workers(workers)
         except RuntimeError as error:
@@ -78,11 +66,10 @@ class LocalDaskCluster:
         self._cluster.close()
 
 
-def _start_workers(workers: int) -> LocalCluster:
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address="127.0.0.1:0",  # a free port; the default one may be taken by another cluster
-        memory_limit=0,
-    )
+def _start_workers(workers: int | None) -> SpecCluster:
+    here: dict[str, Any] = {"host": LOOPBACK, **PRIVATE_PAGES}
+    specs = {
+        place: {"cls": Nanny, "options": {**ONE_THREAD, **here, "env": env}}
+        for place, env in enumerate(places(workers))
+    }
+    return SpecCluster(workers=specs, scheduler={"cls": Scheduler, "options": here}, name="rankward")

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 
-import structlog
-
 from service.dispatch.cluster import Cluster
 from service.dispatch.leadership import Leadership
+from service.dispatch.metrics import Reports
 from service.dispatch.planner import MOST_RUNS_PER_BATCH, Facts, Queue, StartSlice, plan
 from service.queues import QueueKey
 from service.settings import Settings
@@ -30,8 +29,6 @@ SECONDS_BETWEEN_SWEEPS = 15.0
 
 SECONDS_TO_FINISH = 15.0
 """How long a stopping dispatcher waits beyond a slice's length for slices in flight."""
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass
@@ -53,6 +50,7 @@ class Dispatcher:
     _share_last_served: dict[int, int] = field(default_factory=dict[int, int])
     _suspects: set[str] = field(default_factory=set[str])
     _slices: int = 0
+    _reports: Reports = field(default_factory=Reports)
     _swept_at: float = -SECONDS_BETWEEN_SWEEPS
 
     def run(self) -> None:
@@ -71,6 +69,7 @@ class Dispatcher:
         self._sweep()
         if not self.stopping.is_set():
             workers, in_flight = self.cluster.worker_count(), len(self._in_flight)
+            self._reports.workers(workers, in_flight)
             idle, ahead = max(0, workers - in_flight), max(0, 2 * workers - max(workers, in_flight))
             ahead = 0 if self._suspects & self._in_flight.keys() else ahead
             if idle or ahead:
@@ -82,7 +81,7 @@ class Dispatcher:
         try:
             act()
         except DATABASE_AWAY as error:
-            _log.error("the database does not answer", error=describe(error))
+            self._reports.error("database", describe(error))
             self._swept_at = -SECONDS_BETWEEN_SWEEPS  # it may have leased runs and been unable to say so
             self.stopping.wait(SECONDS_BETWEEN_TRIES)
 
@@ -104,6 +103,7 @@ class Dispatcher:
         self._in_flight[lease.token] = lease
         if key.batch_limit is not None:
             self._suspects.add(lease.token)
+        self._reports.started(lease)
         future = self._submit(lease)
         future.add_done_callback(lambda done: self._done.put((lease, done)))
 
@@ -137,15 +137,17 @@ class Dispatcher:
             result = future.result()
             with self.leadership.writing() as connection:
                 apply_slice(connection, lease, result, datetime.now(UTC))
+                self._reports.stored(connection, lease, result)
         except (Deposed, *DATABASE_AWAY):
             raise
         except CancelledError:  # the cluster lost the slice, which says nothing about its runs
             with self.leadership.writing() as connection:
                 leases.release_lease(connection, lease.token)
+            self._reports.lost(lease)
         except Exception as error:  # whatever a slice or its result did, it must not stop the others
             with self.leadership.writing() as connection:
                 fail_slice(connection, lease, _describe(error), self.settings.most_attempts, datetime.now(UTC))
-            _log.error("slice failed", runs=len(lease.run_ids), error=_describe(error))
+                self._reports.failed(connection, lease, _describe(error))
 
     def _sweep(self) -> None:
         """Give back runs leased to no slice in flight: a predecessor's, or a commit's whose answer was lost."""
@@ -155,7 +157,7 @@ class Dispatcher:
             released = leases.release_others(connection, list(self._in_flight))
         self._swept_at = time.monotonic()
         if released:
-            _log.warning("runs given back that no slice in flight has", runs=released)
+            self._reports.given_back(released)
 
     def _give_up_the_rest(self) -> None:
         with self.leadership.writing() as connection:

@@ -2,17 +2,22 @@
 
 import threading
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import structlog
 
 from service import logs
 from service.dispatch.leadership import Leadership
+from service.dispatch.metrics import show_metrics
 from service.errors import NotReady
 from service.settings import Settings
 from service.signals import on_stop_signals
 from service.store.database import DATABASE_AWAY, Database, describe
 from service.store.dispatcher_lease import Deposed
 from service.store.migrate import check_schema
+
+if TYPE_CHECKING:
+    from service.dispatch.cluster import Cluster
 
 SECONDS_BETWEEN_LOOKS = 1.0
 """How often a standby looks whether it may take over."""
@@ -25,6 +30,7 @@ def run_dispatcher(settings: Settings) -> None:
     logs.configure("dispatcher")
     stopping = threading.Event()
     on_stop_signals(stopping.set)
+    show_metrics(settings)
     with closing(Database(settings.url, settings.busy_seconds)) as database:
         _wait_for_schema(database, stopping)
         leadership = Leadership(database, settings.dispatcher_name, settings.lease_seconds)
@@ -34,15 +40,22 @@ def run_dispatcher(settings: Settings) -> None:
 
 
 def _dispatch(database: Database, settings: Settings, leadership: Leadership, stopping: threading.Event) -> None:
-    from service.dispatch.cluster import LocalDaskCluster  # a standby needs neither dask nor workers
     from service.dispatch.loop import Dispatcher
 
-    with closing(LocalDaskCluster(settings.worker_count)) as cluster:
-        _log.info("dispatching", name=leadership.name, workers=settings.worker_count)
+    with closing(_cluster(settings)) as cluster:
+        _log.info("dispatching", name=leadership.name, workers=cluster.worker_count())
         try:
             Dispatcher(database, cluster, settings, leadership, stopping).run()
         except Deposed as error:
             _log.warning("deposed", detail=error.detail)
+
+
+def _cluster(settings: Settings) -> "Cluster":
+    """Workers of this machine, or those behind a scheduler's address; a standby needs neither dask nor workers."""
+    from service.dispatch.cluster import LocalDaskCluster
+    from service.dispatch.external import ExternalDaskCluster
+
+    return LocalDaskCluster(settings.workers) if settings.scheduler is None else ExternalDaskCluster(settings)
 
 
 def _stand_by(leadership: Leadership, stopping: threading.Event) -> bool:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from service.errors import PayloadTooLarge
+from service.errors import PayloadTooLarge, UnsupportedMediaType
 from service.limits import exceeded
 from service.settings import Limits
 from service.store.database import Database
@@ -22,12 +22,22 @@ def get_limits(request: Request) -> Limits:
 
 async def get_body(request: Request) -> bytes:
     """The whole body; reading stops at the limit, so that a huge one costs neither memory nor time."""
+    _check_media_type(request)
     limits, body = get_limits(request), bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limits.max_body_bytes:
             raise PayloadTooLarge(exceeded("The bytes of this body are at least", len(body), limits, "max_body_bytes"))
     return bytes(body)
+
+
+def _check_media_type(request: Request) -> None:
+    """Take JSON that says it is JSON; a form of another site's page cannot say so without asking first."""
+    given = request.headers.get("content-type", "")
+    kind = given.partition(";")[0].strip().lower()
+    if kind != "application/json":
+        said = f"is {given!r}" if given else "is missing"
+        raise UnsupportedMediaType(f"The Content-Type {said}; send JSON as 'Content-Type: application/json'.")
 
 
 DatabaseDependency = Annotated[Database, Depends(get_database)]

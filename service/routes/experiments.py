@@ -7,7 +7,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.openapi import request_body
-from service.problems import RESPONSES
+from service.problems import BODY_RESPONSES, RESPONSES
+from service.routes.access import HolderDependency
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
 from service.schemas import DryRun, Experiment, ExperimentChanges, ExperimentDetail, ExperimentRequest, Page
 from service.use_cases import continuations, experiments
@@ -37,12 +38,13 @@ class ListParameters(BaseModel):
     "",
     status_code=202,
     response_model=Experiment,
-    responses={200: {"model": Experiment | DryRun}},
+    responses={200: {"model": Experiment | DryRun}} | BODY_RESPONSES,
     openapi_extra=request_body(ExperimentRequest),
 )
 def submit(
     database: DatabaseDependency,
     limits: LimitsDependency,
+    holder: HolderDependency,
     body: BodyDependency,
     query: Annotated[SubmitParameters, Query()],
     idempotency_key: Annotated[str | None, Header()] = None,
@@ -51,7 +53,7 @@ def submit(
     request = parse_request(body)
     if query.dry_run:
         return JSONResponse(experiments.dry_run(request, limits).model_dump(mode="json"))
-    submission = experiments.submit(database, request, limits, idempotency_key)
+    submission = experiments.submit(database, request, limits, idempotency_key, holder)
     content = submission.experiment.model_dump(mode="json", include=set(Experiment.model_fields))
     location = f"/v1/experiments/{submission.experiment.id}"
     return JSONResponse(content, 202 if submission.is_new else 200, headers={"Location": location})
@@ -69,7 +71,7 @@ def get(database: DatabaseDependency, experiment_id: str) -> ExperimentDetail:
     return experiments.get_experiment(database, experiment_id)
 
 
-@router.patch("/{experiment_id}", openapi_extra=request_body(ExperimentChanges))
+@router.patch("/{experiment_id}", responses=BODY_RESPONSES, openapi_extra=request_body(ExperimentChanges))
 def change(database: DatabaseDependency, body: BodyDependency, experiment_id: str) -> ExperimentDetail:
     """Change an experiment's name, tags or priority."""
     return experiments.change(database, experiment_id, parse_body(ExperimentChanges, body))

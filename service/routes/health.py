@@ -1,12 +1,15 @@
-"""/livez and /readyz"""
+"""/livez, /readyz and /metrics"""
 
-from fastapi import APIRouter
-from pydantic import BaseModel
+from typing import Annotated, Literal
 
-from service.problems import RESPONSES
+from fastapi import APIRouter, Depends, Query, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.problems import RESPONSES, responses
+from service.routes.access import guard
 from service.routes.dependencies import DatabaseDependency
-from service.store.migrate import check_schema
-from service.use_cases.dispatchers import check_dispatcher
+from service.use_cases.readiness import Readiness, check_ready
 
 router = APIRouter(tags=["health"])
 
@@ -14,7 +17,18 @@ router = APIRouter(tags=["health"])
 class Health(BaseModel):
     """All is well."""
 
-    status: str = "ok"
+    status: Literal["ok"] = "ok"
+
+
+class ReadyParameters(BaseModel):
+    """Query of the readiness."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    require: Annotated[
+        Literal["database", "dispatcher"],
+        Field(description="`database` to ask for that alone: requests are answered without a dispatcher, too."),
+    ] = "dispatcher"
 
 
 @router.get("/livez")
@@ -23,9 +37,18 @@ def live() -> Health:
     return Health()
 
 
-@router.get("/readyz", responses={503: RESPONSES[404]})
-def ready(database: DatabaseDependency) -> Health:
-    """Whether the database answers, has the newest schema, and a dispatcher is at work."""
-    check_schema(database)
-    check_dispatcher(database)
-    return Health()
+@router.get("/readyz", responses=responses(_503="Not ready", _422="Not valid"))
+def ready(database: DatabaseDependency, query: Annotated[ReadyParameters, Query()]) -> Readiness:
+    """Whether the database answers and has the newest schema, and a dispatcher is at work."""
+    return check_ready(database, needs_dispatcher=query.require == "dispatcher")
+
+
+@router.get(
+    "/metrics",
+    dependencies=[Depends(guard)],
+    response_class=Response,
+    responses=RESPONSES | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def show_metrics(request: Request) -> Response:
+    """Get the metrics for Prometheus."""
+    return Response(request.app.state.exposition.text(), media_type=CONTENT_TYPE_LATEST)

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.openapi import request_body
-from service.problems import NOT_NOW, RESPONSES
+from service.problems import BODY_RESPONSES, RESPONSES
+from service.routes.access import HolderDependency
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
 from service.schemas import Extension, Page, Run, RunStatus, Theory, Trajectory
 from service.store.runs import RunSelection
@@ -58,19 +59,25 @@ def cancel(database: DatabaseDependency, run_id: str) -> Run:
     return runs.cancel_run(database, run_id)
 
 
-@router.post("/{run_id}/retry", status_code=202, responses=NOT_NOW)
+@router.post("/{run_id}/retry", status_code=202)
 def retry(database: DatabaseDependency, run_id: str) -> Run:
     """Queue a failed or cancelled run again; it goes on from its checkpoint."""
     return continuations.retry_run(database, run_id)
 
 
-@router.post("/{run_id}/extend", status_code=202, responses=NOT_NOW, openapi_extra=request_body(Extension))
-def extend(database: DatabaseDependency, limits: LimitsDependency, body: BodyDependency, run_id: str) -> Run:
+@router.post("/{run_id}/extend", status_code=202, responses=BODY_RESPONSES, openapi_extra=request_body(Extension))
+def extend(
+    database: DatabaseDependency,
+    limits: LimitsDependency,
+    holder: HolderDependency,
+    body: BodyDependency,
+    run_id: str,
+) -> Run:
     """Move a run's stop further out: more steps, a lower loss. It goes on from its checkpoint.
 
     The run then equals one that asked for as much from the start; asking again for the same changes nothing.
     """
-    return continuations.extend_run(database, run_id, parse_body(Extension, body), limits)
+    return continuations.extend_run(database, run_id, parse_body(Extension, body), limits, holder)
 
 
 @router.get("/{run_id}/trajectory", response_model=Trajectory)

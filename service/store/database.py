@@ -11,6 +11,8 @@ from sqlalchemy import event
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from service.metrics import time_statements
+
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 """What is raised while the database is locked, full, read-only or gone: a later try may find it well again."""
 
@@ -52,6 +54,7 @@ class Database:
             self._reading_engine = self._engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
+        time_statements(self._engine)
         self._writing_engine = self._engine.execution_options(writes=True)
 
     @contextmanager

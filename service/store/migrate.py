@@ -1,5 +1,6 @@
 """Bringing a database to the newest schema."""
 
+from functools import cache
 from importlib.resources import files
 
 from alembic import command
@@ -36,10 +37,15 @@ def migrate(url: str) -> None:
         raise CannotMigrate(f"{shown_url(driver_url(url))}: {describe(error)}") from error
 
 
+@cache
+def _newest_revision() -> str | None:
+    """Read once: it is asked for with every look at the service's readiness."""
+    return ScriptDirectory.from_config(alembic_config("")).get_current_head()
+
+
 def check_schema(database: Database) -> None:
     """Raise NotReady unless the database has the newest schema."""
-    newest = ScriptDirectory.from_config(alembic_config(database.url)).get_current_head()
     with database.reading() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
-    if current != newest:
+    if current != _newest_revision():
         raise NotReady("The database does not have the newest schema; run `rankward migrate`.")

@@ -48,6 +48,22 @@ def _run_id() -> sa.Column[int]:
     return sa.Column("run_id", sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False)
 
 
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("prefix", sa.String(16), nullable=False, unique=True),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("revoked_at", UtcTime),
+    # Limits of this key; where one is null, the service's default holds.
+    sa.Column("max_requests_per_minute", sa.Integer),
+    sa.Column("max_unfinished_runs", sa.Integer),
+    sa.Column("max_unfinished_multiply_adds", sa.Double),
+)
+
 experiments = sa.Table(
     "experiments",
     metadata,
@@ -61,6 +77,8 @@ experiments = sa.Table(
     sa.Column("idempotency_key", sa.String(255), unique=True),
     sa.Column("body_digest", sa.String(64), nullable=False),
     sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
+    # The key that submitted it. Keys are revoked, never deleted; a foreign key would rewrite the table on SQLite.
+    sa.Column("api_key_id", sa.Integer, index=True),
     sqlite_autoincrement=True,  # an id is never given twice, also not after a delete
 )
 
@@ -110,6 +128,7 @@ runs = sa.Table(
     sa.Column("share", sa.Integer, nullable=False, server_default="0"),
     sa.Column("batch_key", sa.String(255), nullable=False),
     sa.Column("numbers", sa.BigInteger, nullable=False),
+    sa.Column("max_multiply_adds", sa.Double),
     sa.Column("batch_limit", sa.Integer, nullable=False, server_default="0"),  # 0: none
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("lease_token", sa.String(36)),

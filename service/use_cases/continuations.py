@@ -11,19 +11,24 @@ from service.store import continuations as store
 from service.store import runs as run_store
 from service.store.database import Database
 from service.use_cases.experiments import get_experiment
+from service.use_cases.keys import Holder
+from service.use_cases.quotas import check_quotas
 from service.use_cases.run_rows import run_row
 from service.use_cases.runs import find_row, get_run
 from workers.schedules import is_scheduled
 from workers.specs import RunSpec
 
 
-def extend_run(database: Database, run_id: str, extension: Extension, limits: Limits) -> Run:
+def extend_run(
+    database: Database, run_id: str, extension: Extension, limits: Limits, holder: Holder | None = None
+) -> Run:
     """Move a run's stop further out; the run then is as if it had asked for that from the start.
 
     Raises:
         NotFound: no such run.
         NotAvailable: the run diverged, failed, was cancelled, or searches for its ranks just now.
         InvalidPayload: the extension asks for less than the run does, or for more than a limit allows.
+        TryLater: the run does not fit into its key's quotas now.
     """
     with database.writing() as connection:
         store.lock_run(connection, run_id)
@@ -32,9 +37,10 @@ def extend_run(database: Database, run_id: str, extension: Extension, limits: Li
         _check_extendable(row, spec, run_store.searches_ranks(connection, row["id"]))
         longer = _extended(spec, extension, limits)
         changed = run_row(longer, row["index"], row["created_at"])
-        stop = ("spec", "max_steps", "max_time", "loss_below")
+        stop = ("spec", "max_steps", "max_time", "loss_below", "max_multiply_adds")
         store.change_stop(connection, row["id"], {name: changed[name] for name in stop})
         if _goes_on(row, spec, longer):
+            check_quotas(connection, holder, [changed])
             scheduled = is_scheduled(spec, row["step"], row["summary_time"])
             unscheduled = None if scheduled else row["step"]
             store.reopen_run(connection, row["id"], unscheduled)

@@ -23,8 +23,10 @@ from service.schemas import (
 from service.settings import Limits
 from service.store import experiments as store
 from service.store.database import Database
+from service.use_cases.keys import Holder
 from service.use_cases.paging import from_cursor, page_of
 from service.use_cases.payloads import parse_runs
+from service.use_cases.quotas import check_quotas
 from service.use_cases.run_rows import run_row
 from workers.costs import most_multiply_adds, most_points, most_steps
 
@@ -53,12 +55,15 @@ def dry_run(request: ExperimentRequest, limits: Limits) -> DryRun:
     )
 
 
-def submit(database: Database, request: ExperimentRequest, limits: Limits, key: str | None) -> Submission:
+def submit(
+    database: Database, request: ExperimentRequest, limits: Limits, key: str | None, holder: Holder | None = None
+) -> Submission:
     """Store an experiment with all its runs, once for each idempotency key.
 
     Raises:
         InvalidPayload: see `parse_runs`; nothing is stored.
         IdempotencyConflict: the key was used with another body.
+        TryLater: the unfinished runs of `holder`, whose API key this is, leave no room for these.
     """
     _check_key(key)
     digest = _digest(request)
@@ -73,10 +78,13 @@ def submit(database: Database, request: ExperimentRequest, limits: Limits, key: 
         "created_at": now,
         "idempotency_key": key,
         "body_digest": digest,
+        "api_key_id": None if holder is None else holder.id,
     }
-    rows = [run_row(spec, index, now, request.priority) for index, spec in enumerate(specs)]
+    share = 0 if holder is None else holder.id
+    rows = [run_row(spec, index, now, request.priority, share) for index, spec in enumerate(specs)]
     try:
         with database.writing() as connection:
+            check_quotas(connection, holder, rows)
             store.insert_experiment(connection, values, rows)
     except IntegrityError:  # the same key came twice at the same moment; the other one won
         if key is not None and (known := _known(database, key, digest)):

@@ -6,14 +6,14 @@ from typing import Any
 
 from service.ids import new_id
 from workers.batching import batch_key
-from workers.costs import batch_numbers
+from workers.costs import batch_numbers, most_multiply_adds
 from workers.specs import RunSpec
 from workers.specs.models import CpTensor, NuclearNorm, SymmetricMatrix, halves_of
 from workers.specs.problems import observation_count
 
 
-def run_row(spec: RunSpec, index: int, now: datetime, priority: int = 0) -> dict[str, Any]:
-    """Values of a new row of `runs`; `priority` is its experiment's."""
+def run_row(spec: RunSpec, index: int, now: datetime, priority: int = 0, share: int = 0) -> dict[str, Any]:
+    """Values of a new row of `runs`; `priority` and `share` (the id of its API key) are its experiment's."""
     return {
         "public_id": new_id(),
         "index": index,
@@ -21,7 +21,9 @@ def run_row(spec: RunSpec, index: int, now: datetime, priority: int = 0) -> dict
         "created_at": now,
         "batch_key": batch_key(spec),
         "numbers": batch_numbers(spec),
+        "max_multiply_adds": float(most_multiply_adds(spec)),
         "urgency": -priority,
+        "share": share,
         "spec": spec.resolved(),
         **_filterable(spec),
     }

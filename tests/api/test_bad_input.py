@@ -10,6 +10,8 @@ from service.app import create_app
 from service.settings import Limits
 from tests.specs import BASIC, FLOW
 
+JSON = {"content-type": "application/json"}
+
 
 def changed(path, value):
     run = copy.deepcopy(BASIC)
@@ -396,7 +398,7 @@ def test_a_body_past_the_limit(api):
 
 
 def test_a_streamed_body_past_the_limit(api):
-    answer = api.post("/v1/experiments", content=(b" " * 1000 for _ in range(200)))
+    answer = api.post("/v1/experiments", content=(b" " * 1000 for _ in range(200)), headers=JSON)
     assert answer.status_code == 413
 
 
@@ -440,6 +442,6 @@ def test_what_is_not_there(api, method, path, status):
 
 def test_too_many_bytes_of_specs(database, settings):
     limits = Limits(max_spec_bytes_per_experiment=500)
-    with TestClient(create_app(settings, limits)) as api:
+    with TestClient(create_app(settings, limits), base_url="http://localhost") as api:
         problem = refused(api, json.dumps({"run": BASIC, "sweep": [{"seed": [1, 2, 3]}]}))
     assert "RANKWARD_MAX_SPEC_BYTES_PER_EXPERIMENT" in problem["detail"]

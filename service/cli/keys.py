@@ -1,0 +1,106 @@
+"""Commands that make, list and revoke API keys, directly in the database."""
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE
+from rich.table import Table
+
+from service.cli.roles import DataDir, settings_of
+from service.cli.show import make_console
+from service.settings import Settings
+from service.store.database import Database
+from service.store.migrate import check_schema, migrate
+from service.use_cases import keys
+
+app = typer.Typer(help="API keys: who may read, submit, administer.", no_args_is_help=True)
+_console = make_console()
+
+Scopes = Annotated[
+    list[str],
+    typer.Option(
+        "--scope", help="read, submit (and cancel) or admin (and delete); may be repeated.", show_default=True
+    ),
+]
+RequestLimit = Annotated[int | None, typer.Option(min=1, help="Requests in a minute. [default: the service's]")]
+RunLimit = Annotated[int | None, typer.Option(min=0, help="Runs that are not over. [default: the service's]")]
+WorkLimit = Annotated[
+    float | None, typer.Option(min=0, help="Multiply-adds (steps x size) of those runs. [default: the service's]")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Who or what the key is for.")],
+    scope: Scopes = ["read", "submit"],  # noqa: B006 (typer copies it)
+    max_requests_per_minute: RequestLimit = None,
+    max_unfinished_runs: RunLimit = None,
+    max_unfinished_multiply_adds: WorkLimit = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key and print it, once."""
+    quotas = {
+        "max_requests_per_minute": max_requests_per_minute,
+        "max_unfinished_runs": max_unfinished_runs,
+        "max_unfinished_multiply_adds": max_unfinished_multiply_adds,
+    }
+    with _database(settings_of(data_dir=data_dir)) as database:
+        token = keys.create_key(database, name, [_scope(one) for one in scope], quotas)
+    if as_json:
+        print(json.dumps({"key": token, "prefix": token[: keys.PREFIX_CHARACTERS], "name": name}))
+    else:
+        typer.echo("Keep this key: it is stored as a digest and cannot be shown again.", err=True)
+        print(token)
+
+
+@app.command("list")
+def list_all(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the keys: their first characters, scopes and limits."""
+    with _database(settings_of(data_dir=data_dir)) as database:
+        found = keys.list_keys(database)
+    if as_json:
+        return print(json.dumps(found, default=str, indent=2))
+    table = Table("key", "name", "scopes", "made", "limits", "state", box=SIMPLE)
+    for key in found:
+        quotas = ", ".join(f"{quota} {key[quota]:g}" for quota in keys.QUOTAS if key[quota] is not None)
+        state = "in use" if key["revoked_at"] is None else f"revoked {key['revoked_at']:%Y-%m-%d}"
+        made = f"{key['created_at']:%Y-%m-%d}"
+        table.add_row(key["prefix"] + "...", key["name"], " ".join(key["scopes"]), made, quotas or "-", state)
+    return _console.print(table)
+
+
+@app.command()
+def revoke(
+    prefix: Annotated[str, typer.Argument(help="The key's first characters, as `rankward keys list` shows them.")],
+    data_dir: DataDir = None,
+) -> None:
+    """End a key; the next request that brings it is refused."""
+    with _database(settings_of(data_dir=data_dir)) as database:
+        keys.revoke_key(database, prefix)
+    print(f"{prefix} is revoked.")
+
+
+@contextmanager
+def _database(settings: Settings) -> Generator[Database]:
+    """The database of the settings; a file of its own is made, anything else must have been migrated."""
+    if settings.database_url is None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        migrate(settings.url)
+    database = Database(settings.url)
+    try:
+        check_schema(database)
+        yield database
+    finally:
+        database.close()
+
+
+def _scope(given: str) -> keys.Scope:
+    for scope in keys.SCOPES:
+        if scope == given:
+            return scope
+    raise typer.BadParameter(f"{given!r} is none of {', '.join(keys.SCOPES)}", param_hint="--scope")

@@ -1,0 +1,129 @@
+"""What the dispatcher shows of its work: metrics for Prometheus, and a line in the log for every run that is over.
+
+The metrics have a registry and a prefix of their own, so that an API process may show them among its own.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
+
+from service.settings import Settings
+from service.store.leases import Lease
+from service.store.tables import experiments, runs
+from workers.records import SliceResult
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(namespace="rankward_dispatcher", registry=REGISTRY)
+
+_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 2, 3, 5, 10, 30, 60)
+
+SLICES = Counter("rankward_dispatcher_slices", "Slices by how they ended.", ("end",), registry=REGISTRY)
+STEPS = Counter(
+    "rankward_dispatcher_steps", "Steps computed and stored, of all runs.", ("engine", "device"), registry=REGISTRY
+)
+COMPUTE_SECONDS = Histogram(
+    "rankward_dispatcher_slice_seconds", "Seconds a worker took for a slice.", buckets=_SECONDS, registry=REGISTRY
+)
+LATENCY_SECONDS = Histogram(
+    "rankward_dispatcher_slice_latency_seconds",
+    "Seconds from leasing the runs of a slice to having stored it.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+IN_FLIGHT = Gauge("rankward_dispatcher_slices_in_flight", "Slices at the cluster.", registry=REGISTRY)
+WORKERS = Gauge("rankward_dispatcher_workers", "Slices the cluster can compute at once.", registry=REGISTRY)
+ERRORS = Counter("rankward_dispatcher_errors", "Errors by kind.", ("kind",), registry=REGISTRY)
+
+for end in ("stored", "lost", "failed"):
+    SLICES.labels(end)
+
+_log = structlog.get_logger(__name__)
+
+
+def show_metrics(settings: Settings) -> None:
+    """Serve the metrics where the settings say, if they do; a port that is taken is no reason not to compute."""
+    if settings.metrics_port is None:
+        return
+    try:
+        start_http_server(settings.metrics_port, settings.metrics_host, REGISTRY)
+    except OSError as error:
+        _log.error("no metrics", host=settings.metrics_host, port=settings.metrics_port, error=str(error))
+
+
+@dataclass
+class Reports:
+    """Tells what becomes of slices; the dispatcher calls it as they go."""
+
+    _begun: dict[str, float] = field(default_factory=dict[str, float])
+
+    def workers(self, count: int, in_flight: int) -> None:
+        """What the cluster can do and does."""
+        WORKERS.set(count)
+        IN_FLIGHT.set(in_flight)
+
+    def started(self, lease: Lease) -> None:
+        """A slice goes to the cluster."""
+        self._begun[lease.token] = time.monotonic()
+
+    def stored(self, connection: sa.Connection, lease: Lease, result: SliceResult) -> None:
+        """A slice's result is being stored, in the transaction of `connection`."""
+        self._ended(lease, "stored")
+        COMPUTE_SECONDS.observe(result.seconds)
+        STEPS.labels(result.engine, result.device).inc(_steps(lease, result))
+        over = [lease.run_ids[i] for i, one in enumerate(result.progress) if one.outcome or one.error]
+        for run_id, experiment_id, status, outcome in _names(connection, over):
+            _log.info("run over", run=run_id, experiment=experiment_id, status=status, outcome=outcome)
+
+    def lost(self, lease: Lease) -> None:
+        """The cluster lost a slice."""
+        self._ended(lease, "lost")
+        _log.warning("slice lost", runs=len(lease.run_ids), lease=lease.token)
+
+    def failed(self, connection: sa.Connection, lease: Lease, error: str) -> None:
+        """A slice, or storing it, ended in an error."""
+        self._ended(lease, "failed")
+        named = [run_id for run_id, *_ in _names(connection, lease.run_ids[:MOST_NAMED])]
+        _log.error("slice failed", runs=len(lease.run_ids), first_runs=named, lease=lease.token, error=error)
+
+    def given_back(self, released: int) -> None:
+        """Runs were leased to no slice in flight."""
+        ERRORS.labels("lease").inc()
+        _log.warning("runs given back that no slice in flight has", runs=released)
+
+    def error(self, kind: str, error: str) -> None:
+        """Something else went wrong."""
+        ERRORS.labels(kind).inc()
+        _log.error(f"the {kind} does not answer", error=error)
+
+    def _ended(self, lease: Lease, end: str) -> None:
+        SLICES.labels(end).inc()
+        if (begun := self._begun.pop(lease.token, None)) is not None:
+            LATENCY_SECONDS.observe(time.monotonic() - begun)
+
+
+MOST_NAMED = 10
+"""Runs of a failed slice that the log names."""
+
+_AT_ONCE = 500
+
+
+def _names(connection: sa.Connection, run_ids: Sequence[int]) -> list[tuple[str, str, str, str | None]]:
+    """Public ids of runs and their experiments, status and outcome."""
+    query = sa.select(runs.c.public_id, experiments.c.public_id, runs.c.status, runs.c.outcome).join(
+        experiments, runs.c.experiment_id == experiments.c.id
+    )
+    parts = (run_ids[begin : begin + _AT_ONCE] for begin in range(0, len(run_ids), _AT_ONCE))
+    return [(*row,) for part in parts for row in connection.execute(query.where(runs.c.id.in_(part)))]
+
+
+def _steps(lease: Lease, result: SliceResult) -> int:
+    pairs = zip(lease.batch.members, result.progress, strict=True)
+    return sum(
+        progress.checkpoint.step - (member.checkpoint.step if member.checkpoint else 0)
+        for member, progress in pairs
+        if progress.checkpoint is not None
+    )

@@ -1,0 +1,82 @@
+"""The nodes of a cluster of our own: a dask scheduler, or the workers of one machine."""
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from distributed import Nanny, Scheduler, Status
+from distributed.security import Security
+
+from service import logs
+from service.dispatch.configuration import ONE_THREAD, PRIVATE_PAGES, configure_dask, security_of
+from service.placement import places
+from service.settings import Settings
+
+SECONDS_BETWEEN_TRIES = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+def run_scheduler(settings: Settings, host: str, port: int) -> None:
+    """Run a scheduler until SIGINT or SIGTERM; mutual TLS where there are certificates, else only on the loopback."""
+    logs.configure("scheduler")
+    configure_dask()
+    protocol = "tcp" if settings.tls_cert is None else "tls"
+    security = security_of(settings, f"{protocol}://{f'[{host}]' if ':' in host else host}:{port}")
+    asyncio.run(_schedule(security, host=host, port=port, protocol=protocol))
+
+
+def run_workers(settings: Settings, host: str | None) -> None:
+    """Run one worker per GPU, or per core where there is none, until SIGINT or SIGTERM.
+
+    Args:
+        host: the address under which the scheduler and the other workers reach this machine; guessed when None.
+    """
+    assert settings.scheduler is not None
+    logs.configure("worker")
+    configure_dask()
+    security = security_of(settings, settings.scheduler)
+    asyncio.run(_work(settings.scheduler, places(settings.workers), security=security, host=host))
+
+
+async def _schedule(security: Security, **where: Any) -> None:
+    stop = _stop_event()
+    async with Scheduler(security=security, **where, **PRIVATE_PAGES) as scheduler:
+        _log.info("scheduling", address=scheduler.address)
+        await stop.wait()
+
+
+async def _work(address: str, environments: list[Mapping[str, str]], **options: Any) -> None:
+    stop = _stop_event()
+    _log.info("working", scheduler=address, workers=len(environments))
+    await asyncio.gather(*(_keep_working(stop, address, env=env, **options) for env in environments))
+
+
+async def _keep_working(stop: asyncio.Event, address: str, **options: Any) -> None:
+    """One worker process under a nanny, which restarts it when it dies; a new nanny when the scheduler was away."""
+    while not stop.is_set():
+        try:
+            async with Nanny(address, **ONE_THREAD, **options, **PRIVATE_PAGES) as nanny:
+                await _either(stop, nanny.finished())
+                if nanny.status != Status.closed and not stop.is_set():
+                    _log.warning("a worker's nanny ended", status=str(nanny.status))
+        except Exception as error:  # the scheduler is away, or went while a worker started; dask may raise anything
+            _log.warning("no scheduler to work for", scheduler=address, error=repr(error))
+        await _either(stop, asyncio.sleep(SECONDS_BETWEEN_TRIES))
+
+
+async def _either(stop: asyncio.Event, other: Any) -> None:
+    """Wait for whichever comes first."""
+    tasks = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(other)]
+    _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+
+
+def _stop_event() -> asyncio.Event:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,66 @@
+"""Who may call what: the guard before every route that shows or changes anything."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from service.addresses import is_outside
+from service.errors import Forbidden, TryLater
+from service.rates import WINDOW_SECONDS, Rates
+from service.routes.dependencies import DatabaseDependency, LimitsDependency
+from service.use_cases.keys import Holder, Scope, find_holder
+
+_BEARER = HTTPBearer(
+    scheme_name="api_key",
+    auto_error=False,
+    description="A key made by `rankward keys create`; not asked for by a service that only listens on the loopback.",
+)
+_SCOPE_OF: dict[str, Scope] = {"GET": "read", "HEAD": "read", "DELETE": "admin"}
+"""Everything else changes something that can be made again, and takes `submit`."""
+
+
+def guard(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+    database: DatabaseDependency,
+    limits: LimitsDependency,
+) -> Holder | None:
+    """Let a request pass if its key may do that, and count it; None where no key is asked for.
+
+    Raises:
+        Unauthenticated: no key, or one that is not valid.
+        Forbidden: the key has not the scope of this method.
+        TryLater: the key has had its requests of this minute.
+    """
+    if not _asks_for_keys(request):
+        return None
+    holder = find_holder(database, credentials.credentials if credentials else None, limits)
+    request.state.key = holder.prefix
+    _count(request, holder)
+    scope = _SCOPE_OF.get(request.method, "submit")
+    if not holder.may(scope):
+        has = ", ".join(sorted(holder.scopes))
+        raise Forbidden(f"This takes the scope {scope!r}; the key {holder.prefix} has {has}.", scope)
+    return holder
+
+
+HolderDependency = Annotated[Holder | None, Depends(guard)]
+
+
+def _asks_for_keys(request: Request) -> bool:
+    """Always where the settings say so, and on any connection that another machine can open."""
+    server = request.scope.get("server")
+    return request.app.state.settings.keys_required or (server is not None and is_outside(server[0]))
+
+
+def _count(request: Request, holder: Holder) -> None:
+    rates: Rates = request.app.state.rates
+    rate = rates.take(holder.id, int(holder.quotas["max_requests_per_minute"]))
+    request.state.rate = rate
+    if not rate.allowed:
+        raise TryLater(
+            f"The key {holder.prefix} has had the {rate.quota:,} requests that max_requests_per_minute gives it in "
+            f"{WINDOW_SECONDS} seconds; wait as Retry-After says.",
+            rate.reset,
+        )

@@ -1,0 +1,53 @@
+"""API keys in the store: their digests, and what the runs of one take."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.store.tables import UNFINISHED, api_keys, experiments, runs
+
+Row = Mapping[Any, Any]
+
+
+def insert_key(connection: sa.Connection, values: Mapping[str, Any]) -> None:
+    """Write a key; raises IntegrityError when its prefix is taken."""
+    connection.execute(sa.insert(api_keys).values(values))
+
+
+def find_key(connection: sa.Connection, digest: str) -> Row | None:
+    """The key with a digest, revoked or not."""
+    return connection.execute(sa.select(api_keys).where(api_keys.c.digest == digest)).mappings().first()
+
+
+def list_keys(connection: sa.Connection) -> Sequence[Row]:
+    """All keys, oldest first."""
+    return connection.execute(sa.select(api_keys).order_by(api_keys.c.id)).mappings().all()
+
+
+def revoke_key(connection: sa.Connection, prefix: str, now: datetime) -> bool:
+    """End a key; whether there was one to end."""
+    which = sa.and_(api_keys.c.prefix == prefix, api_keys.c.revoked_at.is_(None))
+    return connection.execute(sa.update(api_keys).where(which).values(revoked_at=now)).rowcount > 0
+
+
+def has_active_key(connection: sa.Connection) -> bool:
+    """Whether anybody could get in."""
+    return connection.scalar(sa.select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None)).limit(1)) is not None
+
+
+def hold_key(connection: sa.Connection, key_id: int) -> None:
+    """Let one transaction at a time count and add to a key's runs (on SQLite writers queue anyway)."""
+    connection.execute(sa.select(api_keys.c.id).where(api_keys.c.id == key_id).with_for_update())
+
+
+def unfinished_work(connection: sa.Connection, key_id: int) -> tuple[int, float]:
+    """Runs of a key that are not over, and the multiply-adds they may take."""
+    query = (
+        sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(runs.c.max_multiply_adds), 0.0))
+        .join(experiments, runs.c.experiment_id == experiments.c.id)
+        .where(experiments.c.api_key_id == key_id, runs.c.status.in_(UNFINISHED))
+    )
+    count, multiply_adds = connection.execute(query).one()
+    return count, float(multiply_adds)

@@ -1,0 +1,71 @@
+"""What `/metrics` shows: this process, the runs in the database, and a dispatcher that runs beside it."""
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from threading import Lock
+from urllib.request import urlopen
+
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from service.store.database import Database
+from service.store.statistics import count_by_status, waiting_runs
+
+SECONDS_BETWEEN_COUNTS = 10.0
+"""Counting all runs takes the database a while when there are millions; scrapes in between get the last counts."""
+
+SECONDS_FOR_DISPATCHER = 1.0
+
+
+class Exposition:
+    """Collects metrics for scrapes.
+
+    Args:
+        dispatcher_url: where a dispatcher shows its own, if it is to be asked.
+    """
+
+    def __init__(self, database: Database, dispatcher_url: str | None) -> None:
+        self._dispatcher_url = dispatcher_url
+        self._runs = CollectorRegistry(auto_describe=False)
+        self._runs.register(_Runs(database))
+
+    def text(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        own = generate_latest(REGISTRY) + generate_latest(self._runs)
+        return own if self._dispatcher_url is None else own + _fetch(self._dispatcher_url)
+
+
+class _Runs(Collector):
+    """Gauges read from the database, the same from every API process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database, self._lock = database, Lock()
+        self._known: list[GaugeMetricFamily] = []
+        self._until = 0.0
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._known = self._count()
+                self._until = time.monotonic() + SECONDS_BETWEEN_COUNTS
+            return self._known
+
+    def _count(self) -> list[GaugeMetricFamily]:
+        with self._database.reading() as connection:
+            counts, (waiting, oldest) = count_by_status(connection), waiting_runs(connection)
+        runs = GaugeMetricFamily("rankward_runs", "Runs by status.", labels=["status"])
+        for status, count in counts.items():
+            runs.add_metric([status], count)
+        age = 0.0 if oldest is None else (datetime.now(UTC) - oldest).total_seconds()
+        depth = GaugeMetricFamily("rankward_queue_depth", "Runs that wait for a worker.", value=waiting)
+        return [runs, depth, GaugeMetricFamily("rankward_queue_oldest_seconds", "Wait of the oldest.", value=age)]
+
+
+def _fetch(url: str) -> bytes:
+    try:
+        with urlopen(url, timeout=SECONDS_FOR_DISPATCHER) as answer:
+            return answer.read()
+    except OSError:
+        return b"# The dispatcher does not show its metrics.\n"

@@ -99,6 +99,12 @@ class Trajectory(BaseModel):
     thinned: bool
 
 
+class Trajectories(BaseModel):
+    """The trajectories of many runs; those without points are left out."""
+
+    items: list[Trajectory]
+
+
 class TheorySetting(BaseModel):
     """The setting that theory sees in a run's observations; sizes, whatever the order and signs of rows and columns."""
 
@@ -172,6 +178,15 @@ class Page(BaseModel, Generic[Item]):
     next: str | None
 
 
+class ProblemField(BaseModel):
+    """One mistake: where it stands in the body (a JSON pointer) or which parameter it is in, and what to do."""
+
+    pointer: str
+    detail: str
+    character: Annotated[int | None, Field(description="In a text: at which character, counted from 0.")] = None
+    excerpt: Annotated[str | None, Field(description="The text around it, and a caret below that character.")] = None
+
+
 class Problem(BaseModel):
     """An error (RFC 9457)."""
 
@@ -179,4 +194,4 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    errors: list[dict[str, str]] | None = None
+    errors: list[ProblemField] | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from service.queries.errors import QueryError
-from service.queries.fields import Field, Kind, NUMERIC, Open, Path, Place, Values, any_object, leaf
+from service.queries.fields import NUMERIC, Field, Kind, Open, Path, Place, Values, any_object, leaf
 from service.queries.spec_places import SpecPlace
 from service.schemas import RunStatus
 from workers.columns import METRICS, SUMMARY_METRICS, ColumnKind
@@ -120,7 +120,9 @@ def summary_metric(name: str, position: int = 0) -> Field:
     """
     field = RUNS.find(name if name.startswith("summary.") else f"summary.{name}", position)
     if not field.values.kinds <= NUMERIC:
-        raise QueryError(position, f"{name} is {field.values.said}; take a metric that is a number, or one entry of it.")
+        raise QueryError(
+            position, f"{name} is {field.values.said}; take a metric that is a number, or one entry of it."
+        )
     return Field(name, field.path, field.values)
 
 
@@ -145,7 +147,9 @@ def _steps(name: str, position: int) -> Iterator[tuple[int, str | int]]:
         word, quoted, index = found.group("name", "quoted", "index")
         start = position + at + (name[at] == ".")
         if quoted is not None and _UNSAFE.search(quoted):
-            raise QueryError(start, "A name with a quotation mark, a backslash or a control character cannot be asked for.")
+            raise QueryError(
+                start, "A name with a quotation mark, a backslash or a control character cannot be asked for."
+            )
         yield start, int(index) if index is not None else (word if word is not None else quoted)
         at = found.end()
     if not name:

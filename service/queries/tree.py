@@ -95,7 +95,7 @@ def _match(field: Field, name: Token, literal: Token, negated: bool) -> Expressi
     text, pattern = literal[1:-1].replace("''", "'"), []
     for found in re.finditer(r"\\(.)|(.)|\\$", text, re.DOTALL):
         escaped, plain = found.groups()
-        if escaped is None and plain is None or plain == "\\":
+        if (escaped is None and plain is None) or plain == "\\":
             raise QueryError(literal.start_pos or 0, r"This pattern ends with a lone backslash; write it twice.")
         pattern.append(escaped or {"%": ANY_TEXT, "_": ANY_LETTER}.get(plain, plain))
     return Match(field, tuple(pattern), negated)

@@ -56,7 +56,9 @@ def _explained(error: UnexpectedInput, text: str) -> QueryError:
             return QueryError(at, "This text has no closing quote; write a quote inside a text twice.")
         return QueryError(at, f"{text[at]!r} means nothing here; expected {_expected(error.allowed)}.")
     if isinstance(error, UnexpectedToken) and error.token.type != "$END":
-        return QueryError(error.token.start_pos or 0, f"Expected {_expected(error.expected)}, not {_shown(error.token)}.")
+        return QueryError(
+            error.token.start_pos or 0, f"Expected {_expected(error.expected)}, not {_shown(error.token)}."
+        )
     expected = error.expected if isinstance(error, UnexpectedEOF | UnexpectedToken) else ()
     return QueryError(len(text), f"The expression ends too soon; expected {_expected(expected)}.")
 

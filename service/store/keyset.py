@@ -31,7 +31,9 @@ class Keyset:
         newest_first: whether rows that are alike come by falling id.
     """
 
-    def __init__(self, home: Home, keys: Sequence[Key], row_id: Column, dialect: str, newest_first: bool = False) -> None:
+    def __init__(
+        self, home: Home, keys: Sequence[Key], row_id: Column, dialect: str, newest_first: bool = False
+    ) -> None:
         self._row_id = row_id
         self._newest_first = newest_first
         self._descending = [key.descending for key in keys]

@@ -45,6 +45,17 @@ def find_run(connection: sa.Connection, public_id: str) -> Row | None:
     return connection.execute(_RUNS.where(runs.c.public_id == public_id)).mappings().first()
 
 
+_CHANGING = ("status", "outcome", "step", "started_at", "finished_at", "error", "compute_seconds", "engine", "device")
+_EXTENDED = ("max_steps", "loss_below")
+
+
+def find_version(connection: sa.Connection, public_id: str) -> tuple[Any, ...] | None:
+    """What tells one state of a run, its summary and its points from another, None when there is no such run."""
+    query = sa.select(runs.c.id, *(runs.c[name] for name in (*_CHANGING, *_EXTENDED)))
+    row = connection.execute(query.where(runs.c.public_id == public_id)).first()
+    return None if row is None else tuple(row)
+
+
 def list_runs(connection: sa.Connection, selection: RunSelection, limit: int) -> Sequence[Row]:
     """The first runs of a selection, as `find_run` gives them."""
     return _read(connection, mark_runs(connection, selection, limit))

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from service import problems
 from service.openapi import document_specs
-from service.routes import experiments, figures, health, presets, runs, trajectories
+from service.routes import experiments, figures, health, presets, runs, summaries, trajectories
 from service.settings import Limits, Settings
 from service.store.database import Database
 
@@ -22,7 +22,15 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
     app.state.limits = limits or Limits()
     problems.install(app)
     document_specs(app)
-    for router in (experiments.router, runs.router, trajectories.router, figures.router, presets.router, health.router):
+    for router in (
+        experiments.router,
+        runs.router,
+        trajectories.router,
+        summaries.router,
+        figures.router,
+        presets.router,
+        health.router,
+    ):
         app.include_router(router)
     return app
 

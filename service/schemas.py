@@ -105,6 +105,49 @@ class Trajectories(BaseModel):
     items: list[Trajectory]
 
 
+Number = float | Literal["Infinity", "-Infinity"]
+
+
+class GroupSummary(BaseModel):
+    """How a metric's last values spread over the runs of a group; runs that do not have it, or as NaN, do not count."""
+
+    group: Annotated[dict[str, Any], Field(description="Values of the fields that the runs have in common.")]
+    metric: str
+    runs: int
+    count: Annotated[int, Field(description="Runs whose value is counted.")]
+    min: Number | None = None
+    quartiles: tuple[Number, Number, Number] | None = None
+    median: Number | None = None
+    max: Number | None = None
+
+
+class Summary(BaseModel):
+    """A metric's last values by groups of runs."""
+
+    experiment_id: str
+    items: list[GroupSummary]
+
+
+class GroupCurves(BaseModel):
+    """How a metric spreads over the runs of a group along an axis; `count` runs have points on both sides of a place."""
+
+    group: dict[str, Any]
+    runs: int
+    columns: Annotated[
+        dict[str, list[Any]],
+        Field(description="The axis, `count`, `min`, `lower_quartile`, `median`, `upper_quartile`, `max`."),
+    ]
+
+
+class Curves(BaseModel):
+    """Quantile curves of a metric by groups of runs."""
+
+    experiment_id: str
+    metric: str
+    x: Literal["step", "time", "loss"]
+    items: list[GroupCurves]
+
+
 class TheorySetting(BaseModel):
     """The setting that theory sees in a run's observations; sizes, whatever the order and signs of rows and columns."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.queries.fields import Field, Kind, Path
+from service.queries.fields import NUMERIC, Field, Kind, Path
 from service.store.json_sql import json_exists, json_value
 from service.store.tables import RUN_STATUSES, UNFINISHED, experiments, runs, summaries
 
@@ -38,6 +38,8 @@ class Home:
         column = self.columns.get(field.path)
         if column is not None:
             return column.is_not(None)
+        if field.values.kinds <= NUMERIC:  # a number that is none is spelled out in JSON
+            return self.value(field, Kind.NUMBER, dialect).is_not(None)
         document, rest = self._document(field.path)
         return json_exists(document, rest, dialect)
 
@@ -76,6 +78,7 @@ RUN_HOME = Home(
         ("steps_per_second",): sa.type_coerce(_SPEED, sa.Double),
         **{(name,): runs.c[name] for name in _OWN},
         **{("spec", *path): column for path, column in _SPEC_COLUMNS.items()},
+        ("summary",): summaries.c.run_id,
         **{("summary", column.name): column for column in summaries.c if not isinstance(column.type, sa.JSON)},
     },
     documents={
@@ -113,6 +116,7 @@ EXPERIMENT_HOME = Home(
         ("name",): experiments.c.name,
         ("created_at",): experiments.c.created_at,
         ("status",): sa.type_coerce(_STATUS, sa.Text),
+        ("runs",): experiments.c.id,
         ("runs", "total"): _OF_EXPERIMENT.correlate(experiments).scalar_subquery(),
         **{("runs", status): _count(status) for status in RUN_STATUSES},
     },

@@ -1,7 +1,7 @@
 """Filters: from a query's expression to an SQL condition.
 
-A comparison with NULL is to be false and its NOT true, while SQL makes both unknown. Unknown counts as false wherever no
-NOT stands above it; so NOT is moved down to the single comparison, where it is true for NULL too.
+A comparison with NULL is to be false and its NOT true, while SQL makes both unknown. Unknown counts as false wherever
+no NOT stands above it; so NOT is moved down to the single comparison, where it is true for NULL too.
 """
 
 import operator

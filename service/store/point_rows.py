@@ -11,6 +11,7 @@ from service.store.tables import trajectory_points
 from workers.columns import TRAJECTORY_COLUMNS
 
 POINTS_PER_READ = 2**15
+RUNS_PER_READ = 1000
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ def point_columns(
         Columns of equal length: the run's internal id, `step`, then the selection's; None where the database has NULL,
         vectors as their JSON texts.
     """
+    for start in range(0, len(run_ids), RUNS_PER_READ):
+        yield from _points_of(database, run_ids[start : start + RUNS_PER_READ], selection)
+
+
+def _points_of(database: Database, run_ids: Sequence[int], selection: PointSelection) -> Iterator[list[Sequence[Any]]]:
     after = -1 if selection.from_step is None else selection.from_step - 1
     while run_ids:
         with database.reading() as connection:

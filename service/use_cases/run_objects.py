@@ -46,10 +46,11 @@ def tagged_run(row: Mapping[str, Any]) -> dict[str, Any]:
 def look_up(value: Any, path: Path) -> tuple[bool, Any]:
     """Whether there is anything at a path of a JSON object, and what."""
     for step in path:
-        if (isinstance(value, dict) and step in value) or (isinstance(value, list) and isinstance(step, int) and step < len(value)):
-            value = value[step]
-        else:
+        if isinstance(value, list):
+            value = dict(enumerate(value))
+        if not isinstance(value, dict) or step not in value:
             return False, None
+        value = value[step]
     return True, value
 
 

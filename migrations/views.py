@@ -40,7 +40,8 @@ def create_views(connection: sa.Connection) -> None:
     """Create the views from the tables as they are."""
     found = sa.inspect(connection)
     columns = {
-        table: [column["name"] for column in found.get_columns(table)] for table in ("run_summaries", "trajectory_points")
+        table: [column["name"] for column in found.get_columns(table)]
+        for table in ("run_summaries", "trajectory_points")
     }
     for name, text in _texts(columns).items():
         connection.exec_driver_sql(f"CREATE VIEW {name} AS {text}")
@@ -77,8 +78,8 @@ def _texts(columns: Mapping[str, Iterable[str]]) -> dict[str, str]:
                 "SUM(r.step) AS steps, SUM(r.compute_seconds) AS compute_seconds",
                 "MIN(s.loss) AS least_loss, MAX(s.loss) AS greatest_loss",
             ],
-            "FROM experiments e LEFT JOIN runs r ON r.experiment_id = e.id LEFT JOIN run_summaries s ON s.run_id = r.id "
-            "GROUP BY e.id",
+            "FROM experiments e LEFT JOIN runs r ON r.experiment_id = e.id "
+            "LEFT JOIN run_summaries s ON s.run_id = r.id GROUP BY e.id",
         ),
     }
 

@@ -40,7 +40,8 @@ def arrow_column(values: Iterable[Any], type_: pa.DataType) -> pa.Array:
 
 def parse_vectors(texts: Sequence[str | None]) -> pa.Array:
     """A column of vectors from their JSON texts."""
-    joined = "[" + ",".join("null" if text is None else text for text in texts) + "]"
+    known = (text or "null" for text in texts) if None in texts else texts
+    joined = f"[{','.join(known)}]"  # pyright: ignore[reportArgumentType, reportCallIssue]
     parsed: list[Any] = orjson.loads(joined)
     if '"' in joined:  # some number is not finite
         parsed = [None if one is None else [float(part) for part in one] for one in parsed]

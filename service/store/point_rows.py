@@ -1,8 +1,8 @@
 """Points of many runs, read in bulk: rows as the driver gives them, and no connection held between two reads."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -12,6 +12,11 @@ from workers.columns import TRAJECTORY_COLUMNS
 
 POINTS_PER_READ = 2**15
 RUNS_PER_READ = 1000
+ROWS_AT_ONCE = 2**11
+"""Rows that are Python objects at a time: few enough to stay in the processor's cache until they are converted."""
+
+Piece = TypeVar("Piece")
+Columns = Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -27,35 +32,37 @@ class PointSelection:
     to_step: int | None = None
 
 
-def point_columns(
-    database: Database, run_ids: Sequence[int], selection: PointSelection
-) -> Iterator[list[Sequence[Any]]]:
+def read_points_of(
+    database: Database, run_ids: Sequence[int], selection: PointSelection, convert: Callable[[Columns], Piece]
+) -> Iterator[list[Piece]]:
     """Points of runs by ascending internal id and step, a few ten thousand at a time.
 
     Args:
         run_ids: internal ids, ascending.
-
-    Yields:
-        Columns of equal length: the run's internal id, `step`, then the selection's; None where the database has NULL,
-        vectors as their JSON texts.
+        convert: takes columns of equal length (the run's internal id, `step`, then the selection's; None where the
+            database has NULL, vectors as their JSON texts) of some of the points; called while a connection is held.
     """
     for start in range(0, len(run_ids), RUNS_PER_READ):
-        yield from _points_of(database, run_ids[start : start + RUNS_PER_READ], selection)
+        yield from _read(database, run_ids[start : start + RUNS_PER_READ], selection, convert)
 
 
-def _points_of(database: Database, run_ids: Sequence[int], selection: PointSelection) -> Iterator[list[Sequence[Any]]]:
+def _read(
+    database: Database, run_ids: Sequence[int], selection: PointSelection, convert: Callable[[Columns], Piece]
+) -> Iterator[list[Piece]]:
     after = -1 if selection.from_step is None else selection.from_step - 1
     while run_ids:
+        pieces, count, last = list[Piece](), 0, (0, 0)
         with database.reading() as connection:
-            found = connection.execute(_query(run_ids, after, selection))
-            assert found.cursor is not None
-            rows = found.cursor.fetchall()  # the driver's own rows: ours would double the time
-        if rows:
-            yield list(zip(*rows, strict=True))
-        if len(rows) < POINTS_PER_READ:
+            cursor = connection.execute(_query(run_ids, after, selection)).cursor
+            assert cursor is not None  # the driver's own rows: ours would double the time
+            while rows := cursor.fetchmany(ROWS_AT_ONCE):
+                pieces.append(convert(list(zip(*rows, strict=True))))
+                count, last = count + len(rows), rows[-1][:2]
+        if pieces:
+            yield pieces
+        if count < POINTS_PER_READ:
             return
-        last_run, after = rows[-1][:2]
-        run_ids = run_ids[run_ids.index(last_run) :]
+        run_ids, after = run_ids[run_ids.index(last[0]) :], last[1]
 
 
 def _query(run_ids: Sequence[int], after: int, selection: PointSelection) -> sa.Select[Any]:

@@ -9,7 +9,7 @@ from service.queries.catalogues import RUNS
 from service.queries.errors import QueryError
 from service.settings import Limits
 from service.store.database import Database
-from service.store.point_rows import PointSelection, point_columns
+from service.store.point_rows import PointSelection, read_points_of
 from service.store.runs import RunSelection, all_runs
 from service.use_cases.applicable import applicable_columns
 from service.use_cases.listing import ListQuery, named, select_runs
@@ -115,12 +115,19 @@ def in_batches(database: Database, table: PointTable) -> "Iterator[pa.RecordBatc
 
 
 def _read(database: Database, rows: Sequence[Row], table: PointTable) -> "Iterator[pa.RecordBatch]":
+    import pyarrow as pa
+
     from service.exports.points import PointedRun, point_batch, point_schema
 
     pointed = {row["id"]: PointedRun(row["public_id"], _applying(row)) for row in rows}
-    selection = PointSelection(table.names[1:], table.query.from_step, table.query.to_step)
-    for columns in point_columns(database, list(pointed), selection):
-        yield point_batch(columns, pointed, point_schema(table.names))
+    selection, schema = (
+        PointSelection(table.names[1:], table.query.from_step, table.query.to_step),
+        point_schema(table.names),
+    )
+    for batches in read_points_of(
+        database, list(pointed), selection, lambda found: point_batch(found, pointed, schema)
+    ):
+        yield pa.concat_batches(batches)
 
 
 def _applying(row: Row) -> frozenset[str]:

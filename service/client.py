@@ -6,14 +6,12 @@ It needs neither torch nor pyarrow to be imported; `trajectories` and `run_table
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from service.exports.arrow_types import Table
 from service.ids import new_id
 from service.progress import experiment_bar
 from service.transport import ServerSaidNo, ServerUnreachable, Transport
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["Json", "Rankward", "ServerSaidNo", "ServerUnreachable"]
 
@@ -171,12 +169,12 @@ class Rankward:
         metrics: Names = None,
         experiment_id: str | None = None,
         max_points: int | None = None,
-    ) -> "pa.Table":
+    ) -> Table:
         """Points of all selected runs as an Arrow table of run_id, step, time and metrics; see its `to_pandas`."""
         wanted = {"where": where, "metrics": _listed(metrics), "experiment_id": experiment_id, "max_points": max_points}
         return self._table("/v1/trajectories", **wanted)
 
-    def run_table(self, where: str | None = None, fields: Names = None, experiment_id: str | None = None) -> "pa.Table":
+    def run_table(self, where: str | None = None, fields: Names = None, experiment_id: str | None = None) -> Table:
         """All selected runs as an Arrow table of the named fields, of specs and summaries when left out."""
         return self._table("/v1/runs", where=where, fields=_listed(fields), experiment_id=experiment_id)
 
@@ -212,7 +210,7 @@ class Rankward:
                 return
             wanted["cursor"] = page["next"]
 
-    def _table(self, path: str, **parameters: Any) -> "pa.Table":
+    def _table(self, path: str, **parameters: Any) -> Table:
         import pyarrow as pa
 
         content = self._transport.request("GET", path, params=_given(format="arrow", **parameters)).content

@@ -1,12 +1,12 @@
 """A progress bar of an experiment, on standard error."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 
 @contextmanager
-def experiment_bar(name: str, total: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def experiment_bar(name: str, total: int) -> Generator[Callable[[Mapping[str, Any]], None]]:
     """A live bar; what it gives is called with the experiment as it goes."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

@@ -1,7 +1,7 @@
 """How the client speaks HTTP: what is tried again and when, and refusals as errors."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,13 +71,13 @@ class Transport:
             return response
 
     @contextmanager
-    def stream(self, path: str, **arguments: Any) -> Iterator[Iterator[bytes]]:
+    def stream(self, path: str, **arguments: Any) -> Generator[Iterator[bytes]]:
         """The content of a resource as it comes; only the beginning is tried again."""
         with self._sent("GET", path, repeatable=True, **arguments) as response:
             yield response.iter_bytes()
 
     @contextmanager
-    def _sent(self, method: str, path: str, repeatable: bool, **arguments: Any) -> Iterator[httpx2.Response]:
+    def _sent(self, method: str, path: str, repeatable: bool, **arguments: Any) -> Generator[httpx2.Response]:
         response = self._tried(method, path, repeatable or method in _SAFE, **arguments)
         try:
             if response.is_error:

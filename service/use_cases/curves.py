@@ -111,4 +111,4 @@ def _places(runs: Sequence[tuple[Numbers, Numbers]], query: CurveQuery) -> Numbe
         return np.linspace(least, greatest, query.places)
     first = min(place[place > 0][0] for place, _ in runs if place[-1] > 0)
     places = np.concatenate([[0.0] if least <= 0 else [], np.geomspace(first, greatest, query.places)])
-    return np.unique(np.round(places)) if query.x == "step" else places
+    return np.unique(np.round(places)).astype(np.float64) if query.x == "step" else places

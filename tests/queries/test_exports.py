@@ -115,7 +115,9 @@ def test_a_trajectory_in_json(values):
 
 @given(vectors=st.lists(st.lists(floats, min_size=2, max_size=2) | st.none(), min_size=1, max_size=5))
 def test_vectors_from_their_texts(vectors):
-    spelled = [None if v is None else json.dumps([x if abs(x) < float("inf") else _word(x) for x in v]) for v in vectors]
+    spelled = [
+        None if v is None else json.dumps([x if abs(x) < float("inf") else _word(x) for x in v]) for v in vectors
+    ]
     assert bits(parse_vectors(spelled).to_pylist()) == bits(vectors)
 
 

@@ -25,6 +25,7 @@ def run_api(settings: Settings, listener: int | None) -> None:
         port=settings.port,
         log_level="warning",
         timeout_graceful_shutdown=5,
+        http="h11",  # the other parsers end a long path with a bare 400
         h11_max_incomplete_event_size=MOST_BYTES_OF_A_HEAD,
     )
     sockets = None if listener is None else [socket.socket(fileno=listener)]

@@ -185,10 +185,13 @@ class Rankward:
         """
         unfinished, written = file.with_name(f"{file.name}.part"), 0
         wanted = _given(format=format, **parameters)
-        with self._transport.stream(f"/v1/{what}", params=wanted) as chunks, unfinished.open("wb") as output:
-            for chunk in chunks:
-                written += output.write(chunk)
-        unfinished.replace(file)
+        try:
+            with self._transport.stream(f"/v1/{what}", params=wanted) as chunks, unfinished.open("wb") as output:
+                for chunk in chunks:
+                    written += output.write(chunk)
+            unfinished.replace(file)
+        finally:
+            unfinished.unlink(missing_ok=True)
         return written
 
     # Presets

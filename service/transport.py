@@ -74,7 +74,10 @@ class Transport:
     def stream(self, path: str, **arguments: Any) -> Generator[Iterator[bytes]]:
         """The content of a resource as it comes; only the beginning is tried again."""
         with self._sent("GET", path, repeatable=True, **arguments) as response:
-            yield response.iter_bytes()
+            try:
+                yield response.iter_bytes()
+            except httpx2.TransportError as error:
+                raise ServerUnreachable(f"{self._url} broke off in the middle ({error}); ask again.") from None
 
     @contextmanager
     def _sent(self, method: str, path: str, repeatable: bool, **arguments: Any) -> Generator[httpx2.Response]:

@@ -9,11 +9,13 @@ from service.exports.formats import accepted_format
 from service.problems import NOT_ACCEPTABLE, RESPONSES
 from service.routes.answers import (
     NOT_MODIFIED,
+    THINNED,
+    IfNoneMatch,
+    answers_with,
     entity_tag,
     json_answer,
     next_link,
     stream,
-    stream_responses,
     unchanged,
 )
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
@@ -25,7 +27,11 @@ router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=RESPONSES)
 MOST_ON_A_PAGE = 1000
 
 
-@router.get("", response_model=Page[Run], responses={**stream_responses(), **NOT_ACCEPTABLE})
+@router.get(
+    "",
+    response_model=Page[Run],
+    responses={**answers_with("Link", "Content-Disposition", tables=True), **NOT_ACCEPTABLE},
+)
 def list_all(
     database: DatabaseDependency,
     limits: LimitsDependency,
@@ -44,11 +50,11 @@ def list_all(
     return json_answer(page, {"Vary": "Accept", **next_link(request, page["next"])})
 
 
-@router.get("/{run_id}", response_model=Run, responses=NOT_MODIFIED)
-def get(database: DatabaseDependency, request: Request, run_id: str) -> Response:
+@router.get("/{run_id}", response_model=Run, responses={**answers_with("ETag"), **NOT_MODIFIED})
+def get(database: DatabaseDependency, request: Request, run_id: str, if_none_match: IfNoneMatch = None) -> Response:
     """Get one run; with `If-None-Match`, 304 while nothing has changed."""
     headers = entity_tag(runs.run_version(database, run_id), request, "application/json")
-    return unchanged(request, headers) or json_answer(runs.get_run(database, run_id), headers)
+    return unchanged(if_none_match, headers) or json_answer(runs.get_run(database, run_id), headers)
 
 
 @router.post("/{run_id}/cancel", status_code=202, response_model=Run)
@@ -62,7 +68,11 @@ def cancel(database: DatabaseDependency, run_id: str) -> Response:
 @router.get(
     "/{run_id}/trajectory",
     response_model=Trajectory,
-    responses={**stream_responses(), **NOT_MODIFIED, **NOT_ACCEPTABLE},
+    responses={
+        **answers_with("ETag", "Content-Disposition", THINNED, tables=True),
+        **NOT_MODIFIED,
+        **NOT_ACCEPTABLE,
+    },
 )
 def trajectory(
     database: DatabaseDependency,
@@ -70,11 +80,12 @@ def trajectory(
     run_id: str,
     query: Annotated[PointParameters, Query()],
     accept: Accept = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Get the recorded points of a run as columns; with `If-None-Match`, 304 while there are no new ones."""
     to = accepted_format(query.format, accept)
     headers = entity_tag(runs.run_version(database, run_id), request, to.media_type)
-    if answer := unchanged(request, headers):
+    if answer := unchanged(if_none_match, headers):
         return answer
     return stream(exports.export_trajectory(database, run_id, query.points(), to), headers)
 

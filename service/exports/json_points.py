@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
+import pyarrow as pa
 import pyarrow.compute
 
 from service.exports.arrow_types import Array, RecordBatch
@@ -28,4 +30,8 @@ def write_items(items: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _list(column: Array) -> bytes:
+    if pa.types.is_floating(column.type) and not column.null_count:
+        numbers = column.to_numpy()
+        if np.isfinite(numbers).all():
+            return orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)
     return b"[" + ",".join(pc.fill_null(json_texts(column), '"NaN"').to_pylist()).encode() + b"]"

@@ -91,8 +91,12 @@ def plain_table(items: Sequence[Json]) -> Table:
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = Table(*(escape(name) for name in names), box=SIMPLE)
     for row in rows:
-        table.add_row(*(escape(_number(row.get(name), "")) for name in names))
+        table.add_row(*(escape(_cell(row.get(name))) for name in names))
     return table
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else _number(value, "")
 
 
 def _leaves(value: Json, path: str = "") -> Iterator[tuple[str, Any]]:

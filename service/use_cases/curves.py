@@ -18,7 +18,7 @@ from service.quantiles import five_numbers
 from service.schemas import Curves, GroupCurves
 from service.settings import Limits
 from service.store.database import Database
-from service.store.point_rows import Columns, PointSelection, read_points_of
+from service.store.point_reads import Columns, PointSelection, read_points_of
 from service.use_cases.groups import grouped, grouping_fields, selected_in
 from workers.columns import METRICS
 

@@ -10,7 +10,7 @@ from service.queries.catalogues import RUNS
 from service.queries.errors import QueryError
 from service.settings import Limits
 from service.store.database import Database
-from service.store.point_rows import Columns, PointSelection, read_points_of
+from service.store.point_reads import Columns, PointSelection, read_points_of
 from service.store.runs import RunSelection, all_runs
 from service.use_cases.applicable import applicable_columns
 from service.use_cases.listing import ListQuery, named, select_runs

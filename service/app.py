@@ -18,7 +18,8 @@ _ABOUT = "Implicit-regularisation experiments: gradient descent on factorised mo
 def create_app(settings: Settings | None = None, limits: Limits | None = None) -> FastAPI:
     """The API on a migrated database; settings come from RANKWARD_* variables when not given."""
     app = FastAPI(title="Rankward", description=_ABOUT, version=version("rankward"), lifespan=_lifespan)
-    app.state.database = Database((settings or Settings()).url)
+    settings = settings or Settings()
+    app.state.database = Database(settings.url, settings.busy_seconds)
     app.state.limits = limits or Limits()
     problems.install(app)
     document_specs(app)

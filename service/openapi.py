@@ -3,16 +3,17 @@
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 
-from service.schemas import ExperimentRequest
+from service.schemas import ExperimentRequest, Extension
 from workers.specs import RunSpec
 
 _REFERENCE = "#/components/schemas/{model}"
 
 
-def request_body() -> dict[str, Any]:
-    """How a route that takes an experiment's raw body documents it."""
-    schema = {"$ref": _REFERENCE.format(model=ExperimentRequest.__name__)}
+def request_body(model: type[BaseModel]) -> dict[str, Any]:
+    """How a route that takes a raw body, checked by `model` later, documents it."""
+    schema = {"$ref": _REFERENCE.format(model=model.__name__)}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
@@ -23,7 +24,7 @@ def document_specs(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schemas = plain().setdefault("components", {}).setdefault("schemas", {})
-            for model in (RunSpec, ExperimentRequest):
+            for model in (RunSpec, ExperimentRequest, Extension):
                 schema = model.model_json_schema(ref_template=_REFERENCE)
                 schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
             run = schemas[ExperimentRequest.__name__]["properties"]["run"]

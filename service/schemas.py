@@ -1,9 +1,11 @@
 """What goes over the wire: the request of an experiment and the answers."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from workers.specs.base import Natural, Positive, misfit
 
 Tag = Annotated[str, Field(max_length=500)]
 TagName = Annotated[str, Field(min_length=1, max_length=100)]
@@ -24,6 +26,21 @@ class ExperimentRequest(BaseModel):
         list[dict[str, Values]],
         Field(max_length=100, description="Axes to cross; the keys of one axis are dotted paths that move together."),
     ] = []
+
+
+class Extension(BaseModel):
+    """How much further a run is to go; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    max_steps: Annotated[Natural | None, Field(description="At least as many as the run asks for now.")] = None
+    loss_below: Annotated[Positive | None, Field(description="At most the present limit; null removes it.")] = None
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if not self.model_fields_set:
+            raise misfit((), "Say how far the run is to go: give max_steps, loss_below, or both.")
+        return self
 
 
 class RunCounts(BaseModel):

@@ -16,7 +16,7 @@ from workers.engines.descents import Clock, Descents, Engine, Snapshots
 from workers.initializers import StartError, starting_factors
 from workers.metrics.matrix import matrix_metrics
 from workers.metrics.tensor import tensor_metrics
-from workers.milestones import milestone_summary, no_milestones, note_determinant_signs
+from workers.milestones import milestone_summary, no_milestones, note_determinant_signs, widened
 from workers.rank_search import Search, is_done, outcome_of, search_ranks, search_summary
 from workers.records import Batch, Budget, Checkpoint, Member, Points, RunProgress, SliceResult, joined
 from workers.specs import RunSpec
@@ -104,7 +104,7 @@ def _descents(specs: Sequence[RunSpec], batch: Batch, checkpoints: Mapping[int, 
         specs=specs,
         steps=np.array([one.step for one in standing], dtype=np.int64),
         states=np.array([one.state for one in standing]),
-        milestones=np.array([one.milestones for one in standing]),
+        milestones=np.array([widened(one.milestones) for one in standing]),
         begun=np.array([batch.members[i].checkpoint is not None for i in checkpoints]),
         outcomes=[None if one.rank_search is None else outcome_of(one.rank_search) for one in standing],
     )

@@ -1,7 +1,8 @@
 """Milestones: at which step of a run something first happened, carried from slice to slice.
 
 One int64 row per run: the first step whose loss is below 10^0, 10^-1, ... (tested at every step), then the first
-nonzero sign of the determinant, then the first recorded step at which that sign had changed.
+nonzero sign of the determinant, then the first recorded step at which that sign had changed, then the last step at
+which a check of the loss did not hold (of a run that is not over at the first step below its limit).
 """
 
 from typing import Any
@@ -12,16 +13,22 @@ import numpy.typing as npt
 LOSS_DECADES = ("1e0", *(f"1e-{decade}" for decade in range(1, 31)))
 NOT_YET = -1
 _THRESHOLDS = np.array([float(decade) for decade in LOSS_DECADES] + [-np.inf])
-_SIGN, _CHANGED_AT = len(LOSS_DECADES), len(LOSS_DECADES) + 1
+_SIGN, _CHANGED_AT, FAILED_CHECK = (len(LOSS_DECADES) + place for place in range(3))
+WIDTH = len(LOSS_DECADES) + 3
 
 Milestones = npt.NDArray[np.int64]
 
 
 def no_milestones(runs: int) -> Milestones:
-    """Milestones of runs that have not begun, shape (runs, len(LOSS_DECADES) + 2)."""
-    milestones = np.full((runs, len(LOSS_DECADES) + 2), NOT_YET, dtype=np.int64)
+    """Milestones of runs that have not begun, shape (runs, WIDTH)."""
+    milestones = np.full((runs, WIDTH), NOT_YET, dtype=np.int64)
     milestones[:, _SIGN] = 0
     return milestones
+
+
+def widened(milestones: Milestones) -> Milestones:
+    """One run's row as it is now, also of a checkpoint that was stored when rows were shorter."""
+    return np.pad(milestones, (0, WIDTH - len(milestones)), constant_values=NOT_YET)
 
 
 def note_losses(milestones: Milestones, losses: npt.NDArray[Any], first_step: npt.NDArray[np.int64]) -> None:
@@ -57,6 +64,20 @@ def note_determinant_signs(milestones: Milestones, steps: npt.NDArray[Any], sign
     changed = signs * milestones[_SIGN] < 0
     if changed.any():
         milestones[_CHANGED_AT] = steps[np.argmax(changed)]
+
+
+def forget_point(row: bytes, step: int, *, has_sign: bool) -> bytes:
+    """One run's stored row without what only the recorded point at `step`, its last, had to say of the determinant.
+
+    Args:
+        has_sign: whether an earlier recorded point had a nonzero sign.
+    """
+    milestones = widened(np.frombuffer(row, dtype=np.int64)).copy()
+    if milestones[_CHANGED_AT] == step:
+        milestones[_CHANGED_AT] = NOT_YET
+    if not has_sign:
+        milestones[_SIGN] = 0
+    return milestones.tobytes()
 
 
 def milestone_summary(milestones: Milestones) -> dict[str, Any]:

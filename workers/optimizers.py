@@ -22,7 +22,10 @@ class Optimizer(Protocol):
     """One step of a batch."""
 
     def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
-        """Make ready for `count` steps in a row of runs that have taken `steps` (runs,) so far."""
+        """Make ready for `count` steps in a row of runs that have taken `steps` (runs,) so far.
+
+        What a step reads is written over, never moved: a step that was captured reads the same memory each time.
+        """
         ...
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
@@ -72,7 +75,7 @@ class Momentum(_Plain):
 class Adam:
     """Adam (Kingma and Ba 2015), in the operations of torch.optim.Adam; see `workers.specs.optimizers.Adam`."""
 
-    def __init__(self, specs: Sequence[optimizers.Adam], layout: FactorLayout, like: Tensor) -> None:
+    def __init__(self, specs: Sequence[optimizers.Adam], layout: FactorLayout, like: Tensor, most_steps: int) -> None:
         self._layout, self._like = layout, like
         self._learning_rate = np.array([spec.learning_rate for spec in specs])
         self._betas = np.array([[spec.beta_1, spec.beta_2] for spec in specs])
@@ -80,11 +83,13 @@ class Adam:
         self._shares = [_spread(layout, like, 1 - beta) for beta in self._betas.T]
         self._epsilon = _spread(layout, like, [spec.epsilon for spec in specs])
         self._scale, self._move = torch.empty_like(self._epsilon), torch.empty_like(self._epsilon)
+        self._rates, self._roots = (like.new_empty(most_steps, layout.size).unbind() for _ in range(2))
 
     def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
         first, second = (_start_corrections(beta, steps, count) for beta in self._betas.T)
-        self._rates = [_spread(self._layout, self._like, one) for one in self._learning_rate / first]
-        self._roots = [_spread(self._layout, self._like, one) for one in np.sqrt(second)]
+        for number, (rate, root) in enumerate(zip(self._learning_rate / first, np.sqrt(second), strict=True)):
+            self._rates[number].copy_(_spread(self._layout, self._like, rate))
+            self._roots[number].copy_(_spread(self._layout, self._like, root))
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
         for slot, what in ((1, gradient), (2, torch.mul(gradient, gradient, out=self._scale))):
@@ -104,7 +109,9 @@ class GroupRmsprop:
     precision before it is added, in runs of double precision too; without that their numbers are missed by 1e-8.
     """
 
-    def __init__(self, specs: Sequence[optimizers.GroupRmsprop], layout: FactorLayout, like: Tensor) -> None:
+    def __init__(
+        self, specs: Sequence[optimizers.GroupRmsprop], layout: FactorLayout, like: Tensor, most_steps: int
+    ) -> None:
         self._beta = np.array([spec.beta for spec in specs])
         self._share = torch.as_tensor(1 - self._beta, dtype=torch.float32, device=like.device)
         self._decay, self._learning_rate, self._epsilon = (
@@ -118,10 +125,12 @@ class GroupRmsprop:
         self._layout, self._move = layout, like.new_empty(layout.size)
         self._moves = layout.blocks(self._move)
         self._squares = like.new_empty(len(layout.shapes), layout.runs, 1, 1)
+        self._corrections = like.new_empty(most_steps, layout.runs)
+        self._correction_of = self._corrections.unbind()
 
     def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
         corrections = _start_corrections(self._beta, steps, count)
-        self._corrections = list(torch.as_tensor(corrections, dtype=self._decay.dtype, device=self._decay.device))
+        self._corrections[:count].copy_(torch.from_numpy(corrections))
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
         blocks, mean = self._layout.blocks(gradient), after[1]
@@ -131,23 +140,28 @@ class GroupRmsprop:
         torch.mul(before[1], self._decay, out=mean)
         for share in self._squares.flatten(1).to(torch.float32) * self._share:
             mean.add_(share)
-        rate = self._learning_rate / (mean / self._corrections[number - 1]).sqrt_().add_(self._epsilon)
+        rate = self._learning_rate / (mean / self._correction_of[number - 1]).sqrt_().add_(self._epsilon)
         for block, move in zip(blocks, self._moves, strict=True):
             torch.mul(block, rate[:, None, None], out=move)
         torch.sub(before[0], self._move, out=after[0])
 
 
 def build_optimizer(
-    specs: Sequence[RunSpec], layout: FactorLayout, dtype: torch.dtype, device: torch.device
+    specs: Sequence[RunSpec], layout: FactorLayout, dtype: torch.dtype, device: torch.device, most_steps: int
 ) -> Optimizer:
-    """The optimiser of a batch whose specs share a batch key, each run with its own constants."""
+    """The optimiser of a batch whose specs share a batch key, each run with its own constants.
+
+    Args:
+        most_steps: the most that are ever prepared for at once.
+    """
     like = torch.empty(0, dtype=dtype, device=device)
     match specs[0].optimizer:
         case optimizers.Adam():
-            return Adam([one.optimizer for one in specs if isinstance(one.optimizer, optimizers.Adam)], layout, like)
+            adams = [one.optimizer for one in specs if isinstance(one.optimizer, optimizers.Adam)]
+            return Adam(adams, layout, like, most_steps)
         case optimizers.GroupRmsprop():
             own = [one.optimizer for one in specs if isinstance(one.optimizer, optimizers.GroupRmsprop)]
-            return GroupRmsprop(own, layout, like)
+            return GroupRmsprop(own, layout, like, most_steps)
         case optimizers.Momentum():
             betas = [spec.optimizer.beta for spec in specs if isinstance(spec.optimizer, optimizers.Momentum)]
             return Momentum(_learning_rates(specs, layout, like), _spread(layout, like, betas))

@@ -28,6 +28,11 @@ def recorded_steps(record: Record, max_steps: int) -> Steps:
     return steps
 
 
+def is_scheduled(step: int, record: Record) -> bool:
+    """Whether a step is on the schedule, whatever step the run ends at."""
+    return bool(recorded_steps(record, step)[-1] == step)
+
+
 def count_points(record: Record, max_steps: int) -> int:
     """The most points that a run of `max_steps` steps can record, computed without listing them all."""
     if record.every is not None:

@@ -59,9 +59,9 @@ def json_bytes(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_UTC_Z)
 
 
-def json_answer(value: Any, headers: dict[str, str] | None = None) -> Response:
+def json_answer(value: Any, headers: dict[str, str] | None = None, status: int = 200) -> Response:
     """A value that needs no check any more as a JSON answer."""
-    return Response(json_bytes(value), media_type="application/json", headers=headers)
+    return Response(json_bytes(value), status, media_type="application/json", headers=headers)
 
 
 def entity_tag(version: str, request: Request, media_type: str) -> dict[str, str]:

@@ -11,8 +11,8 @@ from service.problems import RESPONSES
 from service.routes.answers import answers_with, json_answer, next_link
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
 from service.routes.parameters import ExperimentParameters
-from service.schemas import DryRun, Experiment, ExperimentDetail, Page
-from service.use_cases import experiments
+from service.schemas import DryRun, Experiment, ExperimentDetail, ExperimentRequest, Page
+from service.use_cases import continuations, experiments
 from service.use_cases.payloads import parse_request
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"], responses=RESPONSES)
@@ -31,7 +31,7 @@ class SubmitParameters(BaseModel):
     status_code=202,
     response_model=Experiment,
     responses={200: {"model": Experiment | DryRun}},
-    openapi_extra=request_body(),
+    openapi_extra=request_body(ExperimentRequest),
 )
 def submit(
     database: DatabaseDependency,
@@ -72,6 +72,12 @@ def get(database: DatabaseDependency, experiment_id: str) -> ExperimentDetail:
 def cancel(database: DatabaseDependency, experiment_id: str) -> ExperimentDetail:
     """Cancel every run that is not over; points recorded so far stay."""
     return experiments.cancel(database, experiment_id)
+
+
+@router.post("/{experiment_id}/retry", status_code=202)
+def retry(database: DatabaseDependency, experiment_id: str) -> ExperimentDetail:
+    """Queue every failed run again; each goes on from its checkpoint."""
+    return continuations.retry_experiment(database, experiment_id)
 
 
 @router.delete("/{experiment_id}", status_code=204)

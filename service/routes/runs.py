@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.errors import FieldError, InvalidPayload
 from service.exports.formats import accepted_format
-from service.problems import NOT_ACCEPTABLE, RESPONSES
+from service.openapi import request_body
+from service.problems import NOT_ACCEPTABLE, NOT_NOW, RESPONSES
 from service.routes.answers import (
     NOT_MODIFIED,
     THINNED,
@@ -18,10 +19,10 @@ from service.routes.answers import (
     stream,
     unchanged,
 )
-from service.routes.dependencies import DatabaseDependency, LimitsDependency
+from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
 from service.routes.parameters import Accept, PointParameters, RunParameters
-from service.schemas import Page, Run, Theory, Trajectory
-from service.use_cases import exports, runs, theory
+from service.schemas import Extension, Page, Run, Theory, Trajectory
+from service.use_cases import continuations, exports, runs, theory
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=RESPONSES)
 MOST_ON_A_PAGE = 1000
@@ -60,9 +61,29 @@ def get(database: DatabaseDependency, request: Request, run_id: str, if_none_mat
 @router.post("/{run_id}/cancel", status_code=202, response_model=Run)
 def cancel(database: DatabaseDependency, run_id: str) -> Response:
     """Cancel a run unless it is over; points recorded so far stay."""
-    answer = json_answer(runs.cancel_run(database, run_id))
-    answer.status_code = 202
-    return answer
+    return json_answer(runs.cancel_run(database, run_id), status=202)
+
+
+@router.post("/{run_id}/retry", status_code=202, response_model=Run, responses=NOT_NOW)
+def retry(database: DatabaseDependency, run_id: str) -> Response:
+    """Queue a failed or cancelled run again; it goes on from its checkpoint."""
+    return json_answer(continuations.retry_run(database, run_id), status=202)
+
+
+@router.post(
+    "/{run_id}/extend",
+    status_code=202,
+    response_model=Run,
+    responses=NOT_NOW,
+    openapi_extra=request_body(Extension),
+)
+def extend(database: DatabaseDependency, limits: LimitsDependency, body: BodyDependency, run_id: str) -> Response:
+    """Move a run's stop further out: more steps, a lower loss. It goes on from its checkpoint.
+
+    The run then equals one that asked for as much from the start; asking again for the same changes nothing.
+    """
+    longer = continuations.extend_run(database, run_id, continuations.parse_extension(body), limits)
+    return json_answer(longer, status=202)
 
 
 @router.get(

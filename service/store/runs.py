@@ -89,6 +89,14 @@ def all_runs(database: Database, selection: RunSelection) -> Iterator[Sequence[R
         selection = replace(selection, after=marks[-1])
 
 
+def searches_ranks(connection: sa.Connection, run_id: int) -> bool:
+    """Whether a run has descended and its ranks are still being searched for."""
+    found = sa.select(checkpoints.c.run_id).where(
+        checkpoints.c.run_id == run_id, checkpoints.c.rank_search.is_not(None)
+    )
+    return connection.scalar(found) is not None
+
+
 def read_state(connection: sa.Connection, run_id: int, precision: str) -> npt.NDArray[Any] | None:
     """The run's stored state (factors, then the optimiser's vectors), None before its first slice was stored."""
     state = connection.execute(sa.select(checkpoints.c.state).where(checkpoints.c.run_id == run_id)).scalar()

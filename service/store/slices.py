@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.store.leases import Lease
+from service.store.leases import Lease, lock_runs
 from service.store.tables import checkpoints, runs, summaries
 from service.store.trajectories import insert_points, summary_values
 from workers.records import RunProgress, SliceResult
@@ -43,19 +43,20 @@ def fail_slice(connection: sa.Connection, lease: Lease, error: str, most_attempt
     held = _held(connection, lease)
     if not held:
         return 0
-    mine, freed = runs.c.id.in_(held), {"lease_token": None, "leased_until": None}
+    mine, freed = runs.c.id.in_(held), {"lease_token": None}
     if len(lease.run_ids) > 1:
         half = (len(lease.run_ids) + 1) // 2
         connection.execute(sa.update(runs).where(mine).values({**freed, "batch_limit": half}))
         return 0
     connection.execute(sa.update(runs).where(mine).values({**freed, "attempts": runs.c.attempts + 1}))
-    given_up = {"status": "failed", "error": error, "finished_at": now}
+    given_up = {"status": "failed", "error": error.replace("\0", "?"), "finished_at": now}
     hopeless = sa.and_(mine, runs.c.attempts >= most_attempts)
     return connection.execute(sa.update(runs).where(hopeless).values(given_up)).rowcount
 
 
 def _held(connection: sa.Connection, lease: Lease) -> set[int]:
-    return set(connection.scalars(sa.select(runs.c.id).where(runs.c.lease_token == lease.token)))
+    """The runs that still carry the lease's token; nobody can take them away until the transaction ends."""
+    return set(lock_runs(connection, runs.c.lease_token == lease.token))
 
 
 def _checkpoint(run_id: int, progress: RunProgress) -> Changes | None:
@@ -113,8 +114,7 @@ def _update_runs(connection: sa.Connection, changes: Sequence[Changes]) -> None:
         .values(
             compute_seconds=runs.c.compute_seconds + sa.bindparam("seconds"),
             lease_token=None,
-            leased_until=None,
-            batch_limit=None,
+            batch_limit=0,
             attempts=0,
             **{name: sa.bindparam(f"new_{name}") for name in _CHANGED},
         )

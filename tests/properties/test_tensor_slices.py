@@ -10,6 +10,7 @@ from workers.records import Batch, Budget, Outcome
 from workers.slices import run_slice
 from workers.specs import RunSpec
 
+LIMITS = ({}, {"loss_below": 1e-3}, {"loss_below": 0.1, "check_every": 10, "checks_in_a_row": 3})
 OPTIMIZERS = ("gradient_descent", "momentum", "adam", "group_rmsprop")
 
 
@@ -38,7 +39,7 @@ def run_specs(draw: st.DrawFn, count: int = 1) -> list[RunSpec]:
                 "model": model,
                 "init": {"kind": "gaussian", "std": 0.4},
                 "optimizer": {"kind": optimizer, "learning_rate": draw(st.sampled_from([1e-3, 0.05, 0.3]))},
-                "stop": {"max_steps": draw(st.integers(0, 200)), "loss_below": draw(st.sampled_from([None, 1e-3]))},
+                "stop": {"max_steps": draw(st.integers(0, 200)), **draw(st.sampled_from(LIMITS))},
                 "record": {"every": 7, "metrics": ["matricisation_ranks"] if is_tensor else []},
                 "precision": precision,
                 "seed": draw(st.integers(0, 2**31)),

@@ -27,6 +27,8 @@ def fused_limit(spec: RunSpec) -> str | None:
         return f"The fused engine descends by gradient_descent or momentum, and this run by {spec.optimizer.kind}."
     if not observes_entries(spec.problem):
         return "The fused engine fits observed entries only, and this problem observes linear measurements."
+    if not spec.stop.at_first_step_below:
+        return "The fused engine stops at the first step below the limit, and this run checks its loss by another rule."
     if spec.model.depth > DEEPEST:
         return f"The fused engine takes depths up to {DEEPEST}, and this model has depth {spec.model.depth}."
     if (numbers := trained_numbers(spec)) > MOST_NUMBERS:

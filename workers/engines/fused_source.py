@@ -15,7 +15,7 @@ from math import prod
 from string import Template
 
 from workers.engines.fused_text import ADVANCE, BLOCK, KEEP_ROLLED, TYPES, UNROLL, VECTOR_TYPES
-from workers.milestones import LOSS_DECADES, no_milestones
+from workers.milestones import LOSS_DECADES, WIDTH
 
 MOST_UNROLLED = 1000
 """Multiply-adds of a step up to which all loops are unrolled, so that factors can stay in registers."""
@@ -88,7 +88,7 @@ def source(program: Program) -> str:
         "slots": program.slots,
         "cells": program.cells,
         "decades": len(LOSS_DECADES),
-        "milestones": len(no_milestones(1)[0]),
+        "milestones": WIDTH,
         "statuses": f"OVER = {OVER}, FRESH = {FRESH}, GOING = {GOING}, "
         f"CONVERGED = {CONVERGED}, EXHAUSTED = {EXHAUSTED}, DIVERGED = {DIVERGED}",
     }

@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from workers.costs import observes_few_entries
 from workers.engines.descents import Clock, Descents, Snapshots
 from workers.engines.history import SHORTEST_CHUNK, History
 from workers.engines.recording import Schedules, with_last_steps
-from workers.engines.stopping import NEVER, Stops, find_stops
-from workers.milestones import note_losses
+from workers.engines.stepping import stepper_for
+from workers.engines.stopping import NEVER, LossLimits, Stops, find_stops
+from workers.milestones import FAILED_CHECK, note_losses
 from workers.models.base import build_model
 from workers.models.layout import FactorLayout
 from workers.optimizers import build_optimizer
@@ -57,15 +59,15 @@ class _Lanes:
         dtype = DTYPES[specs[0].precision]
         self._descents, self._members, self._snapshots = descents, members, snapshots
         self._schedules = Schedules(specs)
-        self._loss_below = np.array([spec.stop.loss_below or -np.inf for spec in specs])
+        self._limits = LossLimits([spec.stop for spec in specs])
         self._max_steps = np.array([spec.stop.max_steps for spec in specs], dtype=np.int64)
         self._steps = descents.steps[members]
         self._running = np.arange(len(members)) < self._own
         self._layout = FactorLayout(specs[0].factor_shapes, len(members))
-        self._optimizer = build_optimizer(specs, self._layout, dtype, device)
         slots, scalars = specs[0].optimizer.slots, specs[0].optimizer.scalars
         self._history = History(self._layout, slots, scalars, dtype, device)
         self._history.load(descents.states[members])
+        self._optimizer = build_optimizer(specs, self._layout, dtype, device, self._history.capacity)
         self._bind(specs, dtype, device)
         self._step_seconds = CHUNK_SECONDS / SHORTEST_CHUNK
 
@@ -76,6 +78,7 @@ class _Lanes:
         model = build_model(specs, self._layout.blocks(self._gradient))
         losses = self._twice_loss.unbind()
         self._evaluate = [model.bind(factors, loss) for factors, loss in zip(history.factors, losses, strict=True)]
+        self._stepper = stepper_for(self._step, device, capturable=not observes_few_entries(specs[0]))
 
     @property
     def mostly_running(self) -> bool:
@@ -98,16 +101,19 @@ class _Lanes:
     def chunk(self, steps: int) -> None:
         """Take `steps` steps with all lanes, then see what happened."""
         started = time.perf_counter()
-        optimizer, states, evaluate, gradient = self._optimizer, self._history.states, self._evaluate, self._gradient
-        optimizer.prepare(self._steps, steps)
-        for slot in range(1, steps + 1):
-            optimizer.step(states[slot - 1], gradient, states[slot], slot)
-            evaluate[slot]()
+        self._optimizer.prepare(self._steps, steps)
+        self._stepper.take(steps)
         self._finish_chunk(first_slot=1, last_slot=steps, considered=self._running.copy())
         self._history.restart(steps)
         self._twice_loss[0].copy_(self._twice_loss[steps])
         self._steps[self._running] += steps
         self._step_seconds = (time.perf_counter() - started) / steps
+
+    def _step(self, slot: int) -> None:
+        """Step from the state before a slot into it, then evaluate it."""
+        states = self._history.states
+        self._optimizer.step(states[slot - 1], self._gradient, states[slot], slot)
+        self._evaluate[slot]()
 
     def write_back(self) -> None:
         """Store the states of the lanes that go on."""
@@ -115,10 +121,13 @@ class _Lanes:
 
     def _finish_chunk(self, first_slot: int, last_slot: int, considered: npt.NDArray[np.bool_]) -> None:
         losses = 0.5 * self._twice_loss[: last_slot + 1, :, 0, 0].cpu().numpy()
+        before = self._descents.milestones[self._members, FAILED_CHECK]
+        reached, failed_check = self._limits.first_met(losses[first_slot:], first_slot, self._steps, before)
         stops = find_stops(
-            losses[first_slot:], first_slot, self._loss_below, self._max_steps - self._steps, self._broken(last_slot)
+            losses[first_slot:], first_slot, reached, self._max_steps - self._steps, self._broken(last_slot)
         )
         self._note_losses(losses[first_slot:], first_slot, stops, considered)
+        self._note_checks(failed_check, first_slot, stops, considered)
         self._record(losses, first_slot, stops, considered)
         over = np.nonzero(stops.stopped & considered)[0]
         self._steps[over] += stops.slot[over]
@@ -135,6 +144,12 @@ class _Lanes:
         milestones = self._descents.milestones[self._members]
         note_losses(milestones, np.where(own, losses, np.inf), self._steps + first_slot)
         self._descents.milestones[self._members[considered]] = milestones[considered]
+
+    def _note_checks(
+        self, failed: npt.NDArray[np.int64], first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]
+    ) -> None:
+        moved = np.nonzero(considered & (stops.slot >= first_slot))[0]
+        self._descents.milestones[self._members[moved], FAILED_CHECK] = failed[stops.slot[moved] - first_slot, moved]
 
     def _record(
         self, losses: npt.NDArray[np.generic], first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]

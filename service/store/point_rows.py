@@ -1,0 +1,74 @@
+"""Points as a database takes them: values for SQLite's driver, lines of text for PostgreSQL's COPY.
+
+Whole columns are converted at once, because a Python call for each number would cost more than the database itself.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from service.numbers import spell_all
+from workers.columns import TRAJECTORY_COLUMNS, ColumnKind
+
+COPY_NULL = "null"
+"""How a line of text spells NULL: as orjson spells what is not a number."""
+
+Array = npt.NDArray[Any]
+
+
+def value_rows(run_ids: Array, columns: Mapping[str, Array]) -> Iterator[tuple[Any, ...]]:
+    """Rows of run id and columns; a float that is not a number is NULL, on every database."""
+    values = (to_values(column, TRAJECTORY_COLUMNS[name]) for name, column in columns.items())
+    return zip(run_ids.tolist(), *values, strict=True)
+
+
+def copy_lines(run_ids: Array, columns: Mapping[str, Array]) -> str:
+    """The same rows as text for COPY."""
+    texts = (_to_texts(column, TRAJECTORY_COLUMNS[name]) for name, column in columns.items())
+    return "\n".join(map("\t".join, zip(_number_texts(run_ids), *texts, strict=True)))
+
+
+def to_values(column: Array, kind: ColumnKind) -> list[Any]:
+    """One column as Python values: numbers, None for what is not a number, and JSON for vectors."""
+    if kind == "vector":
+        return _vector_texts(column)
+    missing = np.flatnonzero(np.isnan(column)).tolist()
+    values = _without_fraction(column).tolist() if kind == "integer" else column.tolist()
+    for place in missing:
+        values[place] = None
+    return values
+
+
+def _to_texts(column: Array, kind: ColumnKind) -> list[str]:
+    if kind == "vector":
+        return _vector_texts(column)
+    texts = _number_texts(_without_fraction(column) if kind == "integer" else column)
+    for place in np.flatnonzero(~np.isfinite(column)).tolist():
+        value = column[place]
+        texts[place] = COPY_NULL if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return texts
+
+
+def _number_texts(column: Array) -> list[str]:
+    return _dump(column)[1:-1].split(",")
+
+
+def _vector_texts(column: Array) -> list[str]:
+    """JSON of each row of an array of shape (points, width)."""
+    texts = [f"[{row}]" for row in _dump(column)[2:-2].split("],[")]
+    for place in np.flatnonzero(~np.isfinite(column).all(axis=1)).tolist():
+        texts[place] = orjson.dumps(spell_all(column[place].tolist())).decode()
+    return texts
+
+
+def _dump(array: Array) -> str:
+    """JSON of an array of at least one row; floats as the shortest text that gives the same 64 bits."""
+    exact = array.astype(np.float64) if array.dtype.kind == "f" else array
+    return orjson.dumps(np.ascontiguousarray(exact), option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+def _without_fraction(column: Array) -> Array:
+    return np.nan_to_num(column).astype(np.int64) if column.dtype.kind == "f" else column

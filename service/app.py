@@ -10,14 +10,21 @@ from service import problems
 from service.edge import Edge
 from service.openapi import document_specs
 from service.rates import Rates
-from service.routes import documentation, experiments, figures, health, presets, runs
+from service.routes import documentation, experiments, figures, health, presets, runs, summaries, trajectories
 from service.routes.access import guard
 from service.settings import Limits, Settings
 from service.store.database import Database
 from service.use_cases.exposition import Exposition
 
 _ABOUT = "Implicit-regularisation experiments: gradient descent on factorised models, trajectories in SQL."
-_GUARDED = (experiments.router, runs.router, figures.router, presets.router)
+_GUARDED = (
+    experiments.router,
+    runs.router,
+    trajectories.router,
+    summaries.router,
+    figures.router,
+    presets.router,
+)
 _OPEN = (health.router, documentation.router)
 """Probes and documentation; `/metrics` has the guard on its own."""
 

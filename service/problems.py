@@ -1,6 +1,7 @@
 """Problem documents (RFC 9457): the one place where domain errors meet HTTP."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,6 +16,7 @@ from service.errors import (
     Forbidden,
     IdempotencyConflict,
     InvalidPayload,
+    NotAcceptable,
     NotAvailable,
     NotFound,
     NotReady,
@@ -42,6 +44,7 @@ _STATUS: dict[type[RankwardError], tuple[int, str]] = {
     WrongHost: (421, "wrong-host"),
     TryLater: (429, "quota-exceeded"),
     NotFound: (404, "not-found"),
+    NotAcceptable: (406, "not-acceptable"),
     NotAvailable: (409, "not-available"),
     NotReady: (503, "not-ready"),
 }
@@ -67,6 +70,9 @@ RESPONSES = responses(
 BODY_RESPONSES = responses(_413="Too large", _415="Neither JSON nor said to be")
 """What routes that read a body document further."""
 
+NOT_ACCEPTABLE = responses(_406="None of the formats is accepted")
+"""What routes that answer in several formats document too."""
+
 
 def install(app: FastAPI) -> None:
     """Answer every error of an application with a problem document."""
@@ -83,7 +89,7 @@ def _problem(
 ) -> JSONResponse:
     content: dict[str, Any] = {"type": f"urn:rankward:{kind}", "title": title, "status": status, "detail": detail}
     if errors:
-        content["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in errors]
+        content["errors"] = [{k: v for k, v in asdict(error).items() if v is not None} for error in errors]
     return JSONResponse(content, status, headers=headers, media_type=MEDIA_TYPE)
 
 

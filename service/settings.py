@@ -53,6 +53,11 @@ class Limits(BaseSettings):
     max_unfinished_multiply_adds: float = Field(
         default=1e20, ge=0, description="Multiply-adds (steps x size) that the unfinished runs of one API key may take."
     )
+    max_where_characters: int = Field(default=20_000, description="Characters of one where expression.")
+    max_where_depth: int = Field(default=50, description="Levels of NOT, AND and OR in one where expression.")
+    max_where_tests: int = Field(default=200, description="Comparisons in one where expression.")
+    max_where_values: int = Field(default=1000, description="Values in one IN list.")
+    max_named_fields: int = Field(default=100, description="Names in one order_by, fields, metrics or group_by.")
 
 
 class Settings(BaseSettings):

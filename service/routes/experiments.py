@@ -2,14 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from service.openapi import request_body
 from service.problems import BODY_RESPONSES, RESPONSES
 from service.routes.access import HolderDependency
+from service.routes.answers import answers_with, json_answer, next_link
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
+from service.routes.parameters import ExperimentParameters
 from service.schemas import DryRun, Experiment, ExperimentChanges, ExperimentDetail, ExperimentRequest, Page
 from service.use_cases import continuations, experiments
 from service.use_cases.payloads import parse_body, parse_request
@@ -23,15 +25,6 @@ class SubmitParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     dry_run: bool = False
-
-
-class ListParameters(BaseModel):
-    """Query of a list."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    cursor: str | None = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
 @router.post(
@@ -59,10 +52,16 @@ def submit(
     return JSONResponse(content, 202 if submission.is_new else 200, headers={"Location": location})
 
 
-@router.get("")
-def list_all(database: DatabaseDependency, query: Annotated[ListParameters, Query()]) -> Page[Experiment]:
-    """List experiments, newest first."""
-    return experiments.list_experiments(database, query.cursor, query.limit)
+@router.get("", response_model=Page[Experiment], responses=answers_with("Link"))
+def list_all(
+    database: DatabaseDependency,
+    limits: LimitsDependency,
+    request: Request,
+    query: Annotated[ExperimentParameters, Query()],
+) -> Response:
+    """List experiments, newest first or as `order_by` says."""
+    page = experiments.list_experiments(database, query.query(), query.limit, limits)
+    return json_answer(page.model_dump(mode="json"), next_link(request, page.next))
 
 
 @router.get("/{experiment_id}")

@@ -143,9 +143,10 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 def _set_foreign_keys(connection: sa.Connection, on: bool) -> None:
-    """Outside a transaction, where alone SQLite heeds it."""
+    """Outside a transaction, where alone SQLite heeds it. While they are off, a table under a view can be replaced."""
     driver: Any = connection.connection.driver_connection
     driver.execute(f"PRAGMA foreign_keys = {'ON' if on else 'OFF'}")
+    driver.execute(f"PRAGMA legacy_alter_table = {'OFF' if on else 'ON'}")
 
 
 def _check_foreign_keys(connection: sa.Connection) -> None:

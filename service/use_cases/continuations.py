@@ -5,7 +5,7 @@ from typing import Any
 
 from service.errors import FieldError, InvalidPayload, NotAvailable, json_pointer
 from service.limits import first_violation
-from service.schemas import ExperimentDetail, Extension, Run
+from service.schemas import ExperimentDetail, Extension
 from service.settings import Limits
 from service.store import continuations as store
 from service.store import runs as run_store
@@ -21,7 +21,7 @@ from workers.specs import RunSpec
 
 def extend_run(
     database: Database, run_id: str, extension: Extension, limits: Limits, holder: Holder | None = None
-) -> Run:
+) -> dict[str, Any]:
     """Move a run's stop further out; the run then is as if it had asked for that from the start.
 
     Raises:
@@ -47,7 +47,7 @@ def extend_run(
     return get_run(database, run_id)
 
 
-def retry_run(database: Database, run_id: str) -> Run:
+def retry_run(database: Database, run_id: str) -> dict[str, Any]:
     """Queue a run again that failed or was cancelled; it goes on from its checkpoint.
 
     Raises:

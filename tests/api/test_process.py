@@ -64,6 +64,10 @@ def test_it_imports_no_torch_no_warp_and_no_dask(tmp_path: Path, port: int):
             f"/v1/runs/{run}/trajectory",
             f"/v1/runs/{run}/theory",
             f"/v1/runs/{run}/factors",
+            "/v1/runs?where=seed=0&order_by=summary.loss&format=csv",
+            "/v1/trajectories?format=parquet",
+            f"{posted.headers['location']}/summary?group_by=model.depth",
+            f"{posted.headers['location']}/curves",
             "/openapi.json",
         ):
             assert httpx2.get(base + path).status_code in (200, 409)

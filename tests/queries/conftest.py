@@ -1,0 +1,19 @@
+"""The same runs in SQLite and in PostgreSQL."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from service.store.database import Database
+from tests.databases import Templates
+from tests.queries.stored_runs import insert_runs
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def stored(request: pytest.FixtureRequest, templates: Templates, tmp_path_factory) -> Iterator[Database]:
+    path = tmp_path_factory.mktemp("stored") / "runs.db"
+    with templates.sqlite(path) if request.param == "sqlite" else templates.postgresql() as url:
+        database = Database(url)
+        insert_runs(database, 25)
+        yield database
+        database.close()

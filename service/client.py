@@ -100,9 +100,17 @@ class Rankward:
         """A preset, ready to submit."""
         return self._json("GET", f"/v1/presets/{name}")
 
-    def figure(self, experiment_id: str, name: str, kind: str = "png") -> bytes:
-        """A figure of an experiment, as a file's content."""
-        return self._request("GET", f"/v1/experiments/{experiment_id}/figures/{name}.{kind}").content
+    def figures(self, experiment_id: str) -> Json:
+        """The figures that can be drawn of an experiment: `default` names the one that shows it best."""
+        return self._json("GET", f"/v1/experiments/{experiment_id}/figures")
+
+    def figure(self, experiment_id: str, name: str, kind: str = "png", **parameters: Any) -> bytes:
+        """A figure of an experiment as a file's content, by kind png, svg, or json for Plotly.
+
+        The parameters are those of the query; experiments to compare with are `others`.
+        """
+        asked = {"with" if key == "others" else key: value for key, value in parameters.items() if value is not None}
+        return self._request("GET", f"/v1/experiments/{experiment_id}/figures/{name}.{kind}", params=asked).content
 
     def _json(self, method: str, path: str, **arguments: Any) -> Any:
         return self._request(method, path, **arguments).json()

@@ -21,10 +21,13 @@ def model_label(spec: Mapping[str, Any]) -> str:
     return f"depth {model['depth']}" if model["kind"] == "deep_matrix" else "components of a tensor"
 
 
+_VAGUE = ("kind", "rank", "seed", "std", "scale", "norm", "noise", "shape", "determinant")
+
+
 def field_label(path: str) -> str:
     """A field of a spec in words, given its dotted path; names that say little alone keep their part's."""
     part, _, name = path.rpartition(".")
-    return f"{part} {name}".replace("_", " ").strip() if name in ("kind", "rank", "seed") else name.replace("_", " ")
+    return f"{part} {name}".replace("_", " ").strip() if name in _VAGUE else name.replace("_", " ")
 
 
 def setting_label(path: str, value: Any) -> str:

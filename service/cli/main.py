@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from service.cli import clients, roles
+from service.cli import clients, figures, roles
 from service.errors import RankwardError
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 for command in (roles.serve, roles.api, roles.dispatcher, roles.migrate, roles.demo):
     app.command()(command)
-for command in (clients.submit, clients.run, clients.runs, clients.presets, clients.figure, clients.cancel):
+for command in (clients.submit, clients.run, clients.runs, clients.presets, figures.figure, clients.cancel):
     app.command()(command)
 
 

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Sequence
 from statistics import median
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -12,6 +13,9 @@ from rich.table import Table
 
 from service.client import Json, Rankward
 from service.labels import start_label
+
+Url = Annotated[str, typer.Option(envvar="RANKWARD_URL", help="The server.")]
+DEFAULT_URL = "http://127.0.0.1:8000"
 
 _SETTINGS = ("depth", "start", "rate", "steps")
 _MEASURED = {

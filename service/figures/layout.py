@@ -17,7 +17,10 @@ _SMALL_PANEL, _NARROWEST_PANEL = 235, 150
 _LOWEST, _HIGHEST = 120, 400
 _SHAPE = 0.8
 """Height of a panel over its width, labels included."""
-_AROUND, _COLOR_BAR, LEGEND_LINE, _LETTER = 50, 75, 17, 5.0
+_AROUND, _COLOR_BAR, LEGEND_LINE = 50, 75, 17
+_LETTER, _SAMPLE = 6.0, 50
+"""Of a name in the legend: the width of a letter, and of what stands beside it."""
+_TITLE_POINTS, _LETTER_OF_POINT = 8.5, 0.75
 MOST_COLOR_TICKS = 8
 
 
@@ -74,8 +77,15 @@ def legend_of(picture: Picture) -> list[LegendEntry]:
 def legend_columns(picture: Picture, width: int) -> int:
     """How many names of the legend stand beside each other."""
     names = [entry.name for entry in legend_of(picture)]
-    widest = max((len(name) for name in names), default=0) * _LETTER + 46
+    widest = max((len(name) for name in names), default=0) * _LETTER + _SAMPLE
     return max(1, min(len(names), int(width // widest)))
+
+
+def title_points(picture: Picture, size: Size) -> float:
+    """The size of panel titles in points, at which the longest one fits its panel."""
+    longest = max((len(panel.title) for panel in picture.panels), default=0)
+    room = (size.width - _COLOR_BAR * bool(picture.color_scale)) / size.columns - _AROUND / 2
+    return min(_TITLE_POINTS, room / (_LETTER_OF_POINT * max(1, longest)))
 
 
 def shows_x_label(picture: Picture, size: Size, place: int) -> bool:

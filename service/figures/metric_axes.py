@@ -15,7 +15,7 @@ _LABELS = {
     "time": "time (learning rate x steps)",
     "unobserved_entry": "|unobserved entry|",
     "frobenius_norm": "Frobenius norm",
-    "schatten_quasi_norm": "Schatten quasi-norm, p = 2 / depth",
+    "schatten_quasi_norm": "Schatten quasi-norm",
     "log_abs_determinant": "ln |determinant|",
     "determinant_sign": "sign of the determinant",
     "rank": "rank (estimate)",

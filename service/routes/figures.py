@@ -69,12 +69,12 @@ def get(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Draw a figure, `name.png`, `name.svg` or `name.json`; JSON is a Plotly figure."""
-    asked, ask, style = figures.figure_file(experiment_id, file), query.ask(), query.style()
-    state = figures.version_of(database, (experiment_id, *ask.others))
-    headers = {"ETag": _etag(file, state, ask, style, limits), "Cache-Control": "no-cache"}
+    asked, style = figures.asked_figure(experiment_id, file, query.ask(), limits), query.style()
+    state = figures.version_of(database, asked)
+    headers = {"ETag": _etag(file, state, asked.ask, style, limits), "Cache-Control": "no-cache"}
     if headers["ETag"] in (if_none_match or ""):
         return Response(status_code=304, headers=headers)
-    content = figures.draw(database, asked, ask, style, limits)
+    content = figures.draw(database, asked, style, limits)
     return Response(content, media_type=MEDIA_TYPES[asked.format], headers=headers)
 
 

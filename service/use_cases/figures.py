@@ -1,6 +1,6 @@
 """Figures of experiments: which there are, and the drawing of one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from service.errors import NotFound
@@ -22,23 +22,30 @@ STYLE_PARAMETERS = ("width", "theme", "scale")
 
 
 @dataclass(frozen=True)
-class FigureFile:
-    """A figure of an experiment as a file."""
+class Asked:
+    """A figure that is asked for: of which experiment, what and how."""
 
     experiment_id: str
     kind: Kind
     format: Format
+    ask: Ask
+
+    @property
+    def experiments(self) -> list[str]:
+        """Every experiment that it draws, its own first."""
+        return list(dict.fromkeys((self.experiment_id, *self.ask.others)))
 
 
-def figure_file(experiment_id: str, file: str) -> FigureFile:
-    """What `name.format` stands for; raises NotFound."""
-    name, _, ending = file.rpartition(".")
-    if (name or file) not in KINDS:
-        raise NotFound(f"There is no figure {name or file!r}; there are {', '.join(KINDS)}.")
-    for known in MEDIA_TYPES:
-        if name and ending == known:
-            return FigureFile(experiment_id, KINDS[name], known)
-    raise NotFound(f"A figure comes as {', '.join(MEDIA_TYPES)}; ask for {name or file}.png, say.")
+def asked_figure(experiment_id: str, file: str, ask: Ask, limits: Limits) -> Asked:
+    """What is asked for by the name of a file, `name.format`, and the parameters.
+
+    Raises:
+        NotFound: no such figure or format.
+        InvalidPayload: parameters that the figure does not take, or too many experiments.
+    """
+    kind, format = _kind_and_format(file)
+    _check_parameters(kind, ask, limits)
+    return Asked(experiment_id, kind, format, ask)
 
 
 def list_figures(database: Database, experiment_id: str) -> FigureList:
@@ -50,37 +57,44 @@ def list_figures(database: Database, experiment_id: str) -> FigureList:
     return FigureList(default=default.name, items=[_summary_of(kind, experiment_id) for kind in applicable])
 
 
-def version_of(database: Database, experiment_ids: Iterable[str]) -> str:
-    """A text that is another one once figures of these experiments may show something else; raises NotFound."""
+def version_of(database: Database, asked: Asked) -> str:
+    """A text that is another one once the figure may show something else; raises NotFound."""
     with database.reading() as connection:
-        return "".join(last_change(connection, find_row(connection, one)["id"]) for one in experiment_ids)
+        return "".join(last_change(connection, find_row(connection, one)["id"]) for one in asked.experiments)
 
 
-def draw(database: Database, file: FigureFile, ask: Ask, style: Style, limits: Limits) -> bytes:
+def draw(database: Database, asked: Asked, style: Style, limits: Limits) -> bytes:
     """The content of a figure; of an experiment with nothing to draw yet, a picture that says so.
 
     Raises:
         NotFound: no such experiment, or the figure does not apply to it.
-        InvalidPayload: a parameter that the figure does not take, or that asks for what is not there.
+        InvalidPayload: a parameter asks for what is not there.
     """
-    _check_parameters(file.kind, ask, limits)
-    scene, note = _read(database, file, ask, limits)
+    scene, note = _read(database, asked, limits)
     if not scene.runs:
-        picture = Picture(file.kind.title, message=_nothing_yet(file.kind))
-    else:
-        picture = file.kind.picture(scene)
-        picture = replace(picture, note=" ".join(filter(None, (note, picture.note))))
-    return render(picture, file.format, style)
+        return render(Picture(asked.kind.title, message=_nothing_yet(asked.kind)), asked.format, style)
+    picture = asked.kind.picture(scene)
+    return render(replace(picture, note=" ".join(filter(None, (note, picture.note)))), asked.format, style)
 
 
-def _read(database: Database, file: FigureFile, ask: Ask, limits: Limits) -> tuple[Scene, str]:
+def _kind_and_format(file: str) -> tuple[Kind, Format]:
+    name, _, ending = file.rpartition(".")
+    if (name or file) not in KINDS:
+        raise NotFound(f"There is no figure {name or file!r}; there are {', '.join(KINDS)}.")
+    for known in MEDIA_TYPES:
+        if name and ending == known:
+            return KINDS[name], known
+    raise NotFound(f"A figure comes as {', '.join(MEDIA_TYPES)}; ask for {name or file}.png, say.")
+
+
+def _read(database: Database, asked: Asked, limits: Limits) -> tuple[Scene, str]:
     """What the kind draws, and what is to be said of runs that it does not."""
-    kind = file.kind
+    kind = asked.kind
     with database.reading() as connection:
-        sources = told_apart([read_source(connection, one) for one in dict.fromkeys((file.experiment_id, *ask.others))])
+        sources = told_apart([read_source(connection, one) for one in asked.experiments])
         specs = sorts_of(sources)
         _check_applies(kind, specs)
-        ask = kind.settle(ask, specs)
+        ask = kind.settle(asked.ask, specs)
         chosen = [choose(source, kind, ask, limits, len(sources)) for source in sources]
         runs = [
             run

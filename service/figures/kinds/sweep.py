@@ -45,25 +45,26 @@ def _picture(scene: Scene) -> Picture:
     label = "share of runs that converged" if metric == OUTCOME else f"median {label_of(metric)}"
     cells = Cells(medians, tuple(map(_text, rows)) if y else ("",), tuple(map(_text, columns)))
     panel = Panel(Axis(field_label(x)), Axis(field_label(y) if y else ""), (cells,))
-    return Picture(f"{label} over {field_label(x)}", (panel,), 1, _color_scale(label, medians))
+    scale = ColorScale(label, 0, 1) if metric == OUTCOME else _color_scale(label, medians)
+    return Picture(f"{label} over {field_label(x)}", (panel,), 1, scale)
 
 
 def _axes(scene: Scene) -> tuple[str, str]:
-    """The asked fields, or those with the most values, the earlier one down the side; "" where nothing else varies."""
+    """The asked fields; for those left open, those with the most values. "" for a lone row."""
     specs = [run.leaves for run in scene.runs]
     paths = dict.fromkeys(path for spec in specs for path in spec)
+    varying = varying_paths(specs, scene.order)
     for parameter, asked in (("x", scene.ask.x), ("y", scene.ask.y)):
         if asked is not None and asked not in paths:
-            varying = ", ".join(varying_paths(specs, scene.order)) or "none"
+            those = ", ".join(varying) or "none"
             raise refuse(
-                parameter, f"No run has a field {asked!r} in its spec; those that differ between runs: {varying}."
+                parameter, f"No run has a field {asked!r} in its spec; those that differ between runs: {those}."
             )
     asked = [path for path in (scene.ask.x, scene.ask.y) if path]
-    varying = [path for path in varying_paths(specs, scene.order) if path not in asked]
-    most = sorted(varying, key=lambda path: -len(values_of(path, specs)))[: 2 - len(asked)]
-    free = sorted(most, key=varying.index)
-    y = scene.ask.y or (free.pop(0) if len(free) + len(asked) > 1 else "")
-    return scene.ask.x or (free.pop(0) if free else _repetition(paths)), y
+    free = [path for path in varying if path not in asked]
+    free.sort(key=lambda path: -len(values_of(path, specs)))
+    x = scene.ask.x or (free.pop(0) if free else _repetition(paths))
+    return x, scene.ask.y or (free[0] if free else "")
 
 
 def _repetition(paths: dict[str, None]) -> str:
@@ -91,10 +92,13 @@ def _color_scale(label: str, values: Array) -> ColorScale:
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     if low < high and is_wide((low, high)):
         return ColorScale(label, low, high, "log")
-    return ColorScale(label, low, high if high > low else low + 1)
+    room = 0.0 if low < high else max(0.1 * abs(low), 1e-12)
+    return ColorScale(label, low - room, high + room)
 
 
 def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
 
 

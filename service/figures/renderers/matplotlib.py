@@ -15,7 +15,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from service.figures import layout
 from service.figures.picture import Axis, Band, Cells, ColorScale, Line, Marks, Panel, Picture, Series
@@ -39,9 +39,10 @@ _MARKERS = {
 }
 _STROKES = ("plus", "cross")
 _INCH = 96
-_TWO_DECADES = 100
+_ONE_DECADE, _TWO_DECADES = 10, 100
 """On a logarithmic axis that spans less, powers of ten say too little."""
 MOST_WRITTEN_CELLS = 150
+_PLAIN = FormatStrFormatter("%.6g")
 _drawing = Lock()
 """Matplotlib keeps caches of fonts and text that threads must not share."""
 
@@ -74,6 +75,7 @@ def _draw(picture: Picture, style: Style) -> Figure:
     colors = _colors(picture.color_scale, theme)
     for place, (axes, panel) in enumerate(zip(panels, picture.panels, strict=False)):
         _draw_panel(axes, panel, theme, colors)
+        axes.set_title(panel.title, fontsize=layout.title_points(picture, size), color=theme.ink, loc="left")
         axes.set_xlabel(panel.x.label if layout.shows_x_label(picture, size, place) else "", color=theme.ink)
         axes.set_ylabel(panel.y.label if layout.shows_y_label(picture, size, place) else "", color=theme.ink)
     for unused in panels[len(picture.panels) :]:
@@ -106,7 +108,6 @@ def _draw_panel(axes: Axes, panel: Panel, theme: Theme, colors: ScalarMappable) 
     if not any(isinstance(series, Cells) for series in panel.series):
         _set_axis(axes, "x", panel.x)
         _set_axis(axes, "y", panel.y)
-    axes.set_title(panel.title, fontsize=8.5, color=theme.ink, loc="left")
 
 
 def _set_axis(axes: Axes, name: Literal["x", "y"], axis: Axis) -> None:
@@ -125,8 +126,8 @@ def _set_axis(axes: Axes, name: Literal["x", "y"], axis: Axis) -> None:
     if high / low >= _TWO_DECADES:
         drawn.set_major_locator(LogLocator(numticks=7))
     else:
-        drawn.set_major_locator(MaxNLocator(5))
-        drawn.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:.6g}"))
+        drawn.set_major_locator(LogLocator(subs=(1, 2, 5)) if high / low >= _ONE_DECADE else MaxNLocator(5))
+        drawn.set_major_formatter(_PLAIN)
     drawn.set_minor_formatter(NullFormatter())
 
 
@@ -190,6 +191,9 @@ def _add_color_bar(
     bar = figure.colorbar(colors, ax=panels, aspect=30, pad=0.02)
     bar.set_label(scale.label, color=theme.ink)
     bar.ax.tick_params(which="both", colors=theme.ink, labelsize=7, width=0.5)
+    if scale.scale == "log" and scale.high / scale.low < _TWO_DECADES:
+        bar.ax.yaxis.set_major_formatter(_PLAIN)
+        bar.ax.yaxis.set_minor_formatter(_PLAIN)
     bar.outline.set_visible(False)  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
 
 

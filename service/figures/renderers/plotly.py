@@ -37,7 +37,7 @@ _CLEAR = "rgba(0,0,0,0)"
 
 def as_json(picture: Picture, style: Style) -> bytes:
     """The picture as a Plotly figure."""
-    return orjson.dumps(as_figure(picture, style), option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(as_figure(picture, style), default=np.ndarray.tolist, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def as_figure(picture: Picture, style: Style) -> Json:
@@ -197,7 +197,7 @@ def _traces(panel: Panel, place: int, picture: Picture, theme: Theme) -> Iterato
 def _scatter(series: Line | Marks) -> Json:
     about = {"text": series.about, "hovertemplate": "%{text}<br>%{x:.6g}, %{y:.6g}<extra></extra>"}
     named = {"legendgroup": series.name, "name": series.name} if series.name else {"name": series.about}
-    found: Json = {"type": "scatter", "x": _plain(series.x), "y": _plain(series.y), "showlegend": False, **named}
+    found: Json = {"type": "scatter", "x": series.x, "y": series.y, "showlegend": False, **named}
     return found | (about if series.about else {"hoverinfo": "x+y"})
 
 
@@ -223,7 +223,7 @@ def _marker(marks: Marks, picture: Picture, theme: Theme) -> Json:
         color = theme.color(marks.color)
         found |= {"color": color, "line": {**found["line"], "color": color}} if is_stroke else {"color": color}
     else:
-        found |= {"color": _plain(_on_scale(marks.values, picture.color_scale)), "coloraxis": "coloraxis"}
+        found |= {"color": _on_scale(marks.values, picture.color_scale), "coloraxis": "coloraxis"}
     return found
 
 
@@ -253,8 +253,8 @@ def _cells(cells: Cells, scale: ColorScale | None) -> Json:
         "type": "heatmap",
         "x": list(cells.columns),
         "y": list(cells.rows),
-        "z": _plain(_on_scale(cells.values, scale)),
-        "customdata": _plain(cells.values),
+        "z": _on_scale(cells.values, scale),
+        "customdata": cells.values,
         "coloraxis": "coloraxis",
         "texttemplate": "%{customdata:.3g}",
         "hovertemplate": "%{x}, %{y}: %{customdata:.6g}<extra></extra>",
@@ -274,11 +274,6 @@ def _legend_trace(entry: layout.LegendEntry, theme: Theme) -> Json:
         found["marker"] = {"symbol": _SYMBOLS[entry.marker], "color": color, "size": 8, "line": line}
     mode = "+".join(["lines"] * (entry.dash is not None) + ["markers"] * (entry.marker is not None))
     return {**found, "mode": mode, "showlegend": True}
-
-
-def _plain(values: Array) -> Array:
-    """An array that serialises: contiguous, NaN and infinities (which JSON has not) as null."""
-    return np.ascontiguousarray(np.where(np.isfinite(values), values, np.nan) if values.dtype.kind == "f" else values)
 
 
 def _number(place: int) -> str:

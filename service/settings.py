@@ -25,7 +25,7 @@ class Limits(BaseSettings):
         default=500_000, ge=1, description="Points that one figure reads; of runs with more, a sample is drawn."
     )
     max_points_drawn_per_figure: int = Field(
-        default=40_000, ge=1, description="Points that one figure draws; lines with more are thinned, extremes kept."
+        default=100_000, ge=1, description="Points that one figure draws; lines with more are thinned, extremes kept."
     )
     max_experiments_per_figure: int = Field(default=8, description="Experiments that one figure may compare.")
     max_observed_numbers: int = Field(default=20_000_000, description="Numbers that one problem's observations take.")

@@ -12,7 +12,6 @@ ABSCISSAS = ("step", "time", "loss")
 
 _LABELS = {
     "step": "steps",
-    "time": "time (learning rate x steps)",
     "unobserved_entry": "|unobserved entry|",
     "frobenius_norm": "Frobenius norm",
     "schatten_quasi_norm": "Schatten quasi-norm",

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from fastapi.testclient import TestClient
 from matplotlib import image
 
 from service.app import create_app
@@ -87,7 +88,7 @@ def test_every_kind_of_tensors_in_every_format(api, finish):
 
 def test_a_line_has_the_values_that_are_stored(api, matrices):
     figure = plotly(api, matrices, "metrics.json", metrics="effective_rank,frobenius_norm", x="time", x_scale="linear")
-    assert figure["layout"]["xaxis"]["title"]["text"].startswith("time")
+    assert figure["layout"]["xaxis"]["title"]["text"] == "time"
     for run in runs_of(api, matrices):
         stored = columns_of(api, run)
         for panel, metric in (("", "effective_rank"), ("2", "frobenius_norm")):
@@ -243,9 +244,8 @@ def test_nothing_yet_is_a_picture_that_says_so(api):
         waiting = api.post("/v1/experiments", json=experiment).json()
         for name in names:
             (said,) = plotly(api, waiting, f"{name}.json")["layout"]["annotations"]
-            assert said["text"] == (
-                "No run is over yet." if name in ("sweep", "observations") else "No points recorded yet."
-            )
+            over = name in ("sweep", "observations")
+            assert said["text"] == ("No run is over yet." if over else "No points recorded yet.")
             assert api.get(path_of(waiting, f"{name}.png")).content.startswith(b"\x89PNG")
 
 
@@ -279,8 +279,6 @@ def test_a_figure_that_has_not_changed_is_not_sent_again(api, matrices, dispatch
 def test_of_too_many_runs_a_sample_is_drawn_and_the_picture_says_so(database, settings, api, finish):
     experiment = finish(MATRICES)
     app = create_app(settings, Limits(max_runs_per_figure=3))
-    from fastapi.testclient import TestClient
-
     with TestClient(app) as small:
         figure, again = (plotly(small, experiment, "metrics.json", metrics="loss") for _ in range(2))
         assert figure == again
@@ -294,8 +292,6 @@ def test_of_too_many_runs_a_sample_is_drawn_and_the_picture_says_so(database, se
 
 
 def test_long_lines_are_thinned_and_keep_their_extremes(settings, api, finish):
-    from fastapi.testclient import TestClient
-
     experiment = finish({"run": BASIC | {"stop": {"max_steps": 1000}, "record": {"every": 1}}})
     (run,) = runs_of(api, experiment)
     stored = columns_of(api, run)

@@ -12,10 +12,10 @@ from service.figures.thinning import drawable, kept
 from service.figures.variation import label_of, leaves, looks_of, varying_paths
 from workers.columns import METRICS
 
+FLOATS = st.floats(allow_nan=True, allow_infinity=False, width=32)
 
-@given(
-    st.lists(st.floats(allow_nan=True, allow_infinity=False, width=32), min_size=1, max_size=200), st.integers(4, 50)
-)
+
+@given(st.lists(FLOATS, min_size=1, max_size=200), st.integers(4, 50))
 def test_thinning_keeps_the_ends_and_the_extremes(values, most):
     y = np.array(values)
     places = kept(y, most)
@@ -85,9 +85,8 @@ def test_panels_stand_in_as_many_columns_as_there_is_room_for():
 
 
 def test_a_name_is_in_the_legend_once():
-    lines = tuple(
-        Line(np.arange(2), np.arange(2), color, name) for color, name in (("ink", "bound"), (0, "a"), (1, "a"))
-    )
+    named = (("ink", "bound"), (0, "a"), (1, "a"))
+    lines = tuple(Line(np.arange(2), np.arange(2), color, name) for color, name in named)
     entries = layout.legend_of(Picture("", (Panel(Axis("x"), Axis("y"), lines),)))
     assert [(entry.name, entry.color) for entry in entries] == [("a", 0), ("bound", "ink")]
 

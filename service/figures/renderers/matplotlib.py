@@ -15,7 +15,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from service.figures import layout
 from service.figures.picture import Axis, Band, Cells, ColorScale, Line, Marks, Panel, Picture, Series
@@ -39,8 +39,9 @@ _MARKERS = {
 }
 _STROKES = ("plus", "cross")
 _INCH = 96
-_ONE_DECADE, _TWO_DECADES = 10, 100
-"""On a logarithmic axis that spans less, powers of ten say too little."""
+_ONE_DECADE, _TWO_DECADES, _SEVERAL_DECADES = 10, 100, 3e5
+"""Of a logarithmic axis: below two decades powers of ten say too little, beyond several ticks between them are a blur
+(and cost more than the lines)."""
 MOST_WRITTEN_CELLS = 150
 _PLAIN = FormatStrFormatter("%.6g")
 _drawing = Lock()
@@ -105,6 +106,8 @@ def _draw_panel(axes: Axes, panel: Panel, theme: Theme, colors: ScalarMappable) 
         spine.set_visible(side in ("left", "bottom"))
     for order, series in enumerate(panel.series):
         _draw_series(axes, series, theme, colors, 2 + order / 1000)
+    for artist in (*axes.lines, *axes.collections):
+        artist.set_in_layout(False)  # clipped to the panel, whose place does not depend on them
     if not any(isinstance(series, Cells) for series in panel.series):
         _set_axis(axes, "x", panel.x)
         _set_axis(axes, "y", panel.y)
@@ -129,6 +132,8 @@ def _set_axis(axes: Axes, name: Literal["x", "y"], axis: Axis) -> None:
         drawn.set_major_locator(LogLocator(subs=(1, 2, 5)) if high / low >= _ONE_DECADE else MaxNLocator(5))
         drawn.set_major_formatter(_PLAIN)
     drawn.set_minor_formatter(NullFormatter())
+    if high / low > _SEVERAL_DECADES:
+        drawn.set_minor_locator(NullLocator())
 
 
 def _draw_series(axes: Axes, series: Series, theme: Theme, colors: ScalarMappable, order: float) -> None:

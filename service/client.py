@@ -113,12 +113,6 @@ class Rankward:
         wanted = _given(metric=metric, x=x, group_by=_listed(group_by), **parameters)
         return self._json("GET", f"/v1/experiments/{experiment_id}/curves", params=wanted)["items"]
 
-    def figure(self, experiment_id: str, name: str, kind: str = "png") -> bytes:
-        """A figure of an experiment, as a file's content."""
-        return self._transport.request("GET", f"/v1/experiments/{experiment_id}/figures/{name}.{kind}").content
-
-    # Runs
-
     def runs(
         self,
         experiment_id: str | None = None,
@@ -204,6 +198,19 @@ class Rankward:
     def preset(self, name: str) -> Json:
         """A preset, ready to submit."""
         return self._json("GET", f"/v1/presets/{name}")
+
+    def figures(self, experiment_id: str) -> Json:
+        """The figures that can be drawn of an experiment: `default` names the one that shows it best."""
+        return self._json("GET", f"/v1/experiments/{experiment_id}/figures")
+
+    def figure(self, experiment_id: str, name: str, kind: str = "png", **parameters: Any) -> bytes:
+        """A figure of an experiment as a file's content, by kind png, svg, or json for Plotly.
+
+        The parameters are those of the query; experiments to compare with are `others`.
+        """
+        asked = {"with" if key == "others" else key: value for key, value in _given(**parameters).items()}
+        path = f"/v1/experiments/{experiment_id}/figures/{name}.{kind}"
+        return self._transport.request("GET", path, params=asked).content
 
     def _pages(self, path: str, **parameters: Any) -> Iterator[Json]:
         wanted = _given(**parameters)

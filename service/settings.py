@@ -44,7 +44,14 @@ class Limits(BaseSettings):
         default=20_000, description="Trained numbers of a run that records its sharpness."
     )
     max_semidefinite_size: int = Field(default=300, description="Rows plus columns of a matrix of least nuclear norm.")
-    max_runs_per_figure: int = Field(default=500, description="Runs that one figure may hold.")
+    max_runs_per_figure: int = Field(default=200, ge=1, description="Runs whose points are drawn; of more, a sample.")
+    max_points_read_per_figure: int = Field(
+        default=500_000, ge=1, description="Points that one figure reads; of runs with more, a sample is drawn."
+    )
+    max_points_drawn_per_figure: int = Field(
+        default=100_000, ge=1, description="Points that one figure draws; lines with more are thinned, extremes kept."
+    )
+    max_experiments_per_figure: int = Field(default=8, description="Experiments that one figure may compare.")
     max_observed_numbers: int = Field(default=20_000_000, description="Numbers that one problem's observations take.")
     max_requests_per_minute: int = Field(
         default=6_000, ge=1, description="Requests of one API key in a minute, to each API process."

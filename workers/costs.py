@@ -98,6 +98,11 @@ def most_points(spec: RunSpec) -> int:
     return count_points(spec.record, spec.max_steps)
 
 
+def points_until(spec: RunSpec, step: int) -> int:
+    """The most points that a run has recorded by a step; a flow's steps are the numbers of its points."""
+    return count_points(spec.record, step) if spec.descends else step + 1
+
+
 def working_numbers(spec: RunSpec) -> int:
     """Numbers that one run keeps in memory while it steps: products, observations, gradients and a few states."""
     entries, rank = prod(spec.problem.shape), spec.factor_shapes[0][1]

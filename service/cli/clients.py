@@ -7,15 +7,11 @@ from typing import Annotated, Any
 import typer
 from ruamel.yaml import YAML, YAMLError
 
-from service.cli.show import failed, make_console, runs_table, watch
+from service.cli.figures import figure_format
+from service.cli.show import ApiKey, Url, failed, make_console, runs_table, watch
 from service.client import DEFAULT_URL, Rankward
 from service.errors import RankwardError
 
-Url = Annotated[str, typer.Option(envvar="RANKWARD_URL", help="The server.")]
-ApiKey = Annotated[
-    str | None,
-    typer.Option(envvar="RANKWARD_API_KEY", show_envvar=True, help="API key, where the server asks for one."),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Wait = Annotated[bool, typer.Option(help="Wait until every run is over.")]
 _console = make_console()
@@ -40,12 +36,14 @@ def submit(
 def run(
     preset: Annotated[str, typer.Argument(help="Name of a preset; `rankward presets` lists them.")],
     wait: Wait = True,
-    figure: Annotated[Path | None, typer.Option(help="PNG to write when all runs are over.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Picture to write in the end: .png, .svg, .json.")] = None,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
 ) -> None:
     """Run a preset and show what came out."""
+    if figure is not None:
+        figure_format(figure)
     with Rankward(url, api_key) as client:
         spec = client.preset(preset)
         kinds = {one["name"]: one["figure"] for one in client.presets()}
@@ -61,20 +59,6 @@ def presets(as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey = N
     for preset in found:
         _console.print(f"[bold]{preset['name']}[/]  {preset['title']}. {preset['about']}")
     return None
-
-
-def figure(
-    experiment: Annotated[str, typer.Argument(help="Id of an experiment.")],
-    name: Annotated[str, typer.Option(help="Which figure.")] = "unobserved_entry",
-    output: Annotated[Path | None, typer.Option(help="File to write. [default: NAME.png]")] = None,
-    url: Url = DEFAULT_URL,
-    api_key: ApiKey = None,
-) -> None:
-    """Write a figure of an experiment as PNG."""
-    path = output or Path(f"{name}.png")
-    with Rankward(url, api_key) as client:
-        path.write_bytes(client.figure(experiment, name))
-    _console.print(f"Wrote {path}")
 
 
 def cancel(
@@ -103,7 +87,7 @@ def _submit(
             f"Experiment {experiment['id']} with {experiment['runs']['total']} runs is {experiment['status']}."
         )
     if wait and figure is not None:
-        figure.write_bytes(client.figure(experiment["id"], kind))
+        figure.write_bytes(client.figure(experiment["id"], kind, figure_format(figure)))
     if failed(experiment):
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from service.cli import clients, cluster, keys, queries, roles, settings
+from service.cli import clients, cluster, figures, keys, queries, roles, settings
 from service.errors import RankwardError
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ for command in (roles.serve, roles.api, roles.dispatcher, roles.migrate, roles.d
     app.command()(command)
 for command in (cluster.scheduler, cluster.worker, cluster.certificates):
     app.command()(command)
-for command in (clients.submit, clients.run, clients.presets, clients.figure, clients.cancel):
+for command in (clients.submit, clients.run, clients.presets, figures.figure, clients.cancel):
     app.command()(command)
 for command in (queries.runs, queries.experiments, queries.summary, queries.export):
     app.command()(command)

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from service.cli.clients import ApiKey, AsJson, Url, print_json
-from service.cli.show import make_console, plain_table, runs_table
+from service.cli.clients import AsJson, print_json
+from service.cli.show import ApiKey, Url, make_console, plain_table, runs_table
 from service.client import DEFAULT_URL, RUNS_PER_PAGE, Format, Rankward
 
 _console = make_console()

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Iterator, Sequence
 from statistics import median
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +13,12 @@ from rich.table import Table
 
 from service.client import Json, Rankward
 from service.labels import rate_label, start_label
+
+Url = Annotated[str, typer.Option(envvar="RANKWARD_URL", help="The server.")]
+ApiKey = Annotated[
+    str | None,
+    typer.Option(envvar="RANKWARD_API_KEY", show_envvar=True, help="API key, where the server asks for one."),
+]
 
 _SETTINGS = ("depth", "start", "rate", "steps")
 _MEASURED = {

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import sqlalchemy as sa
 
 from service.numbers import spell, spell_all
 from service.schemas import StabilityPrediction, Theory, TheorySetting, TightnessPrediction
@@ -41,14 +40,6 @@ def get_theory(database: Database, run_id: str) -> Theory:
         return Theory(applies=False, reason=verdict, **found)
     points = len(columns["step"])
     return Theory(applies=True, columns=_shown(columns, verdict), points=points, **found, **_said(verdict))
-
-
-def find_verdict(connection: sa.Connection, row: Mapping[str, Any], spec: RunSpec) -> Verdict | str:
-    """The verdict on a run, given its row, or why there is none."""
-    if isinstance(recognised := recognise(spec.problem), str):
-        return recognised
-    columns = read_points(connection, row["id"], columns_needed(spec), None, None)
-    return _judge(row, spec, columns)
 
 
 def _judge(row: Mapping[str, Any], spec: RunSpec, columns: Mapping[str, list[Any]]) -> Verdict | str:

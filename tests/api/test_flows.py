@@ -78,34 +78,32 @@ def against_descent(record):
     }
 
 
+def drawn(api, experiment, file="convergence.json"):
+    return api.get(f"/v1/experiments/{experiment['id']}/figures/{file}")
+
+
 @pytest.mark.parametrize("entries", [[], [[0, 0], [0, 1], [1, 0], [1, 1]]])
-def test_axes_set_whole_objects_and_descents_are_drawn_beside_their_flow(api, finish, entries, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(
-        "service.figures.convergence.draw_convergence",
-        lambda descents, measure: drawn.extend(descents) or b"PNG",
-    )
+def test_axes_set_whole_objects_and_descents_are_drawn_beside_their_flow(api, finish, entries):
     experiment = finish(against_descent({"points_per_decade": 100, "entries": entries}))
     engines = [run["engine"] for run in runs_of(api, experiment)]
     assert engines == ["flow"] * 2 + ["fused"] * 4
-    assert api.get(f"/v1/experiments/{experiment['id']}/figures/convergence.png").content == b"PNG"
-    assert len(drawn) == 4
-    for seed in range(2):
-        coarse, fine = drawn[seed], drawn[seed + 2]
-        assert (coarse.learning_rate, fine.learning_rate) == (0.02, 0.01)
-        assert coarse.distance / fine.distance == pytest.approx(2, abs=0.02)
+    assert api.get(f"/v1/experiments/{experiment['id']}/figures").json()["default"] == "convergence"
+    (medians, guide) = (trace for trace in drawn(api, experiment).json()["data"] if len(trace["x"]) == 2)
+    assert medians["x"] == guide["x"] == [0.01, 0.02]
+    assert medians["y"][1] / medians["y"][0] == pytest.approx(2, abs=0.02)
+    assert guide["y"][1] == pytest.approx(2 * guide["y"][0])
+    assert drawn(api, experiment, "convergence.png").content.startswith(b"\x89PNG")
 
 
-def test_the_figure_of_convergence_is_drawn(api, finish):
-    experiment = finish(against_descent({"points_per_decade": 100}))
-    picture = api.get(f"/v1/experiments/{experiment['id']}/figures/convergence.png")
-    assert picture.headers["content-type"] == "image/png"
-    assert picture.content.startswith(b"\x89PNG")
+def test_flows_alone_say_that_there_is_no_descent(api, finish):
+    answer = drawn(api, finish({"run": FLOW}))
+    assert answer.status_code == 200
+    assert "gradient_flow from the same start" in str(answer.json()["layout"])
 
 
 def test_without_a_flow_there_is_no_convergence(api, finish):
     descent = {"optimizer": {"kind": "gradient_descent", "learning_rate": 0.1}, "stop": {"max_steps": 5}}
     experiment = finish({"run": FLOW | descent})
-    answer = api.get(f"/v1/experiments/{experiment['id']}/figures/convergence.png")
-    assert answer.status_code == 409
+    answer = drawn(api, experiment)
+    assert answer.status_code == 404
     assert "gradient_flow" in answer.json()["detail"]

@@ -1,4 +1,4 @@
-"""What runs left behind, over HTTP and in SQL: trajectories, columns, factors, figures."""
+"""What runs left behind, over HTTP and in SQL: trajectories, columns, factors."""
 
 import io
 import json
@@ -131,12 +131,3 @@ def test_numbers_that_are_not_finite_travel_as_strings(api, finish):
     (run,) = api.get("/v1/runs").json()["items"]
     assert run["summary"]["log_abs_determinant"] == "-Infinity"
     assert api.get(f"/v1/runs/{run['id']}/trajectory").json()["columns"]["log_abs_determinant"] == ["-Infinity"] * 4
-
-
-def test_the_figure_is_a_picture(api, finish):
-    experiment = finish(SWEEP)
-    picture = api.get(f"/v1/experiments/{experiment['id']}/figures/unobserved_entry.png")
-    assert picture.headers["content-type"] == "image/png"
-    assert picture.content.startswith(b"\x89PNG")
-    empty = api.post("/v1/experiments", json=SWEEP).json()["id"]
-    assert api.get(f"/v1/experiments/{empty}/figures/unobserved_entry.png").status_code == 409

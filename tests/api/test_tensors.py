@@ -1,4 +1,4 @@
-"""Tensor experiments over HTTP: spec, summary, columns, figures."""
+"""Tensor experiments over HTTP: spec, summary, columns."""
 
 import copy
 
@@ -13,7 +13,7 @@ RUN = {
 SWEEP = {"run": RUN, "sweep": [{"problem.observed": [20, 50]}, {"seed": [0, 1]}]}
 
 
-def test_a_tensor_experiment_from_post_to_figures(api, finish):
+def test_a_tensor_experiment_from_post_to_columns(api, finish):
     experiment = finish(SWEEP)
     assert experiment["status"] == "succeeded"
     runs = api.get("/v1/runs", params={"experiment_id": experiment["id"]}).json()["items"]
@@ -33,16 +33,6 @@ def test_a_tensor_experiment_from_post_to_figures(api, finish):
     assert columns.keys() >= {"loss", "reconstruction_error", "frobenius_norm", "gradient_norm", "component_norms"}
     assert "singular_values" not in columns
     assert all(len(norms) == 10 for norms in columns["component_norms"])
-    for name in ("observations", "component_norms"):
-        picture = api.get(f"/v1/experiments/{experiment['id']}/figures/{name}.png")
-        assert picture.headers["content-type"] == "image/png", picture.text
-    assert api.get(f"/v1/experiments/{experiment['id']}/figures/unobserved_entry.png").status_code == 409
-
-
-def test_figures_of_nothing_yet(api):
-    waiting = api.post("/v1/experiments", json=SWEEP).json()["id"]
-    for name in ("observations", "component_norms"):
-        assert api.get(f"/v1/experiments/{waiting}/figures/{name}.png").status_code == 409
 
 
 def test_factors_of_components(api, finish):
@@ -54,7 +44,7 @@ def test_factors_of_components(api, finish):
 
 
 def test_presets_name_a_figure_that_exists(api):
-    from service.use_cases.figures import FIGURES
+    from service.figures.kinds import KINDS
 
     presets = api.get("/v1/presets").json()["items"]
-    assert {preset["figure"] for preset in presets} == set(FIGURES)
+    assert {preset["figure"] for preset in presets} <= set(KINDS)

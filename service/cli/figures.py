@@ -1,0 +1,60 @@
+"""The command that writes figures."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.cli.show import ApiKey, Url, make_console
+from service.client import DEFAULT_URL, Rankward
+from service.errors import RankwardError
+
+FORMATS = ("png", "svg", "json")
+_console = make_console()
+
+
+class UnknownFormat(RankwardError):
+    """Figures have no such format"""
+
+
+def figure(
+    experiment: Annotated[str, typer.Argument(help="Id of an experiment.")],
+    name: Annotated[str | None, typer.Argument(help="Which figure. [default: the one that shows it best]")] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write: .png, .svg, .json. [default: NAME.png]")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Metrics to draw, by commas.")] = None,
+    metric: Annotated[str | None, typer.Option(help="The metric of a sweep or a comparison.")] = None,
+    x: Annotated[str | None, typer.Option(help="step, time or loss; of a sweep, a path such as model.depth.")] = None,
+    y: Annotated[str | None, typer.Option(help="Of a sweep, a path such as optimizer.learning_rate.")] = None,
+    x_scale: Annotated[str | None, typer.Option(help="linear or log.")] = None,
+    others: Annotated[str | None, typer.Option("--with", help="Ids to compare with, by commas.")] = None,
+    width: Annotated[str | None, typer.Option(help="Pixels, 96 to an inch; or column, or page.")] = None,
+    scale: Annotated[float | None, typer.Option(help="Pixels of a PNG for each of its width.")] = None,
+    theme: Annotated[str | None, typer.Option(help="light or dark.")] = None,
+    show: Annotated[bool, typer.Option("--list", help="List the figures that there are instead.")] = False,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Write a figure of an experiment as PNG, SVG or Plotly JSON, by the ending of the file."""
+    asked = {"metrics": metrics, "metric": metric, "x": x, "y": y, "x_scale": x_scale, "others": others}
+    with Rankward(url, api_key) as client:
+        if show:
+            return _list_figures(client.figures(experiment))
+        name = name or str(client.figures(experiment)["default"])
+        path = output or Path(f"{name}.png")
+        drawn = client.figure(experiment, name, figure_format(path), **asked, width=width, scale=scale, theme=theme)
+        path.write_bytes(drawn)
+    return _console.print(f"Wrote {path}")
+
+
+def figure_format(path: Path) -> str:
+    """The format of a figure's file by its ending; raises UnknownFormat."""
+    ending = path.suffix.removeprefix(".").lower()
+    if ending not in FORMATS:
+        raise UnknownFormat(f"{path} should end in one of {', '.join(f'.{known}' for known in FORMATS)}.")
+    return ending
+
+
+def _list_figures(found: dict[str, Any]) -> None:
+    for one in found["items"]:
+        mark = " (default)" if one["name"] == found["default"] else ""
+        _console.print(f"[bold]{one['name']}[/]{mark}  {one['title']}. Takes {', '.join(one['parameters'])}.")

@@ -1,0 +1,141 @@
+"""Distance of descent to the gradient flow at equal time against learning rate, one panel per model.
+
+Gradient descent is Euler's method on the flow: its distance falls in proportion to the learning rate, the guide line.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from service.figures.kinds.base import Ask, DrawnRun, Kind, Scene
+from service.figures.picture import MARKERS, Array, Axis, Line, Panel, Picture
+from service.labels import model_label, start_label
+from workers.columns import metrics_of
+from workers.specs import RunSpec
+
+MEASURES = {"entries": "tracked entries", "unobserved_entry": "unobserved entry"}
+"""What distances can be taken of: the first that a run records."""
+
+_OF_A_FLOW = ("problem", "model", "init", "loss", "seed")
+"""Parts of a spec that a descent shares with the flow it follows."""
+
+EARLIEST = 1e-3
+"""Times are interpolated on a logarithmic scale from here on."""
+
+GUIDE_BELOW = 0.7
+
+
+@dataclass(frozen=True)
+class _Distance:
+    """How far one descent is from its flow, and which line and panel that is a point of."""
+
+    panel: tuple[int, str]
+    label: str
+    learning_rate: float
+    distance: float
+
+
+def _measure(spec: RunSpec) -> str | None:
+    return next((name for name in MEASURES if name in metrics_of(spec)), None)
+
+
+def _columns(spec: RunSpec, _ask: Ask) -> tuple[str, ...]:
+    measure = _measure(spec)
+    return () if measure is None or not (spec.is_flow or spec.descends) else ("time", measure)
+
+
+def _has_both(specs: Sequence[RunSpec]) -> bool:
+    return any(spec.is_flow for spec in specs) and any(spec.descends for spec in specs)
+
+
+def _picture(scene: Scene) -> Picture:
+    title = "distance of descent to the gradient flow"
+    found = list(_distances(scene.runs))
+    if not found:
+        return Picture(title, message="No descent here has a gradient_flow from the same start beside it.")
+    panels = sorted({one.panel for one in found})
+    labels = sorted({one.label for one in found})
+    measures = {MEASURES[name] for run in scene.runs if (name := _measure(run.spec)) is not None}
+    y = Axis(f"distance to the flow at equal time ({', '.join(sorted(measures))})", "log")
+    drawn = tuple(_panel(name, [one for one in found if one.panel == (at, name)], labels, y) for at, name in panels)
+    return Picture(title, drawn, legend_title="start")
+
+
+def _panel(title: str, own: Sequence[_Distance], labels: Sequence[str], y: Axis) -> Panel:
+    lines = [
+        _median_line([one for one in own if one.label == label], label, place)
+        for place, label in enumerate(labels)
+        if any(one.label == label for one in own)
+    ]
+    return Panel(Axis("learning rate", "log"), y, (*lines, _guide(own)), title)
+
+
+def _median_line(own: Sequence[_Distance], label: str, place: int) -> Line:
+    rates = sorted({one.learning_rate for one in own})
+    medians = [float(np.median([one.distance for one in own if one.learning_rate == rate])) for rate in rates]
+    marker = MARKERS[place % len(MARKERS)]
+    return Line(np.array(rates), np.array(medians), place, label, f"start {label}", marker=marker)
+
+
+def _guide(own: Sequence[_Distance]) -> Line:
+    """A line of slope one, a little below all points."""
+    rates = np.array([one.learning_rate for one in own])
+    ends = np.array([rates.min(), rates.max()])
+    slope = GUIDE_BELOW * min(one.distance / one.learning_rate for one in own)
+    return Line(ends, slope * ends, "ink", "first order", "proportional to the learning rate", dash="dash")
+
+
+def _distances(runs: Sequence[DrawnRun]) -> list[_Distance]:
+    """Each descent that has a flow to follow, with its distance at the last time that both have recorded."""
+    flows = {_followed(run.resolved): run for run in runs if run.spec.is_flow}
+    found: list[_Distance] = []
+    for run in runs:
+        flow = flows.get(_followed(run.resolved))
+        if run.spec.is_flow or flow is None:
+            continue
+        distance = _distance(flow, run)
+        if distance is not None and np.isfinite(distance) and distance > 0:
+            panel = run.resolved["model"].get("depth", 0), model_label(run.resolved)
+            found.append(_Distance(panel, start_label(run.resolved), run.spec.learning_rate, distance))
+    return found
+
+
+def _followed(spec: Mapping[str, Any]) -> bytes:
+    return orjson.dumps({name: spec[name] for name in _OF_A_FLOW}, option=orjson.OPT_SORT_KEYS)
+
+
+def _distance(flow: DrawnRun, descent: DrawnRun) -> float | None:
+    """||descent - flow|| at the descent's last point that the flow has come to, None where there is none."""
+    from scipy.interpolate import CubicSpline  # loaded by the first figure: an API that starts has no use for it
+
+    measure = _measure(flow.spec)
+    if measure is None or measure != _measure(descent.spec) or flow.spec.record.entries != descent.spec.record.entries:
+        return None
+    times, at = flow.columns["time"], descent.columns["time"]
+    last = int(np.count_nonzero(at <= times[-1] * (1 + 1e-9))) - 1
+    if len(times) < 2 or last < 0:
+        return None
+    time = min(float(at[last]), float(times[-1]))
+    there = CubicSpline(np.log1p(times / EARLIEST), _vectors(flow, measure))(np.log1p(time / EARLIEST))
+    return float(np.linalg.norm(_vectors(descent, measure)[last] - there))
+
+
+def _vectors(run: DrawnRun, measure: str) -> Array:
+    """A column as (points, width)."""
+    column = run.columns[measure]
+    return column.reshape(len(column), -1)
+
+
+KIND = Kind(
+    name="convergence",
+    title="Distance to the flow against learning rate",
+    about="Distance of descents to the gradient flow from the same start, at equal time, against their learning rates.",
+    needs="descents beside a gradient_flow from the same start, which record entries or have one that is unobserved",
+    applies=lambda spec: spec.is_flow and _measure(spec) is not None,
+    picture=_picture,
+    columns=_columns,
+    is_telling=_has_both,
+)

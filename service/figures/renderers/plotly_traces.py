@@ -1,0 +1,140 @@
+"""The traces of Plotly figures: series as plain JSON of its schema."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from service.figures.layout import LegendEntry
+from service.figures.picture import Array, Band, Cells, Color, ColorScale, Line, Marks, Panel, Picture
+from service.figures.themes import Theme
+
+Json = dict[str, Any]
+
+_SYMBOLS = {
+    "circle": "circle",
+    "square": "square",
+    "triangle": "triangle-up",
+    "diamond": "diamond",
+    "down": "triangle-down",
+    "star": "star",
+    "pentagon": "pentagon",
+    "hexagon": "hexagon",
+    "plus": "cross-thin-open",
+    "cross": "x-thin-open",
+}
+_POINT = 96 / 72
+
+
+def traces_of(panel: Panel, place: int, picture: Picture, theme: Theme) -> Iterator[Json]:
+    """The traces of a panel, given its place among the others."""
+    number = axis_number(place)
+    on = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+    for series in panel.series:
+        match series:
+            case Line():
+                yield {**_scatter(series), **on, **_line(series, theme)}
+            case Marks():
+                yield {**_scatter(series), **on, "mode": "markers", "marker": _marker(series, picture, theme)} | (
+                    {} if series.values is None else {"customdata": series.values}
+                )
+            case Band():
+                yield {**_area(series, theme), **on}
+            case Cells():
+                yield {**_cells(series, picture.color_scale), **on}
+
+
+def legend_trace(entry: LegendEntry, theme: Theme) -> Json:
+    """An empty trace that stands for all that carry a name, so that a click hides or shows them together."""
+    color = theme.color(entry.color)
+    found: Json = {"type": "scatter", "x": [None], "y": [None], "name": entry.name, "legendgroup": entry.name}
+    if entry.dash is not None:
+        found["line"] = {"color": color, "dash": entry.dash, "width": 2}
+    if entry.marker is not None:
+        line = {"color": color, "width": 2 if entry.marker in ("plus", "cross") else 0}
+        found["marker"] = {"symbol": _SYMBOLS[entry.marker], "color": color, "size": 8, "line": line}
+    mode = "+".join(["lines"] * (entry.dash is not None) + ["markers"] * (entry.marker is not None))
+    return {**found, "mode": mode, "showlegend": True}
+
+
+def on_scale(values: Array, scale: ColorScale | None) -> Array:
+    """Values as the colour scale places them: their logarithms where it is logarithmic."""
+    if scale is None or scale.scale == "linear":
+        return values
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log10(values)
+
+
+def axis_number(place: int) -> str:
+    """What follows the x or y of a panel's axes: nothing for the first, then 2, 3, ..."""
+    return str(place + 1) if place else ""
+
+
+def _scatter(series: Line | Marks) -> Json:
+    about = {"text": series.about, "hovertemplate": "%{text}<br>%{x:.6g}, %{y:.6g}<extra></extra>"}
+    named = {"legendgroup": series.name, "name": series.name} if series.name else {"name": series.about}
+    found: Json = {"type": "scatter", "x": series.x, "y": series.y, "showlegend": False, **named}
+    return found | (about if series.about else {"hoverinfo": "x+y"})
+
+
+def _line(line: Line, theme: Theme) -> Json:
+    color = theme.color(line.color)
+    style: Json = {
+        "mode": "lines",
+        "line": {"color": color, "width": line.width * _POINT, "dash": line.dash},
+        "opacity": line.opacity,
+    }
+    if line.marker is not None:
+        style |= {"mode": "lines+markers", "marker": {"symbol": _SYMBOLS[line.marker], "size": 7, "color": color}}
+    return style
+
+
+def _marker(marks: Marks, picture: Picture, theme: Theme) -> Json:
+    is_stroke = marks.marker in ("plus", "cross")
+    size = marks.size * _POINT
+    found: Json = {"symbol": _SYMBOLS[marks.marker], "size": size, "line": {"width": 2 if is_stroke else 0}}
+    if marks.outlined:
+        found["line"] = {"width": 0.7, "color": theme.ink}
+    if marks.values is None:
+        color = theme.color(marks.color)
+        found |= {"color": color, "line": {**found["line"], "color": color}} if is_stroke else {"color": color}
+    else:
+        found |= {"color": on_scale(marks.values, picture.color_scale), "coloraxis": "coloraxis"}
+    return found
+
+
+def _area(band: Band, theme: Theme) -> Json:
+    known = np.isfinite(band.low) & np.isfinite(band.high)
+    x, low, high = band.x[known], band.low[known], band.high[known]
+    return {
+        "type": "scatter",
+        "x": np.concatenate([x, x[::-1]]),
+        "y": np.concatenate([low, high[::-1]]),
+        "mode": "lines",
+        "line": {"width": 0},
+        "fill": "toself",
+        "fillcolor": _faded(theme, band.color),
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _faded(theme: Theme, color: Color) -> str:
+    solid = theme.color(color)
+    return "rgba({}, {}, {}, 0.2)".format(*(int(solid[place : place + 2], 16) for place in (1, 3, 5)))
+
+
+def _cells(cells: Cells, scale: ColorScale | None) -> Json:
+    return {
+        "type": "heatmap",
+        "x": list(cells.columns),
+        "y": list(cells.rows),
+        "z": on_scale(cells.values, scale),
+        "customdata": cells.values,
+        "text": [["" if np.isnan(value) else f"{value:.3g}" for value in row] for row in cells.values],
+        "coloraxis": "coloraxis",
+        "texttemplate": "%{text}",
+        "hovertemplate": "%{x}, %{y}: %{text}<extra></extra>",
+        "xgap": 1,
+        "ygap": 1,
+    }

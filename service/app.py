@@ -7,9 +7,11 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from service import problems
+from service.event_streams import EventStreams
 from service.openapi import document_specs
-from service.routes import experiments, figures, health, presets, runs
+from service.routes import events, experiments, figures, health, presets, runs
 from service.settings import Limits, Settings
+from service.signals import before_stop_signals
 from service.store.database import Database
 
 _ABOUT = "Implicit-regularisation experiments: gradient descent on factorised models, trajectories in SQL."
@@ -18,16 +20,20 @@ _ABOUT = "Implicit-regularisation experiments: gradient descent on factorised mo
 def create_app(settings: Settings | None = None, limits: Limits | None = None) -> FastAPI:
     """The API on a migrated database; settings come from RANKWARD_* variables when not given."""
     app = FastAPI(title="Rankward", description=_ABOUT, version=version("rankward"), lifespan=_lifespan)
-    app.state.database = Database((settings or Settings()).url)
-    app.state.limits = limits or Limits()
+    app.state.settings = settings = settings or Settings()
+    app.state.limits = limits = limits or Limits()
+    app.state.database = database = Database(settings.url)
+    app.state.event_streams = EventStreams(database, settings.event_poll_seconds, limits.max_event_streams)
     problems.install(app)
     document_specs(app)
-    for router in (experiments.router, runs.router, figures.router, presets.router, health.router):
+    for router in (experiments.router, events.router, runs.router, figures.router, presets.router, health.router):
         app.include_router(router)
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    yield
+    with before_stop_signals(app.state.event_streams.close):  # a server that ends waits for its answers to end
+        yield
+    app.state.event_streams.close()
     app.state.database.close()

@@ -21,6 +21,7 @@ class Limits(BaseSettings):
     max_product_entries: int = Field(default=250_000, description="Entries (rows x columns) of the factorised matrix.")
     max_trained_numbers: int = Field(default=2_000_000, description="Entries of all factors of one run.")
     max_runs_per_figure: int = Field(default=500, description="Runs that one figure may hold.")
+    max_event_streams: int = Field(default=1_000, description="Clients that follow events, in one API process.")
     max_observed_numbers: int = Field(default=20_000_000, description="Numbers that one problem's observations take.")
 
 
@@ -36,6 +37,8 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
     workers: int | None = Field(default=None, ge=1, description="Worker processes; one per core when not set.")
+    event_poll_seconds: float = Field(default=0.25, gt=0, description="How often events are looked for.")
+    heartbeat_seconds: float = Field(default=15.0, gt=0, description="Longest silence of an event stream.")
     slice_seconds: float = Field(default=2.0, gt=0, le=60, description="Seconds of descent in one slice.")
     poll_seconds: float = Field(default=0.1, gt=0, description="How often an idle dispatcher looks for runs.")
     lease_seconds: float = Field(default=60.0, gt=0, description="How long a lease on runs holds without renewal.")

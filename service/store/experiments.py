@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from service.store.revisions import CURRENT, take_revision
 from service.store.tables import RUN_STATUSES, UNFINISHED, experiments, runs
 
 Row = Mapping[str, Any]
@@ -53,8 +54,11 @@ def delete_experiment(connection: sa.Connection, public_id: str) -> bool:
 
 
 def _cancel(connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime) -> int:
-    cancelled = {"status": "cancelled", "finished_at": now, "lease_token": None, "leased_until": None}
-    return connection.execute(sa.update(runs).where(which, runs.c.status.in_(UNFINISHED)).values(cancelled)).rowcount
+    unfinished = sa.and_(which, runs.c.status.in_(UNFINISHED))
+    take_revision(connection, unfinished)
+    freed = {"lease_token": None, "leased_until": None}
+    cancelled = {"status": "cancelled", "finished_at": now, "revision": CURRENT, **freed}
+    return connection.execute(sa.update(runs).where(unfinished).values(cancelled)).rowcount
 
 
 def _first(connection: sa.Connection, query: sa.Select[Any]) -> Row | None:

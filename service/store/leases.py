@@ -9,6 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from service.ids import new_id
+from service.store.revisions import take_revision
 from service.store.tables import WAITING, checkpoints, runs
 from workers.records import Batch, Checkpoint, Member
 
@@ -56,6 +57,7 @@ def lease_runs(
     ).all()
     if not ids:
         return None
+    take_revision(connection, sa.and_(runs.c.id.in_(ids), runs.c.status == "queued"))
     token = new_id()
     changes = {"lease_token": token, "leased_until": until, "status": "running"}
     started = sa.func.coalesce(runs.c.started_at, sa.literal(now, runs.c.started_at.type))

@@ -59,6 +59,7 @@ experiments = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("idempotency_key", sa.String(255), unique=True),
     sa.Column("body_digest", sa.String(64), nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),  # see revisions.py
     sqlite_autoincrement=True,  # an id is never given twice, also not after a delete
 )
 
@@ -109,8 +110,10 @@ runs = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("lease_token", sa.String(36)),
     sa.Column("leased_until", UtcTime),
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),  # of the last change of status
     sa.UniqueConstraint("experiment_id", "index"),
     sa.Index(None, "experiment_id", "status"),
+    sa.Index(None, "experiment_id", "revision", "index"),
     sa.Index(None, "depth", "learning_rate"),
     sa.Index(None, "lease_token"),
     sqlite_autoincrement=True,

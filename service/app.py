@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from service import problems
 from service.event_streams import EventStreams
 from service.openapi import document_specs
-from service.routes import events, experiments, figures, health, presets, runs
+from service.routes import events, experiments, figures, health, presets, runs, summaries, trajectories
 from service.settings import Limits, Settings
 from service.signals import before_stop_signals
 from service.store.database import Database
@@ -26,7 +26,16 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
     app.state.event_streams = EventStreams(database, settings.event_poll_seconds, limits.max_event_streams)
     problems.install(app)
     document_specs(app)
-    for router in (experiments.router, events.router, runs.router, figures.router, presets.router, health.router):
+    for router in (
+        experiments.router,
+        events.router,
+        runs.router,
+        trajectories.router,
+        summaries.router,
+        figures.router,
+        presets.router,
+        health.router,
+    ):
         app.include_router(router)
     return app
 

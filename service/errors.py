@@ -11,10 +11,14 @@ class FieldError:
     Attributes:
         pointer: JSON pointer (RFC 6901) of the field to change, "" for the whole payload.
         detail: a sentence that says what to do.
+        character: where in a text the mistake stands, counted from 0; None when it is not in one place of a text.
+        excerpt: the text around that character, with a caret below it.
     """
 
     pointer: str
     detail: str
+    character: int | None = None
+    excerpt: str | None = None
 
 
 class RankwardError(Exception):
@@ -43,6 +47,10 @@ class NotFound(RankwardError):
 
 class IdempotencyConflict(RankwardError):
     """The idempotency key was used with another body"""
+
+
+class NotAcceptable(RankwardError):
+    """This does not come in a format that you accept"""
 
 
 class NotReady(RankwardError):

@@ -1,6 +1,7 @@
 """Problem documents (RFC 9457): the one place where domain errors meet HTTP."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,6 +14,7 @@ from service.errors import (
     FieldError,
     IdempotencyConflict,
     InvalidPayload,
+    NotAcceptable,
     NotAvailable,
     NotFound,
     NotReady,
@@ -29,6 +31,7 @@ _STATUS: dict[type[RankwardError], tuple[int, str]] = {
     IdempotencyConflict: (422, "idempotency-conflict"),
     PayloadTooLarge: (413, "payload-too-large"),
     NotFound: (404, "not-found"),
+    NotAcceptable: (406, "not-acceptable"),
     NotAvailable: (409, "not-available"),
     NotReady: (503, "not-ready"),
 }
@@ -43,6 +46,10 @@ NOT_NOW: dict[int | str, dict[str, Any]] = {
     409: {"model": Problem, "description": "Not as things stand", "content": {MEDIA_TYPE: {}}}
 }
 """What routes document besides whose answer depends on where a run stands."""
+NOT_ACCEPTABLE: dict[int | str, dict[str, Any]] = {
+    406: {"model": Problem, "description": "None of the formats is accepted", "content": {MEDIA_TYPE: {}}}
+}
+"""What routes that answer in several formats document too."""
 
 
 def install(app: FastAPI) -> None:
@@ -59,7 +66,7 @@ def _problem(
 ) -> JSONResponse:
     content: dict[str, Any] = {"type": f"urn:rankward:{kind}", "title": title, "status": status, "detail": detail}
     if errors:
-        content["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in errors]
+        content["errors"] = [{k: v for k, v in asdict(error).items() if v is not None} for error in errors]
     return JSONResponse(content, status, headers=headers, media_type=MEDIA_TYPE)
 
 

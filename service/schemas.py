@@ -116,6 +116,55 @@ class Trajectory(BaseModel):
     thinned: bool
 
 
+class Trajectories(BaseModel):
+    """The trajectories of many runs; those without points are left out."""
+
+    items: list[Trajectory]
+
+
+Number = float | Literal["Infinity", "-Infinity"]
+
+
+class GroupSummary(BaseModel):
+    """How a metric's last values spread over the runs of a group; runs that do not have it, or as NaN, do not count."""
+
+    group: Annotated[dict[str, Any], Field(description="Values of the fields that the runs have in common.")]
+    metric: str
+    runs: int
+    count: Annotated[int, Field(description="Runs whose value is counted.")]
+    min: Number | None = None
+    quartiles: tuple[Number, Number, Number] | None = None
+    median: Number | None = None
+    max: Number | None = None
+
+
+class Summary(BaseModel):
+    """A metric's last values by groups of runs."""
+
+    experiment_id: str
+    items: list[GroupSummary]
+
+
+class GroupCurves(BaseModel):
+    """How a metric spreads over the runs of a group along an axis; `count` runs have points on both sides of a place."""
+
+    group: dict[str, Any]
+    runs: int
+    columns: Annotated[
+        dict[str, list[Any]],
+        Field(description="The axis, `count`, `min`, `lower_quartile`, `median`, `upper_quartile`, `max`."),
+    ]
+
+
+class Curves(BaseModel):
+    """Quantile curves of a metric by groups of runs."""
+
+    experiment_id: str
+    metric: str
+    x: Literal["step", "time", "loss"]
+    items: list[GroupCurves]
+
+
 class TheorySetting(BaseModel):
     """The setting that theory sees in a run's observations; sizes, whatever the order and signs of rows and columns."""
 
@@ -189,6 +238,15 @@ class Page(BaseModel, Generic[Item]):
     next: str | None
 
 
+class ProblemField(BaseModel):
+    """One mistake: where it stands in the body (a JSON pointer) or which parameter it is in, and what to do."""
+
+    pointer: str
+    detail: str
+    character: Annotated[int | None, Field(description="In a text: at which character, counted from 0.")] = None
+    excerpt: Annotated[str | None, Field(description="The text around it, and a caret below that character.")] = None
+
+
 class Problem(BaseModel):
     """An error (RFC 9457)."""
 
@@ -196,4 +254,4 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    errors: list[dict[str, str]] | None = None
+    errors: list[ProblemField] | None = None

@@ -23,6 +23,11 @@ class Limits(BaseSettings):
     max_runs_per_figure: int = Field(default=500, description="Runs that one figure may hold.")
     max_event_streams: int = Field(default=1_000, description="Clients that follow events, in one API process.")
     max_observed_numbers: int = Field(default=20_000_000, description="Numbers that one problem's observations take.")
+    max_where_characters: int = Field(default=20_000, description="Characters of one where expression.")
+    max_where_depth: int = Field(default=50, description="Levels of NOT, AND and OR in one where expression.")
+    max_where_tests: int = Field(default=200, description="Comparisons in one where expression.")
+    max_where_values: int = Field(default=1000, description="Values in one IN list.")
+    max_named_fields: int = Field(default=100, description="Names in one order_by, fields, metrics or group_by.")
 
 
 class Settings(BaseSettings):

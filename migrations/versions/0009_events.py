@@ -1,14 +1,14 @@
 """events: revisions of experiments and of their runs' status, from which events have their order
 
 Revision ID: 0009
-Revises: 0002
+Revises: 0007
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0002"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

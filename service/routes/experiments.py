@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from service.openapi import request_body
 from service.problems import RESPONSES
+from service.routes.answers import json_answer, next_link
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
+from service.routes.parameters import ExperimentParameters
 from service.schemas import DryRun, Experiment, ExperimentDetail, ExperimentRequest, Page
 from service.use_cases import continuations, experiments
 from service.use_cases.payloads import parse_request
@@ -22,15 +24,6 @@ class SubmitParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     dry_run: bool = False
-
-
-class ListParameters(BaseModel):
-    """Query of a list."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    cursor: str | None = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
 @router.post(
@@ -57,10 +50,16 @@ def submit(
     return JSONResponse(content, 202 if submission.is_new else 200, headers={"Location": location})
 
 
-@router.get("")
-def list_all(database: DatabaseDependency, query: Annotated[ListParameters, Query()]) -> Page[Experiment]:
-    """List experiments, newest first."""
-    return experiments.list_experiments(database, query.cursor, query.limit)
+@router.get("", response_model=Page[Experiment])
+def list_all(
+    database: DatabaseDependency,
+    limits: LimitsDependency,
+    request: Request,
+    query: Annotated[ExperimentParameters, Query()],
+) -> Response:
+    """List experiments, newest first or as `order_by` says."""
+    page = experiments.list_experiments(database, query.query(), query.limit, limits)
+    return json_answer(page.model_dump(mode="json"), next_link(request, page.next))
 
 
 @router.get("/{experiment_id}")

@@ -1,83 +1,102 @@
 """/v1/runs"""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Query, Request, Response
 
+from service.errors import FieldError, InvalidPayload
+from service.exports.formats import accepted_format
 from service.openapi import request_body
-from service.problems import NOT_NOW, RESPONSES
+from service.problems import NOT_ACCEPTABLE, NOT_NOW, RESPONSES
+from service.routes.answers import (
+    NOT_MODIFIED,
+    entity_tag,
+    json_answer,
+    next_link,
+    stream,
+    stream_responses,
+    unchanged,
+)
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
-from service.schemas import Extension, Page, Run, RunStatus, Theory, Trajectory
-from service.store.runs import RunSelection
-from service.use_cases import continuations, runs, theory
-from service.use_cases.paging import from_cursor
-from workers.specs.base import LARGEST_INTEGER
+from service.routes.parameters import Accept, PointParameters, RunParameters
+from service.schemas import Extension, Page, Run, Theory, Trajectory
+from service.use_cases import continuations, exports, runs, theory
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=RESPONSES)
+MOST_ON_A_PAGE = 1000
 
 
-class ListParameters(BaseModel):
-    """Query of a list of runs."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    experiment_id: str | None = None
-    status: RunStatus | None = None
-    cursor: str | None = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
-
-
-class TrajectoryParameters(BaseModel):
-    """Query of a trajectory."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    metrics: Annotated[str | None, Field(description="Names, separated by commas; all when left out.")] = None
-    from_step: Annotated[int | None, Field(ge=0, le=LARGEST_INTEGER)] = None
-    to_step: Annotated[int | None, Field(ge=0, le=LARGEST_INTEGER)] = None
+@router.get("", response_model=Page[Run], responses={**stream_responses(), **NOT_ACCEPTABLE})
+def list_all(
+    database: DatabaseDependency,
+    limits: LimitsDependency,
+    request: Request,
+    query: Annotated[RunParameters, Query()],
+    accept: Accept = None,
+) -> Response:
+    """List runs in the order of submission or as `order_by` says; in formats other than JSON as one table."""
+    to = accepted_format(query.format, accept)
+    if to.name != "json":
+        return stream(exports.export_runs(database, query.query(), query.fields, query.limit, to, limits))
+    if (query.limit or 1) > MOST_ON_A_PAGE:
+        detail = f"A page has at most {MOST_ON_A_PAGE} runs; follow `next`, or ask for another format."
+        raise InvalidPayload([FieldError("/limit", detail)])
+    page = runs.list_runs(database, query.query(), query.fields, query.limit or 100, limits)
+    return json_answer(page, {"Vary": "Accept", **next_link(request, page["next"])})
 
 
-@router.get("")
-def list_all(database: DatabaseDependency, query: Annotated[ListParameters, Query()]) -> Page[Run]:
-    """List runs in the order of submission."""
-    selection = RunSelection(query.experiment_id, query.status, from_cursor(query.cursor))
-    return runs.list_runs(database, selection, query.limit)
+@router.get("/{run_id}", response_model=Run, responses=NOT_MODIFIED)
+def get(database: DatabaseDependency, request: Request, run_id: str) -> Response:
+    """Get one run; with `If-None-Match`, 304 while nothing has changed."""
+    headers = entity_tag(runs.run_version(database, run_id), request, "application/json")
+    return unchanged(request, headers) or json_answer(runs.get_run(database, run_id), headers)
 
 
-@router.get("/{run_id}")
-def get(database: DatabaseDependency, run_id: str) -> Run:
-    """Get one run."""
-    return runs.get_run(database, run_id)
-
-
-@router.post("/{run_id}/cancel", status_code=202)
-def cancel(database: DatabaseDependency, run_id: str) -> Run:
+@router.post("/{run_id}/cancel", status_code=202, response_model=Run)
+def cancel(database: DatabaseDependency, run_id: str) -> Response:
     """Cancel a run unless it is over; points recorded so far stay."""
-    return runs.cancel_run(database, run_id)
+    return _accepted(runs.cancel_run(database, run_id))
 
 
-@router.post("/{run_id}/retry", status_code=202, responses=NOT_NOW)
-def retry(database: DatabaseDependency, run_id: str) -> Run:
+@router.post("/{run_id}/retry", status_code=202, response_model=Run, responses=NOT_NOW)
+def retry(database: DatabaseDependency, run_id: str) -> Response:
     """Queue a failed or cancelled run again; it goes on from its checkpoint."""
-    return continuations.retry_run(database, run_id)
+    return _accepted(continuations.retry_run(database, run_id))
 
 
-@router.post("/{run_id}/extend", status_code=202, responses=NOT_NOW, openapi_extra=request_body(Extension))
-def extend(database: DatabaseDependency, limits: LimitsDependency, body: BodyDependency, run_id: str) -> Run:
+@router.post(
+    "/{run_id}/extend",
+    status_code=202,
+    response_model=Run,
+    responses=NOT_NOW,
+    openapi_extra=request_body(Extension),
+)
+def extend(database: DatabaseDependency, limits: LimitsDependency, body: BodyDependency, run_id: str) -> Response:
     """Move a run's stop further out: more steps, a lower loss. It goes on from its checkpoint.
 
     The run then equals one that asked for as much from the start; asking again for the same changes nothing.
     """
-    return continuations.extend_run(database, run_id, continuations.parse_extension(body), limits)
+    return _accepted(continuations.extend_run(database, run_id, continuations.parse_extension(body), limits))
 
 
-@router.get("/{run_id}/trajectory", response_model=Trajectory)
-def trajectory(database: DatabaseDependency, run_id: str, query: Annotated[TrajectoryParameters, Query()]) -> Response:
-    """Get the recorded points of a run as columns."""
-    metrics = None if query.metrics is None else [name for name in query.metrics.split(",") if name]
-    found = runs.get_trajectory(database, run_id, metrics, query.from_step, query.to_step)
-    return Response(found.model_dump_json(), media_type="application/json")
+@router.get(
+    "/{run_id}/trajectory",
+    response_model=Trajectory,
+    responses={**stream_responses(), **NOT_MODIFIED, **NOT_ACCEPTABLE},
+)
+def trajectory(
+    database: DatabaseDependency,
+    request: Request,
+    run_id: str,
+    query: Annotated[PointParameters, Query()],
+    accept: Accept = None,
+) -> Response:
+    """Get the recorded points of a run as columns; with `If-None-Match`, 304 while there are no new ones."""
+    to = accepted_format(query.format, accept)
+    headers = entity_tag(runs.run_version(database, run_id), request, to.media_type)
+    if answer := unchanged(request, headers):
+        return answer
+    return stream(exports.export_trajectory(database, run_id, query.points(), to), headers)
 
 
 @router.get("/{run_id}/theory", response_model=Theory)
@@ -91,3 +110,9 @@ def factors(database: DatabaseDependency, run_id: str) -> Response:
     """Get the factors as they stand, as an .npz file with arrays factor_0, factor_1, ..."""
     headers = {"Content-Disposition": f'attachment; filename="{run_id}.npz"'}
     return Response(runs.get_factors(database, run_id), media_type="application/zip", headers=headers)
+
+
+def _accepted(run: dict[str, Any]) -> Response:
+    answer = json_answer(run)
+    answer.status_code = 202
+    return answer

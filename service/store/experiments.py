@@ -1,15 +1,30 @@
 """Experiments in the store."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from service.queries.expressions import Expression
+from service.queries.lists import Key
+from service.store.fields import EXPERIMENT_HOME
+from service.store.filters import Filter
+from service.store.keyset import Keyset, Mark
 from service.store.revisions import CURRENT, take_revision
 from service.store.tables import RUN_STATUSES, UNFINISHED, experiments, runs
 
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ExperimentSelection:
+    """Which experiments to list, in which order, and after which row."""
+
+    where: Expression | None = None
+    order: tuple[Key, ...] = ()
+    after: Mark | None = None
 
 
 def insert_experiment(connection: sa.Connection, values: Mapping[str, Any], run_rows: Sequence[Row]) -> None:
@@ -29,12 +44,21 @@ def find_by_idempotency_key(connection: sa.Connection, key: str) -> Row | None:
     return _first(connection, sa.select(experiments).where(experiments.c.idempotency_key == key))
 
 
-def list_experiments(connection: sa.Connection, before_id: int | None, limit: int) -> list[Row]:
-    """Newest first, those older than `before_id` when it is given."""
-    query = sa.select(experiments).order_by(experiments.c.id.desc()).limit(limit)
-    if before_id is not None:
-        query = query.where(experiments.c.id < before_id)
-    return _with_counts(connection, connection.execute(query).mappings().all())
+def list_experiments(
+    connection: sa.Connection, selection: ExperimentSelection, limit: int
+) -> tuple[list[Row], Sequence[Mark]]:
+    """The first experiments of a selection, newest first where it says no more, and where a list goes on after each."""
+    dialect = connection.dialect.name
+    query = sa.select(experiments.c.id)
+    if selection.where is not None:
+        query = query.where(Filter(EXPERIMENT_HOME, dialect).condition(selection.where))
+    keyset = Keyset(EXPERIMENT_HOME, selection.order, experiments.c.id, dialect, newest_first=True)
+    query = keyset.apply(query, selection.after).limit(limit)
+    marks = [Mark(tuple(values), row_id) for row_id, *values in connection.execute(query)]
+    ids = [mark.row_id for mark in marks]
+    found = connection.execute(sa.select(experiments).where(experiments.c.id.in_(ids))).mappings()
+    rows = sorted(_with_counts(connection, found.all()), key=lambda row: ids.index(row["id"]))
+    return rows, marks
 
 
 def cancel_runs(connection: sa.Connection, public_id: str, now: datetime) -> int:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from service.errors import FieldError, InvalidPayload, NotAvailable, json_pointer
 from service.limits import first_violation
-from service.schemas import ExperimentDetail, Extension, Run
+from service.schemas import ExperimentDetail, Extension
 from service.settings import Limits
 from service.store import continuations as store
 from service.store import runs as run_store
@@ -28,7 +28,7 @@ def parse_extension(body: bytes) -> Extension:
         raise InvalidPayload(request_errors(error)) from None
 
 
-def extend_run(database: Database, run_id: str, extension: Extension, limits: Limits) -> Run:
+def extend_run(database: Database, run_id: str, extension: Extension, limits: Limits) -> dict[str, Any]:
     """Move a run's stop further out; the run then is as if it had asked for that from the start.
 
     Raises:
@@ -50,7 +50,7 @@ def extend_run(database: Database, run_id: str, extension: Extension, limits: Li
     return get_run(database, run_id)
 
 
-def retry_run(database: Database, run_id: str) -> Run:
+def retry_run(database: Database, run_id: str) -> dict[str, Any]:
     """Queue a run again that failed or was cancelled; it goes on from its checkpoint.
 
     Raises:

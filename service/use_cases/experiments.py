@@ -14,7 +14,7 @@ from service.schemas import Cost, DryRun, Experiment, ExperimentDetail, Experime
 from service.settings import Limits
 from service.store import experiments as store
 from service.store.database import Database
-from service.use_cases.paging import from_cursor, page_of
+from service.use_cases.listing import ListQuery, select_experiments
 from service.use_cases.payloads import parse_runs
 from service.use_cases.run_rows import run_row
 from workers.costs import most_points, multiply_adds_per_step
@@ -84,11 +84,13 @@ def get_experiment(database: Database, experiment_id: str) -> ExperimentDetail:
     return ExperimentDetail(**_fields(row))
 
 
-def list_experiments(database: Database, cursor: str | None, limit: int) -> Page[Experiment]:
-    """A page of experiments, newest first."""
+def list_experiments(database: Database, query: ListQuery, limit: int, limits: Limits) -> Page[Experiment]:
+    """A page of experiments; raises InvalidPayload where the query says what cannot be asked."""
+    selection = select_experiments(query, limits)
     with database.reading() as connection:
-        rows = store.list_experiments(connection, from_cursor(cursor), limit + 1)
-    return page_of(rows, limit, lambda row: Experiment(**_fields(row)))
+        rows, marks = store.list_experiments(connection, selection, limit + 1)
+    items = [Experiment(**_fields(row)) for row in rows[:limit]]
+    return Page(items=items, next=query.cursor_after(marks[limit - 1]) if len(marks) > limit else None)
 
 
 def cancel(database: Database, experiment_id: str) -> ExperimentDetail:

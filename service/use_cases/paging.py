@@ -1,41 +1,83 @@
-"""Pages: keyset cursors, opaque to clients and stable while rows are added."""
+"""Pages: opaque cursors that stand for the last row of a page and hold for one query only."""
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
 
 from service.errors import FieldError, InvalidPayload
-from service.schemas import Page
+from service.numbers import spell
+from service.queries.expressions import Value
+from service.queries.fields import NUMERIC, Kind
+from service.queries.lists import Key
+from service.store.fields import kind_to_sort
+from service.store.keyset import Mark
 from workers.specs.base import LARGEST_INTEGER
 
-T = TypeVar("T")
+_STRANGER = "This cursor is not one that was given out; take `next` of the page before, or leave it out."
+_OF_ANOTHER = "This cursor belongs to another query; leave it out, or repeat the query that it was given out for."
 
 
-def from_cursor(cursor: str | None) -> int | None:
-    """The row id a cursor stands for.
+def query_digest(*parts: str | None) -> str:
+    """What tells one query from another."""
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:16]
+
+
+def to_cursor(mark: Mark, digest: str) -> str:
+    """The cursor of the rows after a mark."""
+    content = [digest, [_spell(value) for value in mark.values], mark.row_id]
+    return base64.urlsafe_b64encode(orjson.dumps(content)).decode().rstrip("=")
+
+
+def from_cursor(cursor: str | None, digest: str, keys: Sequence[Key]) -> Mark | None:
+    """The mark that a cursor stands for.
 
     Raises:
-        InvalidPayload: the cursor is none of ours.
+        InvalidPayload: the cursor is none of ours, or of another query.
     """
     if cursor is None:
         return None
     try:
-        row_id = int(base64.urlsafe_b64decode(cursor.encode()).decode())
-    except (binascii.Error, ValueError):
-        row_id = -1
-    if not 0 <= row_id <= LARGEST_INTEGER:
-        detail = "This cursor is not one that was given out; take `next` of the page before, or leave it out."
-        raise InvalidPayload([FieldError("/cursor", detail)])
-    return row_id
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        found, values, row_id = orjson.loads(base64.b64decode(padded, b"-_", validate=True))
+        if found != digest:
+            raise _refused(_OF_ANOTHER if _is_digest(found) else _STRANGER)
+        kinds = [kind_to_sort(key.field) for key in keys]
+        read = tuple(_read(value, kind) for value, kind in zip(values, kinds, strict=True))
+    except (binascii.Error, ValueError, TypeError):
+        raise _refused(_STRANGER) from None
+    if type(row_id) is not int or not 0 <= row_id <= LARGEST_INTEGER:
+        raise _refused(_STRANGER)
+    return Mark(read, row_id)
 
 
-def page_of(rows: Sequence[Mapping[str, Any]], limit: int, show: Callable[[Mapping[str, Any]], T]) -> Page[T]:
-    """A page of the first `limit` rows; one row more says that there is a next page."""
-    shown = rows[:limit]
-    more = len(rows) > limit
-    return Page(items=[show(row) for row in shown], next=_to_cursor(shown[-1]["id"]) if more else None)
+def _refused(detail: str) -> InvalidPayload:
+    return InvalidPayload([FieldError("/cursor", detail)])
 
 
-def _to_cursor(row_id: int) -> str:
-    return base64.urlsafe_b64encode(str(row_id).encode()).decode()
+def _is_digest(found: Any) -> bool:
+    return isinstance(found, str) and len(found) == len(query_digest())
+
+
+def _spell(value: Value | None) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else spell(value)
+
+
+def _read(value: Any, kind: Kind) -> Value | None:
+    """A value as it was spelled; raises ValueError or TypeError where it is of another kind."""
+    if value is None:
+        return None
+    if kind is Kind.TIME:
+        return datetime.fromisoformat(value)
+    if kind in NUMERIC:
+        number = float(value) if isinstance(value, str | float) else value
+        if isinstance(number, bool) or not isinstance(number, int | float) or number != number:
+            raise ValueError(value)
+        return number
+    if not isinstance(value, str if kind is Kind.TEXT else bool) or "\x00" in str(value):
+        raise ValueError(value)
+    return value

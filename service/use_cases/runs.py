@@ -1,77 +1,60 @@
-"""Runs: look at one or many, read a trajectory or the factors, cancel."""
+"""Runs: look at one or many, read the factors, cancel."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
-from service.errors import FieldError, InvalidPayload, NotAvailable, NotFound
-from service.numbers import spell, spell_all
-from service.schemas import Page, Run, Trajectory
+from service.errors import NotAvailable, NotFound
+from service.queries.catalogues import RUNS
+from service.settings import Limits
 from service.store import experiments as experiment_store
 from service.store import runs as store
 from service.store.database import Database
-from service.store.runs import RunSelection
-from service.store.trajectories import read_points
-from service.use_cases.paging import page_of
-from workers.columns import METRICS, metrics_of, summary_metrics_of
+from service.use_cases.listing import ListQuery, named, select_runs
+from service.use_cases.run_objects import run_object, sparse_run
 from workers.costs import trained_numbers
 from workers.specs import RunSpec
 
-_OWN_FIELDS = (
-    "index",
-    "status",
-    "outcome",
-    "step",
-    "spec",
-    "engine",
-    "device",
-    "created_at",
-    "started_at",
-    "finished_at",
-    "error",
-)
-_SUMMARY_FIELDS = ("steps", "time", "determinant_sign_changed_at", "first_step_below")
 
-
-def get_run(database: Database, run_id: str) -> Run:
+def get_run(database: Database, run_id: str) -> dict[str, Any]:
     """One run; raises NotFound."""
     with database.reading() as connection:
-        return _show(find_row(connection, run_id))
+        return run_object(find_row(connection, run_id))
 
 
-def list_runs(database: Database, selection: RunSelection, limit: int) -> Page[Run]:
-    """A page of runs in the order of submission."""
+def run_version(database: Database, run_id: str) -> str:
+    """What changes whenever the run, its summary or its points do; raises NotFound."""
     with database.reading() as connection:
-        rows = store.list_runs(connection, selection, limit + 1)
-    return page_of(rows, limit, _show)
+        found = store.find_version(connection, run_id)
+    if found is None:
+        raise _not_found(run_id)
+    return f"{version('rankward')} {found}"
 
 
-def cancel_run(database: Database, run_id: str) -> Run:
+def list_runs(database: Database, query: ListQuery, fields: str | None, limit: int, limits: Limits) -> dict[str, Any]:
+    """A page of runs: whole, or by the named fields.
+
+    Raises:
+        InvalidPayload: the query says what cannot be asked.
+    """
+    selection = select_runs(query, limits)
+    shown = None if fields is None else named(fields, "fields", RUNS.find, limits)
+    with database.reading() as connection:
+        rows, marks = store.list_marked_runs(connection, selection, limit + 1)
+    items = [run_object(row) if shown is None else sparse_run(row, shown) for row in rows[:limit]]
+    return {"items": items, "next": query.cursor_after(marks[limit - 1]) if len(marks) > limit else None}
+
+
+def cancel_run(database: Database, run_id: str) -> dict[str, Any]:
     """End a run unless it is over; what it has recorded so far stays."""
     with database.writing() as connection:
         experiment_store.cancel_run(connection, run_id, datetime.now(UTC))
     return get_run(database, run_id)
-
-
-def get_trajectory(
-    database: Database, run_id: str, metrics: Sequence[str] | None, from_step: int | None, to_step: int | None
-) -> Trajectory:
-    """Recorded points of a run, as columns; `step` and `time` always, then the asked metrics, all by default.
-
-    Raises:
-        NotFound: no such run.
-        InvalidPayload: a metric that does not exist, or does not apply to this run.
-    """
-    with database.reading() as connection:
-        row = find_row(connection, run_id)
-        names = ["step", "time", *_chosen_metrics(row, metrics)]
-        columns = read_points(connection, row["id"], names, from_step, to_step)
-    spelled = {name: [_spell_value(value) for value in column] for name, column in columns.items()}
-    return Trajectory(run_id=run_id, columns=spelled, points=len(spelled["step"]), thinned=False)
 
 
 def get_factors(database: Database, run_id: str) -> bytes:
@@ -83,7 +66,7 @@ def get_factors(database: Database, run_id: str) -> bytes:
     """
     with database.reading() as connection:
         row = find_row(connection, run_id)
-        spec = _spec(row)
+        spec = RunSpec.model_validate(row["spec"])
         state = store.read_state(connection, row["id"], spec.precision)
     if state is None:
         raise NotAvailable(f"Run {run_id} has stored no factors yet; ask again once its step is above 0.")
@@ -101,48 +84,9 @@ def find_row(connection: sa.Connection, run_id: str) -> Mapping[str, Any]:
     """A run's row with its summary; raises NotFound."""
     row = store.find_run(connection, run_id)
     if row is None:
-        raise NotFound(f"There is no run {run_id!r}; GET /v1/runs lists those there are.")
+        raise _not_found(run_id)
     return row
 
 
-def _spec(row: Mapping[str, Any]) -> RunSpec:
-    return RunSpec.model_validate(row["spec"])
-
-
-def _show(row: Mapping[str, Any]) -> Run:
-    seconds = row["compute_seconds"]
-    return Run(
-        id=row["public_id"],
-        experiment_id=row["experiment_public_id"],
-        steps_per_second=row["step"] / seconds if seconds else None,
-        summary=_summary(row),
-        **{name: row[name] for name in _OWN_FIELDS},
-    )
-
-
-def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
-    if row["summary_steps"] is None:
-        return {}
-    spec = _spec(row)
-    names = metrics_of(spec)
-    own = {name: spell(row[f"summary_{name}"]) for name in _SUMMARY_FIELDS}
-    if "determinant_sign" not in names:
-        del own["determinant_sign_changed_at"]
-    measured = {name: spell(row[f"summary_{name}"]) for name in summary_metrics_of(spec)}
-    return {**own, **{name: _spell_value(row[f"summary_{name}"]) for name in names}, **measured}
-
-
-def _spell_value(value: Any) -> Any:
-    return spell_all([value])[0]
-
-
-def _chosen_metrics(row: Mapping[str, Any], metrics: Sequence[str] | None) -> Sequence[str]:
-    applicable = metrics_of(_spec(row))
-    if not metrics:
-        return applicable
-    for name in metrics:
-        if name not in (*applicable, "step", "time"):
-            why = "does not apply to this run" if name in METRICS else "does not exist"
-            detail = f"The metric {name!r} {why}; this run has {', '.join(applicable)}."
-            raise InvalidPayload([FieldError("/metrics", detail)])
-    return [name for name in applicable if name in metrics]
+def _not_found(run_id: str) -> NotFound:
+    return NotFound(f"There is no run {run_id!r}; GET /v1/runs lists those there are.")

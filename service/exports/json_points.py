@@ -1,0 +1,28 @@
+"""Points as JSON: one object of columns for each run."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from service.exports.texts import json_texts
+
+
+def write_trajectory(run_id: str, names: Sequence[str], points: pa.RecordBatch, thinned: bool) -> bytes:
+    """The named columns of one run's points, all of which apply to it: null among them is what is not a number."""
+    columns = b",".join(orjson.dumps(name) + b":" + _list(points.column(name)) for name in names)
+    end = b"true" if thinned else b"false"
+    return b'{"run_id":"%s","columns":{%s},"points":%d,"thinned":%s}' % (run_id.encode(), columns, len(points), end)
+
+
+def write_items(items: Iterable[bytes]) -> Iterator[bytes]:
+    """JSON objects as the items of one."""
+    yield b'{"items":['
+    for place, item in enumerate(items):
+        yield b"," + item if place else item
+    yield b"]}"
+
+
+def _list(column: pa.Array) -> bytes:
+    return b"[" + ",".join(pc.fill_null(json_texts(column), '"NaN"').to_pylist()).encode() + b"]"

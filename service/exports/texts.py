@@ -1,0 +1,57 @@
+"""Columns as texts: every float in the fewest digits that give it back bit for bit, non-finite ones spelled out."""
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from service.numbers import spell
+
+_NEEDS_QUOTES = '[",\r\n]|^$'
+
+
+def csv_texts(column: pa.Array) -> pa.Array:
+    """A column's values as they stand in CSV (RFC 4180); null where there is none."""
+    if pa.types.is_floating(column.type):
+        return _floats(column, quote="")
+    if pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
+        return pc.cast(column, pa.string())
+    return _quoted(column if pa.types.is_string(column.type) else json_texts(column, quote=""))
+
+
+def json_texts(column: pa.Array, quote: str = '"') -> pa.Array:
+    """A column's values as JSON; null where there is none.
+
+    Args:
+        quote: what stands around times; texts are quoted by it too when it is not empty.
+    """
+    kind = column.type
+    if pa.types.is_floating(kind):
+        return _floats(column, quote='"')
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        return pc.cast(column, pa.string())
+    if pa.types.is_timestamp(kind):
+        return _join(quote, pc.strftime(column, "%Y-%m-%dT%H:%M:%SZ"), quote)
+    return pa.array([None if one is None else _json(one) for one in column.to_pylist()], pa.string())
+
+
+def _floats(column: pa.Array, quote: str) -> pa.Array:
+    texts = pc.cast(column, pa.string())
+    texts = pc.if_else(pc.match_substring_regex(texts, "[.ei]"), texts, _join(texts, ".0"))  # -0 would be an integer
+    if pc.all(pc.is_finite(column), min_count=0).as_py():
+        return texts
+    spelled = pc.if_else(pc.is_nan(column), "NaN", pc.if_else(pc.greater(column, 0.0), "Infinity", "-Infinity"))
+    return pc.if_else(pc.is_finite(column), texts, _join(quote, spelled, quote))
+
+
+def _quoted(texts: pa.Array) -> pa.Array:
+    quoted = _join('"', pc.replace_substring(texts, '"', '""'), '"')
+    return pc.if_else(pc.match_substring_regex(texts, _NEEDS_QUOTES), quoted, texts)
+
+
+def _join(*parts: pa.Array | str) -> pa.Array:
+    return pc.binary_join_element_wise(*parts, "")
+
+
+def _json(value: object) -> str:
+    plain = [spell(part) for part in value] if isinstance(value, list) else value
+    return orjson.dumps(plain).decode()

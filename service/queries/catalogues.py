@@ -1,0 +1,156 @@
+"""Catalogues: the fields of a run and of an experiment, and how a dotted name finds its field."""
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import get_args
+
+from service.queries.errors import QueryError
+from service.queries.fields import NUMERIC, Field, Kind, Open, Path, Place, Values, any_object, leaf
+from service.queries.spec_places import SpecPlace
+from service.schemas import RunStatus
+from workers.columns import METRICS, SUMMARY_METRICS, ColumnKind
+from workers.records import Outcome
+from workers.specs import RunSpec
+
+STATUSES: tuple[str, ...] = get_args(RunStatus)
+_SEGMENT = re.compile(r'\.?(?:(?P<name>[A-Za-z_]\w*)|"(?P<quoted>[^"]*)")|\[(?P<index>\d{1,6})\]')
+_UNSAFE = re.compile(r'["\\\x00-\x1f]')
+_VECTOR = Open(Values(frozenset({Kind.LIST})), leaf(Kind.NUMBER), int)
+_COLUMNS: dict[ColumnKind, Place] = {"float": leaf(Kind.NUMBER), "integer": leaf(Kind.INTEGER), "vector": _VECTOR}
+_OBJECT = Values(frozenset({Kind.OBJECT}))
+_TAGS = Open(_OBJECT, leaf(Kind.TEXT), str)
+
+_SUMMARY = {
+    "steps": leaf(Kind.INTEGER),
+    "time": leaf(Kind.NUMBER),
+    "determinant_sign_changed_at": leaf(Kind.INTEGER),
+    "first_step_below": Open(_OBJECT, leaf(Kind.INTEGER), str),
+    **{name: _COLUMNS[kind] for name, kind in {**METRICS, **SUMMARY_METRICS}.items()},
+}
+_RUN = {
+    "id": leaf(Kind.TEXT),
+    "experiment_id": leaf(Kind.TEXT),
+    "index": leaf(Kind.INTEGER),
+    "status": leaf(Kind.TEXT, words=STATUSES),
+    "outcome": leaf(Kind.TEXT, words=[outcome.value for outcome in Outcome]),
+    "step": leaf(Kind.INTEGER),
+    "engine": leaf(Kind.TEXT),
+    "device": leaf(Kind.TEXT),
+    "steps_per_second": leaf(Kind.NUMBER),
+    "created_at": leaf(Kind.TIME),
+    "started_at": leaf(Kind.TIME),
+    "finished_at": leaf(Kind.TIME),
+    "error": leaf(Kind.TEXT),
+    "summary": any_object(_SUMMARY),
+    "tags": _TAGS,
+    "spec": SpecPlace([RunSpec]),
+}
+_EXPERIMENT = {
+    "id": leaf(Kind.TEXT),
+    "name": leaf(Kind.TEXT),
+    "status": leaf(Kind.TEXT, words=STATUSES),
+    "created_at": leaf(Kind.TIME),
+    "tags": _TAGS,
+    "runs": any_object({name: leaf(Kind.INTEGER) for name in ("total", *STATUSES)}),
+}
+
+
+class Catalogue:
+    """The fields of one resource.
+
+    Args:
+        what: its name in messages.
+        top: its object.
+        inside: a key of it that may be left out at the head of a name, where the object has no such key itself.
+    """
+
+    def __init__(self, what: str, top: Place, inside: str | None = None) -> None:
+        self._what = what
+        self._top = top
+        self._inside = inside
+
+    def find(self, name: str, position: int = 0) -> Field:
+        """The field of a name like `model.depth`, `summary.singular_values[0]` or `tags."my tag"`.
+
+        Args:
+            position: where the name stands in the text that it was taken from.
+
+        Raises:
+            QueryError: no such field; points at the part that leads nowhere.
+        """
+        place, path = self._top, ()
+        for at, step in _steps(name, position):
+            if not path and self._inside and place.below(step) is None and self._hidden().below(step):
+                place, path = self._hidden(), (self._inside,)
+            further = place.below(step)
+            if further is None:
+                raise QueryError(at, self._unknown(place, path, step))
+            place, path = further, (*path, step)
+        return Field(name, path, place.values)
+
+    def _hidden(self) -> Place:
+        found = self._top.below(self._inside or "")
+        assert found is not None
+        return found
+
+    def _unknown(self, place: Place, path: Path, step: str | int) -> str:
+        hidden = self._hidden().names() if self._inside and not path else ()
+        names = list(dict.fromkeys((*place.names(), *hidden)))
+        inside = f" in {spell_path(path)}" if path else f" of {self._what}"
+        if isinstance(step, int) or not names:
+            return f"There is nothing under [{step}]{inside}." if isinstance(step, int) else self._end(path)
+        near = difflib.get_close_matches(step, names, n=1)
+        meant = f"did you mean {near[0]!r}?" if near else f"take one of {', '.join(names)}."
+        return f"There is no field {step!r}{inside}; {meant}"
+
+    def _end(self, path: Path) -> str:
+        return f"There is nothing below {spell_path(path)}; the name ends there."
+
+
+RUNS = Catalogue("a run", any_object(_RUN), inside="spec")
+EXPERIMENTS = Catalogue("an experiment", any_object(_EXPERIMENT))
+
+
+def summary_metric(name: str, position: int = 0) -> Field:
+    """The field of a metric of the summary, named with or without `summary.` before it.
+
+    Raises:
+        QueryError: no such metric, or one that is not a number.
+    """
+    field = RUNS.find(name if name.startswith("summary.") else f"summary.{name}", position)
+    if not field.values.kinds <= NUMERIC:
+        raise QueryError(
+            position, f"{name} is {field.values.said}; take a metric that is a number, or one entry of it."
+        )
+    return Field(name, field.path, field.values)
+
+
+def spell_path(path: Path) -> str:
+    """A path as it is written in a query."""
+    spelled = ""
+    for step in path:
+        if isinstance(step, int):
+            spelled += f"[{step}]"
+        else:
+            plain = re.fullmatch(r"[A-Za-z_]\w*", step)
+            spelled += ("." if spelled else "") + (step if plain else f'"{step}"')
+    return spelled
+
+
+def _steps(name: str, position: int) -> Iterator[tuple[int, str | int]]:
+    at = 0
+    while at < len(name):
+        found = _SEGMENT.match(name, at)
+        if found is None or (at == 0) == (name[at] in ".["):
+            raise QueryError(position + at, 'Write a field like model.depth, tags."my tag" or singular_values[0].')
+        word, quoted, index = found.group("name", "quoted", "index")
+        start = position + at + (name[at] == ".")
+        if quoted is not None and _UNSAFE.search(quoted):
+            raise QueryError(
+                start, "A name with a quotation mark, a backslash or a control character cannot be asked for."
+            )
+        yield start, int(index) if index is not None else (word if word is not None else quoted)
+        at = found.end()
+    if not name:
+        raise QueryError(position, "Give the name of a field.")

@@ -1,0 +1,73 @@
+"""Literals: the value that a piece of text stands for beside a field of a kind."""
+
+from datetime import UTC, datetime
+
+from lark import Token
+
+from service.queries.errors import QueryError
+from service.queries.expressions import Value
+from service.queries.fields import NUMERIC, Field, Kind
+
+LARGEST_SQL_INTEGER = 2**63 - 1
+_NONFINITE = {"Infinity": float("inf"), "+Infinity": float("inf"), "-Infinity": float("-inf")}
+
+
+def read_literal(token: Token, field: Field) -> Value:
+    """The value of a literal that is compared with a field.
+
+    Raises:
+        QueryError: the field is never of this kind.
+    """
+    kinds, at = field.values.kinds, token.start_pos or 0
+    if token.type == "TRUTH" and Kind.BOOLEAN in kinds:
+        return token.upper() == "TRUE"
+    if token.type == "NUMBER" and kinds & NUMERIC:
+        return _number(token)
+    if token.type == "NONFINITE" and kinds & NUMERIC:
+        return _nonfinite(str(token), field, at)
+    if token.type == "STRING":
+        return _text(token[1:-1].replace("''", "'"), field, at)
+    raise _mismatch(field, at)
+
+
+def _number(token: Token) -> Value:
+    try:
+        number = int(token)
+    except ValueError:  # a fraction, an exponent, or more digits than Python reads
+        return float(token)
+    return number if abs(number) <= LARGEST_SQL_INTEGER else float(token)
+
+
+def _nonfinite(word: str, field: Field, at: int) -> float:
+    if word not in _NONFINITE:
+        raise QueryError(at, f"Nothing compares with what is not a number; ask for {field.name} IS NULL.")
+    return _NONFINITE[word]
+
+
+def _text(text: str, field: Field, at: int) -> Value:
+    values = field.values
+    if "\x00" in text:
+        raise QueryError(at, "This text holds a character that no text has (NUL); leave it out.")
+    if Kind.TIME in values.kinds:
+        return _time(text, field, at)
+    if Kind.TEXT in values.kinds:
+        if values.words is not None and text not in values.words:
+            raise QueryError(at, f"{field.name} is never {text!r}; it is {values.said}.")
+        return text
+    if values.kinds & NUMERIC and (text in _NONFINITE or text == "NaN"):
+        return _nonfinite(text, field, at)
+    raise _mismatch(field, at)
+
+
+def _time(text: str, field: Field, at: int) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise QueryError(at, f"{field.name} is a time; write it like '2026-01-31T12:00:00Z'.") from None
+
+
+def _mismatch(field: Field, at: int) -> QueryError:
+    advice = " Write texts in single quotes." if Kind.TEXT in field.values.kinds else ""
+    meant = " Did you mean summary.loss?" if field.path == ("spec", "loss") else ""
+    return QueryError(at, f"{field.name} is {field.values.said}, and this is not.{advice}{meant}")

@@ -1,0 +1,99 @@
+"""Filters: from a query's expression to an SQL condition.
+
+A comparison with NULL is to be false and its NOT true, while SQL makes both unknown. Unknown counts as false wherever
+no NOT stands above it; so NOT is moved down to the single comparison, where it is true for NULL too.
+"""
+
+import operator
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.queries.expressions import (
+    Comparison,
+    Every,
+    Expression,
+    Match,
+    Membership,
+    Missing,
+    Negation,
+    Some,
+    Test,
+    Value,
+)
+from service.queries.fields import Kind
+from service.store.fields import Home
+from service.store.json_sql import matches, sortable
+from service.store.tables import UtcTime
+
+Condition = sa.ColumnElement[bool]
+_OPERATORS: dict[str, Callable[[Any, Any], Condition]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+class Filter:
+    """Turns expressions on the fields of one resource into conditions of one database's SQL."""
+
+    def __init__(self, home: Home, dialect: str) -> None:
+        self._home = home
+        self._dialect = dialect
+
+    def condition(self, expression: Expression, negated: bool = False) -> Condition:
+        """The condition that an expression (or its NOT) is true; it may be NULL where it is false."""
+        match expression:
+            case Negation(part):
+                return self.condition(part, not negated)
+            case Every(parts) | Some(parts):
+                join = sa.and_ if isinstance(expression, Every) != negated else sa.or_
+                return join(*(self.condition(part, negated) for part in parts))
+            case Missing(field, is_not):
+                exists = self._home.exists(field, self._dialect)
+                return exists if is_not != negated else sa.not_(exists)
+            case test:
+                found = self._test(test)
+                return sa.not_(sa.func.coalesce(found, sa.false())) if negated else found
+
+    def _test(self, test: Test) -> Condition:
+        match test:
+            case Comparison(_, sign, value):
+                return _OPERATORS[sign](self._column(test, value), literal(value))
+            case Membership(_, values, negated):
+                column = self._column(test, values[0])
+                return column.not_in([*map(literal, values)]) if negated else column.in_([*map(literal, values)])
+            case Match(field, pattern, negated):
+                found = matches(self._home.value(field, Kind.TEXT, self._dialect), pattern, self._dialect)
+                return sa.not_(found) if negated else found
+            case Missing():
+                raise AssertionError("handled above")
+
+    def _column(self, test: Comparison | Membership, value: Value) -> sa.ColumnElement[Any]:
+        column = self._home.value(test.field, _kind_of(value), self._dialect)
+        return sortable(column, self._dialect) if isinstance(value, str) else column
+
+
+def literal(value: Value) -> sa.BindParameter[Any]:
+    """A value as a bound parameter, typed so widely that no database has to cut it."""
+    match value:
+        case bool():
+            return sa.literal(value, sa.Boolean)
+        case int():
+            return sa.literal(value, sa.BigInteger)
+        case float():
+            return sa.literal(value, sa.Double)
+        case datetime():
+            return sa.literal(value, UtcTime)
+        case _:
+            return sa.literal(value, sa.Text)
+
+
+def _kind_of(value: Value) -> Kind:
+    kinds = {bool: Kind.BOOLEAN, int: Kind.NUMBER, float: Kind.NUMBER, str: Kind.TEXT}
+    return next((kind for type_, kind in kinds.items() if type(value) is type_), Kind.TIME)

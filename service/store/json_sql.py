@@ -1,0 +1,86 @@
+"""Values inside JSON columns and comparisons of texts, in the SQL of each database.
+
+A value of another kind than the one asked for is NULL: a list is never compared as if it were a text.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from service.queries.expressions import ANY_LETTER, ANY_TEXT
+from service.queries.fields import NUMERIC, Kind, Path
+
+Column = sa.ColumnElement[Any]
+_SPELLED = {"Infinity": float("inf"), "-Infinity": float("-inf")}
+
+
+def json_value(column: Column, path: Path, kind: Kind, dialect: str) -> Column:
+    """The value at a path of a JSON column, of type Double, Text or Boolean; NULL where it is of another kind."""
+    return _SqliteValue(column, path).of(kind) if dialect == "sqlite" else _PostgresValue(column, path).of(kind)
+
+
+def json_exists(column: Column, path: Path, dialect: str) -> Column:
+    """Whether there is anything but null at a path of a JSON column."""
+    kind = _SqliteValue(column, path).kind if dialect == "sqlite" else _PostgresValue(column, path).kind
+    return sa.func.coalesce(kind, "null") != "null"
+
+
+def sortable(text: Column, dialect: str) -> Column:
+    """A text whose order is that of its code points, on every database."""
+    return text if dialect == "sqlite" else sa.collate(text, "C")
+
+
+def matches(text: Column, pattern: Sequence[str], dialect: str) -> Column:
+    """Whether a text matches a pattern of letters, ANY_TEXT and ANY_LETTER; the case of letters counts."""
+    if dialect == "sqlite":  # its LIKE ignores case
+        return text.op("GLOB", is_comparison=True)("".join(map(_glob, pattern)))
+    return text.like("".join(map(_like, pattern)), escape="\\")
+
+
+class _SqliteValue:
+    def __init__(self, column: Column, path: Path) -> None:
+        place = "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in path)
+        self.kind = sa.func.json_type(column, place, type_=sa.Text)
+        self._value = lambda kind: sa.func.json_extract(column, place, type_=kind)
+
+    def of(self, kind: Kind) -> Column:
+        if kind in NUMERIC:
+            whens = [(self.kind.in_(("integer", "real")), self._value(sa.Double))]
+            return sa.case(*whens, *_spelled_numbers(self.kind == "text", self._value(sa.Text)))
+        if kind is Kind.BOOLEAN:
+            return sa.case((self.kind == "true", sa.true()), (self.kind == "false", sa.false()))
+        return sa.case((self.kind == "text", self._value(sa.Text)))
+
+
+class _PostgresValue:
+    def __init__(self, column: Column, path: Path) -> None:
+        found = sa.cast(column, JSONB)[tuple(path)] if path else sa.cast(column, JSONB)
+        self.kind = sa.func.jsonb_typeof(found, type_=sa.Text)
+        self._text = sa.cast(column, JSONB)[tuple(path)].astext
+
+    def of(self, kind: Kind) -> Column:
+        if kind in NUMERIC:
+            whens = [(self.kind == "number", sa.cast(self._text, sa.Double))]
+            return sa.case(*whens, *_spelled_numbers(self.kind == "string", self._text))
+        if kind is Kind.BOOLEAN:
+            return sa.case((self.kind == "boolean", sa.cast(self._text, sa.Boolean)))
+        return sa.case((self.kind == "string", self._text))
+
+
+def _spelled_numbers(is_text: Column, text: Column) -> list[tuple[Column, Column]]:
+    """Non-finite numbers are spelled as texts in JSON."""
+    return [(sa.and_(is_text, text == word), sa.literal(value, sa.Double)) for word, value in _SPELLED.items()]
+
+
+def _glob(letter: str) -> str:
+    if letter in "*?[":
+        return f"[{letter}]"
+    return {ANY_TEXT: "*", ANY_LETTER: "?"}.get(letter, letter)
+
+
+def _like(letter: str) -> str:
+    if letter in "%_\\":
+        return f"\\{letter}"
+    return {ANY_TEXT: "%", ANY_LETTER: "_"}.get(letter, letter)

@@ -1,0 +1,112 @@
+"""Curves of an experiment: how a metric spreads over the runs of each group along steps, time or loss.
+
+Every run is read off at the same places, linearly between its neighbouring recorded points (along the loss: in its
+logarithm), and only between its first and its last point. Along the loss, a run counts by the points at which its loss
+is lower than ever before: where it rises again, points are left out.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from service.errors import FieldError, InvalidPayload
+from service.numbers import spell
+from service.quantiles import five_numbers
+from service.schemas import Curves, GroupCurves
+from service.settings import Limits
+from service.store.database import Database
+from service.store.point_rows import PointSelection, point_columns
+from service.use_cases.groups import grouped, grouping_fields, selected_in
+from workers.columns import METRICS
+
+Axis = Literal["step", "time", "loss"]
+Numbers = npt.NDArray[np.float64]
+_NAMES = ("min", "lower_quartile", "median", "upper_quartile", "max")
+
+
+@dataclass(frozen=True)
+class CurveQuery:
+    """Which curves a request asks for.
+
+    Attributes:
+        places: how many along the axis.
+    """
+
+    metric: str
+    x: Axis
+    group_by: str | None
+    where: str | None
+    places: int
+
+
+def spread_along(database: Database, experiment_id: str, query: CurveQuery, limits: Limits) -> Curves:
+    """Quantiles of a metric over the runs of each group, at common places of an axis.
+
+    Raises:
+        NotFound: no such experiment.
+        InvalidPayload: the query says what cannot be asked.
+    """
+    if METRICS.get(query.metric) not in ("float", "integer"):
+        known = ", ".join(name for name, kind in METRICS.items() if kind != "vector")
+        raise InvalidPayload([FieldError("/metric", f"There is no curve of {query.metric!r}; take one of {known}.", 0)])
+    fields = grouping_fields(query.group_by, limits)
+    groups = grouped(database, selected_in(database, experiment_id, query.where, limits), fields)
+    items = [
+        GroupCurves(group=group, runs=len(runs), columns=_columns(database, [run_id for run_id, _ in runs], query))
+        for group, runs in groups
+    ]
+    return Curves(experiment_id=experiment_id, metric=query.metric, x=query.x, items=items)
+
+
+def _columns(database: Database, run_ids: Sequence[int], query: CurveQuery) -> dict[str, list[Any]]:
+    runs = [run for run in _read(database, run_ids, query) if len(run[0])]
+    if not runs:
+        return {name: [] for name in (query.x, "count", *_NAMES)}
+    places = _places(runs, query)
+    read = np.array([np.interp(places, *run, left=np.nan, right=np.nan) for run in runs])
+    counts = np.count_nonzero(~np.isnan(read), axis=0)
+    spread = [five_numbers(np.sort(column[~np.isnan(column)])) for column in read.T if not np.isnan(column).all()]
+    shown = np.exp(-places) if query.x == "loss" else places
+    columns = {
+        name: [spell(value) for value in values] for name, values in zip(_NAMES, zip(*spread, strict=True), strict=True)
+    }
+    met = counts > 0
+    return {query.x: shown[met].tolist(), "count": counts[met].tolist(), **columns}
+
+
+def _read(database: Database, run_ids: Sequence[int], query: CurveQuery) -> Iterator[tuple[Numbers, Numbers]]:
+    """Places and values of each run, by ascending place."""
+    held: dict[int, list[Numbers]] = {}
+    for columns in point_columns(database, run_ids, PointSelection((query.x, query.metric))):
+        ids = np.array(columns[0])
+        numbers = np.array([columns[2], columns[3]], dtype=float)
+        for run_id in np.unique(ids).tolist():
+            for done in [other for other in held if other != run_id]:
+                yield _ascending(np.concatenate(held.pop(done), axis=1), query.x)
+            held.setdefault(run_id, []).append(numbers[:, ids == run_id])
+    for parts in held.values():
+        yield _ascending(np.concatenate(parts, axis=1), query.x)
+
+
+def _ascending(numbers: Numbers, axis: Axis) -> tuple[Numbers, Numbers]:
+    """Places along the axis and values there; along the loss, the place is minus its logarithm."""
+    place, value = numbers[:, ~np.isnan(numbers).any(axis=0)]
+    if axis != "loss":
+        return place, value
+    place, value = -np.log(place[place > 0]), value[place > 0]
+    new = np.diff(np.maximum.accumulate(place), prepend=-np.inf) > 0
+    return place[new], value[new]
+
+
+def _places(runs: Sequence[tuple[Numbers, Numbers]], query: CurveQuery) -> Numbers:
+    """Places from the first to the last point of any run: evenly along the logarithm, with 0 before them on steps."""
+    least = min(place[0] for place, _ in runs)
+    greatest = max(place[-1] for place, _ in runs)
+    if query.x == "loss" or greatest <= 0:
+        return np.linspace(least, greatest, query.places)
+    first = min(place[place > 0][0] for place, _ in runs if place[-1] > 0)
+    places = np.concatenate([[0.0] if least <= 0 else [], np.geomspace(first, greatest, query.places)])
+    return np.unique(np.round(places)) if query.x == "step" else places

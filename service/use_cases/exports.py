@@ -1,0 +1,84 @@
+"""Exports: lists of runs and trajectories as streams of bytes, a chunk at a time."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import orjson
+
+from service.exports.formats import Format
+from service.queries.catalogues import RUNS
+from service.settings import Limits
+from service.store.database import Database
+from service.store.runs import all_runs
+from service.use_cases.listing import ListQuery, named, select_runs
+from service.use_cases.run_objects import run_object, sparse_run
+from service.use_cases.run_tables import default_fields, run_batches, run_schema
+from service.use_cases.trajectories import OneRun, PointQuery, by_run, in_batches, run_points, selected_points
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What is sent to a client.
+
+    Attributes:
+        name: of a file that holds it.
+        thinned: whether points may have been left out; None where there are no points.
+    """
+
+    format: Format
+    name: str
+    chunks: Iterator[bytes]
+    thinned: bool | None = None
+
+
+def export_runs(
+    database: Database, query: ListQuery, fields: str | None, limit: int | None, to: Format, limits: Limits
+) -> Stream:
+    """All selected runs (at most `limit`) as a table, or as one object on each line; raises InvalidPayload."""
+    selection = select_runs(query, limits)
+    shown = None if fields is None else named(fields, "fields", RUNS.find, limits)
+    rows = islice((row for rows in all_runs(database, selection) for row in rows), limit)
+    if to.name == "ndjson":
+        objects = (run_object(row) if shown is None else sparse_run(row, shown) for row in rows)
+        chunks = (orjson.dumps(one, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE) for one in objects)
+    else:
+        columns = shown or default_fields()
+        chunks = _table(run_schema(columns), run_batches(rows, columns), to)
+    return Stream(to, f"runs.{to.extension}", chunks)
+
+
+def export_trajectory(database: Database, run_id: str, query: PointQuery, to: Format) -> Stream:
+    """The points of one run; raises NotFound, InvalidPayload."""
+    run = run_points(database, run_id, query)
+    chunks = iter([_as_json(run)]) if to.name == "json" else _table(run.points.schema, [run.points], to)
+    return Stream(to, f"trajectory-{run_id}.{to.extension}", chunks, run.thinned)
+
+
+def export_trajectories(database: Database, runs: ListQuery, query: PointQuery, to: Format, limits: Limits) -> Stream:
+    """The points of all selected runs; raises InvalidPayload."""
+    from service.exports.json_points import write_items
+    from service.exports.points import point_schema
+
+    table = selected_points(database, runs, query, limits)
+    if to.name == "json":
+        chunks = write_items(_as_json(run) for run in by_run(database, table))
+    else:
+        chunks = _table(point_schema(table.names), in_batches(database, table), to)
+    return Stream(to, f"trajectories.{to.extension}", chunks, table.thinned)
+
+
+def _as_json(run: OneRun) -> bytes:
+    from service.exports.json_points import write_trajectory
+
+    return write_trajectory(run.run_id, run.names, run.points, run.thinned)
+
+
+def _table(schema: "pa.Schema", batches: "Iterable[pa.RecordBatch]", to: Format) -> Iterator[bytes]:
+    from service.exports.writers import WRITERS
+
+    return WRITERS[to.name](schema, batches)

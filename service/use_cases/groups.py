@@ -1,0 +1,51 @@
+"""Groups: the runs of an experiment by the values of some of their fields."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from service.queries.catalogues import RUNS
+from service.queries.fields import Field
+from service.queries.lists import scalar_field
+from service.settings import Limits
+from service.store.database import Database
+from service.store.runs import RunSelection, all_runs
+from service.use_cases.experiments import get_experiment
+from service.use_cases.listing import ListQuery, named, select_runs
+from service.use_cases.run_objects import look_up, tagged_run
+
+Row = Mapping[Any, Any]
+Group = dict[str, Any]
+
+
+def grouping_fields(group_by: str | None, limits: Limits) -> tuple[Field, ...]:
+    """The fields of a `group_by`, none when there is none; raises InvalidPayload."""
+    return () if group_by is None else named(group_by, "group_by", scalar_field(RUNS), limits)
+
+
+def selected_in(database: Database, experiment_id: str, where: str | None, limits: Limits) -> RunSelection:
+    """The selected runs of an experiment; raises NotFound, InvalidPayload."""
+    get_experiment(database, experiment_id)
+    return select_runs(ListQuery(where=where, experiment_id=experiment_id), limits)
+
+
+def grouped(
+    database: Database, selection: RunSelection, fields: Sequence[Field]
+) -> Iterable[tuple[Group, list[tuple[int, dict[str, Any]]]]]:
+    """Each group with its runs, as internal ids and summaries, in the order of the groups' values.
+
+    A field that a run does not have is null in its group.
+    """
+    groups: dict[bytes, tuple[Group, list[tuple[int, dict[str, Any]]]]] = {}
+    for rows in all_runs(database, selection):
+        for row in rows:
+            run = tagged_run(row)
+            group = {field.name: look_up(run, field.path)[1] for field in fields}
+            groups.setdefault(orjson.dumps(group), (group, []))[1].append((row["id"], run["summary"]))
+    return sorted(groups.values(), key=lambda one: [_sort_key(value) for value in one[0].values()])
+
+
+def _sort_key(value: Any) -> tuple[bool, bool, Any]:
+    """Numbers, then texts, then nothing."""
+    return value is None, isinstance(value, str), 0 if value is None else value

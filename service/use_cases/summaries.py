@@ -1,0 +1,49 @@
+"""Summaries of an experiment: how a metric's last values spread over the runs of each group."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from service.numbers import spell
+from service.quantiles import five_numbers
+from service.queries.catalogues import summary_metric
+from service.queries.fields import Field
+from service.schemas import GroupSummary, Summary
+from service.settings import Limits
+from service.store.database import Database
+from service.use_cases.groups import grouped, grouping_fields, selected_in
+from service.use_cases.listing import named
+from service.use_cases.run_objects import look_up
+
+
+def summarise(
+    database: Database, experiment_id: str, metric: str, group_by: str | None, where: str | None, limits: Limits
+) -> Summary:
+    """Count, least, quartiles and greatest of metrics in each group of runs.
+
+    Raises:
+        NotFound: no such experiment.
+        InvalidPayload: the query says what cannot be asked.
+    """
+    fields = grouping_fields(group_by, limits)
+    metrics = named(metric, "metric", summary_metric, limits)
+    groups = grouped(database, selected_in(database, experiment_id, where, limits), fields)
+    items = [
+        GroupSummary(group=group, metric=one.name, runs=len(runs), **_spread(one, (summary for _, summary in runs)))
+        for group, runs in groups
+        for one in metrics
+    ]
+    return Summary(experiment_id=experiment_id, items=items)
+
+
+def _spread(metric: Field, summaries: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    found = (look_up(summary, metric.path[1:])[1] for summary in summaries)
+    numbers = [float(value) for value in found if value is not None]
+    values = np.sort([value for value in numbers if not math.isnan(value)])
+    if not len(values):
+        return {"count": 0}
+    least, lower, median, upper, greatest = (spell(value) for value in five_numbers(values))
+    quartiles = (lower, median, upper)
+    return {"count": len(values), "min": least, "quartiles": quartiles, "median": median, "max": greatest}

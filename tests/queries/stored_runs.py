@@ -1,0 +1,99 @@
+"""Runs as they could have ended, in the store without having been run."""
+
+import math
+import random
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from service.store.experiments import insert_experiment
+from service.store.tables import runs, summaries
+from service.use_cases.run_rows import run_row
+from tests.specs import BASIC
+from workers.columns import METRICS, metrics_of
+from workers.specs import RunSpec
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
+TAGS = ({"paper": "2005.06398"}, {"paper": "Other", "my tag": "100%"}, {}, {"paper": "é"})
+NUMBERS = (0.0, 1.0, -1.5, 0.1, 1e-300, 1e300, math.inf, -math.inf, None, 5e-324, 3.0)
+
+
+def insert_runs(database, count, seed=0):
+    """Four experiments with `count` runs each, all of them different."""
+    chance = random.Random(seed)
+    with database.writing() as connection:
+        for number, tags in enumerate(TAGS):
+            values = {
+                "public_id": f"experiment-{number}",
+                "name": ("first", "Second", "", "zweites %_*?[")[number],
+                "tags": tags,
+                "run": {},
+                "sweep": [],
+                "created_at": NOW + timedelta(days=number),
+                "body_digest": "",
+            }
+            specs = [_spec(chance) for _ in range(count)]
+            insert_experiment(connection, values, [_row(chance, spec, index) for index, spec in enumerate(specs)])
+            ids = connection.scalars(sa.select(runs.c.id).order_by(runs.c.id.desc()).limit(count)).all()
+            for run_id, spec in zip(reversed(ids), specs, strict=True):
+                if chance.random() < 0.8:
+                    connection.execute(sa.insert(summaries), _summary(chance, run_id, spec))
+
+
+def _spec(chance):
+    matrix = {
+        **BASIC,
+        "model": {"kind": "deep_matrix", "depth": chance.choice([2, 3, 4])},
+        "init": chance.choice([BASIC["init"], {"kind": "identity", "scale": 0.5}]),
+        "optimizer": {"kind": "gradient_descent", "learning_rate": chance.choice([1e-3, 1e-2])},
+        "stop": {"max_steps": 10} | chance.choice([{}, {"loss_below": 1e-3}]),
+        "seed": chance.randrange(5),
+    }
+    measured = {"kind": "low_rank_sensing", "shape": [3, 2], "rank": 1, "measurements": 4}
+    tensor = {
+        **BASIC,
+        "problem": {"kind": "low_rank_completion", "shape": [3, 3, 3], "rank": 1, "observed": 9},
+        "model": {"kind": "cp_tensor", "rank": chance.choice([2, 3])},
+        "init": {"kind": "gaussian", "std": 0.1},
+        "optimizer": {"kind": "group_rmsprop", "learning_rate": 1e-2},
+    }
+    sensing = {**BASIC, "problem": measured, "init": {"kind": "gaussian", "std": 0.1}}
+    listed = {"kind": "completion", "shape": [2, 2], "observations": [{"index": [0, 1], "value": 2.0}]}
+    completion = {**BASIC, "problem": listed, "init": {"kind": "identity", "scale": 1.0}}
+    return RunSpec.model_validate(chance.choice([matrix, matrix, tensor, sensing, completion]))
+
+
+def _row(chance, spec, index):
+    status = chance.choice(STATUSES)
+    return {
+        **run_row(spec, index, NOW + timedelta(seconds=chance.randrange(4))),
+        "status": status,
+        "outcome": chance.choice(["converged", "diverged", "budget_exhausted"]) if status == "succeeded" else None,
+        "error": chance.choice(["no start", "a % sign", "back\\slash", "x*?[y]"]) if status == "failed" else None,
+        "step": chance.randrange(6),
+        "compute_seconds": chance.choice([0.0, 2.0]),
+        "engine": chance.choice([None, "fused", "torch"]),
+        "device": None,
+        "started_at": chance.choice([None, NOW]),
+        "finished_at": chance.choice([None, NOW + timedelta(microseconds=5)]),
+    }
+
+
+def _summary(chance, run_id, spec):
+    applicable = metrics_of(spec)
+    metrics = {name: _value(chance, kind) for name, kind in METRICS.items() if name in applicable}
+    return {
+        "run_id": run_id,
+        "steps": chance.randrange(6),
+        "time": chance.choice(NUMBERS),
+        "determinant_sign_changed_at": chance.choice([None, 3]) if "determinant_sign" in applicable else None,
+        "first_step_below": chance.choice([{}, {"1e0": 0}, {"1e0": 0, "1e-1": 3}]),
+        **metrics,
+    }
+
+
+def _value(chance, kind):
+    if kind == "vector":
+        return [chance.choice([1.5, "NaN", "Infinity", "-Infinity", 0.0]) for _ in range(2)]
+    return chance.choice([-1, 0, 1]) if kind == "integer" else chance.choice(NUMBERS)

@@ -19,3 +19,21 @@ def model_label(spec: Mapping[str, Any]) -> str:
     """The model of a run, given its resolved spec."""
     model = spec["model"]
     return f"depth {model['depth']}" if model["kind"] == "deep_matrix" else "components of a tensor"
+
+
+def field_label(path: str) -> str:
+    """A field of a spec in words, given its dotted path; names that say little alone keep their part's."""
+    part, _, name = path.rpartition(".")
+    return f"{part} {name}".replace("_", " ").strip() if name in ("kind", "rank", "seed") else name.replace("_", " ")
+
+
+def setting_label(path: str, value: Any) -> str:
+    """What a run has in a field, in a few words; None where the field is absent."""
+    label = field_label(path)
+    if value is None:
+        return f"no {label}"
+    if isinstance(value, bool):
+        return label if value else f"not {label}"
+    if isinstance(value, str):
+        return value.replace("_", " ") if path.endswith("kind") else f"{label} {value}"
+    return f"{label} {value:g}" if isinstance(value, float) else f"{label} {value}"

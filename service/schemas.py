@@ -231,6 +231,23 @@ class PresetSummary(BaseModel):
     figure: Annotated[str, Field(description="The figure that shows it, by its name in paths.")]
 
 
+class FigureSummary(BaseModel):
+    """A figure that can be drawn of an experiment."""
+
+    name: str
+    title: str
+    about: str
+    parameters: Annotated[list[str], Field(description="What its query may say.")]
+    files: Annotated[dict[str, str], Field(description="Its paths by format: png, svg, and json for Plotly.")]
+
+
+class FigureList(BaseModel):
+    """The figures that can be drawn of an experiment."""
+
+    default: Annotated[str, Field(description="Name of the figure that shows it best.")]
+    items: list[FigureSummary]
+
+
 class Page(BaseModel, Generic[Item]):
     """One page of a list; `next` is the cursor of the following page."""
 

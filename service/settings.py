@@ -20,7 +20,14 @@ class Limits(BaseSettings):
     max_points_per_run: int = Field(default=100_000, description="Points that one run may record.")
     max_product_entries: int = Field(default=250_000, description="Entries (rows x columns) of the factorised matrix.")
     max_trained_numbers: int = Field(default=2_000_000, description="Entries of all factors of one run.")
-    max_runs_per_figure: int = Field(default=500, description="Runs that one figure may hold.")
+    max_runs_per_figure: int = Field(default=200, ge=1, description="Runs whose points are drawn; of more, a sample.")
+    max_points_read_per_figure: int = Field(
+        default=500_000, ge=1, description="Points that one figure reads; of runs with more, a sample is drawn."
+    )
+    max_points_drawn_per_figure: int = Field(
+        default=40_000, ge=1, description="Points that one figure draws; lines with more are thinned, extremes kept."
+    )
+    max_experiments_per_figure: int = Field(default=8, description="Experiments that one figure may compare.")
     max_event_streams: int = Field(default=1_000, description="Clients that follow events, in one API process.")
     max_observed_numbers: int = Field(default=20_000_000, description="Numbers that one problem's observations take.")
     max_where_characters: int = Field(default=20_000, description="Characters of one where expression.")

@@ -1,1 +1,4 @@
-"""Figures: one file per kind, drawn with matplotlib, which is loaded when the first figure is asked for."""
+"""Figures: a file per kind turns runs into a picture described without any library; two renderers draw pictures.
+
+`picture` is what can be said, `kinds` who says it, `renderers` who draws it. Nothing here knows a database or HTTP.
+"""

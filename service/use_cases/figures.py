@@ -1,152 +1,135 @@
-"""Figures of an experiment's runs."""
+"""Figures of experiments: which there are, and the drawing of one."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 
-import numpy as np
-import sqlalchemy as sa
-
-from service.errors import FieldError, InvalidPayload, NotAvailable
-from service.labels import model_label, start_label
+from service.errors import NotFound
+from service.figures.kinds import KINDS
+from service.figures.kinds.base import Ask, Kind, Scene, refuse
+from service.figures.picture import Picture
+from service.figures.renderers import MEDIA_TYPES, Format, Style, render
 from service.limits import exceeded
+from service.schemas import FigureList, FigureSummary
 from service.settings import Limits
-from service.store import runs as store
 from service.store.database import Database
-from service.store.runs import RunSelection
-from service.store.trajectories import read_points
-from service.use_cases.experiments import get_experiment
-from service.use_cases.theory import find_verdict
-from workers.columns import metrics_of
+from service.store.figure_data import last_change
+from service.use_cases.figure_runs import Source, choose, find_row, read_runs, read_source, sorts_of, told_apart
 from workers.specs import RunSpec
-from workers.theory.predictions import loss_scale
-from workers.theory.settings import recognise
 
-Row = Mapping[Any, Any]
-Columns = Mapping[str, list[Any]]
-
-
-def unobserved_entry_figure(database: Database, experiment_id: str, limits: Limits) -> bytes:
-    """|Unobserved entry| against loss for every run of an experiment that has one, as PNG.
-
-    Raises:
-        NotFound: no such experiment.
-        InvalidPayload: more runs than one figure may hold.
-        NotAvailable: no run has both recorded points and exactly one unobserved entry.
-    """
-    from service.figures.unobserved_entry import Curve, draw_unobserved_entry
-
-    found = _trajectories(database, experiment_id, limits, ("step", "loss", "unobserved_entry"))
-    curves = [Curve(**_curve(database, row, columns)) for row, columns in found]
-    if not curves:
-        raise NotAvailable("No run of this experiment has recorded points with exactly one unobserved entry yet.")
-    return draw_unobserved_entry(curves)
+_PARAMETERS = {field.name: field.name for field in fields(Ask)} | {"others": "with"}
+"""Fields of an Ask by their names, as parameters are called."""
+STYLE_PARAMETERS = ("width", "theme", "scale")
 
 
-def component_norms_figure(database: Database, experiment_id: str, limits: Limits) -> bytes:
-    """Norms of the largest components against steps for the first runs of an experiment, as PNG.
+@dataclass(frozen=True)
+class FigureFile:
+    """A figure of an experiment as a file."""
 
-    Raises:
-        NotFound: no such experiment.
-        InvalidPayload: more runs than one figure may hold.
-        NotAvailable: no run of a cp_tensor has recorded points.
-    """
-    from service.figures.component_norms import ComponentCurves, draw_component_norms
-
-    found = _trajectories(database, experiment_id, limits, ("step", "component_norms"))
-    curves = [
-        ComponentCurves(start_label(row["spec"]), np.array(own["step"]), _numbers(own["component_norms"]))
-        for row, own in found
-    ]
-    if not curves:
-        raise NotAvailable("No run of this experiment has recorded the norms of components yet.")
-    return draw_component_norms(curves)
+    experiment_id: str
+    kind: Kind
+    format: Format
 
 
-def observations_figure(database: Database, experiment_id: str, limits: Limits) -> bytes:
-    """Error and rank against the number of observations over the finished runs of an experiment, as PNG.
-
-    Raises:
-        NotFound: no such experiment.
-        InvalidPayload: more runs than one figure may hold.
-        NotAvailable: no finished run has a known target.
-    """
-    from service.figures.observations import ObservedRun, draw_observations
-
-    rows = _rows(database, experiment_id, limits)
-    runs = [ObservedRun(**_observed(row)) for row in rows if row["summary_target_rank"] is not None]
-    if not runs:
-        raise NotAvailable("No run of this experiment is over and has a known target whose rank was measured.")
-    return draw_observations(runs)
+def figure_file(experiment_id: str, file: str) -> FigureFile:
+    """What `name.format` stands for; raises NotFound."""
+    name, _, ending = file.rpartition(".")
+    if (name or file) not in KINDS:
+        raise NotFound(f"There is no figure {name or file!r}; there are {', '.join(KINDS)}.")
+    for known in MEDIA_TYPES:
+        if name and ending == known:
+            return FigureFile(experiment_id, KINDS[name], known)
+    raise NotFound(f"A figure comes as {', '.join(MEDIA_TYPES)}; ask for {name or file}.png, say.")
 
 
-FIGURES: dict[str, Callable[[Database, str, Limits], bytes]] = {
-    "unobserved_entry": unobserved_entry_figure,
-    "observations": observations_figure,
-    "component_norms": component_norms_figure,
-}
-"""Every figure by its name in paths and presets."""
-
-
-def _rows(database: Database, experiment_id: str, limits: Limits) -> Sequence[Row]:
-    total = get_experiment(database, experiment_id).runs.total
-    if total > limits.max_runs_per_figure:
-        detail = exceeded("The runs of this figure would be", total, limits, "max_runs_per_figure")
-        raise InvalidPayload([FieldError("", detail)])
+def list_figures(database: Database, experiment_id: str) -> FigureList:
+    """The figures that can be drawn of an experiment, and which one shows it best; raises NotFound."""
     with database.reading() as connection:
-        return store.list_runs(connection, RunSelection(experiment_id), total)
+        specs = sorts_of([read_source(connection, experiment_id)])
+    applicable = _applicable(specs)
+    default = next(kind for kind in applicable if kind.is_telling(specs))
+    return FigureList(default=default.name, items=[_summary_of(kind, experiment_id) for kind in applicable])
 
 
-def _trajectories(
-    database: Database, experiment_id: str, limits: Limits, names: Sequence[str]
-) -> Iterator[tuple[Row, Columns]]:
-    """Runs that have recorded all of these columns, with their points."""
-    for row in _rows(database, experiment_id, limits):
-        if set(names) <= {"step", *metrics_of(RunSpec.model_validate(row["spec"]))}:
-            with database.reading() as connection:
-                columns = read_points(connection, row["id"], names, None, None)
-            if columns["step"]:
-                yield row, columns
-
-
-def _curve(database: Database, row: Row, columns: Columns) -> dict[str, Any]:
-    """One run's points, the setting that theory knows it by, and the steps to mark."""
-    spec = RunSpec.model_validate(row["spec"])
+def version_of(database: Database, experiment_ids: Iterable[str]) -> str:
+    """A text that is another one once figures of these experiments may show something else; raises NotFound."""
     with database.reading() as connection:
-        marks = _theory(connection, row, spec)
-    return {
-        "panel": (row["depth"] or 0, model_label(row["spec"])),
-        "label": start_label(row["spec"]),
-        "step": np.array(columns["step"]),
-        "loss": np.array(columns["loss"], dtype=float),
-        "entry": np.array(columns["unobserved_entry"], dtype=float),
-        "loss_scale": loss_scale(spec),
-        **marks,
-    }
+        return "".join(last_change(connection, find_row(connection, one)["id"]) for one in experiment_ids)
 
 
-def _theory(connection: sa.Connection, row: Row, spec: RunSpec) -> dict[str, Any]:
-    """The setting of a run, and the steps to mark; after a sign below rounding, no change of it is marked."""
-    recognised, verdict = recognise(spec.problem), find_verdict(connection, row, spec)
-    undecided_from = None if isinstance(verdict, str) else verdict.undecided_from
-    return {
-        "setting": None if isinstance(recognised, str) else recognised.setting,
-        "changed_at": row["summary_determinant_sign_changed_at"] if undecided_from is None else None,
-        "undecided_from": undecided_from,
-    }
+def draw(database: Database, file: FigureFile, ask: Ask, style: Style, limits: Limits) -> bytes:
+    """The content of a figure; of an experiment with nothing to draw yet, a picture that says so.
+
+    Raises:
+        NotFound: no such experiment, or the figure does not apply to it.
+        InvalidPayload: a parameter that the figure does not take, or that asks for what is not there.
+    """
+    _check_parameters(file.kind, ask, limits)
+    scene, note = _read(database, file, ask, limits)
+    if not scene.runs:
+        picture = Picture(file.kind.title, message=_nothing_yet(file.kind))
+    else:
+        picture = file.kind.picture(scene)
+        picture = replace(picture, note=" ".join(filter(None, (note, picture.note))))
+    return render(picture, file.format, style)
 
 
-def _observed(row: Row) -> dict[str, Any]:
-    measured = {
-        "error": row["summary_reconstruction_error"],
-        "rank": row["summary_rank"],
-        "linear_error": row["summary_linear_reconstruction_error"],
-        "linear_rank": row["summary_linear_rank"],
-        "target_rank": row["summary_target_rank"],
-    }
-    numbers = {name: float("nan") if value is None else float(value) for name, value in measured.items()}
-    return {"observed": row["observed"], "label": start_label(row["spec"]), **numbers}
+def _read(database: Database, file: FigureFile, ask: Ask, limits: Limits) -> tuple[Scene, str]:
+    """What the kind draws, and what is to be said of runs that it does not."""
+    kind = file.kind
+    with database.reading() as connection:
+        sources = told_apart([read_source(connection, one) for one in dict.fromkeys((file.experiment_id, *ask.others))])
+        specs = sorts_of(sources)
+        _check_applies(kind, specs)
+        ask = kind.settle(ask, specs)
+        chosen = [choose(source, kind, ask, limits, len(sources)) for source in sources]
+        runs = [
+            run
+            for source, (some, _) in zip(sources, chosen, strict=True)
+            for run in read_runs(connection, source, some, kind, ask)
+        ]
+    is_sample = any(left_out for _, left_out in chosen)
+    scene = Scene(runs, ask, limits.max_points_drawn_per_figure, sources[0].order)
+    return scene, _note(kind, len(runs), sources, is_sample)
 
 
-def _numbers(vectors: list[Any]) -> Any:
-    """A vector column as an array (points, width); what is spelled as text becomes the float it names."""
-    return np.array([[float(value) for value in vector] for vector in vectors])
+def _note(kind: Kind, drawn: int, sources: Sequence[Source], is_sample: bool) -> str:
+    total = sum(len(source.rows) for source in sources)
+    if is_sample:
+        return f"A sample: {drawn:,} of {total:,} runs are drawn."
+    return f"{drawn:,} of {total:,} runs are over." if not kind.reads_points and drawn < total else ""
+
+
+def _nothing_yet(kind: Kind) -> str:
+    return "No points recorded yet." if kind.reads_points else "No run is over yet."
+
+
+def _applicable(specs: Sequence[RunSpec]) -> list[Kind]:
+    return [kind for kind in KINDS.values() if any(map(kind.applies, specs))]
+
+
+def _check_applies(kind: Kind, specs: Sequence[RunSpec]) -> None:
+    if not any(map(kind.applies, specs)):
+        there_are = ", ".join(other.name for other in _applicable(specs))
+        raise NotFound(
+            f"The figure {kind.name!r} draws {kind.needs}, and this experiment has none; it has {there_are}."
+        )
+
+
+def _check_parameters(kind: Kind, ask: Ask, limits: Limits) -> None:
+    for field, parameter in _PARAMETERS.items():
+        if getattr(ask, field) and field not in kind.takes:
+            takes = ", ".join([*(_PARAMETERS[one] for one in kind.takes), *STYLE_PARAMETERS])
+            raise refuse(parameter, f"The figure {kind.name!r} takes no {parameter!r}; it takes {takes}.")
+    if (count := 1 + len(ask.others)) > limits.max_experiments_per_figure:
+        raise refuse("with", exceeded("The experiments to compare are", count, limits, "max_experiments_per_figure"))
+
+
+def _summary_of(kind: Kind, experiment_id: str) -> FigureSummary:
+    path = f"/v1/experiments/{experiment_id}/figures/{kind.name}"
+    return FigureSummary(
+        name=kind.name,
+        title=kind.title,
+        about=kind.about,
+        parameters=[*(_PARAMETERS[field] for field in kind.takes), *STYLE_PARAMETERS],
+        files={format: f"{path}.{format}" for format in MEDIA_TYPES},
+    )

@@ -1,0 +1,89 @@
+"""Experiments beside each other: one metric's median and quartiles against steps, time or loss."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from service.figures.kinds.base import Ask, DrawnRun, Kind, Scene
+from service.figures.kinds.choices import check_abscissa, check_metrics, metrics_there_are
+from service.figures.kinds.quartiles import median_and_band
+from service.figures.metric_axes import abscissa_axis, axis_of, label_of, shown
+from service.figures.picture import DASHES, Array, Axis, Panel, Picture, Series
+from workers.columns import METRICS, metrics_of
+from workers.specs import RunSpec
+
+_USUAL = ("unobserved_entry", "reconstruction_error", "loss")
+_POINTS = 200
+"""Places at which runs, each recorded at steps of its own, are compared."""
+_NOTE = "Median and quartiles of the runs that got as far, where at least half of them did."
+
+
+def _settle(ask: Ask, specs: Sequence[RunSpec]) -> Ask:
+    there_are = [name for name in metrics_there_are(specs) if METRICS[name] != "vector"]
+    metric = ask.metric or next(name for name in _USUAL if name in there_are)
+    check_metrics("metric", [metric], there_are)
+    x = ask.x or ("step" if metric == "loss" else "loss")
+    return replace(ask, metric=metric, x=check_abscissa(x))
+
+
+def _columns(spec: RunSpec, ask: Ask) -> tuple[str, ...]:
+    own = metrics_of(spec)
+    return tuple(dict.fromkeys((str(ask.x), str(ask.metric)))) if ask.metric in own else ()
+
+
+def _picture(scene: Scene) -> Picture:
+    metric, abscissa = str(scene.ask.metric), str(scene.ask.x)
+    x, y = abscissa_axis(abscissa, scene.ask.x_scale, [run.spec for run in scene.runs]), axis_of(metric)
+    series: list[Series] = []
+    for number, name in enumerate(dict.fromkeys(run.experiment for run in scene.runs)):
+        own = [run for run in scene.runs if run.experiment == name]
+        places = _places(own, abscissa, x)
+        values = np.array([_at(run, metric, abscissa, places) for run in own]).reshape(len(own), -1)
+        enough = np.isfinite(values).sum(axis=0) * 2 >= len(own)
+        samples = list(values[:, enough].T)
+        series += median_and_band(places[enough], samples, number, name, dash=DASHES[number % len(DASHES)])
+    bands_first = sorted(series, key=lambda one: hasattr(one, "name"))
+    title = f"{label_of(metric)} against {label_of(abscissa)}"
+    return Picture(title, (Panel(x, y, tuple(bands_first)),), 1, note=_NOTE)
+
+
+def _places(runs: Sequence[DrawnRun], abscissa: str, axis: Axis) -> Array:
+    """Where an experiment's runs are compared: evenly over all that they cover, as the axis is scaled."""
+    values = np.concatenate([run.columns[abscissa] for run in runs]).astype(float)
+    values = values[np.isfinite(values) & ((values > 0) | (axis.scale == "linear"))]
+    if not len(values):
+        return np.empty(0)
+    space = np.geomspace if axis.scale == "log" else np.linspace
+    return space(values.min(), values.max(), _POINTS)
+
+
+def _at(run: DrawnRun, metric: str, abscissa: str, places: Array) -> Array:
+    """A run's metric at some places (points,): between its recorded points, NaN beyond them.
+
+    Against loss it is the metric when the loss first was as low.
+    """
+    along, values = run.columns[abscissa].astype(float), shown(metric, run.columns[metric]).astype(float)
+    if abscissa != "loss":
+        return np.interp(places, along, values, left=np.nan, right=np.nan)
+    lowest = np.minimum.accumulate(np.where(np.isfinite(along), along, np.inf))
+    first = np.concatenate([[True], np.diff(lowest) < 0]) & np.isfinite(lowest)
+    falling, then = lowest[first][::-1], values[first][::-1]
+    if not len(falling):
+        return np.full(len(places), np.nan)
+    with np.errstate(divide="ignore"):
+        return np.interp(np.log(places), np.log(falling), then, left=np.nan, right=np.nan)
+
+
+KIND = Kind(
+    name="compare",
+    title="Experiments beside each other",
+    about="One metric of this experiment and of others (with=ID,ID) against step, time or loss: the median of each "
+    "experiment's runs in the band of their quartiles.",
+    needs="runs with recorded points",
+    applies=lambda _spec: True,
+    picture=_picture,
+    takes=("metric", "x", "x_scale", "others"),
+    settle=_settle,
+    columns=_columns,
+)

@@ -1,0 +1,81 @@
+"""Error and rank against the number of observations, medians with quartiles, beside the linear baseline and the target.
+
+The figures of tensor completion in the response to the reviews of Razin and Cohen 2020.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from service.figures.kinds.base import DrawnRun, Kind, Scene
+from service.figures.kinds.quartiles import median_and_band
+from service.figures.metric_axes import axis_of
+from service.figures.picture import MARKERS, Axis, Dash, Marker, Panel, Picture, Series
+from service.labels import start_label
+from workers.columns import summary_metrics_of
+from workers.specs import RunSpec
+from workers.specs.problems import observation_count
+
+_ERROR, _RANK = "reconstruction_error", "rank"
+_REFERENCES: tuple[tuple[str, str, str, Marker | None, Dash], ...] = (
+    ("linear", "linear_reconstruction_error", "linear_rank", "cross", "dash"),
+    ("target", "", "target_rank", None, "dot"),
+)
+"""What stands beside the runs: its name, its error and its rank in their summaries, and how it looks."""
+_READ = (_ERROR, _RANK, *(name for reference in _REFERENCES for name in reference[1:3] if name))
+
+
+def _applies(spec: RunSpec) -> bool:
+    return "target_rank" in summary_metrics_of(spec)
+
+
+def _varies(specs: Sequence[RunSpec]) -> bool:
+    return len({observation_count(spec.problem) for spec in specs}) > 1
+
+
+def _picture(scene: Scene) -> Picture:
+    starts = sorted({start_label(run.resolved) for run in scene.runs})
+    errors: list[Series] = []
+    ranks: list[Series] = []
+    for color, start in enumerate(starts):
+        own = [run for run in scene.runs if start_label(run.resolved) == start]
+        marker = MARKERS[color % len(MARKERS)]
+        errors += _quartiles(own, _ERROR, color, f"start {start}", marker)
+        ranks += _quartiles(own, _RANK, color, f"start {start}", marker)
+    for color, (name, error, rank, marker, dash) in enumerate(_REFERENCES, start=len(starts)):
+        errors += _quartiles(scene.runs, error, color, name, marker, dash)
+        ranks += _quartiles(scene.runs, rank, color, name, marker, dash)
+    observed = Axis("observations")
+    panels = (
+        Panel(observed, axis_of(_ERROR), tuple(errors)),
+        Panel(observed, replace(axis_of(_RANK), label="numerical rank (estimate)"), tuple(ranks)),
+    )
+    return Picture("reconstruction error and rank against observations", panels)
+
+
+def _quartiles(
+    runs: Sequence[DrawnRun], column: str, color: int, name: str, marker: Marker | None, dash: Dash = "solid"
+) -> tuple[Series, ...]:
+    """A summary's column over the numbers of observations; nothing where no run measured it."""
+    if not column:
+        return ()
+    sizes = sorted({run.row["observed"] for run in runs})
+    samples = [[run.row[column] for run in runs if run.row["observed"] == size] for size in sizes]
+    return median_and_band(
+        np.array(sizes), [np.array(sample, dtype=float) for sample in samples], color, name, marker, dash
+    )
+
+
+KIND = Kind(
+    name="observations",
+    title="Error and rank against observations",
+    about="Reconstruction error and rank of finished runs against the number of observations, medians with quartiles, "
+    "beside the linear baseline and the target.",
+    needs="runs with a known target whose rank is measured",
+    applies=_applies,
+    picture=_picture,
+    summary=lambda _ask: _READ,
+    is_telling=_varies,
+    reads_points=False,
+)

@@ -1,0 +1,113 @@
+"""How runs came out over two axes of a sweep, as a heat map of medians."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from service.figures.kinds.base import Ask, DrawnRun, Kind, Scene, refuse
+from service.figures.kinds.choices import metrics_there_are
+from service.figures.metric_axes import label_of, shown
+from service.figures.picture import Array, Axis, Cells, ColorScale, Panel, Picture
+from service.figures.variation import REPETITIONS, is_wide, values_of, varying_paths
+from service.labels import field_label
+from workers.columns import METRICS, SUMMARY_METRICS, summary_metrics_of
+from workers.specs import RunSpec
+
+OUTCOME = "outcome"
+_ALWAYS = (OUTCOME, "steps", "time")
+_USUAL = ("unobserved_entry", "reconstruction_error", "loss")
+_MOST_VALUES = 60
+"""Values of one axis: more would be thinner than their labels."""
+
+
+def _settle(ask: Ask, specs: Sequence[RunSpec]) -> Ask:
+    known = {**METRICS, **SUMMARY_METRICS}
+    measured = [*metrics_there_are(specs), *dict.fromkeys(name for spec in specs for name in summary_metrics_of(spec))]
+    there_are = [*_ALWAYS, *(name for name in measured if known[name] != "vector")]
+    metric = ask.metric or next(name for name in _USUAL if name in there_are)
+    if metric not in there_are:
+        why = "No run of this experiment has a single number" if metric in known else "There is no metric"
+        raise refuse("metric", f"{why} {metric!r}; their summaries have {', '.join(there_are)}.")
+    return replace(ask, metric=metric)
+
+
+def _picture(scene: Scene) -> Picture:
+    specs, metric = [run.leaves for run in scene.runs], str(scene.ask.metric)
+    x, y = _axes(scene)
+    columns, rows = values_of(x, specs), values_of(y, specs) if y else [None]
+    for parameter, path, values in (("x", x, columns), ("y", y, rows)):
+        if len(values) > _MOST_VALUES:
+            detail = f"The field {path!r} has {len(values)} values; a heat map has room for {_MOST_VALUES}."
+            raise refuse(parameter, detail)
+    medians = _medians(scene.runs, metric, (x, columns), (y, rows))
+    label = "share of runs that converged" if metric == OUTCOME else f"median {label_of(metric)}"
+    cells = Cells(medians, tuple(map(_text, rows)) if y else ("",), tuple(map(_text, columns)))
+    panel = Panel(Axis(field_label(x)), Axis(field_label(y) if y else ""), (cells,))
+    return Picture(f"{label} over {field_label(x)}", (panel,), 1, _color_scale(label, medians))
+
+
+def _axes(scene: Scene) -> tuple[str, str]:
+    """The asked fields, or those with the most values, the earlier one down the side; "" where nothing else varies."""
+    specs = [run.leaves for run in scene.runs]
+    paths = dict.fromkeys(path for spec in specs for path in spec)
+    for parameter, asked in (("x", scene.ask.x), ("y", scene.ask.y)):
+        if asked is not None and asked not in paths:
+            varying = ", ".join(varying_paths(specs, scene.order)) or "none"
+            raise refuse(
+                parameter, f"No run has a field {asked!r} in its spec; those that differ between runs: {varying}."
+            )
+    asked = [path for path in (scene.ask.x, scene.ask.y) if path]
+    varying = [path for path in varying_paths(specs, scene.order) if path not in asked]
+    most = sorted(varying, key=lambda path: -len(values_of(path, specs)))[: 2 - len(asked)]
+    free = sorted(most, key=varying.index)
+    y = scene.ask.y or (free.pop(0) if len(free) + len(asked) > 1 else "")
+    return scene.ask.x or (free.pop(0) if free else _repetition(paths)), y
+
+
+def _repetition(paths: dict[str, None]) -> str:
+    return next(path for path in REPETITIONS if path in paths)
+
+
+def _medians(
+    runs: Sequence[DrawnRun], metric: str, x: tuple[str, Sequence[object]], y: tuple[str, Sequence[object]]
+) -> Array:
+    """The median of what was measured in each cell, (rows, columns); NaN where nothing was."""
+    found: dict[tuple[object, object], list[float]] = defaultdict(list)
+    for run in runs:
+        value = run.row[metric]
+        if metric == OUTCOME:
+            value = None if value is None else float(value == "converged")
+        if value is not None:
+            found[run.leaves.get(y[0]), run.leaves.get(x[0])].append(float(value))
+    aggregate = np.mean if metric == OUTCOME else np.median
+    cells = [[found.get((row, column), [np.nan]) for column in x[1]] for row in y[1]]
+    return np.array([[aggregate(shown(metric, np.array(cell))) for cell in row] for row in cells], dtype=float)
+
+
+def _color_scale(label: str, values: Array) -> ColorScale:
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    if low < high and is_wide((low, high)):
+        return ColorScale(label, low, high, "log")
+    return ColorScale(label, low, high if high > low else low + 1)
+
+
+def _text(value: object) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
+
+
+KIND = Kind(
+    name="sweep",
+    title="Outcome over a sweep",
+    about="A heat map over two fields of the spec (x, y; by default those with the most values) of a summary's metric, "
+    "or of the share of runs that converged (metric=outcome): medians over everything else.",
+    needs="runs with recorded points",
+    applies=lambda _spec: True,
+    picture=_picture,
+    takes=("x", "y", "metric"),
+    settle=_settle,
+    summary=lambda ask: () if ask.metric == OUTCOME else (str(ask.metric),),
+    reads_points=False,
+)

@@ -1,0 +1,51 @@
+"""What theory says of a metric at each loss, as dashed lines."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from service.figures.kinds.base import DrawnRun
+from service.figures.picture import Array, Line
+from workers.theory.bounds import distance_to_infimal_rank_at_most, effective_rank_at_most, unobserved_entry_at_least
+from workers.theory.predictions import loss_scale
+from workers.theory.settings import Setting, recognise
+
+MOST_SETTINGS = 5
+"""Settings in one panel of which the bound is drawn; more would hide the runs."""
+_POINTS = 300
+_OF_NORMS = ("unobserved_entry", "frobenius_norm", "nuclear_norm", "spectral_norm", "schatten_quasi_norm")
+_BOUNDS: dict[str, Callable[[Setting, Array], Array | None]] = {
+    **dict.fromkeys(_OF_NORMS, unobserved_entry_at_least),
+    "effective_rank": effective_rank_at_most,
+    "distance_to_infimal_rank": distance_to_infimal_rank_at_most,
+}
+"""Bounds by metric: no norm, Schatten's among them, is below the size of an entry."""
+
+
+def theory_lines(runs: Sequence[DrawnRun], metric: str) -> list[Line]:
+    """The bound for each setting among runs that have a column `loss`; none where a run has no theory."""
+    settings = {setting_of(run) for run in runs}
+    if metric not in _BOUNDS or None in settings or len(settings) > MOST_SETTINGS:
+        return []
+    lines = [_line(known, runs, metric) for known in sorted(filter(None, settings), key=repr)]
+    return [line for line in lines if line is not None]
+
+
+def setting_of(run: DrawnRun) -> tuple[Setting, float] | None:
+    """The setting that theory sees in a run, and its loss over half the sum of squared residuals."""
+    found = recognise(run.spec.problem)
+    return None if isinstance(found, str) else (found.setting, loss_scale(run.spec))
+
+
+def _line(known: tuple[Setting, float], runs: Sequence[DrawnRun], metric: str) -> Line | None:
+    losses = np.concatenate([run.columns["loss"] for run in runs if setting_of(run) == known])
+    losses = losses[np.isfinite(losses) & (losses > 0)]
+    if not len(losses):
+        return None
+    setting, scale = known
+    loss = np.geomspace(losses.min(), losses.max(), _POINTS)
+    bound = _BOUNDS[metric](setting, loss / scale)
+    if bound is None:
+        return None
+    said = bound > 0
+    return Line(loss[said], bound[said], "ink", name="theory's bound", about="theory's bound", dash="dash", width=1.0)

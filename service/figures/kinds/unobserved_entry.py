@@ -1,0 +1,126 @@
+"""|Unobserved entry| against loss, one panel per depth, coloured by steps: Figure 1 of Razin and Cohen 2020."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from service.figures.kinds.base import Ask, DrawnRun, Kind, Scene
+from service.figures.kinds.theory_lines import theory_lines
+from service.figures.metric_axes import abscissa_axis, axis_of, shown
+from service.figures.picture import MARKERS, Array, Axis, ColorScale, Line, Marker, Marks, Panel, Picture
+from service.figures.thinning import drawable
+from service.labels import model_label, start_label
+from workers.observations import unobserved_index
+from workers.specs import RunSpec
+from workers.theory.settings import recognise
+from workers.theory.verdicts import columns_needed, judge
+
+_MARKED_POINTS = 6
+_ENTRY, _CHANGED_AT = "unobserved_entry", "determinant_sign_changed_at"
+_READ = ("step", "loss", _ENTRY)
+
+
+def _columns(spec: RunSpec, _ask: Ask) -> tuple[str, ...]:
+    if unobserved_index(spec.problem) is None:
+        return ()
+    needed = () if isinstance(recognise(spec.problem), str) else columns_needed(spec)
+    return tuple(dict.fromkeys((*_READ, *needed)))
+
+
+def _picture(scene: Scene) -> Picture:
+    depths = sorted({_panel_of(run) for run in scene.runs})
+    starts = sorted({start_label(run.resolved) for run in scene.runs})
+    tells = len(starts) <= len(MARKERS)
+    markers: dict[str, Marker] = {start: MARKERS[place] if tells else "circle" for place, start in enumerate(starts)}
+    last = max(float(run.columns["step"][-1]) for run in scene.runs)
+    most = max(1, scene.most_points // (2 * len(scene.runs)))
+    panels = [
+        _panel(title, [run for run in scene.runs if _panel_of(run) == (number, title)], markers, tells, most)
+        for number, title in depths
+    ]
+    return Picture(
+        "|unobserved entry| against loss",
+        tuple(panels),
+        color_scale=ColorScale("steps", 1, max(2.0, last), "log"),
+        legend_title="marker: start" if tells else "",
+    )
+
+
+def _panel_of(run: DrawnRun) -> tuple[int, str]:
+    return run.resolved["model"].get("depth", 0), model_label(run.resolved)
+
+
+def _panel(title: str, runs: Sequence[DrawnRun], markers: dict[str, Marker], tells: bool, most: int) -> Panel:
+    x, y = abscissa_axis("loss", None, []), axis_of(_ENTRY)
+    lines: list[Line] = []
+    dots: list[Marks] = []
+    for run in runs:
+        start = start_label(run.resolved)
+        line, *marks = _trajectory(run, x, y, markers[start], start if tells else "", most)
+        lines.append(line)
+        dots += marks
+    dots.sort(key=lambda marks: marks.outlined)
+    highest = max((float(np.nanmax(line.y)) for line in lines if np.isfinite(line.y).any()), default=0.0)
+    limits = (-0.05 * highest, 1.1 * highest) if highest > 0 else None
+    signs = [marks for run in runs for marks in _signs(run)]
+    return Panel(x, Axis(y.label, limits=limits), (*lines, *dots, *theory_lines(runs, _ENTRY), *signs), title)
+
+
+def _trajectory(run: DrawnRun, x: Axis, y: Axis, marker: Marker, start: str, most: int) -> tuple[Line, Marks, Marks]:
+    """A faint line, its points coloured by step, and a few of them marked by the start."""
+    loss, entry, step = run.columns["loss"], shown(_ENTRY, run.columns[_ENTRY]), run.columns["step"]
+    both = np.column_stack([entry, np.maximum(step, 1)])
+    kept_loss, kept_both = drawable(loss, both, x, y, most)
+    size, steps = kept_both.T
+    about = f"{run.about(())}, start {start_label(run.resolved)}"
+    marked = _evenly(kept_loss)
+    return (
+        Line(kept_loss, size, "faint", about=about, width=0.8),
+        Marks(kept_loss, size, steps, about=about, size=1.7),
+        Marks(kept_loss[marked], size[marked], steps[marked], "ink", start, about, marker, 4.2, outlined=True),
+    )
+
+
+def _evenly(loss: Array) -> Array:
+    """Positions of a few points, evenly spaced in the logarithm of the loss, the last one always."""
+    if not len(loss):
+        return np.empty(0, dtype=np.int64)
+    place = np.log(loss[0] / loss)
+    wanted = np.linspace(place.min(), place.max(), _MARKED_POINTS)
+    return np.unique([*(np.abs(place - one).argmin() for one in wanted), len(loss) - 1])
+
+
+def _signs(run: DrawnRun) -> Iterator[Marks]:
+    """A cross where the determinant changed sign, a plus where its sign went below rounding.
+
+    After a sign below rounding no change of it is marked.
+    """
+    verdict = judge(run.spec, run.columns, run.row[_CHANGED_AT]) if _has_theory(run) else ""
+    undecided_from = None if isinstance(verdict, str) else verdict.undecided_from
+    changed_at = run.row[_CHANGED_AT] if undecided_from is None else None
+    marks: tuple[tuple[int | None, str, Marker], ...] = (
+        (changed_at, "determinant changes sign", "cross"),
+        (undecided_from, "determinant's sign below rounding", "plus"),
+    )
+    for step, name, marker in marks:
+        here = run.columns["step"] == step
+        if here.any():
+            size = shown(_ENTRY, run.columns[_ENTRY][here])
+            yield Marks(run.columns["loss"][here], size, color="alarm", name=name, about=name, marker=marker, size=5)
+
+
+def _has_theory(run: DrawnRun) -> bool:
+    return not isinstance(recognise(run.spec.problem), str)
+
+
+KIND = Kind(
+    name=_ENTRY,
+    title="Unobserved entry against loss",
+    about="|unobserved entry| against loss, one panel per depth, coloured by steps, with theory's bound dashed and "
+    "marks where a determinant changed sign or its sign was lost to rounding.",
+    needs="runs of problems with exactly one unobserved entry",
+    applies=lambda spec: unobserved_index(spec.problem) is not None,
+    picture=_picture,
+    columns=_columns,
+    summary=lambda _ask: (_CHANGED_AT,),
+)

@@ -1,0 +1,105 @@
+"""Variation: in which fields the runs of a figure differ, and how each difference looks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import orjson
+
+from service.figures.picture import DASHES, Color, ColorScale, Dash, Shade
+from service.labels import field_label, setting_label
+
+Leaves = Mapping[str, Any]
+
+REPETITIONS = ("seed", "problem.seed")
+"""Fields by which runs are repetitions of each other."""
+MOST_COLORS, MOST_NAMES = 8, 12
+_LOG_FROM = 20
+"""Ratio of the largest to the least value from which a scale is logarithmic."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one run is drawn; `name` is what the legend calls it."""
+
+    color: Color = 0
+    dash: Dash = "solid"
+    name: str = ""
+
+
+def leaves(spec: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The fields of a resolved spec by their dotted paths; a list counts as one value, its JSON text."""
+    found: dict[str, Any] = {}
+    for name, value in spec.items():
+        if isinstance(value, Mapping):
+            found |= leaves(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = orjson.dumps(value).decode() if isinstance(value, list) else value
+    return found
+
+
+def varying_paths(specs: Sequence[Leaves], order: Sequence[str] = ()) -> list[str]:
+    """Fields with more than one value, repetitions left out, those of `order` first.
+
+    Of fields that tell the same runs apart (they move together), only the first is given.
+    """
+    paths = dict.fromkeys([*order, *(path for spec in specs for path in spec)])
+    found: dict[tuple[int, ...], str] = {}
+    for path in paths:
+        codes: dict[Any, int] = {}
+        partition = tuple(codes.setdefault(spec.get(path), len(codes)) for spec in specs)
+        if len(codes) > 1 and path not in REPETITIONS:
+            found.setdefault(partition, path)
+    return list(found.values())
+
+
+def values_of(path: str, specs: Sequence[Leaves]) -> list[Any]:
+    """The different values of a field, ascending; where it is absent, None, last."""
+    different = dict.fromkeys(spec.get(path) for spec in specs)
+    return sorted(different, key=lambda value: (value is None, not isinstance(value, Real), _sortable(value)))
+
+
+def looks_of(specs: Sequence[Leaves], varying: Sequence[str]) -> tuple[list[Look], ColorScale | None]:
+    """A look for each run: the first varying field decides its colour, the second its dash where it has few values.
+
+    Where the first is a number with many values, colours are sequential and the scale that explains them is returned.
+    """
+    if not varying:
+        return [Look()] * len(specs), None
+    by_color = values_of(varying[0], specs)
+    if len(by_color) > MOST_COLORS and all(isinstance(value, Real) for value in by_color):
+        return _shaded(specs, varying[0], by_color)
+    by_dash = values_of(varying[1], specs) if len(varying) > 1 else [None]
+    dashed = 1 < len(by_dash) <= len(DASHES) and len(by_color) * len(by_dash) <= MOST_NAMES
+    return [_look(spec, varying, by_color, by_dash if dashed else []) for spec in specs], None
+
+
+def label_of(spec: Leaves, paths: Sequence[str]) -> str:
+    """What a run has in some fields, in words."""
+    return ", ".join(setting_label(path, spec.get(path)) for path in paths)
+
+
+def is_wide(values: Sequence[float]) -> bool:
+    """Whether positive values are so far apart that a logarithmic scale shows them better."""
+    return min(values) > 0 and max(values) / min(values) >= _LOG_FROM
+
+
+def _look(spec: Leaves, varying: Sequence[str], by_color: Sequence[Any], by_dash: Sequence[Any]) -> Look:
+    color = by_color.index(spec.get(varying[0]))
+    dash = DASHES[by_dash.index(spec.get(varying[1]))] if by_dash else "solid"
+    named = label_of(spec, varying[: 2 if by_dash else 1]) if len(by_color) <= MOST_NAMES else ""
+    return Look(color, dash, named)
+
+
+def _shaded(specs: Sequence[Leaves], path: str, values: Sequence[float]) -> tuple[list[Look], ColorScale]:
+    low, high = float(values[0]), float(values[-1])
+    scale = ColorScale(field_label(path), low, high, "log" if is_wide((low, high)) else "linear")
+    place = np.log if scale.scale == "log" else np.asarray
+    span = place(high) - place(low)
+    return [Look(Shade(float((place(float(spec[path])) - place(low)) / span))) for spec in specs], scale
+
+
+def _sortable(value: Any) -> Any:
+    return value if isinstance(value, Real) else str(value)

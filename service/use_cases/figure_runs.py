@@ -1,0 +1,114 @@
+"""Which runs a figure draws, and what it reads of them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+import numpy as np
+import orjson
+import sqlalchemy as sa
+
+from service.errors import NotFound
+from service.figures.kinds.base import Ask, DrawnRun, Kind
+from service.settings import Limits
+from service.store import figure_data as store
+from service.store.experiments import find_experiment
+from workers.schedules import count_points
+from workers.specs import RunSpec
+
+Row = Mapping[Any, Any]
+_DECIDES_COLUMNS = ("problem", "model", "loss", "record")
+"""Parts of a spec that decide which columns a run has, and so which figures it is in."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An experiment that a figure reads.
+
+    Attributes:
+        id: internal.
+        label: what it is called in the figure.
+        order: dotted paths of its sweep.
+        rows: of its runs, by index.
+    """
+
+    id: int
+    label: str
+    order: tuple[str, ...]
+    rows: Sequence[Row]
+
+
+def read_source(connection: sa.Connection, experiment_id: str) -> Source:
+    """An experiment with the rows of its runs; raises NotFound."""
+    experiment = find_row(connection, experiment_id)
+    order = tuple(path for axis in experiment["sweep"] for path in axis)
+    label = experiment["name"] or f"experiment {experiment_id[-8:]}"
+    return Source(experiment["id"], label, order, store.read_specs(connection, experiment["id"]))
+
+
+def find_row(connection: sa.Connection, experiment_id: str) -> Row:
+    """An experiment's row; raises NotFound."""
+    row = find_experiment(connection, experiment_id)
+    if row is None:
+        raise NotFound(f"There is no experiment {experiment_id!r}; GET /v1/experiments lists those there are.")
+    return row
+
+
+def told_apart(sources: Sequence[Source]) -> list[Source]:
+    """The sources with labels of which no two are alike."""
+    labels = [source.label for source in sources]
+    numbers = count(1)
+    return [
+        source if labels.count(source.label) == 1 else replace(source, label=f"{source.label} ({next(numbers)})")
+        for source in sources
+    ]
+
+
+def sorts_of(sources: Iterable[Source]) -> list[RunSpec]:
+    """A spec of every sort of run there is: those of one sort have the same columns."""
+    sorts: dict[bytes, Any] = {}
+    for row in (row for source in sources for row in source.rows):
+        sorts.setdefault(orjson.dumps([row["spec"].get(part) for part in _DECIDES_COLUMNS]), row["spec"])
+    return [RunSpec.model_validate(spec) for spec in sorts.values()]
+
+
+def choose(
+    source: Source, kind: Kind, ask: Ask, limits: Limits, sources: int
+) -> tuple[list[tuple[int, DrawnRun]], bool]:
+    """The runs of a source to draw, by their internal ids, and whether there were too many to draw all.
+
+    Of too many, the same ones are drawn each time, chosen evenly at random, so that no axis of a sweep is favoured.
+    """
+    found: list[tuple[int, DrawnRun]] = []
+    most_runs, points_left = max(1, limits.max_runs_per_figure // sources), limits.max_points_read_per_figure // sources
+    for row, run in _candidates(source, kind):
+        if kind.reads_points:
+            if not kind.columns(run.spec, ask):
+                continue
+            points_left -= count_points(run.spec.record, row["step"]) + 1
+            if found and (len(found) == most_runs or points_left < 0):
+                return sorted(found, key=lambda one: one[1].row["index"]), True
+        found.append((row["id"], run))
+    return sorted(found, key=lambda one: one[1].row["index"]), False
+
+
+def read_runs(
+    connection: sa.Connection, source: Source, chosen: Sequence[tuple[int, DrawnRun]], kind: Kind, ask: Ask
+) -> Iterator[DrawnRun]:
+    """The chosen runs of a source with what the kind reads of their summaries and points."""
+    names = kind.summary(ask)
+    summaries = store.read_summaries(connection, source.id, names) if names else {}
+    wanted = {run_id: kind.columns(run.spec, ask) for run_id, run in chosen} if kind.reads_points else {}
+    points = store.read_points_of(connection, wanted)
+    for run_id, run in chosen:
+        if not kind.reads_points or run_id in points:
+            yield replace(run, row={**run.row, **summaries.get(run_id, {})}, columns=points.get(run_id, {}))
+
+
+def _candidates(source: Source, kind: Kind) -> Iterator[tuple[Row, DrawnRun]]:
+    """The runs that have what the kind reads, in an order that is random and always the same."""
+    ready = [row for row in source.rows if row["has_points"] and (kind.reads_points or row["outcome"] is not None)]
+    for place in np.random.default_rng(0).permutation(len(ready)):
+        row = ready[place]
+        yield row, DrawnRun(row["public_id"], source.label, row["spec"], row)

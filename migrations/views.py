@@ -40,7 +40,8 @@ def create_views(connection: sa.Connection) -> None:
     """Create the views from the tables as they are."""
     found = sa.inspect(connection)
     columns = {
-        table: [column["name"] for column in found.get_columns(table)] for table in ("run_summaries", "trajectory_points")
+        table: [column["name"] for column in found.get_columns(table)]
+        for table in ("run_summaries", "trajectory_points")
     }
     for name, text in _texts(columns).items():
         connection.exec_driver_sql(f"CREATE VIEW {name} AS {text}")

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from service import problems
+from service import problems, web
 from service.event_streams import EventStreams
 from service.openapi import document_specs
 from service.routes import events, experiments, figures, health, presets, runs, summaries, trajectories
@@ -35,8 +35,10 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
         figures.router,
         presets.router,
         health.router,
+        *web.routers,
     ):
         app.include_router(router)
+    web.install(app)
     return app
 
 

@@ -53,6 +53,10 @@ class NotAcceptable(RankwardError):
     """This does not come in a format that you accept"""
 
 
+class CrossOrigin(RankwardError):
+    """This comes from a page of another site"""
+
+
 class NotReady(RankwardError):
     """The service is not ready"""
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from service.errors import (
+    CrossOrigin,
     FieldError,
     IdempotencyConflict,
     InvalidPayload,
@@ -33,6 +34,7 @@ _STATUS: dict[type[RankwardError], tuple[int, str]] = {
     NotFound: (404, "not-found"),
     NotAcceptable: (406, "not-acceptable"),
     NotAvailable: (409, "not-available"),
+    CrossOrigin: (403, "cross-origin"),
     NotReady: (503, "not-ready"),
 }
 

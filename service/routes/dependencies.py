@@ -20,7 +20,7 @@ def get_limits(request: Request) -> Limits:
     return request.app.state.limits
 
 
-async def get_body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
     """The whole body; reading stops at the limit, so that a huge one costs neither memory nor time."""
     limits, body = get_limits(request), bytearray()
     async for chunk in request.stream():
@@ -28,6 +28,11 @@ async def get_body(request: Request) -> bytes:
         if len(body) > limits.max_body_bytes:
             raise PayloadTooLarge(exceeded("The bytes of this body are at least", len(body), limits, "max_body_bytes"))
     return bytes(body)
+
+
+async def get_body(request: Request) -> bytes:
+    """The body of a call."""
+    return await read_body(request)
 
 
 DatabaseDependency = Annotated[Database, Depends(get_database)]

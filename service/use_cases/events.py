@@ -59,6 +59,17 @@ def check_position(database: Database, experiment_id: str, last_seen: int) -> bo
     return reading is None or bool(reading.events) or not reading.is_over
 
 
+def last_event_id(database: Database, experiment_id: str) -> int:
+    """The id of the newest event so far, from which one goes on who has just read the experiment; raises NotFound."""
+    with database.reading() as connection:
+        row = store.read_progress(connection, experiment_id)
+    if row is None:
+        get_experiment(database, experiment_id)
+        return FROM_THE_START
+    total = sum(row[status] for status in RUN_STATUSES)
+    return row["revision"] * (total + 2) + total
+
+
 def read_events(connection: sa.Connection, experiment_id: str, after: int) -> Reading | None:
     """The events after an id, in their order; None when the experiment is gone.
 

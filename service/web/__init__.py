@@ -1,0 +1,18 @@
+"""The web pages: server-rendered, readable without scripts, live with them; nothing is asked of any other server."""
+
+from service.web import assets, compare, experiments, groups, runs, submission
+from service.web.errors import install
+
+__all__ = ["install", "routers"]
+
+routers = (
+    assets.router,
+    experiments.router,
+    experiments.acts,
+    groups.router,
+    runs.router,
+    runs.acts,
+    compare.router,
+    submission.router,
+    submission.acts,
+)

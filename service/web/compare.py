@@ -13,14 +13,17 @@ from service.routes.dependencies import DatabaseDependency, LimitsDependency
 from service.schemas import Experiment, ExperimentDetail, GroupSummary
 from service.settings import Limits
 from service.store.database import Database
+from service.use_cases.applicable import applicable_columns
 from service.use_cases.experiments import get_experiment, list_experiments
 from service.use_cases.listing import ListQuery, named
+from service.use_cases.runs import list_runs
 from service.use_cases.summaries import summarise
 from service.web.lists import ROWS
 from service.web.rendering import page
 
 router = APIRouter(include_in_schema=False)
-METRICS = ("unobserved_entry", "loss", "effective_rank", "reconstruction_error", "nuclear_norm", "gradient_norm")
+METRICS = ("unobserved_entry", "reconstruction_error", "loss", "effective_rank", "nuclear_norm", "gradient_norm")
+"""Those to choose from, what says most first."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,9 @@ def compare(
 ) -> Response:
     """The chosen experiments, and others to choose."""
     chosen = list(dict.fromkeys(experiment or []))
+    metric = metric or (_telling(database, chosen[0], limits) if chosen else METRICS[0])
     mistake = _mistake(chosen, metric, limits)
-    compared = [] if mistake else [_compared(database, one, metric or "loss", limits) for one in chosen]
+    compared = [] if mistake else [_compared(database, one, metric, limits) for one in chosen]
     return page(
         request,
         "compare.html",
@@ -50,7 +54,7 @@ def compare(
         others=_others(database, chosen, limits),
         chosen=chosen,
         metric=metric,
-        metrics=METRICS if metric in ("", *METRICS) else (*METRICS, metric),
+        metrics=METRICS if metric in METRICS else (*METRICS, metric),
         mistake=mistake,
     )
 
@@ -60,10 +64,17 @@ def _mistake(chosen: Sequence[str], metric: str, limits: Limits) -> FieldError |
         said = exceeded("The experiments to compare are", len(chosen), limits, "max_experiments_per_figure")
         return FieldError("/experiment", said)
     try:
-        named(metric or "loss", "metric", summary_metric, limits)
+        named(metric, "metric", summary_metric, limits)
     except InvalidPayload as error:
         return error.errors[0]
     return None
+
+
+def _telling(database: Database, experiment_id: str, limits: Limits) -> str:
+    """The first metric that applies to an experiment, going by its first run."""
+    first = list_runs(database, ListQuery(experiment_id=experiment_id), None, 1, limits)["items"]
+    there_are = applicable_columns(first[0]["spec"]).metrics if first else ()
+    return next((name for name in METRICS if name in there_are), "loss")
 
 
 def _compared(database: Database, experiment_id: str, metric: str, limits: Limits) -> Compared:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from math import floor, isfinite, log10
+from math import isfinite
 from typing import Any
 
 from markupsafe import Markup, escape
 
 DIGITS = 4
+"""Of a measured number; all are written, so that numbers in a column stand under each other."""
+
 ABSENT = Markup('<span class="absent" title="does not apply">&ndash;</span>')
 _NOT_FINITE = {
     "Infinity": Markup('<span title="infinity">∞</span>'),
@@ -31,11 +33,19 @@ def number(value: Any) -> Markup:
 
 def integer(value: int) -> Markup:
     """An integer in groups of three digits."""
-    return escape(f"{value:,}".replace(",", "\u202f").replace("-", "\u2212"))
+    return _signed(f"{value:,}".replace(",", "\u202f"))
+
+
+def setting(value: Any) -> Markup:
+    """A value of a spec, with the digits that it was given with."""
+    if isinstance(value, float) and isfinite(value):
+        mantissa, _, power = f"{value:.15g}".partition("e")
+        return _power(mantissa, int(power)) if power else _signed(mantissa)
+    return shown(value)
 
 
 def shown(value: Any) -> Markup:
-    """Any value of a spec or a summary in a table's cell."""
+    """Any value of a summary."""
     if isinstance(value, list | tuple):
         return Markup(", ").join(shown(one) for one in value)
     if isinstance(value, Mapping):
@@ -59,19 +69,30 @@ def moment(value: datetime | None) -> Markup:
     )
 
 
-def large(value: int | float) -> Markup:
+def large(value: int) -> Markup:
     """A large number to two digits, for what is an estimate anyway."""
-    return integer(int(value)) if value < 10_000 else _float(float(value), 2)
+    if value < 10_000:
+        return integer(value)
+    mantissa, power = f"{value:.1e}".split("e")
+    return _power(mantissa, int(power))
 
 
-def _float(value: float, digits: int = DIGITS) -> Markup:
+def _float(value: float) -> Markup:
     if not isfinite(value):
         return _NOT_FINITE["NaN" if value != value else "Infinity" if value > 0 else "-Infinity"]
     if value == 0:
         return Markup("0")
-    mantissa, power = f"{value:.{digits - 1}e}".split("e")
+    mantissa, power = f"{value:.{DIGITS - 1}e}".split("e")
     exponent = int(power)
-    if -3 <= exponent < 5 and digits == DIGITS:
-        return escape(f"{value:.{max(0, digits - 1 - floor(log10(abs(value))))}f}".replace("-", "\u2212"))
-    text, sign = mantissa.rstrip("0").rstrip(".").replace("-", "\u2212"), "\u2212" if exponent < 0 else ""
-    return Markup("{}\u202f&times;\u202f10<sup>{}{}</sup>").format(text, sign, abs(exponent))
+    if -3 <= exponent < DIGITS:
+        return _signed(f"{value:.{DIGITS - 1 - exponent}f}")
+    return _power(mantissa, exponent)
+
+
+def _power(mantissa: str, exponent: int) -> Markup:
+    power = Markup("10<sup>{}</sup>").format(_signed(str(exponent)))
+    return power if mantissa == "1" else Markup("{}\u202f&times;\u202f{}").format(_signed(mantissa), power)
+
+
+def _signed(text: str) -> Markup:
+    return escape(text.replace("-", "\u2212"))

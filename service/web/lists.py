@@ -24,6 +24,11 @@ class Column:
     label: str
     field: str
 
+    @property
+    def is_setting(self) -> bool:
+        """Whether it shows something that was asked for, and not something that came of it."""
+        return self.field not in _OWN and not self.field.startswith("summary.")
+
 
 @dataclass(frozen=True)
 class Table:

@@ -11,11 +11,17 @@ from service.labels import field_label
 from service.web import formats
 from service.web.assets import PLOTLY_ADDRESS, assets
 
+_STYLES_OF_PLOTLY = (
+    "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
+    "'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='",
+)
+"""Digests of the style elements that plotly.min.js makes: an empty one that it fills by rules, and one for maps."""
+
 POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
-        "style-src 'self'",
+        f"style-src 'self' {' '.join(_STYLES_OF_PLOTLY)}",
         "style-src-attr 'unsafe-inline'",  # Plotly sets attributes of its drawing; no text of ours or of users is one
         "img-src 'self' data: blob:",  # data and blob: pictures that Plotly makes of a figure to be saved
         "connect-src 'self'",
@@ -48,6 +54,7 @@ _environment.filters |= {
     "integer": formats.integer,
     "large": formats.large,
     "moment": formats.moment,
+    "setting": formats.setting,
     "shown": formats.shown,
     "words": formats.words,
     "label": _label,

@@ -107,7 +107,7 @@ def _checked(text: str, limits: Limits) -> tuple[DryRun | None, tuple[FieldError
 def _request(text: str) -> Any:
     value = from_text(text)
     try:
-        body = orjson.dumps(value)
+        body = orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME)
     except TypeError:  # a date, say, or a number beyond 64 bits
         raise InvalidPayload([FieldError(json_pointer(()), "Use numbers, texts, lists and objects only.")]) from None
     return parse_request(body)

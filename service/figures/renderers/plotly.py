@@ -37,7 +37,7 @@ _CLEAR = "rgba(0,0,0,0)"
 
 def as_json(picture: Picture, style: Style) -> bytes:
     """The picture as a Plotly figure."""
-    return orjson.dumps(as_figure(picture, style), option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(as_figure(picture, style), default=np.ndarray.tolist, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def as_figure(picture: Picture, style: Style) -> Json:

@@ -13,7 +13,14 @@ const number = (value) => (typeof value === "number" ? value : null);
 const words = (name) => name.replaceAll("_", " ");
 const palette = () => CATEGORICAL[matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"];
 
-function axis(name, isLog, more = {}) {
+// One label for each decade, or every few of them; Plotly's own choice where there is less than two.
+function decades(values) {
+  const positive = values.filter((value) => value > 0);
+  const span = Math.log10(Math.max(...positive) / Math.min(...positive));
+  return span >= 2 ? Math.ceil(span / 8) : undefined;
+}
+
+function axis(name, isLog, values, more = {}) {
   return {
     type: isLog ? "log" : "linear",
     title: { text: words(name), standoff: 8 },
@@ -24,6 +31,7 @@ function axis(name, isLog, more = {}) {
     ticks: "outside",
     tickcolor: colour("rule-strong"),
     exponentformat: "power",
+    dtick: isLog ? decades(values) : undefined,
     automargin: true,
     ...more,
   };
@@ -63,8 +71,8 @@ async function metricFigure(card, y, x) {
     const bound = theory.bound?.map(number).map((value) => (value > 0 ? value : null));
     if (bound) data.push(line(theory[x].map(number), bound, "least size that theory allows", colour("ink"), { line: { color: colour("ink"), width: 1.2, dash: "dash" } }));
   }
-  const xAxis = axis(x, true, x === "loss" ? { autorange: "reversed" } : {});
-  return { data: data.map((one) => ({ ...one, showlegend: data.length > 1 })), layout: layout(xAxis, axis(label, isLog), `${y} ${x}`) };
+  const xAxis = axis(x, true, across, x === "loss" ? { autorange: "reversed" } : {});
+  return { data: data.map((one) => ({ ...one, showlegend: data.length > 1 })), layout: layout(xAxis, axis(label, isLog, magnitude), `${y} ${x}`) };
 }
 
 async function spectrumFigure(card) {
@@ -73,7 +81,8 @@ async function spectrumFigure(card) {
   const data = Array.from({ length: width }, (_, k) =>
     line(columns.step, columns.singular_values.map((row) => number(row?.[k]) || null), `σ${k + 1}`, palette()[k % 6],
       { line: { color: palette()[k % 6], width: 1.8, dash: ["solid", "dash", "dot", "dashdot"][k % 4] } }));
-  return { data, layout: { ...layout(axis("step", true), axis("singular values", true), "spectrum"), height: 340, showlegend: true } };
+  const all = data.flatMap((one) => one.y);
+  return { data, layout: { ...layout(axis("step", true, columns.step), axis("singular values", true, all), "spectrum"), height: 340, showlegend: true } };
 }
 
 function keep(card, label, figure) {

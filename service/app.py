@@ -24,6 +24,7 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
     app.state.limits = limits = limits or Limits()
     app.state.database = database = Database(settings.url)
     app.state.event_streams = EventStreams(database, settings.event_poll_seconds, limits.max_event_streams)
+    app.state.check_key = None
     problems.install(app)
     document_specs(app)
     for router in (
@@ -36,6 +37,7 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
         presets.router,
         health.router,
         *web.routers,
+        *web.open_routers,
     ):
         app.include_router(router)
     web.install(app)

@@ -20,6 +20,16 @@ def get_limits(request: Request) -> Limits:
     return request.app.state.limits
 
 
+KEY_COOKIE = "rankward_key"
+"""Holds the key that a person gave on the sign-in page; scripts cannot read it, other sites cannot have it sent."""
+
+
+def presented_key(request: Request) -> str | None:
+    """The API key of a request: of the header `Authorization: Bearer`, or else of the cookie of the pages."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else request.cookies.get(KEY_COOKIE)
+
+
 async def read_body(request: Request) -> bytes:
     """The whole body; reading stops at the limit, so that a huge one costs neither memory nor time."""
     limits, body = get_limits(request), bytearray()

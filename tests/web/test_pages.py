@@ -6,8 +6,10 @@ from html import unescape
 
 import pytest
 import sqlalchemy as sa
+from starlette.requests import Request
 
-from service.errors import InvalidPayload
+from service.errors import InvalidPayload, NotFound
+from service.routes.dependencies import presented_key
 from service.store.tables import runs
 from service.web.rendering import POLICY
 from service.web.spec_text import from_text
@@ -258,3 +260,51 @@ def test_plotly_comes_from_the_installed_package_compressed(api):
     assert "immutable" in answer.headers["cache-control"]
     assert int(answer.headers["content-length"]) < 2_000_000
     assert b"plotly.js" in answer.content[:300]
+
+
+def test_where_no_keys_are_asked_for_signing_in_says_so(api):
+    assert "asks for no keys" in api.get("/sign-in").text
+
+
+def with_keys(api, key="good"):
+    def check(given):
+        if given != key:
+            raise NotFound("This API key is not known here.")
+
+    api.app.state.check_key = check
+
+
+def test_a_key_is_kept_where_no_script_and_no_other_site_gets_it(api):
+    with_keys(api)
+    wrong = api.post("/sign-in", data={"key": "bad", "next": "/new"})
+    assert "not known here" in wrong.text
+    assert "set-cookie" not in wrong.headers
+    right = api.post("/sign-in", data={"key": "good", "next": "/new"}, follow_redirects=False)
+    assert (right.status_code, right.headers["location"]) == (303, "/new")
+    cookie = right.headers["set-cookie"]
+    assert all(word in cookie for word in ("rankward_key=good", "HttpOnly", "SameSite=strict", "Path=/"))
+    assert "Secure" not in cookie
+    over_tls = api.post("https://testserver/sign-in", data={"key": "good"}, follow_redirects=False)
+    assert "Secure" in over_tls.headers["set-cookie"]
+    out = api.post("/sign-out", follow_redirects=False)
+    assert 'rankward_key=""' in out.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", ""]
+)
+def test_signing_in_leads_to_a_page_of_this_server(api, target):
+    with_keys(api)
+    answer = api.post("/sign-in", data={"key": "good", "next": target}, follow_redirects=False)
+    assert answer.headers["location"] == "/"
+
+
+def test_the_key_of_a_request_is_that_of_its_header_or_else_of_its_cookie():
+    def request(**headers):
+        pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+        return Request({"type": "http", "headers": pairs})
+
+    assert presented_key(request()) is None
+    assert presented_key(request(authorization="Bearer a", cookie="rankward_key=b")) == "a"
+    assert presented_key(request(cookie="rankward_key=b")) == "b"
+    assert presented_key(request(authorization="Basic x")) is None

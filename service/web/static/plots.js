@@ -31,7 +31,7 @@ export function loadPlotly() {
 export function place(card, label) {
   const plot = document.createElement("div");
   plot.className = "plot";
-  plot.setAttribute("role", "img");
+  plot.setAttribute("role", "figure");
   plot.setAttribute("aria-label", label);
   const note = document.createElement("p");
   note.className = "plot-note";

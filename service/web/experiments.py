@@ -15,7 +15,7 @@ from service.use_cases.listing import ListQuery
 from service.web.forms import same_origin
 from service.web.lists import ROWS, Column, read_table, run_columns, value_at
 from service.web.rendering import page
-from service.web.spec_text import to_yaml
+from service.web.spec_text import abridged, to_yaml
 
 router = APIRouter(include_in_schema=False)
 acts = APIRouter(include_in_schema=False, dependencies=[Depends(same_origin)])
@@ -87,7 +87,7 @@ def one(
         value_at=value_at,
         after=after,
         metrics=[column.field for column in table.columns if column.field.startswith("summary.")],
-        spec=to_yaml({"run": experiment.run, "sweep": experiment.sweep}),
+        spec=to_yaml(abridged({"run": experiment.run, "sweep": experiment.sweep})),
     )
 
 

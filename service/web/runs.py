@@ -16,7 +16,7 @@ from service.use_cases.events import last_event_id
 from service.use_cases.theory import get_theory
 from service.web.forms import Fields, same_origin
 from service.web.rendering import page
-from service.web.spec_text import from_text, to_yaml
+from service.web.spec_text import abridged, from_text, to_yaml
 from workers.columns import METRICS
 
 router = APIRouter(include_in_schema=False)
@@ -84,7 +84,7 @@ def _show(
         metrics=_drawable(run),
         has_spectrum="singular_values" in applicable_columns(run["spec"]).metrics,
         formats=tuple(FORMATS),
-        spec=to_yaml(run["spec"]),
+        spec=to_yaml(abridged(run["spec"])),
         mistake=mistake,
         given=given or {},
     )

@@ -12,17 +12,32 @@ from service.errors import FieldError, InvalidPayload
 MOST_CHARACTERS = 200_000
 """Of a text that is read as YAML, which takes a hundred times as long as JSON; longer ones are for the API."""
 
+MOST_SHOWN = 24
+"""Values of a list that are shown in full."""
+
 _WIDTH = 100
 
 
 def to_yaml(value: Any) -> str:
     """A value as YAML, what is innermost in one line each."""
     yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style, yaml.width = None, _WIDTH
+    yaml.default_flow_style, yaml.width, yaml.allow_unicode = None, _WIDTH, True
     setattr(yaml, "sort_base_mapping_type_on_output", False)  # noqa: B010 typed as None by the library
     out = StringIO()
     yaml.dump(value, out)
     return out.getvalue()
+
+
+def abridged(value: Any) -> Any:
+    """A value to look at: of a long list, how it begins and how it ends."""
+    if isinstance(value, dict):
+        return {key: abridged(one) for key, one in value.items()}
+    if not isinstance(value, list):
+        return value
+    if len(value) <= MOST_SHOWN:
+        return [abridged(one) for one in value]
+    ends = [abridged(one) for one in (*value[: MOST_SHOWN // 2], *value[-2:])]
+    return [*ends[:-2], f"\u2026 {len(value) - len(ends)} more \u2026", *ends[-2:]]
 
 
 def from_text(text: str) -> Any:

@@ -12,7 +12,7 @@ from service.errors import InvalidPayload, NotFound
 from service.routes.dependencies import presented_key
 from service.store.tables import runs
 from service.web.rendering import POLICY
-from service.web.spec_text import from_text
+from service.web.spec_text import abridged, from_text, to_yaml
 from tests.specs import BASIC
 
 FOUR = {"name": "four", "tags": {"paper": "2005.06398"}, "run": BASIC, "sweep": [{"seed": [0, 1, 2, 3]}]}
@@ -217,6 +217,13 @@ def test_what_is_wrong_with_a_spec_is_said_and_the_text_kept(api, spec, said):
 def test_a_text_too_long_to_read_as_yaml_is_refused_unread():
     with pytest.raises(InvalidPayload, match="more than the 200,000"):
         from_text("x" * 300_000)
+
+
+def test_a_long_list_is_shown_by_its_ends():
+    shown = to_yaml(abridged({"seed": list(range(5000)), "few": [1, 2]}))
+    assert shown.startswith("seed: [0, 1, 2,")
+    assert "\u2026 4986 more \u2026, 4998, 4999]" in shown
+    assert from_text(shown)["few"] == [1, 2]
 
 
 def test_a_dry_run_stores_nothing(api):

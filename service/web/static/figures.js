@@ -46,8 +46,10 @@ function offer(downloads, figure) {
 }
 
 async function showChosen(card) {
-  const { controls, select } = choice(await fetchJson(card.dataset.figures).then((found) => (card.list = found)));
-  const figure = () => card.list.items.find((one) => one.name === select.value);
+  const list = await fetchJson(card.dataset.figures);
+  card.querySelector(".plot-note").remove();
+  const { controls, select } = choice(list);
+  const figure = () => list.items.find((one) => one.name === select.value);
   const about = document.createElement("p");
   about.className = "plot-about";
   card.append(controls);
@@ -64,12 +66,11 @@ async function showChosen(card) {
 }
 
 for (const card of document.querySelectorAll("[data-figures]")) {
-  showChosen(card).catch((error) => {
-    const note = document.createElement("p");
-    note.className = "plot-note";
-    note.textContent = error.message;
-    card.append(note);
-  });
+  const note = document.createElement("p");
+  note.className = "plot-note";
+  note.textContent = "Drawing…";
+  card.append(note);
+  showChosen(card).catch((error) => { note.textContent = error.message; });
 }
 for (const card of document.querySelectorAll("[data-figure]")) {
   drawing(card, "The experiments compared", () => card.dataset.figure).show();

@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import descent_speed, service_speed, tensor_speed
+from benchmarks import descent_speed, query_speed, service_speed, tensor_speed
 
 
 def main() -> None:
@@ -14,6 +14,9 @@ def main() -> None:
     print("\n# Service", flush=True)
     sys.argv = ["service_speed", "--large"]
     service_speed.main()
+    print("\n# Queries and exports", flush=True)
+    sys.argv = ["query_speed", "--large"]
+    query_speed.main()
 
 
 main()

@@ -14,12 +14,22 @@ def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcTime) else False
 
 
+def include_object(item: Any, name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:
+    """Compare everything but the foreign key of points, which PostgreSQL does without (docs/decisions/0019)."""
+    return not (kind == "foreign_key_constraint" and item.table.name == "trajectory_points")
+
+
 def main() -> None:
     """Run the asked migrations in one transaction."""
-    database = Database(context.config.attributes.get("url") or Settings().url)
-    with database.writing() as connection:
+    settings = Settings()
+    database = Database(context.config.attributes.get("url") or settings.url, settings.busy_seconds)
+    with database.migrating() as connection:
         context.configure(
-            connection=connection, target_metadata=metadata, render_as_batch=True, render_item=render_item
+            connection=connection,
+            target_metadata=metadata,
+            render_as_batch=True,
+            render_item=render_item,
+            include_object=include_object,
         )
         context.run_migrations()
     database.close()

@@ -78,8 +78,8 @@ def _texts(columns: Mapping[str, Iterable[str]]) -> dict[str, str]:
                 "SUM(r.step) AS steps, SUM(r.compute_seconds) AS compute_seconds",
                 "MIN(s.loss) AS least_loss, MAX(s.loss) AS greatest_loss",
             ],
-            "FROM experiments e LEFT JOIN runs r ON r.experiment_id = e.id LEFT JOIN run_summaries s ON s.run_id = r.id "
-            "GROUP BY e.id",
+            "FROM experiments e LEFT JOIN runs r ON r.experiment_id = e.id "
+            "LEFT JOIN run_summaries s ON s.run_id = r.id GROUP BY e.id",
         ),
     }
 

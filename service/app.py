@@ -22,7 +22,7 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
     app = FastAPI(title="Rankward", description=_ABOUT, version=version("rankward"), lifespan=_lifespan)
     app.state.settings = settings = settings or Settings()
     app.state.limits = limits = limits or Limits()
-    app.state.database = database = Database(settings.url)
+    app.state.database = database = Database(settings.url, settings.busy_seconds)
     app.state.event_streams = EventStreams(database, settings.event_poll_seconds, limits.max_event_streams)
     app.state.check_key = None
     problems.install(app)

@@ -11,17 +11,27 @@ class AlreadyRunning(RankwardError):
     """Another process has this data directory"""
 
 
+class NotWritable(RankwardError):
+    """The data directory cannot be written"""
+
+
 def hold(data_dir: Path, role: str, patience_seconds: float) -> FileLock:
-    """Take the lock of a role, to be held until the process ends.
+    """Take the lock of a role, to be held until the process ends; makes the data directory if there is none.
 
     Raises:
+        NotWritable: the data directory cannot be made or written.
         AlreadyRunning: another process still has it after `patience_seconds`.
     """
     lock = FileLock(data_dir / f"{role}.lock")
     try:
+        data_dir.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=patience_seconds)
     except Timeout:
         raise AlreadyRunning(
             f"Another `rankward {role}` is running on {data_dir}; stop it, or take another --data-dir."
+        ) from None
+    except OSError as error:
+        raise NotWritable(
+            f"Nothing can be written to {data_dir} ({error.strerror}); make it writable, or take another --data-dir."
         ) from None
     return lock

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from service.errors import (
@@ -24,6 +24,7 @@ from service.errors import (
     json_pointer,
 )
 from service.schemas import Problem
+from service.store.database import DATABASE_AWAY
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -44,14 +45,15 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 """What routes document besides their success."""
 
-NOT_NOW: dict[int | str, dict[str, Any]] = {
-    409: {"model": Problem, "description": "Not as things stand", "content": {MEDIA_TYPE: {}}}
-}
-"""What routes document besides whose answer depends on where a run stands."""
 NOT_ACCEPTABLE: dict[int | str, dict[str, Any]] = {
     406: {"model": Problem, "description": "None of the formats is accepted", "content": {MEDIA_TYPE: {}}}
 }
 """What routes that answer in several formats document too."""
+
+NOT_NOW: dict[int | str, dict[str, Any]] = {
+    409: {"model": Problem, "description": "Not as things stand", "content": {MEDIA_TYPE: {}}}
+}
+"""What routes document besides whose answer depends on where a run stands."""
 
 
 def install(app: FastAPI) -> None:
@@ -59,7 +61,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RankwardError, _domain_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(OperationalError, _database_busy)
+    app.add_exception_handler(DataError, _not_storable)
+    for kind in DATABASE_AWAY:
+        app.add_exception_handler(kind, _database_away)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -99,8 +103,14 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
     return _problem(error.status_code, "http", str(error.detail), text, headers=error.headers)
 
 
-def _database_busy(request: Request, _error: Exception) -> JSONResponse:
-    return _domain_error(request, NotReady("The database does not answer: it is locked, full or gone; try again."))
+def _database_away(request: Request, _error: Exception) -> JSONResponse:
+    detail = "The database does not answer: it is locked, full, read-only or gone; try again."
+    return _domain_error(request, NotReady(detail))
+
+
+def _not_storable(request: Request, _error: Exception) -> JSONResponse:
+    detail = "The database cannot hold a value of this request, such as a NUL character or a huge integer."
+    return _domain_error(request, InvalidPayload([FieldError("", detail)]))
 
 
 def _unexpected(_request: Request, _error: Exception) -> JSONResponse:

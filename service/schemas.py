@@ -146,7 +146,7 @@ class Summary(BaseModel):
 
 
 class GroupCurves(BaseModel):
-    """How a metric spreads over the runs of a group along an axis; `count` runs have points on both sides of a place."""
+    """How a metric spreads over a group of runs along an axis; `count` runs have points on both sides of a place."""
 
     group: dict[str, Any]
     runs: int

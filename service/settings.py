@@ -44,7 +44,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default=Path(".rankward"), description="Directory of the database file and of the locks.")
     database_url: str | None = Field(
-        default=None, description="SQLAlchemy URL; a file in the data directory if not set."
+        default=None,
+        description="postgresql://user:password@host/name; a SQLite file in the data directory if not set.",
     )
     host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
@@ -53,7 +54,16 @@ class Settings(BaseSettings):
     heartbeat_seconds: float = Field(default=15.0, gt=0, description="Longest silence of an event stream.")
     slice_seconds: float = Field(default=2.0, gt=0, le=60, description="Seconds of descent in one slice.")
     poll_seconds: float = Field(default=0.1, gt=0, description="How often an idle dispatcher looks for runs.")
-    lease_seconds: float = Field(default=60.0, gt=0, description="How long a lease on runs holds without renewal.")
+    lease_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=600,
+        description="How long the active dispatcher may be silent before a standby takes over.",
+    )
+    dispatcher_name: str | None = Field(
+        default=None, description="Name of this dispatcher, kept over restarts; only one process may have it at a time."
+    )
+    busy_seconds: float = Field(default=30.0, ge=0, le=3600, description="How long to wait for a lock in the database.")
     most_attempts: int = Field(default=3, ge=1, description="How often a run may fail alone before it is given up.")
 
     @cached_property

@@ -88,7 +88,6 @@ class Supervisor:
 
     def __enter__(self) -> "Supervisor":
         settings = self._settings
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._lock = hold(settings.data_dir, "serve", SECONDS_FOR_PORT)
         listener = _bind(settings.host, settings.port)
         self.url = "http://{}:{}".format(*listener.getsockname()[:2])
@@ -139,9 +138,14 @@ def _child(role: str, settings: Settings, lifeline: int, listener: int | None = 
     command = [sys.executable, "-m", "service.cli", role, "--data-dir", str(settings.data_dir)]
     command += ["--lifeline", str(lifeline)]
     if listener is None:
-        command += ["--workers", str(settings.worker_count)]
+        command += ["--workers", str(settings.worker_count), "--name", _dispatcher_name(settings)]
         return _Child(role, command, (lifeline,))
     return _Child(role, [*command, "--listener", str(listener)], (lifeline, listener))
+
+
+def _dispatcher_name(settings: Settings) -> str:
+    """The same at every start, so that a dispatcher takes over at once from one before it that was killed."""
+    return settings.dispatcher_name or f"serve {socket.gethostname()} {settings.data_dir.absolute()}"[-255:]
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -8,10 +8,11 @@ from fastapi.testclient import TestClient
 from hypothesis import settings as hypothesis_settings
 
 from service.app import create_app
+from service.dispatch.leadership import Leadership
 from service.dispatch.loop import Dispatcher
 from service.settings import Limits, Settings
 from service.store.database import Database
-from service.store.migrate import migrate
+from tests.databases import Templates
 from tests.inline_cluster import InlineCluster
 from tests.servers import Server
 
@@ -19,15 +20,41 @@ hypothesis_settings.register_profile("rankward", derandomize=True, deadline=None
 hypothesis_settings.load_profile("rankward")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="Also run what takes many minutes (marked `long`).")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        skipped = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=skipped)
+        items[:] = [item for item in items if item not in skipped]
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Templates]:
+    """Migrated databases to copy, and the session's PostgreSQL server."""
+    templates = Templates(tmp_path_factory.mktemp("templates"))
+    yield templates
+    templates.close()
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, poll_seconds=0.001, slice_seconds=0.2)
+def database_kind() -> str:
+    """See `BOTH_DATABASES` in tests/databases.py."""
+    return "sqlite"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_kind: str, templates: Templates) -> Iterator[Settings]:
+    made = templates.postgresql() if database_kind == "postgresql" else templates.sqlite(tmp_path / "rankward.db")
+    with made as url:
+        yield Settings(data_dir=tmp_path, database_url=url, poll_seconds=0.001, slice_seconds=0.2)
 
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
-    migrate(settings.url)
-    database = Database(settings.url)
+    database = Database(settings.url, settings.busy_seconds)
     yield database
     database.close()
 
@@ -41,7 +68,9 @@ def api(database: Database, settings: Settings) -> Iterator[TestClient]:
 
 @pytest.fixture
 def dispatcher(database: Database, settings: Settings) -> Dispatcher:
-    return Dispatcher(database, InlineCluster(), settings)
+    leadership = Leadership(database, None, settings.lease_seconds)
+    assert leadership.try_to_lead()
+    return Dispatcher(database, InlineCluster(), settings, leadership)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """read-only views for SQL clients: experiment_summary, run_summary, trajectory
 
 Revision ID: 0007
-Revises: 0002
+Revises: 0003
 """
 
 from alembic import op
@@ -9,7 +9,7 @@ from alembic import op
 from migrations.views import create_views, drop_views
 
 revision = "0007"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,6 @@
 """Commands that speak to a server."""
 
 import json
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,13 +8,12 @@ import typer
 from ruamel.yaml import YAML, YAMLError
 
 from service.cli.show import failed, make_console, runs_table, watch
-from service.client import Rankward
+from service.client import DEFAULT_URL, Rankward
 from service.errors import RankwardError
 
 Url = Annotated[str, typer.Option(envvar="RANKWARD_URL", help="The server.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Wait = Annotated[bool, typer.Option(help="Wait until every run is over.")]
-DEFAULT_URL = "http://127.0.0.1:8000"
 _console = make_console()
 
 
@@ -48,25 +46,12 @@ def run(
         _submit(client, spec, wait, as_json, figure, kinds[preset])
 
 
-def runs(
-    experiment: Annotated[str | None, typer.Option(help="Only runs of this experiment.")] = None,
-    status: Annotated[str | None, typer.Option(help="Only runs in this status.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="The most runs to show.")] = 100,
-    as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-) -> None:
-    """List runs with their results."""
-    with Rankward(url) as client:
-        found = list(islice(client.runs(experiment, status), limit))
-    _print_json(found) if as_json else _console.print(runs_table(found))
-
-
 def presets(as_json: AsJson = False, url: Url = DEFAULT_URL) -> None:
     """List the presets."""
     with Rankward(url) as client:
         found = client.presets()
     if as_json:
-        return _print_json(found)
+        return print_json(found)
     for preset in found:
         _console.print(f"[bold]{preset['name']}[/]  {preset['title']}. {preset['about']}")
     return None
@@ -99,7 +84,7 @@ def _submit(
     if wait:
         experiment = watch(client, experiment, quiet=as_json)
     if as_json:
-        _print_json(experiment)
+        print_json(experiment)
     elif wait:
         _console.print(runs_table(list(client.runs(experiment["id"]))))
     else:
@@ -121,5 +106,6 @@ def _read_spec(path: Path) -> dict[str, Any]:
         raise UnreadableSpec(f"{path} is neither YAML nor JSON: {error}") from None
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
     print(json.dumps(value, indent=2))

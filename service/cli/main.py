@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from service.cli import clients, roles
+from service.cli import clients, queries, roles
 from service.errors import RankwardError
 
 app = typer.Typer(
@@ -18,7 +18,9 @@ app = typer.Typer(
 )
 for command in (roles.serve, roles.api, roles.dispatcher, roles.migrate, roles.demo):
     app.command()(command)
-for command in (clients.submit, clients.run, clients.runs, clients.presets, clients.figure, clients.cancel):
+for command in (clients.submit, clients.run, clients.presets, clients.figure, clients.cancel):
+    app.command()(command)
+for command in (queries.runs, queries.experiments, queries.summary, queries.export):
     app.command()(command)
 
 

@@ -14,6 +14,7 @@ DataDir = Annotated[Path | None, typer.Option(help="Where the database file live
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one. [default: 8000]")]
 Workers = Annotated[int | None, typer.Option(help="Worker processes. [default: one per core]")]
+Name = Annotated[str | None, typer.Option(help="Kept over restarts: the lease of the one before is taken at once.")]
 Figures = Annotated[Path, typer.Option(help="Where to write the figures.")]
 Descriptor = Annotated[int | None, typer.Option(hidden=True)]
 
@@ -23,6 +24,7 @@ SECONDS_BETWEEN_CHECKS = 0.5
 def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, workers: Workers = None) -> None:
     """Start everything on this machine: API, dispatcher, worker processes, database."""
     from service import logs
+    from service.store.database import shown_url
     from service.supervisor import Supervisor
 
     logs.configure("serve")
@@ -31,7 +33,7 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, worker
     with Supervisor(settings) as supervisor:
         console = Console(highlight=False, soft_wrap=True)
         console.print(f"Rankward listens on {supervisor.url} (documentation at {supervisor.url}/docs)")
-        console.print(f"Data: {settings.url}; workers: {settings.worker_count}; Ctrl-C ends it.")
+        console.print(f"Data: {shown_url(settings.url)}; workers: {settings.worker_count}; Ctrl-C ends it.")
         while not stop.wait(SECONDS_BETWEEN_CHECKS):
             supervisor.check()
 
@@ -52,14 +54,16 @@ def api(
     run_api(_settings(data_dir=data_dir, host=host, port=port), listener)
 
 
-def dispatcher(data_dir: DataDir = None, workers: Workers = None, lifeline: Descriptor = None) -> None:
-    """Start the dispatcher alone, with worker processes on this machine."""
+def dispatcher(
+    data_dir: DataDir = None, workers: Workers = None, name: Name = None, lifeline: Descriptor = None
+) -> None:
+    """Start a dispatcher alone, with worker processes on this machine; of several one works, the others stand by."""
     from service.dispatch.process import run_dispatcher
     from service.orphans import end_with_parent
 
     if lifeline is not None:
         end_with_parent(lifeline)
-    run_dispatcher(_settings(data_dir=data_dir, workers=workers))
+    run_dispatcher(_settings(data_dir=data_dir, workers=workers, dispatcher_name=name))
 
 
 def migrate(data_dir: DataDir = None) -> None:

@@ -1,13 +1,13 @@
 """How the command line shows experiments: a progress bar while they run, a table of their runs."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.markup import escape
 from rich.table import Table
 
 from service.client import Json, Rankward
@@ -34,17 +34,7 @@ def make_console() -> Console:
 
 def watch(client: Rankward, experiment: Json, quiet: bool = False) -> Json:
     """Wait for an experiment under a live bar on standard error; returns it as it ended."""
-    texts = (TextColumn("runs over"), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *texts)
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
-        task = bar.add_task(experiment["name"] or experiment["id"], total=experiment["runs"]["total"], note="")
-
-        def show(now: Json) -> None:
-            counts = now["runs"]
-            over = counts["succeeded"] + counts["failed"] + counts["cancelled"]
-            bar.update(task, completed=over, note=f"({counts['running']} running)")
-
-        return client.wait(experiment["id"], show)
+    return client.wait(experiment["id"], progress=not quiet)
 
 
 def failed(experiment: Json) -> bool:
@@ -93,3 +83,25 @@ def _size(value: Any) -> Any:
 
 def _number(value: Any, form: str) -> str:
     return format(value, form) if isinstance(value, int | float) else "-" if value is None else str(value)
+
+
+def plain_table(items: Sequence[Json]) -> Table:
+    """Objects as rows: a column for each value in them, headed by its path."""
+    rows = [dict(_leaves(item)) for item in items]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = Table(*(escape(name) for name in names), box=SIMPLE)
+    for row in rows:
+        table.add_row(*(escape(_cell(row.get(name))) for name in names))
+    return table
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else _number(value, "")
+
+
+def _leaves(value: Json, path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, part in value.items():
+        if isinstance(part, dict) and part:
+            yield from _leaves(part, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", part

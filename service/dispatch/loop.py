@@ -5,23 +5,27 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
 from service.dispatch.cluster import Cluster
-from service.dispatch.planner import Facts, Queue, StartSlice, plan
+from service.dispatch.leadership import Leadership
+from service.dispatch.planner import MOST_RUNS_PER_BATCH, Facts, Queue, StartSlice, plan
 from service.settings import Settings
 from service.store import leases
-from service.store.database import Database
+from service.store.database import DATABASE_AWAY, Database, describe
+from service.store.dispatcher_lease import Deposed
 from service.store.leases import Lease
 from service.store.slices import apply_slice, fail_slice
 from workers.records import Budget, SliceResult
 
 SECONDS_BETWEEN_TRIES = 1.0
 """Pause after the database did not answer."""
+
+SECONDS_BETWEEN_SWEEPS = 15.0
+"""How often runs are looked for that are leased but in no slice in flight."""
 
 SECONDS_TO_FINISH = 15.0
 """How long a stopping dispatcher waits beyond a slice's length for slices in flight."""
@@ -33,26 +37,24 @@ _log = structlog.get_logger(__name__)
 class Dispatcher:
     """Hands waiting runs to the cluster, slice by slice.
 
-    `run` loops until `stop` is called from another thread (or a signal handler), then stores the slices in flight.
+    `run` loops until `stopping` is set, then stores the slices in flight. Everything is written under the leadership, so
+    a dispatcher that has lost it changes nothing any more.
     """
 
     database: Database
     cluster: Cluster
     settings: Settings
+    leadership: Leadership
+    stopping: threading.Event = field(default_factory=threading.Event)
     _in_flight: dict[str, Lease] = field(default_factory=dict[str, Lease])
     _done: "SimpleQueue[tuple[Lease, Future[SliceResult]]]" = field(default_factory=SimpleQueue)
-    _stopping: threading.Event = field(default_factory=threading.Event)
     _last_served: dict[str, int] = field(default_factory=dict[str, int])
     _slices: int = 0
-    _renewed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    def stop(self) -> None:
-        """Start no more slices."""
-        self._stopping.set()
+    _swept_at: float = -SECONDS_BETWEEN_SWEEPS
 
     def run(self) -> None:
-        """Dispatch until stopped."""
-        while not self._stopping.is_set():
+        """Dispatch until stopped; raises Deposed when another dispatcher took over."""
+        while not self.stopping.is_set():
             self._patiently(self.tick)
         deadline = time.monotonic() + self.settings.slice_seconds + SECONDS_TO_FINISH
         while self._in_flight and time.monotonic() < deadline:
@@ -61,9 +63,10 @@ class Dispatcher:
 
     def tick(self) -> None:
         """Store finished slices (waiting a moment for one), then start what the plan says."""
+        self.leadership.pulse()
         self._store_finished()
-        self._keep_leases()
-        if not self._stopping.is_set():
+        self._sweep()
+        if not self.stopping.is_set():
             workers, in_flight = self.cluster.worker_count(), len(self._in_flight)
             idle, ahead = max(0, workers - in_flight), max(0, 2 * workers - max(workers, in_flight))
             if idle or ahead:
@@ -74,21 +77,20 @@ class Dispatcher:
         """Act; a database that is locked, full or gone loses nothing, so a later try can do what this one could not."""
         try:
             act()
-        except OperationalError as error:
-            _log.error("the database does not answer", error=_describe(error))
-            self._stopping.wait(SECONDS_BETWEEN_TRIES)
+        except DATABASE_AWAY as error:
+            _log.error("the database does not answer", error=describe(error))
+            self._swept_at = -SECONDS_BETWEEN_SWEEPS  # it may have leased runs and been unable to say so
+            self.stopping.wait(SECONDS_BETWEEN_TRIES)
 
     def _facts(self, idle_workers: int, slices_ahead: int) -> Facts:
         with self.database.reading() as connection:
-            rows = leases.waiting_queues(connection)
+            rows = leases.waiting_queues(connection, MOST_RUNS_PER_BATCH * (idle_workers + slices_ahead))
         return Facts([Queue(**row) for row in rows], idle_workers, slices_ahead, self._last_served)
 
     def _start(self, start: StartSlice) -> None:
-        now, queue = datetime.now(UTC), start.queue
-        with self.database.writing() as connection:
-            lease = leases.lease_runs(
-                connection, queue.batch_key, queue.batch_limit, start.runs, self._lease_end(now), now
-            )
+        queue = start.queue
+        with self.leadership.writing() as connection:
+            lease = leases.lease_runs(connection, queue.batch_key, queue.batch_limit, start.runs, datetime.now(UTC))
         if lease is None:
             return
         self._slices += 1
@@ -116,7 +118,7 @@ class Dispatcher:
     def _store(self, lease: Lease, future: "Future[SliceResult]") -> None:
         try:
             self._write(lease, future)
-        except OperationalError:
+        except DATABASE_AWAY:
             self._done.put((lease, future))  # to be stored at the next try
             raise
         del self._in_flight[lease.token]
@@ -124,36 +126,32 @@ class Dispatcher:
     def _write(self, lease: Lease, future: "Future[SliceResult]") -> None:
         try:
             result = future.result()
-            with self.database.writing() as connection:
+            with self.leadership.writing() as connection:
                 apply_slice(connection, lease, result, datetime.now(UTC))
-        except OperationalError:
+        except (Deposed, *DATABASE_AWAY):
             raise
         except CancelledError:  # the cluster lost the slice, which says nothing about its runs
-            with self.database.writing() as connection:
+            with self.leadership.writing() as connection:
                 leases.release_lease(connection, lease.token)
         except Exception as error:  # whatever a slice or its result did, it must not stop the others
-            with self.database.writing() as connection:
+            with self.leadership.writing() as connection:
                 fail_slice(connection, lease, _describe(error), self.settings.most_attempts, datetime.now(UTC))
             _log.error("slice failed", runs=len(lease.run_ids), error=_describe(error))
 
-    def _keep_leases(self) -> None:
-        now = datetime.now(UTC)
-        if (now - self._renewed_at).total_seconds() < self.settings.lease_seconds / 4:
+    def _sweep(self) -> None:
+        """Give back runs that are leased to no slice in flight: a predecessor's, or a commit's whose answer was lost."""
+        if time.monotonic() - self._swept_at < SECONDS_BETWEEN_SWEEPS:
             return
-        with self.database.writing() as connection:
-            leases.renew_leases(connection, list(self._in_flight), self._lease_end(now))
-            released = leases.release_expired(connection, now)
-        self._renewed_at = now
+        with self.leadership.writing() as connection:
+            released = leases.release_others(connection, list(self._in_flight))
+        self._swept_at = time.monotonic()
         if released:
-            _log.warning("leases expired", runs=released)
+            _log.warning("runs given back that no slice in flight has", runs=released)
 
     def _give_up_the_rest(self) -> None:
-        with self.database.writing() as connection:
+        with self.leadership.writing() as connection:
             for token in self._in_flight:
                 leases.release_lease(connection, token)
-
-    def _lease_end(self, now: datetime) -> datetime:
-        return now + timedelta(seconds=self.settings.lease_seconds)
 
 
 def _describe(error: BaseException) -> str:

@@ -1,36 +1,73 @@
-"""The dispatcher's process: a lock, a cluster, the loop, and a clean end on a signal."""
+"""The dispatcher's process: it stands by until it leads, then a cluster and the loop, and a clean end on a signal."""
+
+import threading
+from contextlib import closing
 
 import structlog
 
 from service import logs
-from service.dispatch.cluster import LocalDaskCluster
-from service.dispatch.loop import Dispatcher
-from service.locks import hold
+from service.dispatch.leadership import Leadership
+from service.errors import NotReady
 from service.settings import Settings
 from service.signals import on_stop_signals
-from service.store import leases
-from service.store.database import Database
+from service.store.database import DATABASE_AWAY, Database, describe
+from service.store.dispatcher_lease import Deposed
 from service.store.migrate import check_schema
 
-SECONDS_FOR_PREDECESSOR = 60.0
-"""How long a dispatcher waits for the one before it to store its slices in flight and end."""
+SECONDS_BETWEEN_LOOKS = 1.0
+"""How often a standby looks whether it may take over."""
 
 _log = structlog.get_logger(__name__)
 
 
 def run_dispatcher(settings: Settings) -> None:
-    """Dispatch until SIGINT or SIGTERM, then store the slices in flight and return."""
+    """Stand by and dispatch until SIGINT or SIGTERM, then store the slices in flight and return."""
     logs.configure("dispatcher")
-    lock = hold(settings.data_dir, "dispatcher", SECONDS_FOR_PREDECESSOR)
-    database = Database(settings.url)
-    check_schema(database)
-    with database.writing() as connection:
-        released = leases.release_all(connection)  # the lock says that nobody else computes them
-    cluster = LocalDaskCluster(settings.worker_count)
-    dispatcher = Dispatcher(database, cluster, settings)
-    on_stop_signals(dispatcher.stop)
-    _log.info("dispatching", workers=settings.worker_count, resumed_runs=released)
-    dispatcher.run()
-    cluster.close()
-    database.close()
-    lock.release()
+    stopping = threading.Event()
+    on_stop_signals(stopping.set)
+    with closing(Database(settings.url, settings.busy_seconds)) as database:
+        _wait_for_schema(database, stopping)
+        leadership = Leadership(database, settings.dispatcher_name, settings.lease_seconds)
+        while _stand_by(leadership, stopping):
+            with leadership.beating():
+                _dispatch(database, settings, leadership, stopping)
+
+
+def _dispatch(database: Database, settings: Settings, leadership: Leadership, stopping: threading.Event) -> None:
+    from service.dispatch.cluster import LocalDaskCluster  # a standby needs neither dask nor workers
+    from service.dispatch.loop import Dispatcher
+
+    with closing(LocalDaskCluster(settings.worker_count)) as cluster:
+        _log.info("dispatching", name=leadership.name, workers=settings.worker_count)
+        try:
+            Dispatcher(database, cluster, settings, leadership, stopping).run()
+        except Deposed as error:
+            _log.warning("deposed", detail=error.detail)
+
+
+def _stand_by(leadership: Leadership, stopping: threading.Event) -> bool:
+    """Wait until this dispatcher leads; False when it was stopped before."""
+    said = False
+    while not stopping.is_set():
+        try:
+            if leadership.try_to_lead():
+                return True
+            if not said:
+                _log.info("standing by: another dispatcher is active", name=leadership.name)
+            said = True
+        except DATABASE_AWAY as error:
+            _log.error("the database does not answer", error=describe(error))
+        stopping.wait(SECONDS_BETWEEN_LOOKS)
+    return False
+
+
+def _wait_for_schema(database: Database, stopping: threading.Event) -> None:
+    """Wait until the database answers and has the newest schema, saying so once for each reason."""
+    said = ""
+    while not stopping.is_set():
+        try:
+            return check_schema(database)
+        except (NotReady, *DATABASE_AWAY) as error:
+            if said != (said := error.detail if isinstance(error, NotReady) else describe(error)):
+                _log.warning("waiting for the database", detail=said)
+        stopping.wait(SECONDS_BETWEEN_LOOKS)

@@ -1,15 +1,20 @@
 """Points as JSON: one object of columns for each run."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
+from service.exports.arrow_types import Array, RecordBatch
 from service.exports.texts import json_texts
 
+pc: Any = pyarrow.compute
 
-def write_trajectory(run_id: str, names: Sequence[str], points: pa.RecordBatch, thinned: bool) -> bytes:
+
+def write_trajectory(run_id: str, names: Sequence[str], points: RecordBatch, thinned: bool) -> bytes:
     """The named columns of one run's points, all of which apply to it: null among them is what is not a number."""
     columns = b",".join(orjson.dumps(name) + b":" + _list(points.column(name)) for name in names)
     end = b"true" if thinned else b"false"
@@ -24,5 +29,9 @@ def write_items(items: Iterable[bytes]) -> Iterator[bytes]:
     yield b"]}"
 
 
-def _list(column: pa.Array) -> bytes:
+def _list(column: Array) -> bytes:
+    if pa.types.is_floating(column.type) and not column.null_count:
+        numbers = column.to_numpy()
+        if np.isfinite(numbers).all():
+            return orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)
     return b"[" + ",".join(pc.fill_null(json_texts(column), '"NaN"').to_pylist()).encode() + b"]"

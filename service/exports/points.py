@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
+from service.exports.arrow_types import Array, DataType, RecordBatch, Schema
 from service.exports.tables import VECTOR, parse_vectors
 from service.exports.thinning import thin
 from workers.columns import TRAJECTORY_COLUMNS
 
+pc: Any = pyarrow.compute
 _WHERE = ("run_id", "step", "time")
 _WORTH_A_WRITE = 2**15
 _TYPES = {"float": pa.float64(), "integer": pa.int64(), "vector": VECTOR}
@@ -31,19 +33,19 @@ class PointedRun:
     metrics: frozenset[str]
 
 
-def point_schema(names: Sequence[str]) -> pa.Schema:
+def point_schema(names: Sequence[str]) -> Schema:
     """The table of points: the run's id, then the named columns."""
     fields = [pa.field(name, _TYPES[TRAJECTORY_COLUMNS[name]]) for name in names]
     return pa.schema([pa.field("run_id", pa.string()), *fields])
 
 
-def empty_batch(names: Sequence[str]) -> pa.RecordBatch:
+def empty_batch(names: Sequence[str]) -> RecordBatch:
     """No points."""
     schema = point_schema(names)
     return pa.record_batch([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
-def point_batch(columns: Sequence[Sequence[Any]], runs: Mapping[int, PointedRun], schema: pa.Schema) -> pa.RecordBatch:
+def point_batch(columns: Sequence[Sequence[Any]], runs: Mapping[int, PointedRun], schema: Schema) -> RecordBatch:
     """Points as the store reads them, as one batch.
 
     Args:
@@ -60,9 +62,9 @@ def point_batch(columns: Sequence[Sequence[Any]], runs: Mapping[int, PointedRun]
     return pa.record_batch(arrays, schema=schema)
 
 
-def split_by_run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def split_by_run(batches: Iterable[RecordBatch]) -> Iterator[RecordBatch]:
     """One batch for each run, in order; only one run is held at a time."""
-    held: list[pa.RecordBatch] = []
+    held: list[RecordBatch] = []
     for batch in batches:
         ids = np.asarray(batch.column(0).dictionary_encode().indices)
         starts = [0, *(np.flatnonzero(np.diff(ids)) + 1).tolist()]
@@ -76,9 +78,9 @@ def split_by_run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.concat_batches(held)
 
 
-def gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def gathered(batches: Iterable[RecordBatch]) -> Iterator[RecordBatch]:
     """Small batches joined into ones worth a write of their own."""
-    held: list[pa.RecordBatch] = []
+    held: list[RecordBatch] = []
     for batch in batches:
         held.append(batch)
         if sum(one.num_rows for one in held) >= _WORTH_A_WRITE:
@@ -88,7 +90,7 @@ def gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.concat_batches(held)
 
 
-def thin_run(run: pa.RecordBatch, most: int) -> pa.RecordBatch:
+def thin_run(run: RecordBatch, most: int) -> RecordBatch:
     """At most so many points of one run, see `thinning`."""
     measured = [column for name, column in zip(run.schema.names, run.columns, strict=True) if name not in _WHERE]
     kept = thin([_numbers(column) for column in measured if column.type != VECTOR], run.num_rows, most)
@@ -96,8 +98,8 @@ def thin_run(run: pa.RecordBatch, most: int) -> pa.RecordBatch:
 
 
 def _column(
-    values: Sequence[Any], type_: pa.DataType, applies: npt.NDArray[np.bool_], positions: npt.NDArray[np.int64]
-) -> pa.Array:
+    values: Sequence[Any], type_: DataType, applies: npt.NDArray[np.bool_], positions: npt.NDArray[np.int64]
+) -> Array:
     if not applies.any():
         return pa.nulls(len(values), type_)
     column = parse_vectors(values) if type_ == VECTOR else pa.array(values, type_)
@@ -108,5 +110,5 @@ def _column(
     return column
 
 
-def _numbers(column: pa.Array) -> npt.NDArray[np.float64]:
+def _numbers(column: Array) -> npt.NDArray[np.float64]:
     return pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)

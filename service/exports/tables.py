@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from service.exports.arrow_types import Array, DataType
 from service.numbers import spell
 from service.queries.fields import Kind
 
@@ -21,12 +22,12 @@ _TYPES = {
 }
 
 
-def arrow_type(kind: Kind, is_vector: bool = False) -> pa.DataType:
+def arrow_type(kind: Kind, is_vector: bool = False) -> DataType:
     """The type of a column; an object or a list of other things than numbers is its JSON text."""
     return VECTOR if is_vector else _TYPES.get(kind, pa.string())
 
 
-def arrow_column(values: Iterable[Any], type_: pa.DataType) -> pa.Array:
+def arrow_column(values: Iterable[Any], type_: DataType) -> Array:
     """A column from JSON values: non-finite numbers spelled as texts become the floats they name.
 
     Values of another kind than the column's become null, except in a column of texts, where they are JSON.
@@ -38,16 +39,17 @@ def arrow_column(values: Iterable[Any], type_: pa.DataType) -> pa.Array:
     return pa.array([_as(type_, one) for one in values], type_)
 
 
-def parse_vectors(texts: Sequence[str | None]) -> pa.Array:
+def parse_vectors(texts: Sequence[str | None]) -> Array:
     """A column of vectors from their JSON texts."""
-    joined = "[" + ",".join("null" if text is None else text for text in texts) + "]"
+    known = (text or "null" for text in texts) if None in texts else texts
+    joined = f"[{','.join(known)}]"  # pyright: ignore[reportArgumentType, reportCallIssue]
     parsed: list[Any] = orjson.loads(joined)
     if '"' in joined:  # some number is not finite
         parsed = [None if one is None else [float(part) for part in one] for one in parsed]
     return pa.array(parsed, VECTOR)
 
 
-def _as(type_: pa.DataType, value: Any) -> Any:
+def _as(type_: DataType, value: Any) -> Any:
     if pa.types.is_timestamp(type_):
         return value if isinstance(value, datetime) else None
     if pa.types.is_floating(type_):

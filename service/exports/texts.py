@@ -1,15 +1,19 @@
 """Columns as texts: every float in the fewest digits that give it back bit for bit, non-finite ones spelled out."""
 
+from typing import Any
+
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
+from service.exports.arrow_types import Array
 from service.numbers import spell
 
+pc: Any = pyarrow.compute
 _NEEDS_QUOTES = '[",\r\n]|^$'
 
 
-def csv_texts(column: pa.Array) -> pa.Array:
+def csv_texts(column: Array) -> Array:
     """A column's values as they stand in CSV (RFC 4180); null where there is none."""
     if pa.types.is_floating(column.type):
         return _floats(column, quote="")
@@ -18,7 +22,7 @@ def csv_texts(column: pa.Array) -> pa.Array:
     return _quoted(column if pa.types.is_string(column.type) else json_texts(column, quote=""))
 
 
-def json_texts(column: pa.Array, quote: str = '"') -> pa.Array:
+def json_texts(column: Array, quote: str = '"') -> Array:
     """A column's values as JSON; null where there is none.
 
     Args:
@@ -34,7 +38,7 @@ def json_texts(column: pa.Array, quote: str = '"') -> pa.Array:
     return pa.array([None if one is None else _json(one) for one in column.to_pylist()], pa.string())
 
 
-def _floats(column: pa.Array, quote: str) -> pa.Array:
+def _floats(column: Array, quote: str) -> Array:
     texts = pc.cast(column, pa.string())
     texts = pc.if_else(pc.match_substring_regex(texts, "[.ei]"), texts, _join(texts, ".0"))  # -0 would be an integer
     if pc.all(pc.is_finite(column), min_count=0).as_py():
@@ -43,12 +47,12 @@ def _floats(column: pa.Array, quote: str) -> pa.Array:
     return pc.if_else(pc.is_finite(column), texts, _join(quote, spelled, quote))
 
 
-def _quoted(texts: pa.Array) -> pa.Array:
+def _quoted(texts: Array) -> Array:
     quoted = _join('"', pc.replace_substring(texts, '"', '""'), '"')
     return pc.if_else(pc.match_substring_regex(texts, _NEEDS_QUOTES), quoted, texts)
 
 
-def _join(*parts: pa.Array | str) -> pa.Array:
+def _join(*parts: Array | str) -> Array:
     return pc.binary_join_element_wise(*parts, "")
 
 

@@ -1,7 +1,7 @@
 """Thinning: fewer points of a run that keep what the eye would see.
 
 The points are cut into buckets of equal numbers of points, and of each bucket those stay at which some column is least
-or greatest in it, as in M4 (Jugel, Jerzak, Hackenbroich and Markl, VLDB 2014); the first and the last point stay too. Of
+or greatest in it, as in M4 (Jugel, Jerzak, Hackenbroich and Markl, VLDB 2014); the first and the last point do too. Of
 all numbers of buckets, as many are taken as keep the points within what was asked.
 """
 

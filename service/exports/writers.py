@@ -2,35 +2,38 @@
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 import pyarrow.parquet as pq
 
+from service.exports.arrow_types import Array, RecordBatch, Schema
 from service.exports.texts import csv_texts, json_texts
 
-Batches = Iterable[pa.RecordBatch]
+pc: Any = pyarrow.compute
+Batches = Iterable[RecordBatch]
 
 
-def write_csv(schema: pa.Schema, batches: Batches) -> Iterator[bytes]:
+def write_csv(schema: Schema, batches: Batches) -> Iterator[bytes]:
     """A line of names, then a line for each row (RFC 4180); nothing stands where a value is absent."""
     yield _lines([csv_texts(pa.array([name])) for name in schema.names], ",", "")
     for batch in batches:
         yield _lines([csv_texts(column) for column in batch.columns], ",", "")
 
 
-def write_ndjson(schema: pa.Schema, batches: Batches) -> Iterator[bytes]:
+def write_ndjson(schema: Schema, batches: Batches) -> Iterator[bytes]:
     """A JSON object for each row, each on its line; null where a value is absent."""
     heads = ["{" + _head(name) if place == 0 else "," + _head(name) for place, name in enumerate(schema.names)]
     for batch in batches:
-        parts: list[pa.Array | str] = []
+        parts: list[Array | str] = []
         for head, column in zip(heads, batch.columns, strict=True):
             parts += [head, pc.fill_null(json_texts(column), "null")]
         yield _lines([*parts, "}"], "", "")
 
 
-def write_arrow(schema: pa.Schema, batches: Batches) -> Iterator[bytes]:
+def write_arrow(schema: Schema, batches: Batches) -> Iterator[bytes]:
     """The Arrow streaming format."""
     sink = _Sink()
     with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), schema) as writer:
@@ -40,10 +43,10 @@ def write_arrow(schema: pa.Schema, batches: Batches) -> Iterator[bytes]:
     yield sink.take()
 
 
-def write_parquet(schema: pa.Schema, batches: Batches) -> Iterator[bytes]:
+def write_parquet(schema: Schema, batches: Batches) -> Iterator[bytes]:
     """A Parquet file with a row group for each batch; what it must know of all rows stands at its end."""
     sink = _Sink()
-    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    texts: Any = [field.name for field in schema if pa.types.is_string(field.type)]
     with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="snappy", use_dictionary=texts) as writer:
         for batch in batches:
             writer.write_batch(batch)
@@ -51,7 +54,7 @@ def write_parquet(schema: pa.Schema, batches: Batches) -> Iterator[bytes]:
     yield sink.take()
 
 
-WRITERS: dict[str, Callable[[pa.Schema, Batches], Iterator[bytes]]] = {
+WRITERS: dict[str, Callable[[Schema, Batches], Iterator[bytes]]] = {
     "csv": write_csv,
     "ndjson": write_ndjson,
     "arrow": write_arrow,
@@ -86,7 +89,7 @@ class _Sink(io.RawIOBase):
         return b"".join(parts)
 
 
-def _lines(columns: list[pa.Array | str], separator: str, absent: str) -> bytes:
+def _lines(columns: list[Array | str], separator: str, absent: str) -> bytes:
     """Rows as lines: the texts of each row joined, all rows in one run of bytes."""
     rows = pc.binary_join_element_wise(*columns, separator, null_handling="replace", null_replacement=absent)
     ended = pc.binary_join_element_wise(rows, "\r\n" if separator else "\n", "")

@@ -2,14 +2,14 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import get_args
 
 from service.queries.errors import QueryError
 from service.queries.fields import NUMERIC, Field, Kind, Open, Path, Place, Values, any_object, leaf
 from service.queries.spec_places import SpecPlace
 from service.schemas import RunStatus
-from workers.columns import METRICS, SUMMARY_METRICS, ColumnKind
+from workers.columns import METRICS, SUMMARY_METRICS
 from workers.records import Outcome
 from workers.specs import RunSpec
 
@@ -17,7 +17,7 @@ STATUSES: tuple[str, ...] = get_args(RunStatus)
 _SEGMENT = re.compile(r'\.?(?:(?P<name>[A-Za-z_]\w*)|"(?P<quoted>[^"]*)")|\[(?P<index>\d{1,6})\]')
 _UNSAFE = re.compile(r'["\\\x00-\x1f]')
 _VECTOR = Open(Values(frozenset({Kind.LIST})), leaf(Kind.NUMBER), int)
-_COLUMNS: dict[ColumnKind, Place] = {"float": leaf(Kind.NUMBER), "integer": leaf(Kind.INTEGER), "vector": _VECTOR}
+_COLUMNS: Mapping[str, Place] = {"float": leaf(Kind.NUMBER), "integer": leaf(Kind.INTEGER), "vector": _VECTOR}
 _OBJECT = Values(frozenset({Kind.OBJECT}))
 _TAGS = Open(_OBJECT, leaf(Kind.TEXT), str)
 
@@ -150,7 +150,7 @@ def _steps(name: str, position: int) -> Iterator[tuple[int, str | int]]:
             raise QueryError(
                 start, "A name with a quotation mark, a backslash or a control character cannot be asked for."
             )
-        yield start, int(index) if index is not None else (word if word is not None else quoted)
+        yield start, int(index) if index is not None else (word or quoted or "")
         at = found.end()
     if not name:
         raise QueryError(position, "Give the name of a field.")

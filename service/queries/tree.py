@@ -51,10 +51,10 @@ class TreeBuilder:
             case _:
                 return self._test(node)
 
-    def _parts(self, node: Tree[Any], depth: int) -> tuple[Expression, ...]:
+    def _parts(self, node: Any, depth: int) -> tuple[Expression, ...]:
         return tuple(self.transform(part, depth + 1) for part in node.children if isinstance(part, Tree))
 
-    def _test(self, node: Tree[Any]) -> Expression:
+    def _test(self, node: Any) -> Expression:
         self._tests += 1
         name: Token = node.children[0]
         if self._tests > self._limits.max_where_tests:

@@ -1,8 +1,8 @@
 """The `where` language: from its text to an expression."""
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from lark import Lark, Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
@@ -67,6 +67,6 @@ def _shown(token: Token) -> str:
     return repr(str(token) if len(token) <= 40 else f"{token[:40]}...")
 
 
-def _expected(names: Any) -> str:
-    said = sorted({_SAID.get(name, name) for name in names or ()}, key=lambda word: (word.isupper(), word))
+def _expected(names: Iterable[str] | None) -> str:
+    said = sorted({_SAID.get(name, str(name)) for name in names or ()}, key=lambda word: (word.isupper(), word))
     return " or ".join(said) or "nothing more"

@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import Request
+from fastapi import Header, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -17,18 +17,31 @@ THINNED = "Rankward-Thinned"
 _END = object()
 
 
-def stream_responses(schema: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
-    """What a route that streams tables documents of its success."""
-    media = {one.media_type: {"schema": {"type": "string", "format": "binary"}} for one in FORMATS.values()}
-    media["application/json"] = {} if schema is None else {"schema": schema}
-    headers = {
-        "Content-Disposition": {"description": "A name for the file.", "schema": {"type": "string"}},
-        THINNED: {"description": "Whether points may have been left out.", "schema": {"type": "string"}},
-    }
-    return {200: {"content": media, "headers": headers}}
+_HEADERS = {
+    "Content-Disposition": "A name for the file; not in JSON.",
+    "ETag": "Stands for the state of the run, for If-None-Match.",
+    "Link": "Where the next page is, with rel=next.",
+    THINNED: "`true` where points may have been left out because max_points asked for it.",
+}
+
+
+def answers_with(*headers: str, tables: bool = False) -> dict[int | str, dict[str, Any]]:
+    """What a route documents of its success.
+
+    Args:
+        headers: those of its answers, of _HEADERS.
+        tables: whether it answers in every format.
+    """
+    shown = {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in headers}
+    kept: dict[str, Any] = {"headers": shown}
+    if tables:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        kept["content"] = {one.media_type: binary for one in FORMATS.values() if one.name != "json"}
+    return {200: kept}
 
 
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "Unchanged since the given ETag"}}
+IfNoneMatch = Annotated[str | None, Header(description="ETags of what the client has; 304 when one still holds.")]
 
 
 def stream(content: Stream, headers: dict[str, str] | None = None) -> StreamingResponse:
@@ -46,9 +59,9 @@ def json_bytes(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_UTC_Z)
 
 
-def json_answer(value: Any, headers: dict[str, str] | None = None) -> Response:
+def json_answer(value: Any, headers: dict[str, str] | None = None, status: int = 200) -> Response:
     """A value that needs no check any more as a JSON answer."""
-    return Response(json_bytes(value), media_type="application/json", headers=headers)
+    return Response(json_bytes(value), status, media_type="application/json", headers=headers)
 
 
 def entity_tag(version: str, request: Request, media_type: str) -> dict[str, str]:
@@ -58,9 +71,9 @@ def entity_tag(version: str, request: Request, media_type: str) -> dict[str, str
     return {"ETag": f'W/"{digest}"', "Cache-Control": "no-cache", **VARIES}
 
 
-def unchanged(request: Request, headers: dict[str, str]) -> Response | None:
-    """The answer 304 when the client's If-None-Match names this ETag (weak comparison, RFC 9110, section 13.1.2)."""
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+def unchanged(if_none_match: str | None, headers: dict[str, str]) -> Response | None:
+    """The answer 304 when If-None-Match names the ETag among the headers (weakly, RFC 9110, section 13.1.2)."""
+    known = {tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")}
     if "*" in known or headers["ETag"].removeprefix("W/") in known:
         return Response(status_code=304, headers=headers)
     return None

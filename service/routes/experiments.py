@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from service.openapi import request_body
 from service.problems import RESPONSES
-from service.routes.answers import json_answer, next_link
+from service.routes.answers import answers_with, json_answer, next_link
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
 from service.routes.parameters import ExperimentParameters
 from service.schemas import DryRun, Experiment, ExperimentDetail, ExperimentRequest, Page
@@ -50,7 +50,7 @@ def submit(
     return JSONResponse(content, 202 if submission.is_new else 200, headers={"Location": location})
 
 
-@router.get("", response_model=Page[Experiment])
+@router.get("", response_model=Page[Experiment], responses=answers_with("Link"))
 def list_all(
     database: DatabaseDependency,
     limits: LimitsDependency,

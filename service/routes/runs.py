@@ -1,6 +1,6 @@
 """/v1/runs"""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -10,11 +10,13 @@ from service.openapi import request_body
 from service.problems import NOT_ACCEPTABLE, NOT_NOW, RESPONSES
 from service.routes.answers import (
     NOT_MODIFIED,
+    THINNED,
+    IfNoneMatch,
+    answers_with,
     entity_tag,
     json_answer,
     next_link,
     stream,
-    stream_responses,
     unchanged,
 )
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
@@ -26,7 +28,11 @@ router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=RESPONSES)
 MOST_ON_A_PAGE = 1000
 
 
-@router.get("", response_model=Page[Run], responses={**stream_responses(), **NOT_ACCEPTABLE})
+@router.get(
+    "",
+    response_model=Page[Run],
+    responses={**answers_with("Link", "Content-Disposition", tables=True), **NOT_ACCEPTABLE},
+)
 def list_all(
     database: DatabaseDependency,
     limits: LimitsDependency,
@@ -45,23 +51,23 @@ def list_all(
     return json_answer(page, {"Vary": "Accept", **next_link(request, page["next"])})
 
 
-@router.get("/{run_id}", response_model=Run, responses=NOT_MODIFIED)
-def get(database: DatabaseDependency, request: Request, run_id: str) -> Response:
+@router.get("/{run_id}", response_model=Run, responses={**answers_with("ETag"), **NOT_MODIFIED})
+def get(database: DatabaseDependency, request: Request, run_id: str, if_none_match: IfNoneMatch = None) -> Response:
     """Get one run; with `If-None-Match`, 304 while nothing has changed."""
     headers = entity_tag(runs.run_version(database, run_id), request, "application/json")
-    return unchanged(request, headers) or json_answer(runs.get_run(database, run_id), headers)
+    return unchanged(if_none_match, headers) or json_answer(runs.get_run(database, run_id), headers)
 
 
 @router.post("/{run_id}/cancel", status_code=202, response_model=Run)
 def cancel(database: DatabaseDependency, run_id: str) -> Response:
     """Cancel a run unless it is over; points recorded so far stay."""
-    return _accepted(runs.cancel_run(database, run_id))
+    return json_answer(runs.cancel_run(database, run_id), status=202)
 
 
 @router.post("/{run_id}/retry", status_code=202, response_model=Run, responses=NOT_NOW)
 def retry(database: DatabaseDependency, run_id: str) -> Response:
     """Queue a failed or cancelled run again; it goes on from its checkpoint."""
-    return _accepted(continuations.retry_run(database, run_id))
+    return json_answer(continuations.retry_run(database, run_id), status=202)
 
 
 @router.post(
@@ -76,13 +82,18 @@ def extend(database: DatabaseDependency, limits: LimitsDependency, body: BodyDep
 
     The run then equals one that asked for as much from the start; asking again for the same changes nothing.
     """
-    return _accepted(continuations.extend_run(database, run_id, continuations.parse_extension(body), limits))
+    longer = continuations.extend_run(database, run_id, continuations.parse_extension(body), limits)
+    return json_answer(longer, status=202)
 
 
 @router.get(
     "/{run_id}/trajectory",
     response_model=Trajectory,
-    responses={**stream_responses(), **NOT_MODIFIED, **NOT_ACCEPTABLE},
+    responses={
+        **answers_with("ETag", "Content-Disposition", THINNED, tables=True),
+        **NOT_MODIFIED,
+        **NOT_ACCEPTABLE,
+    },
 )
 def trajectory(
     database: DatabaseDependency,
@@ -90,11 +101,12 @@ def trajectory(
     run_id: str,
     query: Annotated[PointParameters, Query()],
     accept: Accept = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Get the recorded points of a run as columns; with `If-None-Match`, 304 while there are no new ones."""
     to = accepted_format(query.format, accept)
     headers = entity_tag(runs.run_version(database, run_id), request, to.media_type)
-    if answer := unchanged(request, headers):
+    if answer := unchanged(if_none_match, headers):
         return answer
     return stream(exports.export_trajectory(database, run_id, query.points(), to), headers)
 
@@ -110,9 +122,3 @@ def factors(database: DatabaseDependency, run_id: str) -> Response:
     """Get the factors as they stand, as an .npz file with arrays factor_0, factor_1, ..."""
     headers = {"Content-Disposition": f'attachment; filename="{run_id}.npz"'}
     return Response(runs.get_factors(database, run_id), media_type="application/zip", headers=headers)
-
-
-def _accepted(run: dict[str, Any]) -> Response:
-    answer = json_answer(run)
-    answer.status_code = 202
-    return answer

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from service.exports.formats import accepted_format
 from service.problems import NOT_ACCEPTABLE, RESPONSES
-from service.routes.answers import stream, stream_responses
+from service.routes.answers import THINNED, answers_with, stream
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
 from service.routes.parameters import Accept, SelectedPointParameters
 from service.schemas import Trajectories
@@ -15,7 +15,11 @@ from service.use_cases.exports import export_trajectories
 router = APIRouter(prefix="/v1/trajectories", tags=["trajectories"], responses=RESPONSES)
 
 
-@router.get("", response_model=Trajectories, responses={**stream_responses(), **NOT_ACCEPTABLE})
+@router.get(
+    "",
+    response_model=Trajectories,
+    responses={**answers_with("Content-Disposition", THINNED, tables=True), **NOT_ACCEPTABLE},
+)
 def list_all(
     database: DatabaseDependency,
     limits: LimitsDependency,

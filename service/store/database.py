@@ -1,4 +1,4 @@
-"""The database: connections, and the two ways to use one (to read, to write)."""
+"""The database: connections, and the ways to use one (to read, to write, to change the schema)."""
 
 import sqlite3
 from collections.abc import Generator
@@ -8,25 +8,56 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-BUSY_SECONDS = 30
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
+"""What is raised while the database is locked, full, read-only or gone: a later try may find it well again."""
+
+_POSTGRESQL_CONNECTION = {
+    "connect_timeout": 5,  # seconds until a machine that does not answer is given up
+    "tcp_user_timeout": 20_000,  # milliseconds until a cut network is noticed while something is being sent
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+
+_SCHEMA_CHANGE = 0x52616E6B
+"""Key of the advisory lock on PostgreSQL under which the schema is changed."""
 
 
 class Database:
-    """An engine with the settings that the store relies on. SQLite: WAL, and writers that queue instead of failing."""
+    """An engine with the settings that the store relies on.
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._engine = sa.create_engine(url, json_serializer=_to_json, json_deserializer=orjson.loads)
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine, "connect", _configure_sqlite)
+    SQLite: WAL, and writers that queue instead of failing. PostgreSQL: connections are tried before they are used, so
+    that a server that was restarted is not noticed.
+
+    Args:
+        url: as SQLAlchemy spells it; `postgresql://` stands for the driver used here.
+        busy_seconds: how long a statement waits for a lock before it fails.
+    """
+
+    def __init__(self, url: str, busy_seconds: float = 30.0) -> None:
+        self.url = driver_url(url)
+        json = {"json_serializer": _to_json, "json_deserializer": orjson.loads}
+        if self.url.startswith("sqlite"):
+            self._engine = sa.create_engine(self.url, **json)
+            event.listen(self._engine, "connect", lambda connection, _: _configure_sqlite(connection, busy_seconds))
             event.listen(self._engine, "begin", _begin_sqlite)
+            self._reading_engine = self._engine
+        else:
+            self._engine = sa.create_engine(
+                self.url, pool_pre_ping=True, connect_args=_connect_args(self.url, busy_seconds), **json
+            )
+            self._reading_engine = self._engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
         self._writing_engine = self._engine.execution_options(writes=True)
 
     @contextmanager
     def reading(self) -> Generator[sa.Connection]:
-        """One consistent view; anything written is rolled back."""
-        with self._engine.connect() as connection:
+        """One consistent view; nothing can be written."""
+        with self._reading_engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -35,19 +66,61 @@ class Database:
         with self._writing_engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def migrating(self) -> Generator[sa.Connection]:
+        """One transaction that may change the schema, while no other does.
+
+        SQLite can change some things only by copying a table and dropping it, which would delete what refers to it:
+        foreign keys are off meanwhile, and checked at the end.
+        """
+        with self._writing_engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                _set_foreign_keys(connection, on=False)
+            with connection.begin():
+                if connection.dialect.name == "postgresql":
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_CHANGE)))
+                yield connection
+                if connection.dialect.name == "sqlite":
+                    _check_foreign_keys(connection)
+            if connection.dialect.name == "sqlite":
+                _set_foreign_keys(connection, on=True)
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+
+def describe(error: Exception) -> str:
+    """An error in one line, without the statement that met it."""
+    cause = getattr(error, "orig", None) or error
+    return f"{type(cause).__name__}: {str(cause).strip().splitlines()[0] if str(cause).strip() else ''}"
+
+
+def driver_url(url: str) -> str:
+    """A database URL as SQLAlchemy needs it: `postgresql://` and `postgres://` name psycopg."""
+    scheme, separator, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if separator and scheme in ("postgres", "postgresql") else url
+
+
+def shown_url(url: str) -> str:
+    """A database URL without its password."""
+    return sa.make_url(url).render_as_string(hide_password=True)
 
 
 def _to_json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _configure_sqlite(connection: Any, _record: object) -> None:
+def _connect_args(url: str, busy_seconds: float) -> dict[str, Any]:
+    """Arguments of a PostgreSQL connection; what the URL itself says goes first."""
+    defaults = {**_POSTGRESQL_CONNECTION, "options": f"-c lock_timeout={round(busy_seconds * 1000)}"}
+    return {name: value for name, value in defaults.items() if name not in sa.make_url(url).query}
+
+
+def _configure_sqlite(connection: Any, busy_seconds: float) -> None:
     connection.isolation_level = None  # transactions are begun below, not by the driver
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    cursor.execute(f"PRAGMA busy_timeout = {round(busy_seconds * 1000)}")
     (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode not in ("wal", "memory"):
         raise sqlite3.OperationalError(
@@ -61,3 +134,15 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: sa.Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _set_foreign_keys(connection: sa.Connection, on: bool) -> None:
+    """Outside a transaction, where alone SQLite heeds it. While they are off, a table under a view can be replaced."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA foreign_keys = {'ON' if on else 'OFF'}")
+    driver.execute(f"PRAGMA legacy_alter_table = {'OFF' if on else 'ON'}")
+
+
+def _check_foreign_keys(connection: sa.Connection) -> None:
+    if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+        raise sqlite3.IntegrityError(f"The change of the schema would leave rows that refer to nothing: {broken}")

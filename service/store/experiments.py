@@ -12,8 +12,10 @@ from service.queries.lists import Key
 from service.store.fields import EXPERIMENT_HOME
 from service.store.filters import Filter
 from service.store.keyset import Keyset, Mark
+from service.store.leases import lock_runs
 from service.store.revisions import CURRENT, take_revision
 from service.store.tables import RUN_STATUSES, UNFINISHED, experiments, runs
+from service.store.trajectories import delete_points
 
 Row = Mapping[str, Any]
 
@@ -63,8 +65,7 @@ def list_experiments(
 
 def cancel_runs(connection: sa.Connection, public_id: str, now: datetime) -> int:
     """End every unfinished run of an experiment as cancelled; a slice in flight loses its lease and changes nothing."""
-    experiment = sa.select(experiments.c.id).where(experiments.c.public_id == public_id).scalar_subquery()
-    return _cancel(connection, runs.c.experiment_id == experiment, now)
+    return _cancel(connection, runs.c.experiment_id == _id_of(public_id), now)
 
 
 def cancel_run(connection: sa.Connection, public_id: str, now: datetime) -> int:
@@ -74,15 +75,22 @@ def cancel_run(connection: sa.Connection, public_id: str, now: datetime) -> int:
 
 def delete_experiment(connection: sa.Connection, public_id: str) -> bool:
     """Remove an experiment with its runs and all they left behind; whether there was one."""
+    mine = runs.c.experiment_id == _id_of(public_id)
+    lock_runs(connection, mine)
+    delete_points(connection, mine)
     return connection.execute(sa.delete(experiments).where(experiments.c.public_id == public_id)).rowcount > 0
 
 
 def _cancel(connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime) -> int:
     unfinished = sa.and_(which, runs.c.status.in_(UNFINISHED))
+    lock_runs(connection, which)
     take_revision(connection, unfinished)
-    freed = {"lease_token": None, "leased_until": None}
-    cancelled = {"status": "cancelled", "finished_at": now, "revision": CURRENT, **freed}
+    cancelled = {"status": "cancelled", "finished_at": now, "lease_token": None, "revision": CURRENT}
     return connection.execute(sa.update(runs).where(unfinished).values(cancelled)).rowcount
+
+
+def _id_of(public_id: str) -> sa.ScalarSelect[int]:
+    return sa.select(experiments.c.id).where(experiments.c.public_id == public_id).scalar_subquery()
 
 
 def _first(connection: sa.Connection, query: sa.Select[Any]) -> Row | None:

@@ -43,7 +43,11 @@ class _SqliteValue:
     def __init__(self, column: Column, path: Path) -> None:
         place = "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in path)
         self.kind = sa.func.json_type(column, place, type_=sa.Text)
-        self._value = lambda kind: sa.func.json_extract(column, place, type_=kind)
+        self._column = column
+        self._place = place
+
+    def _value(self, kind: type[Any]) -> Column:
+        return sa.func.json_extract(self._column, self._place, type_=kind)
 
     def of(self, kind: Kind) -> Column:
         if kind in NUMERIC:

@@ -1,4 +1,8 @@
-"""Leases: who may compute a run right now. A slice is stored only while its runs still carry its token."""
+"""Leases of runs: which slice computes a run right now. It is stored only while its runs still carry its token.
+
+Only the active dispatcher leases runs, so their leases need no end of their own: whoever takes over the dispatcher's
+lease gives back every run that its predecessor had.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +14,7 @@ import sqlalchemy as sa
 
 from service.ids import new_id
 from service.store.revisions import take_revision
-from service.store.tables import WAITING, checkpoints, runs
+from service.store.tables import LEASED, WAITING, checkpoints, runs
 from workers.records import Batch, Checkpoint, Member
 
 
@@ -28,29 +32,47 @@ class Lease:
     batch: Batch
 
 
-def waiting_queues(connection: sa.Connection) -> Sequence[Mapping[Any, Any]]:
-    """Runs that could be leased, by batch key and batch limit: how many, the oldest, the size of one run."""
-    query = (
-        sa.select(
-            runs.c.batch_key,
-            runs.c.batch_limit,
-            sa.func.count().label("waiting"),
-            sa.func.min(runs.c.id).label("first_run"),
-            sa.func.max(runs.c.numbers).label("numbers"),
-        )
-        .where(WAITING)
-        .group_by(runs.c.batch_key, runs.c.batch_limit)
-    )
-    return connection.execute(query).mappings().all()
+_QUEUES = sa.text("""
+WITH RECURSIVE heads(id) AS (
+    SELECT * FROM (
+        SELECT id FROM runs WHERE status IN ('queued', 'running') AND lease_token IS NULL
+        ORDER BY batch_key, batch_limit, id LIMIT 1
+    ) AS first
+    UNION ALL
+    SELECT (
+        SELECT runs.id FROM runs WHERE status IN ('queued', 'running') AND lease_token IS NULL
+        AND (runs.batch_key, runs.batch_limit) > (head.batch_key, head.batch_limit)
+        ORDER BY batch_key, batch_limit, id LIMIT 1
+    ) FROM heads JOIN runs AS head ON head.id = heads.id
+)
+SELECT head.batch_key, head.batch_limit, head.id AS first_run, head.numbers, (
+    SELECT count(*) FROM (
+        SELECT 1 FROM runs WHERE status IN ('queued', 'running') AND lease_token IS NULL
+        AND runs.batch_key = head.batch_key AND runs.batch_limit = head.batch_limit LIMIT :most
+    ) AS counted
+) AS waiting
+FROM heads JOIN runs AS head ON head.id = heads.id
+""")
+"""Steps through the index of waiting runs from one queue's first run to the next one's, past all that lie between."""
+
+
+def waiting_queues(connection: sa.Connection, most: int) -> list[dict[str, Any]]:
+    """Runs that could be leased, by batch key and batch limit: the oldest, the size of one, and how many.
+
+    Args:
+        most: count no further than this, so that a long queue costs no more than a short one.
+    """
+    rows = connection.execute(_QUEUES, {"most": most}).mappings()
+    return [{**row, "batch_limit": row["batch_limit"] or None} for row in rows]
 
 
 def lease_runs(
-    connection: sa.Connection, batch_key: str, batch_limit: int | None, most: int, until: datetime, now: datetime
+    connection: sa.Connection, batch_key: str, batch_limit: int | None, most: int, now: datetime
 ) -> Lease | None:
     """Lease the oldest waiting runs of a batch key, at most `most`; None when there are none any more."""
     ids = connection.scalars(
         sa.select(runs.c.id)
-        .where(WAITING, runs.c.batch_key == batch_key, runs.c.batch_limit.is_not_distinct_from(batch_limit))
+        .where(WAITING, runs.c.batch_key == batch_key, runs.c.batch_limit == (batch_limit or 0))
         .order_by(runs.c.id)
         .limit(most)
         .with_for_update(skip_locked=True)
@@ -59,25 +81,15 @@ def lease_runs(
         return None
     take_revision(connection, sa.and_(runs.c.id.in_(ids), runs.c.status == "queued"))
     token = new_id()
-    changes = {"lease_token": token, "leased_until": until, "status": "running"}
+    changes = {"lease_token": token, "status": "running"}
     started = sa.func.coalesce(runs.c.started_at, sa.literal(now, runs.c.started_at.type))
     connection.execute(sa.update(runs).where(runs.c.id.in_(ids)).values({**changes, "started_at": started}))
     return Lease(token, tuple(ids), _load_batch(connection, ids))
 
 
-def renew_leases(connection: sa.Connection, tokens: Sequence[str], until: datetime) -> None:
-    """Keep the leases of slices in flight."""
-    connection.execute(sa.update(runs).where(runs.c.lease_token.in_(tokens)).values(leased_until=until))
-
-
-def release_expired(connection: sa.Connection, now: datetime) -> int:
-    """Give back runs whose lease was not renewed; how many."""
-    return _release(connection, sa.and_(runs.c.lease_token.is_not(None), runs.c.leased_until < now))
-
-
-def release_all(connection: sa.Connection) -> int:
-    """Give back all runs: for a dispatcher that knows it is the only one; how many."""
-    return _release(connection, runs.c.lease_token.is_not(None))
+def release_others(connection: sa.Connection, tokens: Sequence[str]) -> int:
+    """Give back the runs of all slices but those in flight, whose tokens these are; how many."""
+    return _release(connection, sa.and_(LEASED, runs.c.lease_token.not_in(tokens)))
 
 
 def release_lease(connection: sa.Connection, token: str) -> int:
@@ -85,8 +97,17 @@ def release_lease(connection: sa.Connection, token: str) -> int:
     return _release(connection, runs.c.lease_token == token)
 
 
+def lock_runs(connection: sa.Connection, which: sa.ColumnElement[bool]) -> Sequence[int]:
+    """Keep others from changing some runs until the transaction ends; their ids.
+
+    Whoever changes several runs locks them first: in the order of their ids, so that no two wait for each other.
+    """
+    return connection.scalars(sa.select(runs.c.id).where(which).order_by(runs.c.id).with_for_update()).all()
+
+
 def _release(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
-    return connection.execute(sa.update(runs).where(which).values(lease_token=None, leased_until=None)).rowcount
+    lock_runs(connection, which)
+    return connection.execute(sa.update(runs).where(which).values(lease_token=None)).rowcount
 
 
 def _load_batch(connection: sa.Connection, ids: Sequence[int]) -> Batch:

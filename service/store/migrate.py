@@ -6,9 +6,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
 
-from service.errors import NotReady
-from service.store.database import Database
+from service.errors import NotReady, RankwardError
+from service.store.database import Database, describe, driver_url, shown_url
+
+
+class CannotMigrate(RankwardError):
+    """The database cannot be used"""
 
 
 def alembic_config(url: str) -> Config:
@@ -20,8 +25,15 @@ def alembic_config(url: str) -> Config:
 
 
 def migrate(url: str) -> None:
-    """Upgrade a database to the newest schema; an empty one is filled."""
-    command.upgrade(alembic_config(url), "head")
+    """Upgrade a database to the newest schema; an empty one is filled.
+
+    Raises:
+        CannotMigrate: it does not answer, or cannot be changed.
+    """
+    try:
+        command.upgrade(alembic_config(url), "head")
+    except DBAPIError as error:
+        raise CannotMigrate(f"{shown_url(driver_url(url))}: {describe(error)}") from error
 
 
 def check_schema(database: Database) -> None:

@@ -1,78 +1,74 @@
-"""Points of many runs, read in bulk: rows as the driver gives them, and no connection held between two reads."""
+"""Points as a database takes them: values for SQLite's driver, lines of text for PostgreSQL's COPY.
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+Whole columns are converted at once, because a Python call for each number would cost more than the database itself.
+"""
+
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import sqlalchemy as sa
+import numpy as np
+import numpy.typing as npt
+import orjson
 
-from service.store.database import Database
-from service.store.tables import trajectory_points
-from workers.columns import TRAJECTORY_COLUMNS
+from service.numbers import spell_all
+from workers.columns import TRAJECTORY_COLUMNS, ColumnKind
 
-POINTS_PER_READ = 2**15
-RUNS_PER_READ = 1000
+COPY_NULL = "null"
+"""How a line of text spells NULL: as orjson spells what is not a number."""
 
-
-@dataclass(frozen=True)
-class PointSelection:
-    """Which columns of which steps are read: from_step <= step <= to_step.
-
-    Attributes:
-        names: of columns beside `step`.
-    """
-
-    names: tuple[str, ...]
-    from_step: int | None = None
-    to_step: int | None = None
+Array = npt.NDArray[Any]
 
 
-def point_columns(
-    database: Database, run_ids: Sequence[int], selection: PointSelection
-) -> Iterator[list[Sequence[Any]]]:
-    """Points of runs by ascending internal id and step, a few ten thousand at a time.
-
-    Args:
-        run_ids: internal ids, ascending.
-
-    Yields:
-        Columns of equal length: the run's internal id, `step`, then the selection's; None where the database has NULL,
-        vectors as their JSON texts.
-    """
-    for start in range(0, len(run_ids), RUNS_PER_READ):
-        yield from _points_of(database, run_ids[start : start + RUNS_PER_READ], selection)
+def value_rows(run_ids: Array, columns: Mapping[str, Array]) -> Iterator[tuple[Any, ...]]:
+    """Rows of run id and columns; a float that is not a number is NULL, on every database."""
+    values = (to_values(column, TRAJECTORY_COLUMNS[name]) for name, column in columns.items())
+    return zip(run_ids.tolist(), *values, strict=True)
 
 
-def _points_of(database: Database, run_ids: Sequence[int], selection: PointSelection) -> Iterator[list[Sequence[Any]]]:
-    after = -1 if selection.from_step is None else selection.from_step - 1
-    while run_ids:
-        with database.reading() as connection:
-            found = connection.execute(_query(run_ids, after, selection))
-            assert found.cursor is not None
-            rows = found.cursor.fetchall()  # the driver's own rows: ours would double the time
-        if rows:
-            yield list(zip(*rows, strict=True))
-        if len(rows) < POINTS_PER_READ:
-            return
-        last_run, after = rows[-1][:2]
-        run_ids = run_ids[run_ids.index(last_run) :]
+def copy_lines(run_ids: Array, columns: Mapping[str, Array]) -> str:
+    """The same rows as text for COPY."""
+    texts = (_to_texts(column, TRAJECTORY_COLUMNS[name]) for name, column in columns.items())
+    return "\n".join(map("\t".join, zip(_number_texts(run_ids), *texts, strict=True)))
 
 
-def _query(run_ids: Sequence[int], after: int, selection: PointSelection) -> sa.Select[Any]:
-    table = trajectory_points.c
-    query = (
-        sa.select(table.run_id, table.step, *(_column(name) for name in selection.names))
-        .where(table.run_id.in_(run_ids), sa.or_(table.run_id > run_ids[0], table.step > after))
-        .order_by(table.run_id, table.step)
-        .limit(POINTS_PER_READ)
-    )
-    if selection.from_step is not None:
-        query = query.where(table.step >= selection.from_step)
-    if selection.to_step is not None:
-        query = query.where(table.step <= selection.to_step)
-    return query
+def to_values(column: Array, kind: ColumnKind) -> list[Any]:
+    """One column as Python values: numbers, None for what is not a number, and JSON for vectors."""
+    if kind == "vector":
+        return _vector_texts(column)
+    missing = np.flatnonzero(np.isnan(column)).tolist()
+    values = _without_fraction(column).tolist() if kind == "integer" else column.tolist()
+    for place in missing:
+        values[place] = None
+    return values
 
 
-def _column(name: str) -> sa.ColumnElement[Any]:
-    column = trajectory_points.c[name]
-    return sa.cast(column, sa.Text).label(name) if TRAJECTORY_COLUMNS[name] == "vector" else column
+def _to_texts(column: Array, kind: ColumnKind) -> list[str]:
+    if kind == "vector":
+        return _vector_texts(column)
+    texts = _number_texts(_without_fraction(column) if kind == "integer" else column)
+    for place in np.flatnonzero(~np.isfinite(column)).tolist():
+        value = column[place]
+        texts[place] = COPY_NULL if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return texts
+
+
+def _number_texts(column: Array) -> list[str]:
+    return _dump(column)[1:-1].split(",")
+
+
+def _vector_texts(column: Array) -> list[str]:
+    """JSON of each row of an array of shape (points, width)."""
+    texts = [f"[{row}]" for row in _dump(column)[2:-2].split("],[")]
+    for place in np.flatnonzero(~np.isfinite(column).all(axis=1)).tolist():
+        texts[place] = orjson.dumps(spell_all(column[place].tolist())).decode()
+    return texts
+
+
+def _dump(array: Array) -> str:
+    """JSON of an array of at least one row; floats as the shortest text that gives the same 64 bits."""
+    exact = array.astype(np.float64) if array.dtype.kind == "f" else array
+    return orjson.dumps(np.ascontiguousarray(exact), option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+def _without_fraction(column: Array) -> Array:
+    return np.nan_to_num(column).astype(np.int64) if column.dtype.kind == "f" else column

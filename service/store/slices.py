@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.store.leases import Lease
+from service.store.leases import Lease, lock_runs
 from service.store.revisions import CURRENT, take_revision
 from service.store.tables import checkpoints, runs, summaries
 from service.store.trajectories import insert_points, summary_values
@@ -45,20 +45,21 @@ def fail_slice(connection: sa.Connection, lease: Lease, error: str, most_attempt
     held = _held(connection, lease)
     if not held:
         return 0
-    mine, freed = runs.c.id.in_(held), {"lease_token": None, "leased_until": None}
+    mine, freed = runs.c.id.in_(held), {"lease_token": None}
     if len(lease.run_ids) > 1:
         half = (len(lease.run_ids) + 1) // 2
         connection.execute(sa.update(runs).where(mine).values({**freed, "batch_limit": half}))
         return 0
     connection.execute(sa.update(runs).where(mine).values({**freed, "attempts": runs.c.attempts + 1}))
     take_revision(connection, mine)
-    given_up = {"status": "failed", "error": error, "finished_at": now, "revision": CURRENT}
+    given_up = {"status": "failed", "error": error.replace("\0", "?"), "finished_at": now, "revision": CURRENT}
     hopeless = sa.and_(mine, runs.c.attempts >= most_attempts)
     return connection.execute(sa.update(runs).where(hopeless).values(given_up)).rowcount
 
 
 def _held(connection: sa.Connection, lease: Lease) -> set[int]:
-    return set(connection.scalars(sa.select(runs.c.id).where(runs.c.lease_token == lease.token)))
+    """The runs that still carry the lease's token; nobody can take them away until the transaction ends."""
+    return set(lock_runs(connection, runs.c.lease_token == lease.token))
 
 
 def _checkpoint(run_id: int, progress: RunProgress) -> Changes | None:
@@ -117,8 +118,7 @@ def _update_runs(connection: sa.Connection, changes: Sequence[Changes]) -> None:
         .values(
             compute_seconds=runs.c.compute_seconds + sa.bindparam("seconds"),
             lease_token=None,
-            leased_until=None,
-            batch_limit=None,
+            batch_limit=0,
             attempts=0,
             revision=sa.case((sa.bindparam("over"), CURRENT), else_=runs.c.revision),
             **{name: sa.bindparam(f"new_{name}") for name in _CHANGED},

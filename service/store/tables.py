@@ -34,6 +34,7 @@ class UtcTime(TypeDecorator[datetime]):
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
+Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite's INTEGER has 64 bits, and alone can count up
 RUN_STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
 UNFINISHED = ("queued", "running")
 _TYPES: dict[ColumnKind, type[Any]] = {"float": sa.Double, "integer": sa.Integer, "vector": sa.JSON}
@@ -50,7 +51,7 @@ def _run_id() -> sa.Column[int]:
 experiments = sa.Table(
     "experiments",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", Id, primary_key=True),
     sa.Column("public_id", sa.String(36), nullable=False, unique=True),
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("tags", sa.JSON, nullable=False),
@@ -66,7 +67,7 @@ experiments = sa.Table(
 runs = sa.Table(
     "runs",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", Id, primary_key=True),
     sa.Column("public_id", sa.String(36), nullable=False, unique=True),
     sa.Column("experiment_id", sa.ForeignKey("experiments.id", ondelete="CASCADE"), nullable=False),
     sa.Column("index", sa.Integer, nullable=False),
@@ -106,28 +107,23 @@ runs = sa.Table(
     # The way through slices.
     sa.Column("batch_key", sa.String(255), nullable=False),
     sa.Column("numbers", sa.BigInteger, nullable=False),
-    sa.Column("batch_limit", sa.Integer),
+    sa.Column("batch_limit", sa.Integer, nullable=False, server_default="0"),  # 0: none
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("lease_token", sa.String(36)),
-    sa.Column("leased_until", UtcTime),
     sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),  # of the last change of status
     sa.UniqueConstraint("experiment_id", "index"),
     sa.Index(None, "experiment_id", "status"),
     sa.Index(None, "experiment_id", "revision", "index"),
     sa.Index(None, "depth", "learning_rate"),
-    sa.Index(None, "lease_token"),
     sqlite_autoincrement=True,
 )
 
-WAITING = sa.and_(runs.c.status.in_(UNFINISHED), runs.c.lease_token.is_(None))
-sa.Index(
-    "ix_runs_waiting",
-    runs.c.batch_key,
-    runs.c.batch_limit,
-    runs.c.id,
-    sqlite_where=WAITING,
-    postgresql_where=WAITING,
-)
+# Written out, without parameters: a database uses a partial index only where the query itself shows that it may.
+WAITING = sa.text("status IN ('queued', 'running') AND lease_token IS NULL")
+LEASED = sa.text("lease_token IS NOT NULL")
+_WAITING_COLUMNS = (runs.c.batch_key, runs.c.batch_limit, runs.c.id)
+sa.Index("ix_runs_waiting", *_WAITING_COLUMNS, sqlite_where=WAITING, postgresql_where=WAITING)
+sa.Index("ix_runs_lease_token", runs.c.lease_token, sqlite_where=LEASED, postgresql_where=LEASED)
 
 summaries = sa.Table(
     "run_summaries",
@@ -159,4 +155,14 @@ trajectory_points = sa.Table(
     sa.Column("time", sa.Double),
     *_metric_columns(),
     sqlite_with_rowid=False,
+)
+
+dispatcher_lease = sa.Table(  # one row: who dispatches
+    "dispatcher_lease",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("holder", sa.String(255)),
+    sa.Column("token", sa.BigInteger, nullable=False),
+    sa.Column("heartbeat_at", UtcTime),
+    sa.Column("expires_at", UtcTime),
 )

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 import sqlalchemy as sa
+from psycopg import Error as PsycopgError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from service.numbers import spell_all
-from service.store.tables import trajectory_points
-from workers.columns import TRAJECTORY_COLUMNS, ColumnKind
+from service.store.point_rows import COPY_NULL, copy_lines, to_values, value_rows
+from service.store.tables import runs, trajectory_points
+from workers.columns import TRAJECTORY_COLUMNS
 from workers.records import Points
 
 
@@ -24,11 +26,11 @@ def insert_points(connection: sa.Connection, run_ids: Mapping[int, int], points:
     keep = np.isin(points.member, list(run_ids))
     if not keep.any():
         return
-    ids = [run_ids[member] for member in points.member[keep].tolist()]
-    columns = [_to_sql(points.columns[name][keep], TRAJECTORY_COLUMNS[name]) for name in points.columns]
-    names = ["run_id", *points.columns]
-    statement = _insert_statement(names, connection.dialect)
-    connection.exec_driver_sql(statement, list(zip(ids, *columns, strict=True)))
+    ids = np.zeros(max(run_ids) + 1, dtype=np.int64)
+    ids[list(run_ids)] = list(run_ids.values())
+    columns = {name: column[keep] for name, column in points.columns.items()}
+    write = _copy if connection.dialect.name == "postgresql" else _insert
+    write(connection, ids[points.member[keep]], columns)
 
 
 def read_points(
@@ -57,24 +59,46 @@ def summary_values(points: Points, point: int) -> dict[str, Any]:
     return {
         name: spell_all(column[point].tolist())
         if column.ndim == 2
-        else _to_sql(column[point : point + 1], TRAJECTORY_COLUMNS[name])[0]
+        else to_values(column[point : point + 1], TRAJECTORY_COLUMNS[name])[0]
         for name, column in points.columns.items()
         if name not in ("step", "time")
     }
 
 
-def _insert_statement(names: Sequence[str], dialect: sa.Dialect) -> str:
-    mark = "?" if dialect.name == "sqlite" else "%s"
-    columns, marks = ", ".join(f'"{name}"' for name in names), ", ".join([mark] * len(names))
-    return f"INSERT INTO trajectory_points ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+def delete_points(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """Remove all points of the runs that a condition chooses: what PostgreSQL, for the sake of speed, does not do."""
+    chosen = sa.select(runs.c.id).where(which)
+    connection.execute(sa.delete(trajectory_points).where(trajectory_points.c.run_id.in_(chosen)))
 
 
-def _to_sql(column: npt.NDArray[Any], kind: ColumnKind) -> list[Any]:
-    """Values as the driver takes them; a float that is not a number is stored as NULL, on every database."""
-    if kind == "vector":
-        return [orjson.dumps(spell_all(row)).decode() for row in column.tolist()]
-    if kind == "integer":
-        return [None if value != value else int(value) for value in column.tolist()]
-    if np.isnan(column).any():
-        return [None if value != value else value for value in column.tolist()]
-    return column.tolist()
+def _insert(connection: sa.Connection, ids: npt.NDArray[np.int64], columns: Mapping[str, npt.NDArray[Any]]) -> None:
+    marks = ", ".join("?" * (len(columns) + 1))
+    statement = f"INSERT INTO trajectory_points ({_names(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+    connection.exec_driver_sql(statement, list(value_rows(ids, columns)))
+
+
+def _copy(connection: sa.Connection, ids: npt.NDArray[np.int64], columns: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Straight into the table: under a lease no point comes twice. Should one do, again past those that are there."""
+    lines = copy_lines(ids, columns)
+    try:
+        with connection.begin_nested():
+            _copy_into(connection, "trajectory_points", columns, lines)
+    except IntegrityError:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE incoming (LIKE trajectory_points) ON COMMIT DROP")
+        _copy_into(connection, "incoming", columns, lines)
+        connection.exec_driver_sql("INSERT INTO trajectory_points SELECT * FROM incoming ON CONFLICT DO NOTHING")
+        connection.exec_driver_sql("DROP TABLE incoming")
+
+
+def _copy_into(connection: sa.Connection, table: str, columns: Mapping[str, Any], lines: str) -> None:
+    statement = f"COPY {table} ({_names(columns)}) FROM STDIN (NULL '{COPY_NULL}')"
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(lines)
+    except PsycopgError as error:  # SQLAlchemy translates the errors of its own statements only
+        raise DBAPIError.instance(statement, None, error, PsycopgError, dialect=connection.dialect) from error
+
+
+def _names(columns: Mapping[str, Any]) -> str:
+    return ", ".join(f'"{name}"' for name in ("run_id", *columns))

@@ -18,7 +18,7 @@ from service.quantiles import five_numbers
 from service.schemas import Curves, GroupCurves
 from service.settings import Limits
 from service.store.database import Database
-from service.store.point_rows import PointSelection, point_columns
+from service.store.point_reads import Columns, PointSelection, read_points_of
 from service.use_cases.groups import grouped, grouping_fields, selected_in
 from workers.columns import METRICS
 
@@ -79,16 +79,18 @@ def _columns(database: Database, run_ids: Sequence[int], query: CurveQuery) -> d
 
 def _read(database: Database, run_ids: Sequence[int], query: CurveQuery) -> Iterator[tuple[Numbers, Numbers]]:
     """Places and values of each run, by ascending place."""
-    held: dict[int, list[Numbers]] = {}
-    for columns in point_columns(database, run_ids, PointSelection((query.x, query.metric))):
-        ids = np.array(columns[0])
-        numbers = np.array([columns[2], columns[3]], dtype=float)
-        for run_id in np.unique(ids).tolist():
-            for done in [other for other in held if other != run_id]:
-                yield _ascending(np.concatenate(held.pop(done), axis=1), query.x)
-            held.setdefault(run_id, []).append(numbers[:, ids == run_id])
-    for parts in held.values():
-        yield _ascending(np.concatenate(parts, axis=1), query.x)
+    selection, held = PointSelection((query.x, query.metric)), list[Numbers]()
+    for pieces in read_points_of(database, run_ids, selection, _as_numbers):
+        points = np.concatenate([*held, *pieces], axis=1)
+        starts = np.flatnonzero(np.diff(points[0])) + 1
+        *whole, last = np.split(points, starts, axis=1)
+        yield from (_ascending(run[2:], query.x) for run in whole)
+        held = [last]
+    yield from (_ascending(run[2:], query.x) for run in held)
+
+
+def _as_numbers(columns: Columns) -> Numbers:
+    return np.array(columns, dtype=np.float64)
 
 
 def _ascending(numbers: Numbers, axis: Axis) -> tuple[Numbers, Numbers]:
@@ -109,4 +111,4 @@ def _places(runs: Sequence[tuple[Numbers, Numbers]], query: CurveQuery) -> Numbe
         return np.linspace(least, greatest, query.places)
     first = min(place[place > 0][0] for place, _ in runs if place[-1] > 0)
     places = np.concatenate([[0.0] if least <= 0 else [], np.geomspace(first, greatest, query.places)])
-    return np.unique(np.round(places)) if query.x == "step" else places
+    return np.unique(np.round(places)).astype(np.float64) if query.x == "step" else places

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import orjson
 
+from service.exports.arrow_types import RecordBatch, Schema
 from service.exports.formats import Format
 from service.queries.catalogues import RUNS
 from service.settings import Limits
@@ -16,9 +16,6 @@ from service.use_cases.listing import ListQuery, named, select_runs
 from service.use_cases.run_objects import run_object, sparse_run
 from service.use_cases.run_tables import default_fields, run_batches, run_schema
 from service.use_cases.trajectories import OneRun, PointQuery, by_run, in_batches, run_points, selected_points
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def _as_json(run: OneRun) -> bytes:
     return write_trajectory(run.run_id, run.names, run.points, run.thinned)
 
 
-def _table(schema: "pa.Schema", batches: "Iterable[pa.RecordBatch]", to: Format) -> Iterator[bytes]:
+def _table(schema: Schema, batches: Iterable[RecordBatch], to: Format) -> Iterator[bytes]:
     from service.exports.writers import WRITERS
 
     return WRITERS[to.name](schema, batches)

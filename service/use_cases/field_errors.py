@@ -61,12 +61,14 @@ def pointer_into_run(path: Path, swept: SweptRun, posted: Mapping[str, Any]) -> 
     return json_pointer(("run", *path))
 
 
-def unsafe_number(value: Any, path: Path) -> FieldError | None:
-    """The first number in a payload that not every JSON reader keeps as it is, so that none is stored as another."""
+def unsafe_value(value: Any, path: Path) -> FieldError | None:
+    """The first value in a payload that not every JSON reader or database keeps, so that none is stored as another."""
     if isinstance(value, dict | list):
         parts = value.items() if isinstance(value, dict) else enumerate(value)
-        found = (unsafe_number(part, (*path, key)) for key, part in parts)
+        found = (unsafe_value(key, path) or unsafe_value(part, (*path, key)) for key, part in parts)
         return next((error for error in found if error), None)
+    if isinstance(value, str) and "\0" in value:
+        return FieldError(json_pointer(path), "Leave out the NUL character (\\u0000); not every database can hold it.")
     if isinstance(value, float) and not isfinite(value):
         return FieldError(json_pointer(path), _ADVICE["finite_number"])
     if isinstance(value, int) and abs(value) > LARGEST_INTEGER:

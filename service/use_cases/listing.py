@@ -1,6 +1,6 @@
 """Lists: from the parameters of a request to the selection that the store reads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -58,7 +58,7 @@ def named(text: str, parameter: str, find: Callable[[str, int], Found], limits: 
 
 
 @contextmanager
-def pointing_at(parameter: str, text: str) -> Iterator[None]:
+def pointing_at(parameter: str, text: str) -> Generator[None]:
     """Say of a mistake in a query in which parameter it is, and show its place."""
     try:
         yield

@@ -10,7 +10,7 @@ from service.errors import FieldError, InvalidPayload, json_pointer
 from service.limits import exceeded, first_violation
 from service.schemas import ExperimentRequest
 from service.settings import Limits
-from service.use_cases.field_errors import pointer_into_run, request_errors, run_errors, unsafe_number
+from service.use_cases.field_errors import pointer_into_run, request_errors, run_errors, unsafe_value
 from workers.specs import RunSpec
 from workers.sweeps import SweepError, SweptRun, check_sweep, count_runs, expand
 
@@ -19,14 +19,15 @@ def parse_request(body: bytes) -> ExperimentRequest:
     """The request in a body.
 
     Raises:
-        InvalidPayload: not JSON, not of the request's form, or with a number that not every JSON reader keeps.
+        InvalidPayload: not JSON, not of the request's form, with a number that not every JSON reader keeps, or with a
+            character that not every database keeps.
     """
     try:
         request = ExperimentRequest.model_validate_json(body)
     except ValidationError as error:
         raise InvalidPayload(request_errors(error)) from None
-    for part in ("run", "sweep"):
-        if found := unsafe_number(getattr(request, part), (part,)):
+    for part in ExperimentRequest.model_fields:
+        if found := unsafe_value(getattr(request, part), (part,)):
             raise InvalidPayload([found])
     return request
 

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from service.exports.arrow_types import RecordBatch, Schema
 from service.queries.catalogues import RUNS
 from service.queries.fields import Field, Kind
 from service.use_cases.run_objects import look_up, tagged_run
 from workers.columns import METRICS, SUMMARY_METRICS
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _FIRST = ("id", "experiment_id", "index", "status", "outcome", "step")
 _SPEC = (
@@ -39,7 +37,7 @@ COLUMNS = (*_FIRST, *_SPEC, *(f"summary.{name}" for name in _SUMMARY), *_LAST)
 _ROWS_PER_BATCH = 1000
 
 
-def run_batches(rows: Iterable[Mapping[Any, Any]], fields: Sequence[Field]) -> "Iterator[pa.RecordBatch]":
+def run_batches(rows: Iterable[Mapping[Any, Any]], fields: Sequence[Field]) -> Iterator[RecordBatch]:
     """Rows of runs as batches of a column for each field; what is absent is null."""
     import pyarrow as pa
 
@@ -51,7 +49,7 @@ def run_batches(rows: Iterable[Mapping[Any, Any]], fields: Sequence[Field]) -> "
         yield pa.record_batch([arrow_column(v, one.type) for v, one in zip(values, schema, strict=True)], schema=schema)
 
 
-def run_schema(fields: Sequence[Field]) -> "pa.Schema":
+def run_schema(fields: Sequence[Field]) -> Schema:
     """The columns of fields, headed by their names as they were asked for."""
     import pyarrow as pa
 

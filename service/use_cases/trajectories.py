@@ -2,22 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from service.errors import FieldError, InvalidPayload
+from service.exports.arrow_types import RecordBatch
 from service.queries.catalogues import RUNS
 from service.queries.errors import QueryError
 from service.settings import Limits
 from service.store.database import Database
-from service.store.point_rows import PointSelection, point_columns
+from service.store.point_reads import Columns, PointSelection, read_points_of
 from service.store.runs import RunSelection, all_runs
 from service.use_cases.applicable import applicable_columns
 from service.use_cases.listing import ListQuery, named, select_runs
 from service.use_cases.runs import find_row
 from workers.columns import METRICS
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Row = Mapping[Any, Any]
 ALWAYS = ("step", "time")
@@ -59,7 +57,7 @@ class OneRun:
 
     run_id: str
     names: Sequence[str]
-    points: "pa.RecordBatch"
+    points: RecordBatch
     thinned: bool
 
 
@@ -105,7 +103,7 @@ def by_run(database: Database, table: PointTable) -> Iterator[OneRun]:
             yield OneRun(run_id, names, points, points.num_rows < whole.num_rows)
 
 
-def in_batches(database: Database, table: PointTable) -> "Iterator[pa.RecordBatch]":
+def in_batches(database: Database, table: PointTable) -> Iterator[RecordBatch]:
     """The points of all runs, a few ten thousand at a time."""
     from service.exports.points import gathered
 
@@ -114,13 +112,20 @@ def in_batches(database: Database, table: PointTable) -> "Iterator[pa.RecordBatc
     return gathered(run.points for run in by_run(database, table))
 
 
-def _read(database: Database, rows: Sequence[Row], table: PointTable) -> "Iterator[pa.RecordBatch]":
+def _read(database: Database, rows: Sequence[Row], table: PointTable) -> Iterator[RecordBatch]:
+    import pyarrow as pa
+
     from service.exports.points import PointedRun, point_batch, point_schema
 
     pointed = {row["id"]: PointedRun(row["public_id"], _applying(row)) for row in rows}
     selection = PointSelection(table.names[1:], table.query.from_step, table.query.to_step)
-    for columns in point_columns(database, list(pointed), selection):
-        yield point_batch(columns, pointed, point_schema(table.names))
+    schema = point_schema(table.names)
+
+    def convert(columns: Columns) -> RecordBatch:
+        return point_batch(columns, pointed, schema)
+
+    for batches in read_points_of(database, list(pointed), selection, convert):
+        yield pa.concat_batches(batches)
 
 
 def _applying(row: Row) -> frozenset[str]:

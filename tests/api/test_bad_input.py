@@ -2,7 +2,6 @@
 
 import copy
 import json
-import sqlite3
 
 import pytest
 from fastapi.testclient import TestClient
@@ -222,6 +221,11 @@ CASES = {
     "sweep that is no list": ({"run": BASIC, "sweep": {"seed": [1]}}, "/sweep", "list"),
     "tag that is no text": ({"run": BASIC, "tags": {"a": 1}}, "/tags/a", "string"),
     "name that is too long": ({"run": BASIC, "name": "x" * 201}, "/name", "200"),
+    "NUL in the name": ({"run": BASIC, "name": "a\0b"}, "/name", "\\u0000"),
+    "NUL in a tag": ({"run": BASIC, "tags": {"a": "\0"}}, "/tags/a", "\\u0000"),
+    "NUL in the name of a tag": ({"run": BASIC, "tags": {"\0": "a"}}, "/tags", "\\u0000"),
+    "NUL in the run": (changed("model.kind", "deep\0matrix"), "/run/model/kind", "\\u0000"),
+    "NUL in the sweep": ({"run": BASIC, "sweep": [{"model.kind": ["\0"]}]}, "/sweep/0/model.kind/0", "\\u0000"),
 }
 
 
@@ -312,15 +316,3 @@ def test_too_many_bytes_of_specs(database, settings):
     with TestClient(create_app(settings, limits)) as api:
         problem = refused(api, json.dumps({"run": BASIC, "sweep": [{"seed": [1, 2, 3]}]}))
     assert "RANKWARD_MAX_SPEC_BYTES_PER_EXPERIMENT" in problem["detail"]
-
-
-def test_a_database_that_is_locked_is_said_to_be(api, settings, monkeypatch):
-    monkeypatch.setattr("service.store.database.BUSY_SECONDS", 0)
-    other = sqlite3.connect(settings.data_dir / "rankward.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    answer = api.post("/v1/experiments", json={"run": BASIC})
-    other.execute("ROLLBACK")
-    other.close()
-    assert answer.status_code == 503
-    assert "try again" in answer.json()["detail"]
-    assert api.post("/v1/experiments", json={"run": BASIC}).status_code == 202

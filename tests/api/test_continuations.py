@@ -1,7 +1,7 @@
 """Going on: an extended run is one that asked for more from the start; a failed or cancelled one can be tried again."""
 
 import copy
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from service.store.leases import lease_runs
 from service.store.slices import apply_slice
 from service.store.tables import runs
+from tests.databases import BOTH_DATABASES
 from tests.specs import BASIC
 from workers.records import Budget
 from workers.slices import run_slice
@@ -73,13 +74,14 @@ def test_asking_again_for_the_same_changes_nothing(api, finish, dispatcher):
     assert extend(api, run, max_steps=90).json() == over
 
 
+@BOTH_DATABASES
 def test_a_slice_in_flight_when_its_run_is_extended_changes_nothing(api, database):
     api.post("/v1/experiments", json={"run": {**BASIC, "stop": {"max_steps": 40}}})
     run = api.get("/v1/runs").json()["items"][0]
     now = datetime.now(UTC)
     with database.writing() as connection:
         key = connection.scalar(sa.select(runs.c.batch_key))
-        lease = lease_runs(connection, key, None, 1, now + timedelta(hours=1), now)
+        lease = lease_runs(connection, key, None, 1, now)
     result = run_slice(lease.batch, Budget(60))
     assert extend(api, run, max_steps=60).status_code == 202
     with database.writing() as connection:
@@ -129,6 +131,7 @@ def test_what_cannot_go_on_says_so(api, finish):
     assert api.post("/v1/experiments/none/retry").status_code == 404
 
 
+@BOTH_DATABASES
 def test_a_cancelled_run_goes_on_where_it_was(api, finish, dispatcher):
     whole = posted(finish, api, stop={"max_steps": 3000})
     api.post("/v1/experiments", json={"run": {**BASIC, "stop": {"max_steps": 3000}}})
@@ -155,6 +158,7 @@ def test_all_failed_runs_of_an_experiment_are_tried_again(api, finish, dispatche
     assert all(finished(api, dispatcher, run["id"])["status"] == "succeeded" for run in items)
 
 
+@BOTH_DATABASES
 def test_the_sign_seen_only_at_a_taken_back_point_is_forgotten(api, finish, dispatcher):
     """Recorded sparsely, so that the change of sign is first seen at the last step, which is not on the schedule."""
     init = {"kind": "explicit", "factors": [[[1.0, 0.0], [0.0, 1e-3]], [[1.0, 0.0], [0.0, 1.0]]]}

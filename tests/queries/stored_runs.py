@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from service.store.experiments import insert_experiment
-from service.store.tables import runs, summaries
+from service.store.tables import runs, summaries, trajectory_points
 from service.use_cases.run_rows import run_row
 from tests.specs import BASIC
 from workers.columns import METRICS, metrics_of
@@ -39,6 +39,7 @@ def insert_runs(database, count, seed=0):
             for run_id, spec in zip(reversed(ids), specs, strict=True):
                 if chance.random() < 0.8:
                     connection.execute(sa.insert(summaries), _summary(chance, run_id, spec))
+                    connection.execute(sa.insert(trajectory_points), _points(chance, run_id, spec))
 
 
 def _spec(chance):
@@ -91,6 +92,15 @@ def _summary(chance, run_id, spec):
         "first_step_below": chance.choice([{}, {"1e0": 0}, {"1e0": 0, "1e-1": 3}]),
         **metrics,
     }
+
+
+def _points(chance, run_id, spec):
+    applicable = metrics_of(spec)
+    metrics = {name: kind for name, kind in METRICS.items() if name in applicable}
+    return [
+        {"run_id": run_id, "step": step, "time": step * 0.1, **{n: _value(chance, kind) for n, kind in metrics.items()}}
+        for step in (0, 1, 10, 100)
+    ]
 
 
 def _value(chance, kind):

@@ -1,10 +1,6 @@
-"""The loop around a cluster that computes in this thread: failures of slices and of the database."""
+"""The loop around a cluster that computes in this thread: failures of slices."""
 
-import sqlite3
-
-import pytest
-from sqlalchemy.exc import OperationalError
-
+from tests.databases import BOTH_DATABASES
 from tests.specs import BASIC
 
 RUNS = {"run": BASIC, "sweep": [{"seed": [0, 1, 2, 3]}]}
@@ -14,12 +10,14 @@ def statuses(api):
     return [run["status"] for run in api.get("/v1/runs").json()["items"]]
 
 
+@BOTH_DATABASES
 def test_a_batch_whose_worker_died_is_tried_in_halves(api, dispatcher, finish):
     dispatcher.cluster.failures = [RuntimeError("the worker died")]
     assert finish(RUNS)["status"] == "succeeded"
     assert [len(batch.members) for batch in dispatcher.cluster.batches[:3]] == [4, 2, 2]
 
 
+@BOTH_DATABASES
 def test_a_run_that_keeps_failing_is_given_up_with_its_error(api, dispatcher, finish):
     dispatcher.cluster.failures = [MemoryError("no room")] * 3
     experiment = finish({"run": BASIC})
@@ -28,25 +26,7 @@ def test_a_run_that_keeps_failing_is_given_up_with_its_error(api, dispatcher, fi
     assert run["error"] == "MemoryError: no room"
 
 
-def test_a_database_that_is_locked_delays_and_loses_nothing(api, dispatcher, settings, monkeypatch):
-    monkeypatch.setattr("service.dispatch.loop.SECONDS_BETWEEN_TRIES", 0)
-    api.post("/v1/experiments", json=RUNS)
-    dispatcher.tick()  # leased and computed, not stored
-    monkeypatch.setattr("service.store.database.BUSY_SECONDS", 0)
-    dispatcher.database.close()  # so that the next connection does not wait
-    other = sqlite3.connect(settings.data_dir / "rankward.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(OperationalError, match="locked"):
-        dispatcher.tick()
-    dispatcher._patiently(dispatcher.tick)
-    assert statuses(api) == ["running"] * 4
-    other.execute("ROLLBACK")
-    other.close()
-    for _ in range(20):
-        dispatcher.tick()
-    assert statuses(api) == ["succeeded"] * 4
-
-
+@BOTH_DATABASES
 def test_a_slice_that_the_cluster_lost_blames_no_run(api, dispatcher, finish):
     submit = dispatcher.cluster.submit
 
@@ -76,6 +56,7 @@ def test_runs_that_come_later_join_the_batch(api, dispatcher, settings):
     assert new.checkpoint is None
 
 
+@BOTH_DATABASES
 def test_a_result_that_cannot_be_stored_stops_no_other(api, dispatcher, monkeypatch):
     """An error that will not go away fails the slice's runs, not the dispatcher."""
     from service.store import slices
@@ -97,6 +78,7 @@ def test_a_result_that_cannot_be_stored_stops_no_other(api, dispatcher, monkeypa
     assert poison
 
 
+@BOTH_DATABASES
 def test_ids_are_never_given_twice(api):
     first = api.post("/v1/experiments", json=RUNS).headers["location"]
     assert api.delete(first).status_code == 204

@@ -1,6 +1,6 @@
 """How slices are leased, stored once, given back and given up."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
@@ -11,12 +11,13 @@ from service.store import leases
 from service.store.slices import apply_slice, fail_slice
 from service.store.tables import checkpoints, runs, summaries, trajectory_points
 from service.use_cases.experiments import cancel, delete, submit
+from tests.databases import BOTH_DATABASES
 from tests.specs import BASIC
 from workers.records import Budget
 from workers.slices import run_slice
 
+pytestmark = BOTH_DATABASES
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-LATER = NOW + timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -27,8 +28,8 @@ def experiment(database):
 
 def lease(database, most=10):
     with database.writing() as connection:
-        (queue,) = leases.waiting_queues(connection)
-        return leases.lease_runs(connection, queue["batch_key"], queue["batch_limit"], most, LATER, NOW)
+        (queue,) = leases.waiting_queues(connection, 100)
+        return leases.lease_runs(connection, queue["batch_key"], queue["batch_limit"], most, NOW)
 
 
 def store(database, one, result):
@@ -48,7 +49,7 @@ def test_leased_runs_are_no_longer_waiting(database, experiment):
     assert len(second.run_ids) == 1
     assert not set(first.run_ids) & set(second.run_ids)
     with database.reading() as connection:
-        assert leases.waiting_queues(connection) == []
+        assert leases.waiting_queues(connection, 100) == []
 
 
 def test_a_slice_applied_twice_changes_nothing_twice(database, experiment):
@@ -65,7 +66,7 @@ def test_a_slice_whose_lease_was_lost_changes_nothing(database, experiment):
     one = lease(database)
     result = run_slice(one.batch, Budget(60, 50))
     with database.writing() as connection:
-        assert leases.release_expired(connection, LATER + timedelta(seconds=1)) == 3
+        assert leases.release_others(connection, []) == 3
     before = everything(database)
     assert store(database, one, result) == 0
     assert everything(database) == before
@@ -73,11 +74,12 @@ def test_a_slice_whose_lease_was_lost_changes_nothing(database, experiment):
     assert store(database, again, run_slice(again.batch, Budget(60, 50))) == 3
 
 
-def test_leases_that_are_renewed_do_not_expire(database, experiment):
-    one = lease(database)
+def test_runs_of_slices_in_flight_are_not_given_back(database, experiment):
+    one, other = lease(database, most=2), lease(database)
     with database.writing() as connection:
-        leases.renew_leases(connection, [one.token], LATER + timedelta(minutes=1))
-        assert leases.release_expired(connection, LATER + timedelta(seconds=1)) == 0
+        assert leases.release_others(connection, [one.token, other.token]) == 0
+        assert leases.release_others(connection, [one.token]) == 1
+    assert store(database, one, run_slice(one.batch, Budget(60, 50))) == 2
 
 
 def test_a_run_cancelled_while_it_is_computed_stays_cancelled(database, experiment):
@@ -102,14 +104,14 @@ def test_a_batch_that_fails_is_halved_until_the_guilty_run_is_alone_and_given_up
     sizes = []
     for _ in range(20):
         with database.reading() as connection:
-            queues = leases.waiting_queues(connection)
+            queues = leases.waiting_queues(connection, 100)
         if not queues:
             break
         with database.writing() as connection:
-            one = leases.lease_runs(connection, queues[0]["batch_key"], queues[0]["batch_limit"], 10**6, LATER, NOW)
+            one = leases.lease_runs(connection, queues[0]["batch_key"], queues[0]["batch_limit"], 10**6, NOW)
             size = queues[0]["batch_limit"] or len(one.run_ids)
             leases.release_lease(connection, one.token)
-            one = leases.lease_runs(connection, queues[0]["batch_key"], queues[0]["batch_limit"], size, LATER, NOW)
+            one = leases.lease_runs(connection, queues[0]["batch_key"], queues[0]["batch_limit"], size, NOW)
             sizes.append(len(one.run_ids))
             guilty = 2 in one.run_ids
             if guilty:

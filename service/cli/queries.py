@@ -1,0 +1,88 @@
+"""Commands that ask a server what it holds, and take it away."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from service.cli.clients import AsJson, Url, print_json
+from service.cli.show import make_console, plain_table, runs_table
+from service.client import DEFAULT_URL, RUNS_PER_PAGE, Format, Rankward
+
+_console = make_console()
+Experiment = Annotated[str | None, typer.Option(help="Only runs of this experiment.")]
+Where = Annotated[str | None, typer.Option(help='Only these, e.g. "model.depth >= 3 AND summary.loss < 1e-4".')]
+Fields = Annotated[str | None, typer.Option(help="Only these fields, e.g. id,model.depth,summary.loss.")]
+
+
+def runs(
+    experiment: Experiment = None,
+    status: Annotated[str | None, typer.Option(help="Only runs in this status.")] = None,
+    where: Where = None,
+    order_by: Annotated[str | None, typer.Option(help='Sort by fields, e.g. "summary.loss desc, index".')] = None,
+    fields: Fields = None,
+    limit: Annotated[int, typer.Option(min=1, help="The most runs to show.")] = 100,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """List runs with their results."""
+    with Rankward(url) as client:
+        asked = client.runs(experiment, status, where, order_by, fields, min(limit, RUNS_PER_PAGE))
+        found = list(islice(asked, limit))
+    if as_json:
+        return print_json(found)
+    return _console.print(runs_table(found) if fields is None else plain_table(found))
+
+
+def experiments(
+    where: Where = None,
+    order_by: Annotated[str | None, typer.Option(help='Sort by fields, e.g. "runs.failed desc".')] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The most experiments to show.")] = 100,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """List experiments, newest first."""
+    with Rankward(url) as client:
+        found = list(islice(client.experiments(where, order_by), limit))
+    print_json(found) if as_json else _console.print(plain_table(found))
+
+
+def summary(
+    experiment: Annotated[str, typer.Argument(help="Id of an experiment.")],
+    metric: Annotated[str, typer.Option(help="Metrics of the summary, separated by commas.")] = "loss",
+    group_by: Annotated[str | None, typer.Option(help="Fields, e.g. model.depth,init.std.")] = None,
+    where: Where = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Show how metrics spread over the runs of an experiment."""
+    with Rankward(url) as client:
+        found = client.summary(experiment, metric, group_by, where)
+    print_json(found) if as_json else _console.print(plain_table([_flat(one) for one in found]))
+
+
+def export(
+    what: Annotated[Literal["runs", "trajectories"], typer.Argument(help="What to take away.")] = "trajectories",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write. [default: WHAT.FORMAT]")] = None,
+    format: Annotated[Format, typer.Option(help="Format of the file.")] = "parquet",
+    experiment: Experiment = None,
+    where: Where = None,
+    metrics: Annotated[str | None, typer.Option(help="Only these metrics of trajectories, e.g. loss.")] = None,
+    max_points: Annotated[int | None, typer.Option(min=2, help="Thin each trajectory to so many points.")] = None,
+    fields: Fields = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Write runs or trajectories to a file."""
+    file = output or Path(f"{what}.{format}")
+    only: dict[str, Any] = {"fields": fields} if what == "runs" else {"metrics": metrics, "max_points": max_points}
+    with Rankward(url) as client:
+        written = client.export(what, format, file, experiment_id=experiment, where=where, **only)
+    _console.print(f"Wrote {file} ({written:,} bytes)")
+
+
+def _flat(item: dict[str, Any]) -> dict[str, Any]:
+    quartiles = item["quartiles"] or (None, None, None)
+    shown = {"lower quartile": quartiles[0], "median": item["median"], "upper quartile": quartiles[2]}
+    counted = {name: item[name] for name in ("metric", "runs", "count", "min")}
+    return {**item["group"], **counted, **shown, "max": item["max"]}

@@ -1,0 +1,109 @@
+"""The service as it runs at scale: an API and two dispatchers as processes of their own, beside a database."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import httpx2
+import psutil
+
+from service.store.database import DATABASE_AWAY, Database
+from service.store.dispatcher_lease import dispatcher_heartbeat
+from service.store.migrate import migrate
+from tests.postgresql import PostgreSQL
+
+LEASE_SECONDS = 2.0
+SECONDS_TO_RECOVER = 60.0
+
+
+class Deployment:
+    """Starts all roles; a context manager that ends them.
+
+    Args:
+        server: the PostgreSQL server to use, to be killed too; SQLite in `folder` when None.
+    """
+
+    def __init__(self, folder: Path, server: PostgreSQL | None) -> None:
+        self.folder, self.server = folder, server
+        self._database_url = server.url(server.create()) if server else f"sqlite:///{folder / 'rankward.db'}"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._log = (folder / "log").open("ab")
+
+    def __enter__(self) -> "Deployment":
+        migrate(self._database_url)
+        self._database = Database(self._database_url, 1.0)
+        for role in ("api", "first", "second"):
+            self.start(role)
+        self.until(self.is_ready)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            process.wait(60)
+        self._database.close()
+        self._log.close()
+
+    def start(self, role: str) -> None:
+        """Start `api`, or the dispatcher named `first` or `second`."""
+        arguments = ["api", "--port", str(self._port)] if role == "api" else ["dispatcher", "--name", role]
+        environment = {
+            "RANKWARD_DATABASE_URL": self._database_url,
+            "RANKWARD_WORKERS": "2",
+            "RANKWARD_SLICE_SECONDS": "0.2",
+            "RANKWARD_LEASE_SECONDS": str(LEASE_SECONDS),
+            "RANKWARD_BUSY_SECONDS": "5",
+        }
+        command = [sys.executable, "-m", "service.cli", *arguments, "--data-dir", str(self.folder)]
+        self.processes[role] = subprocess.Popen(command, env={**os.environ, **environment}, stderr=self._log)
+
+    def kill(self, role: str) -> None:
+        """SIGKILL."""
+        self.processes[role].kill()
+        self.processes[role].wait()
+
+    def leader(self) -> str | None:
+        """The role of the dispatcher that is at work."""
+        with suppress(*DATABASE_AWAY), self._database.reading() as connection:
+            heartbeat = dispatcher_heartbeat(connection)
+            return heartbeat.holder if heartbeat.is_alive else None
+        return None
+
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes of the dispatcher that is at work."""
+        found = []
+        for process in self.processes.values():
+            with suppress(psutil.NoSuchProcess):
+                found += [
+                    child
+                    for child in psutil.Process(process.pid).children(recursive=True)
+                    if "--multiprocessing-fork" in child.cmdline()
+                ]
+        return found
+
+    def is_ready(self) -> bool:
+        """Whether /readyz says so."""
+        with suppress(httpx2.TransportError):
+            return httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        return False
+
+    def until(self, holds, seconds: float = SECONDS_TO_RECOVER) -> float:
+        """Wait until something holds; how long it took."""
+        begun = time.monotonic()
+        while not holds():
+            assert time.monotonic() - begun < seconds, self.log()
+            time.sleep(0.1)
+        return time.monotonic() - begun
+
+    def log(self) -> str:
+        """The end of what all processes said."""
+        return (self.folder / "log").read_text()[-5000:]

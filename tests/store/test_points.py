@@ -1,0 +1,98 @@
+"""Points come back as they were measured, and stored twice are there once."""
+
+import struct
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from service.schemas import ExperimentRequest
+from service.settings import Limits
+from service.store.tables import runs, trajectory_points
+from service.store.trajectories import insert_points, read_points
+from service.use_cases.experiments import delete, submit
+from tests.databases import BOTH_DATABASES
+from tests.specs import BASIC
+from workers.records import Points
+
+pytestmark = BOTH_DATABASES
+
+FLOATS = [0.1, 1 / 3, 5e-324, -2.2250738585072014e-308, 1.7976931348623157e308, 1e22, np.inf, -np.inf, np.nan, -1.0]
+
+
+@pytest.fixture
+def experiment(database):
+    return submit(database, ExperimentRequest(run=BASIC, sweep=[{"seed": [0, 1]}]), Limits(), None).experiment
+
+
+def made(member, losses, **columns):
+    steps = np.arange(len(losses))
+    return Points(np.array(member), {"step": steps, "time": steps * 0.5, "loss": np.array(losses), **columns})
+
+
+def write(database, points, run_ids):
+    with database.writing() as connection:
+        insert_points(connection, run_ids, points)
+
+
+def read(database, run_id, *names):
+    with database.reading() as connection:
+        return read_points(connection, run_id, names, None, None)
+
+
+def bits(values):
+    return [None if value is None else struct.pack("<d", value) for value in values]
+
+
+def test_every_float_comes_back_bit_for_bit_and_what_is_none_as_null(database, experiment):
+    write(database, made([0] * len(FLOATS), FLOATS), {0: 1})
+    expected = [None if np.isnan(value) else value for value in FLOATS]
+    assert bits(read(database, 1, "loss")["loss"]) == bits(expected)
+
+
+def test_the_sign_of_zero_is_kept_where_the_database_can(database, database_kind, experiment):
+    """SQLite writes a float without a fraction as an integer, which has one zero."""
+    write(database, made([0], [-0.0]), {0: 1})
+    (value,) = read(database, 1, "loss")["loss"]
+    assert str(value) == ("0.0" if database_kind == "sqlite" else "-0.0")
+
+
+def test_single_precision_is_stored_as_the_number_it_is(database, experiment):
+    write(database, made([0], np.array([0.1], dtype=np.float32)), {0: 1})
+    assert read(database, 1, "loss")["loss"] == [float(np.float32(0.1))]
+
+
+def test_vectors_and_integers(database, experiment):
+    vectors = np.array([[1.5, -0.0], [np.nan, np.inf], [1e-300, -np.inf]])
+    signs = np.array([1.0, np.nan, -1.0])
+    write(database, made([0, 0, 0], [1.0, 2.0, 3.0], singular_values=vectors, determinant_sign=signs), {0: 1})
+    columns = read(database, 1, "singular_values", "determinant_sign")
+    assert columns["singular_values"] == [[1.5, -0.0], ["NaN", "Infinity"], [1e-300, "-Infinity"]]
+    assert str(columns["singular_values"][0][1]) == "-0.0"
+    assert columns["determinant_sign"] == [1, None, -1]
+    assert [type(value) for value in columns["determinant_sign"]] == [int, type(None), int]
+
+
+def test_a_vector_of_one_point_and_one_without_entries(database, experiment):
+    write(database, made([0], [1.0], singular_values=np.array([[2.0]]), entries=np.zeros((1, 0))), {0: 1})
+    assert read(database, 1, "singular_values", "entries") == {"singular_values": [[2.0]], "entries": [[]]}
+
+
+def test_only_the_points_of_asked_members_are_stored(database, experiment):
+    write(database, made([0, 1, 0], [1.0, 2.0, 3.0]), {1: 2})
+    assert read(database, 1, "loss") == {"loss": []}
+    assert read(database, 2, "step", "loss") == {"step": [1], "loss": [2.0]}
+
+
+def test_points_stored_twice_are_there_once_as_they_first_were(database, experiment):
+    write(database, made([0, 0], [1.0, 2.0]), {0: 1})
+    write(database, made([0, 0, 0], [7.0, 8.0, 9.0]), {0: 1})
+    assert read(database, 1, "step", "loss") == {"step": [0, 1, 2], "loss": [1.0, 2.0, 9.0]}
+
+
+def test_a_deleted_experiment_takes_its_points_along(database, experiment):
+    write(database, made([0, 1], [1.0, 2.0]), {0: 1, 1: 2})
+    delete(database, experiment.id)
+    with database.reading() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(trajectory_points)) == 0
+        assert connection.scalar(sa.select(sa.func.count()).select_from(runs)) == 0

@@ -13,6 +13,7 @@ from service.settings import Limits
 from service.store.database import Database
 from service.use_cases import experiments
 from service.use_cases.events import FROM_THE_START, read_events
+from tests.databases import BOTH_DATABASES
 from tests.specs import BASIC
 
 FOUR = {"run": BASIC, "sweep": [{"seed": [0, 1, 2, 3]}]}
@@ -33,6 +34,7 @@ def followed(api, experiment_id, last=None, **query):
     return api.get(f"/v1/experiments/{experiment_id}/events", params=query, headers=headers)
 
 
+@BOTH_DATABASES
 def test_a_finished_experiment_tells_every_run_once_and_ends(api, finish):
     experiment = finish(FOUR)
     answer = followed(api, experiment["id"])
@@ -75,6 +77,7 @@ def test_no_such_experiment_and_no_such_parameter(api, finish):
     assert followed(api, experiment["id"], after="x").status_code == 422
 
 
+@BOTH_DATABASES
 def test_every_change_of_status_is_an_event(api, finish, database):
     """Failed, tried again, cancelled, extended: each moves the run to the end of the order."""
     experiment = finish({"run": BASIC | {"stop": {"max_steps": 50}}})
@@ -96,6 +99,7 @@ def test_every_change_of_status_is_an_event(api, finish, database):
     assert [number for number, *_ in seen] == sorted({number for number, *_ in seen})
 
 
+@BOTH_DATABASES
 def test_a_slice_tells_progress_and_the_same_slice_applied_twice_tells_nothing(api, dispatcher, database):
     experiment = api.post("/v1/experiments", json=FOUR).json()
 
@@ -119,6 +123,7 @@ def test_a_slice_tells_progress_and_the_same_slice_applied_twice_tells_nothing(a
     assert ids() == stored
 
 
+@BOTH_DATABASES
 def test_runs_of_many_experiments_in_one_slice_are_told_to_each(finish, api, dispatcher):
     others = [api.post("/v1/experiments", json=FOUR).json() for _ in range(2)]
     finish(FOUR)

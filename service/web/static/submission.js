@@ -22,6 +22,10 @@ async function dryRun() {
   }
 }
 
+// On a narrow page the presets scroll in a box of their own: show the chosen one.
+const chosen = document.querySelector(".presets [aria-current]");
+if (chosen) chosen.closest("ul").scrollTop = chosen.offsetTop - chosen.closest("ul").offsetTop;
+
 text.addEventListener("input", () => {
   clearTimeout(timer);
   timer = setTimeout(dryRun, MILLISECONDS_OF_QUIET);

@@ -6,32 +6,36 @@ from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 
-from service import problems
+from service import problems, web
 from service.edge import Edge
+from service.event_streams import EventStreams
 from service.openapi import document_specs
 from service.rates import Rates
-from service.routes import documentation, experiments, figures, health, presets, runs, summaries, trajectories
+from service.routes import documentation, events, experiments, figures, health, presets, runs, summaries, trajectories
 from service.routes.access import guard
 from service.settings import Limits, Settings
+from service.signals import before_stop_signals
 from service.store.database import Database
 from service.use_cases.exposition import Exposition
 
 _ABOUT = "Implicit-regularisation experiments: gradient descent on factorised models, trajectories in SQL."
 _GUARDED = (
     experiments.router,
+    events.router,
     runs.router,
     trajectories.router,
     summaries.router,
     figures.router,
     presets.router,
+    *web.routers,
 )
-_OPEN = (health.router, documentation.router)
-"""Probes and documentation; `/metrics` has the guard on its own."""
+_OPEN = (health.router, documentation.router, *web.open_routers)
+"""Probes, documentation, and what a page needs for signing in; `/metrics` has the guard on its own."""
 
 
 def create_app(settings: Settings | None = None, limits: Limits | None = None) -> FastAPI:
     """The API on a migrated database; settings come from RANKWARD_* variables when not given."""
-    settings = settings or Settings()
+    settings, limits = settings or Settings(), limits or Limits()
     app = FastAPI(
         title="Rankward",
         description=_ABOUT,
@@ -40,11 +44,11 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
         docs_url=None,
         redoc_url=None,
     )
-    app.state.settings = settings
-    app.state.database = Database(settings.url, settings.busy_seconds)
-    app.state.limits = limits or Limits()
+    database = Database(settings.url, settings.busy_seconds)
+    app.state.settings, app.state.limits, app.state.database = settings, limits, database
     app.state.rates = Rates()
-    app.state.exposition = Exposition(app.state.database, settings.dispatcher_metrics_url)
+    app.state.exposition = Exposition(database, settings.dispatcher_metrics_url)
+    app.state.event_streams = EventStreams(database, settings.event_poll_seconds, limits.max_event_streams)
     app.add_middleware(Edge, settings=settings)
     problems.install(app)
     document_specs(app)
@@ -53,10 +57,13 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
     for router in _OPEN:
         app.include_router(router)
     app.mount(documentation.ASSETS_PATH, documentation.assets)
+    web.install(app)
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    yield
+    with before_stop_signals(app.state.event_streams.close):  # a server that ends waits for its answers to end
+        yield
+    app.state.event_streams.close()
     app.state.database.close()

@@ -52,6 +52,7 @@ class Limits(BaseSettings):
         default=100_000, ge=1, description="Points that one figure draws; lines with more are thinned, extremes kept."
     )
     max_experiments_per_figure: int = Field(default=8, description="Experiments that one figure may compare.")
+    max_event_streams: int = Field(default=1_000, description="Clients that follow events, in one API process.")
     max_observed_numbers: int = Field(default=20_000_000, description="Numbers that one problem's observations take.")
     max_requests_per_minute: int = Field(
         default=6_000, ge=1, description="Requests of one API key in a minute, to each API process."
@@ -104,6 +105,8 @@ class Settings(BaseSettings):
     dispatcher_metrics_url: str | None = Field(
         default=None, description="Where the API finds a dispatcher's metrics to show among its own."
     )
+    event_poll_seconds: float = Field(default=0.25, gt=0, description="How often events are looked for.")
+    heartbeat_seconds: float = Field(default=15.0, gt=0, description="Longest silence of an event stream.")
     slice_seconds: float = Field(default=2.0, gt=0, le=60, description="Seconds of descent in one slice.")
     poll_seconds: float = Field(default=0.1, gt=0, description="How often an idle dispatcher looks for runs.")
     lease_seconds: float = Field(

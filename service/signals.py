@@ -1,7 +1,9 @@
 """Signals that ask a process to end."""
 
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from types import FrameType
 
 
@@ -13,3 +15,26 @@ def on_stop_signals(stop: Callable[[], None]) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handle)
+
+
+@contextmanager
+def before_stop_signals(act: Callable[[], None]) -> Generator[None]:
+    """While the context lasts, call `act` before whatever else SIGINT and SIGTERM do."""
+    if threading.current_thread() is not threading.main_thread():  # as in tests; no other thread may set handlers
+        yield
+        return
+    others = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        act()
+        other = others[signal.Signals(number)]
+        if callable(other):
+            other(number, frame)
+
+    for number in others:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, other in others.items():
+            signal.signal(number, other)

@@ -3,12 +3,12 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 
 from service.addresses import is_outside
 from service.errors import Forbidden, TryLater
 from service.rates import WINDOW_SECONDS, Rates
-from service.routes.dependencies import DatabaseDependency, LimitsDependency
+from service.routes.dependencies import DatabaseDependency, LimitsDependency, presented_key
 from service.use_cases.keys import Holder, Scope, find_holder
 
 _BEARER = HTTPBearer(
@@ -22,7 +22,7 @@ _SCOPE_OF: dict[str, Scope] = {"GET": "read", "HEAD": "read", "DELETE": "admin"}
 
 def guard(
     request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+    _documented: Annotated[object, Depends(_BEARER)],
     database: DatabaseDependency,
     limits: LimitsDependency,
 ) -> Holder | None:
@@ -33,12 +33,12 @@ def guard(
         Forbidden: the key has not the scope of this method.
         TryLater: the key has had its requests of this minute.
     """
-    if not _asks_for_keys(request):
+    if not asks_for_keys(request):
         return None
-    holder = find_holder(database, credentials.credentials if credentials else None, limits)
+    holder = find_holder(database, presented_key(request), limits)
     request.state.key = holder.prefix
     _count(request, holder)
-    scope = _SCOPE_OF.get(request.method, "submit")
+    scope = _scope_of(request)
     if not holder.may(scope):
         has = ", ".join(sorted(holder.scopes))
         raise Forbidden(f"This takes the scope {scope!r}; the key {holder.prefix} has {has}.", scope)
@@ -48,8 +48,15 @@ def guard(
 HolderDependency = Annotated[Holder | None, Depends(guard)]
 
 
-def _asks_for_keys(request: Request) -> bool:
-    """Always where the settings say so, and on any connection that another machine can open."""
+def _scope_of(request: Request) -> Scope:
+    """By the method; a page's form, which can only POST, deletes by the path that ends so."""
+    if request.method == "POST" and request.url.path.endswith("/delete"):
+        return "admin"
+    return _SCOPE_OF.get(request.method, "submit")
+
+
+def asks_for_keys(request: Request) -> bool:
+    """Whether a key is needed: where the settings say so, and on any connection that another machine can open."""
     server = request.scope.get("server")
     return request.app.state.settings.keys_required or (server is not None and is_outside(server[0]))
 

@@ -20,15 +20,30 @@ def get_limits(request: Request) -> Limits:
     return request.app.state.limits
 
 
-async def get_body(request: Request) -> bytes:
+KEY_COOKIE = "rankward_key"
+"""Holds the key that a person gave on the sign-in page; scripts cannot read it, other sites cannot have it sent."""
+
+
+def presented_key(request: Request) -> str | None:
+    """The API key of a request: of the header `Authorization: Bearer`, or else of the cookie of the pages."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else request.cookies.get(KEY_COOKIE)
+
+
+async def read_body(request: Request) -> bytes:
     """The whole body; reading stops at the limit, so that a huge one costs neither memory nor time."""
-    _check_media_type(request)
     limits, body = get_limits(request), bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limits.max_body_bytes:
             raise PayloadTooLarge(exceeded("The bytes of this body are at least", len(body), limits, "max_body_bytes"))
     return bytes(body)
+
+
+async def get_body(request: Request) -> bytes:
+    """The JSON body of a call."""
+    _check_media_type(request)
+    return await read_body(request)
 
 
 def _check_media_type(request: Request) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from service.store.leases import lock_runs
+from service.store.revisions import CURRENT, take_revision
 from service.store.tables import checkpoints, experiments, runs, trajectory_points
 from workers.milestones import forget_point
 
@@ -18,7 +20,9 @@ def lock_run(connection: sa.Connection, public_id: str) -> None:
 
 def change_stop(connection: sa.Connection, run_id: int, values: Mapping[str, Any]) -> None:
     """Write a run's new spec; a slice in flight, computed under the old one, loses its lease and changes nothing."""
-    connection.execute(sa.update(runs).where(runs.c.id == run_id).values(lease_token=None, **values))
+    take_revision(connection, runs.c.id == run_id)
+    changed = {"lease_token": None, "revision": CURRENT, **values}
+    connection.execute(sa.update(runs).where(runs.c.id == run_id).values(changed))
 
 
 def reopen_run(connection: sa.Connection, run_id: int, unscheduled_step: int | None) -> None:
@@ -39,7 +43,9 @@ def retry_runs(connection: sa.Connection, *, run: str | None = None, experiment:
     else:
         own = sa.select(experiments.c.id).where(experiments.c.public_id == experiment).scalar_subquery()
         which = sa.and_(runs.c.experiment_id == own, runs.c.status == "failed")
-    return connection.execute(sa.update(runs).where(which).values(**_WAITING, error=None)).rowcount
+    lock_runs(connection, which)
+    take_revision(connection, which)
+    return connection.execute(sa.update(runs).where(which).values(**_WAITING, error=None, revision=CURRENT)).rowcount
 
 
 def _take_back(connection: sa.Connection, run_id: int, step: int) -> None:

@@ -13,6 +13,7 @@ from service.store.fields import EXPERIMENT_HOME
 from service.store.filters import Filter
 from service.store.keyset import Keyset, Mark
 from service.store.leases import lock_runs
+from service.store.revisions import CURRENT, take_revision
 from service.store.tables import RUN_STATUSES, UNFINISHED, experiments, runs
 from service.store.trajectories import delete_points
 
@@ -92,9 +93,11 @@ def delete_experiment(connection: sa.Connection, public_id: str) -> bool:
 
 
 def _cancel(connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime) -> int:
+    unfinished = sa.and_(which, runs.c.status.in_(UNFINISHED))
     lock_runs(connection, which)
-    cancelled = {"status": "cancelled", "finished_at": now, "lease_token": None}
-    return connection.execute(sa.update(runs).where(which, runs.c.status.in_(UNFINISHED)).values(cancelled)).rowcount
+    take_revision(connection, unfinished)
+    cancelled = {"status": "cancelled", "finished_at": now, "lease_token": None, "revision": CURRENT}
+    return connection.execute(sa.update(runs).where(unfinished).values(cancelled)).rowcount
 
 
 def _id_of(public_id: str) -> sa.ScalarSelect[int]:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from service.ids import new_id
 from service.queues import QueueKey
+from service.store.revisions import take_revision
 from service.store.tables import LEASED, WAITING, checkpoints, runs
 from workers.records import Batch, Checkpoint, Member
 
@@ -91,6 +92,7 @@ def lease_runs(connection: sa.Connection, key: QueueKey, most: int, now: datetim
     ).all()
     if not ids:
         return None
+    take_revision(connection, sa.and_(runs.c.id.in_(ids), runs.c.status == "queued"))
     token = new_id()
     changes = {"lease_token": token, "status": "running"}
     started = sa.func.coalesce(runs.c.started_at, sa.literal(now, runs.c.started_at.type))

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.store.leases import Lease, lock_runs
+from service.store.revisions import CURRENT, take_revision
 from service.store.tables import checkpoints, runs, summaries
 from service.store.trajectories import insert_points, summary_values
 from workers.records import RunProgress, SliceResult
@@ -30,6 +31,7 @@ def apply_slice(connection: sa.Connection, lease: Lease, result: SliceResult, no
     stored = [(run_id, result.progress[member]) for member, run_id in members.items()]
     _upsert(connection, checkpoints, [_checkpoint(run_id, progress) for run_id, progress in stored])
     _upsert_summaries(connection, stored, result)
+    take_revision(connection, runs.c.id.in_(held))
     _update_runs(connection, [_run_changes(run_id, lease.token, progress, result, now) for run_id, progress in stored])
     return len(members)
 
@@ -49,7 +51,8 @@ def fail_slice(connection: sa.Connection, lease: Lease, error: str, most_attempt
         connection.execute(sa.update(runs).where(mine).values({**freed, "batch_limit": half}))
         return 0
     connection.execute(sa.update(runs).where(mine).values({**freed, "attempts": runs.c.attempts + 1}))
-    given_up = {"status": "failed", "error": error.replace("\0", "?"), "finished_at": now}
+    take_revision(connection, mine)
+    given_up = {"status": "failed", "error": error.replace("\0", "?"), "finished_at": now, "revision": CURRENT}
     hopeless = sa.and_(mine, runs.c.attempts >= most_attempts)
     return connection.execute(sa.update(runs).where(hopeless).values(given_up)).rowcount
 
@@ -97,6 +100,7 @@ def _run_changes(run_id: int, token: str, progress: RunProgress, result: SliceRe
         "key": run_id,
         "token": token,
         "seconds": result.seconds,
+        "over": over,
         "new_status": status,
         "new_outcome": progress.outcome,
         "new_error": progress.error,
@@ -116,6 +120,7 @@ def _update_runs(connection: sa.Connection, changes: Sequence[Changes]) -> None:
             lease_token=None,
             batch_limit=0,
             attempts=0,
+            revision=sa.case((sa.bindparam("over"), CURRENT), else_=runs.c.revision),
             **{name: sa.bindparam(f"new_{name}") for name in _CHANGED},
         )
     )

@@ -79,6 +79,7 @@ experiments = sa.Table(
     sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
     # The key that submitted it. Keys are revoked, never deleted; a foreign key would rewrite the table on SQLite.
     sa.Column("api_key_id", sa.Integer, index=True),
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),  # see revisions.py
     sqlite_autoincrement=True,  # an id is never given twice, also not after a delete
 )
 
@@ -132,8 +133,10 @@ runs = sa.Table(
     sa.Column("batch_limit", sa.Integer, nullable=False, server_default="0"),  # 0: none
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("lease_token", sa.String(36)),
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),  # of the last change of status
     sa.UniqueConstraint("experiment_id", "index"),
     sa.Index(None, "experiment_id", "status"),
+    sa.Index(None, "experiment_id", "revision", "index"),
     sa.Index(None, "depth", "learning_rate"),
     sqlite_autoincrement=True,
 )

@@ -167,13 +167,13 @@ def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
     counts: Mapping[str, int] = row["counts"]
     return {
         "id": row["public_id"],
-        "status": _status(counts),
+        "status": status_of(counts),
         "runs": RunCounts(total=sum(counts.values()), **counts),
         **{name: row[name] for name in ("name", "tags", "priority", "created_at", "run", "sweep")},
     }
 
 
-def _status(counts: Mapping[str, int]) -> str:
+def status_of(counts: Mapping[str, int]) -> str:
     """An experiment is running from its first run's start to its last one's end; then the worst of its runs counts."""
     ended: Sequence[str] = ("failed", "cancelled", "succeeded")
     if counts["queued"] + counts["running"] == 0:

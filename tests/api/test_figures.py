@@ -279,14 +279,14 @@ def test_a_figure_that_has_not_changed_is_not_sent_again(api, matrices, dispatch
 def test_of_too_many_runs_a_sample_is_drawn_and_the_picture_says_so(database, settings, api, finish):
     experiment = finish(MATRICES)
     app = create_app(settings, Limits(max_runs_per_figure=3))
-    with TestClient(app) as small:
+    with TestClient(app, base_url="http://localhost") as small:
         figure, again = (plotly(small, experiment, "metrics.json", metrics="loss") for _ in range(2))
         assert figure == again
         assert figure["layout"]["title"]["text"] == "A sample: 3 of 8 runs are drawn."
         assert len({one["text"] for one in figure["data"] if "text" in one}) == 3
         assert "title" not in plotly(small, experiment, "sweep.json")["layout"]
     app = create_app(settings, Limits(max_points_read_per_figure=1))
-    with TestClient(app) as smaller:
+    with TestClient(app, base_url="http://localhost") as smaller:
         note = plotly(smaller, experiment, "unobserved_entry.json")["layout"]["title"]["text"]
     assert note == "A sample: 1 of 8 runs are drawn."
 
@@ -295,7 +295,9 @@ def test_long_lines_are_thinned_and_keep_their_extremes(settings, api, finish):
     experiment = finish({"run": BASIC | {"stop": {"max_steps": 1000}, "record": {"every": 1}}})
     (run,) = runs_of(api, experiment)
     stored = columns_of(api, run)
-    with TestClient(create_app(settings, Limits(max_points_drawn_per_figure=100))) as small:
+    with TestClient(
+        create_app(settings, Limits(max_points_drawn_per_figure=100)), base_url="http://localhost"
+    ) as small:
         (line,) = traces_about(plotly(small, experiment, "metrics.json", metrics="balancedness_gap"), run)
     values = dict(zip(stored["step"], stored["balancedness_gap"], strict=True))
     assert 20 < len(line["x"]) <= 100

@@ -14,7 +14,7 @@ import pytest
 from service.settings import Settings
 from service.store.migrate import migrate
 
-FORBIDDEN = ("torch", "warp", "dask", "distributed", "cvxpy", "clarabel", "scs")
+FORBIDDEN = ("torch", "warp", "dask", "distributed", "cvxpy", "clarabel", "scs", "plotly")
 
 
 @pytest.fixture
@@ -69,6 +69,11 @@ def test_it_imports_no_torch_no_warp_and_no_dask(tmp_path: Path, port: int):
             f"{posted.headers['location']}/summary?group_by=model.depth",
             f"{posted.headers['location']}/curves",
             "/openapi.json",
+            "/",
+            posted.headers["location"].removeprefix("/v1"),
+            f"/runs/{run}",
+            "/new",
+            f"{posted.headers['location']}/figures/metrics.json",
         ):
             assert httpx2.get(base + path).status_code in (200, 409)
         httpx2.get(f"{base}{posted.headers['location']}/figures/unobserved_entry.png")

@@ -155,7 +155,7 @@ def test_a_server_that_is_killed_and_started_again(postgresql):
     leadership = Leadership(database, None, settings.lease_seconds)
     leadership.try_to_lead()
     dispatcher = Dispatcher(database, InlineCluster(), settings, leadership)
-    with TestClient(create_app(settings)) as api:
+    with TestClient(create_app(settings), base_url="http://localhost") as api:
         assert api.post("/v1/experiments", json=RUNS).status_code == 202
         dispatcher.tick()
         server.kill()
@@ -225,7 +225,7 @@ def test_urls():
 
 
 def test_a_database_without_schema_is_not_ready(tmp_path):
-    with TestClient(create_app(Settings(data_dir=tmp_path))) as api:
+    with TestClient(create_app(Settings(data_dir=tmp_path)), base_url="http://localhost") as api:
         answer = api.get("/readyz")
     assert answer.status_code == 503
     assert "rankward migrate" in answer.json()["detail"]

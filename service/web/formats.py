@@ -1,0 +1,98 @@
+"""How values are written on pages: few digits, powers of ten as powers, times in UTC; all of it escaped."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from math import isfinite
+from typing import Any
+
+from markupsafe import Markup, escape
+
+DIGITS = 4
+"""Of a measured number; all are written, so that numbers in a column stand under each other."""
+
+ABSENT = Markup('<span class="absent" title="does not apply">&ndash;</span>')
+_NOT_FINITE = {
+    "Infinity": Markup('<span title="infinity">∞</span>'),
+    "-Infinity": Markup('<span title="minus infinity">&minus;∞</span>'),
+    "NaN": Markup('<span title="not a number">NaN</span>'),
+}
+
+
+def number(value: Any) -> Markup:
+    """A number with a few digits: 1.234, 12 340 000, 1.2 times 10 to the -5; a dash for what is absent."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, str):
+        return _NOT_FINITE.get(value, escape(value))
+    if isinstance(value, bool):
+        return Markup("yes" if value else "no")
+    if isinstance(value, int):
+        return integer(value)
+    return _float(value)
+
+
+def integer(value: int) -> Markup:
+    """An integer in groups of three digits."""
+    return _signed(f"{value:,}".replace(",", "\u202f"))
+
+
+def setting(value: Any) -> Markup:
+    """A value of a spec, with the digits that it was given with."""
+    if isinstance(value, float) and isfinite(value):
+        mantissa, _, power = f"{value:.15g}".partition("e")
+        return _power(mantissa, int(power)) if power else _signed(mantissa)
+    return shown(value)
+
+
+def shown(value: Any) -> Markup:
+    """Any value of a summary."""
+    if isinstance(value, list | tuple):
+        return Markup(", ").join(shown(one) for one in value)
+    if isinstance(value, Mapping):
+        return Markup("; ").join(Markup("{}: {}").format(words(str(k)), shown(v)) for k, v in value.items())
+    if isinstance(value, str) and value not in _NOT_FINITE:
+        return words(value)
+    return number(value)
+
+
+def words(name: str) -> Markup:
+    """A name of ours as words."""
+    return escape(name.replace("_", " "))
+
+
+def moment(value: datetime | None) -> Markup:
+    """A time in UTC, to the minute; the seconds are in the element."""
+    if value is None:
+        return ABSENT
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        value.isoformat(timespec="seconds"), f"{value:%Y-%m-%d %H:%M:%S} UTC", f"{value:%-d %b %Y, %H:%M}"
+    )
+
+
+def large(value: int) -> Markup:
+    """A large number to two digits, for what is an estimate anyway."""
+    if value < 10_000:
+        return integer(value)
+    mantissa, power = f"{value:.1e}".split("e")
+    return _power(mantissa, int(power))
+
+
+def _float(value: float) -> Markup:
+    if not isfinite(value):
+        return _NOT_FINITE["NaN" if value != value else "Infinity" if value > 0 else "-Infinity"]
+    if value == 0:
+        return Markup("0")
+    mantissa, power = f"{value:.{DIGITS - 1}e}".split("e")
+    exponent = int(power)
+    if -3 <= exponent < DIGITS:
+        return _signed(f"{value:.{DIGITS - 1 - exponent}f}")
+    return _power(mantissa, exponent)
+
+
+def _power(mantissa: str, exponent: int) -> Markup:
+    power = Markup("10<sup>{}</sup>").format(_signed(str(exponent)))
+    return power if mantissa == "1" else Markup("{}\u202f&times;\u202f{}").format(_signed(mantissa), power)
+
+
+def _signed(text: str) -> Markup:
+    return escape(text.replace("-", "\u2212"))

@@ -1,0 +1,120 @@
+"""Lists as tables: which columns, how they sort, where the next page is, and what is wrong with a filter."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from service.errors import FieldError, InvalidPayload
+from service.labels import field_label
+from service.use_cases.applicable import applicable_columns
+from service.use_cases.listing import ListQuery
+
+ROWS = 50
+"""Rows of a table on one page."""
+
+_METRICS = ("loss", "unobserved_entry", "reconstruction_error", "effective_rank", "distance_to_infimal_rank", "rank")
+_OWN = ("index", "status", "step")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: what it shows, and the field that it sorts by."""
+
+    label: str
+    field: str
+
+    @property
+    def is_setting(self) -> bool:
+        """Whether it shows something that was asked for, and not something that came of it."""
+        return self.field not in _OWN and not self.field.startswith("summary.")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A page of a list.
+
+    Attributes:
+        items: its rows.
+        mistakes: what is wrong with the query, by parameter; there are no rows then.
+        next: address of the next page, None on the last one.
+    """
+
+    path: str
+    query: ListQuery
+    columns: Sequence[Column]
+    items: Sequence[Any]
+    mistakes: Mapping[str, FieldError]
+    next: str | None
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether rows may be missing because of what was asked."""
+        return bool(self.query.where or self.query.cursor)
+
+    def direction(self, column: Column) -> str:
+        """How it is sorted by a column: as `aria-sort` says it."""
+        return {column.field: "ascending", f"-{column.field}": "descending"}.get(self.query.order_by or "", "none")
+
+    def sorted_by(self, column: Column) -> str:
+        """Address of the table sorted by a column; by the other direction if it is sorted by it already."""
+        is_ascending = self.direction(column) == "ascending"
+        return self._address(order_by=f"-{column.field}" if is_ascending else column.field)
+
+    @property
+    def first(self) -> str:
+        """Address of the first page."""
+        return self._address(order_by=self.query.order_by)
+
+    def _address(self, **parameters: str | None) -> str:
+        return address(self.path, where=self.query.where, **parameters)
+
+
+def address(path: str, **parameters: str | None) -> str:
+    """A path with those parameters that are not empty."""
+    given = {name: value for name, value in parameters.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def read_table(
+    path: str,
+    query: ListQuery,
+    read: Callable[[ListQuery], tuple[Sequence[Any], str | None]],
+    columns: Callable[[Sequence[Any]], Sequence[Column]],
+) -> Table:
+    """The table of a query, or of none with what is wrong with it."""
+    try:
+        items, cursor = read(query)
+    except InvalidPayload as error:
+        mistakes = {one.pointer.removeprefix("/"): one for one in error.errors}
+        return Table(path, query, columns(()), (), mistakes, None)
+    follows = address(path, where=query.where, order_by=query.order_by, cursor=cursor) if cursor else None
+    return Table(path, query, columns(items), items, {}, follows)
+
+
+def run_columns(swept: Sequence[str]) -> Callable[[Sequence[Mapping[str, Any]]], Sequence[Column]]:
+    """The columns of a table of runs: where a run stands, what tells it from others, what came of it."""
+
+    def of(runs: Sequence[Mapping[str, Any]]) -> Sequence[Column]:
+        there_are = {name for run in runs for name in _summary_of(run["spec"])}
+        metrics = [Column(field_label(name), f"summary.{name}") for name in _METRICS if name in there_are]
+        return [Column(*one) for one in (("run", "index"), ("status", "status"))] + [
+            *(Column(field_label(path), path) for path in swept),
+            Column("step", "step"),
+            *metrics,
+        ]
+
+    return of
+
+
+def value_at(run: Mapping[str, Any], field: str) -> Any:
+    """What a run has in a column; None where it does not apply."""
+    value: Any = run if field in _OWN or field.startswith("summary.") else run["spec"]
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _summary_of(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    columns = applicable_columns(spec)
+    return (*columns.metrics, *columns.measured)

@@ -1,0 +1,70 @@
+"""Templates to pages: everything escaped, nothing undefined, and headers that forbid whatever a page does not need."""
+
+from typing import Any
+
+import jinja2
+import orjson
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from service.labels import field_label
+from service.web import formats
+from service.web.assets import PLOTLY_ADDRESS, assets
+
+_STYLES_OF_PLOTLY = (
+    "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
+    "'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='",
+)
+"""Digests of the style elements that plotly.min.js makes: an empty one that it fills by rules, and one for maps."""
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        f"style-src 'self' {' '.join(_STYLES_OF_PLOTLY)}",
+        "style-src-attr 'unsafe-inline'",  # Plotly sets attributes of its drawing; no text of ours or of users is one
+        "img-src 'self' data: blob:",  # data and blob: pictures that Plotly makes of a figure to be saved
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def _label(path: str) -> str:
+    return field_label(path.removeprefix("summary."))
+
+
+_environment = jinja2.Environment(
+    loader=jinja2.PackageLoader("service.web"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters |= {
+    "number": formats.number,
+    "integer": formats.integer,
+    "large": formats.large,
+    "moment": formats.moment,
+    "setting": formats.setting,
+    "shown": formats.shown,
+    "words": formats.words,
+    "label": _label,
+    "json": lambda value: orjson.dumps(value).decode(),
+}
+_environment.globals.update(asset=assets.address, plotly=PLOTLY_ADDRESS)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def page(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
+    """A page made from a template."""
+    own = {"path": request.url.path, "signed_in": getattr(request.state, "key", None)}
+    content = _environment.get_template(template).render(own | context)
+    return HTMLResponse(content, status, headers=_HEADERS)

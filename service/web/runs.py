@@ -1,0 +1,109 @@
+"""/runs/{id}: one run, and what can be done with it."""
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import RedirectResponse
+
+from service.errors import FieldError, InvalidPayload, NotAvailable
+from service.exports.formats import FORMATS
+from service.routes.access import HolderDependency
+from service.routes.dependencies import DatabaseDependency, LimitsDependency
+from service.schemas import Extension
+from service.store.database import Database
+from service.use_cases import continuations, experiments, runs
+from service.use_cases.applicable import applicable_columns
+from service.use_cases.events import last_event_id
+from service.use_cases.payloads import parse_body
+from service.use_cases.theory import get_theory
+from service.web.forms import Fields, same_origin
+from service.web.rendering import page
+from service.web.spec_text import abridged, from_text, to_yaml
+from workers.columns import METRICS
+
+router = APIRouter(include_in_schema=False)
+acts = APIRouter(include_in_schema=False, dependencies=[Depends(same_origin)])
+
+
+@router.get("/runs")
+def all_runs() -> Response:
+    """Runs are found through their experiments."""
+    return RedirectResponse("/", 307)
+
+
+@router.get("/runs/{run_id}")
+def one(request: Request, database: DatabaseDependency, run_id: str) -> Response:
+    """One run."""
+    return _show(request, database, run_id)
+
+
+@acts.post("/runs/{run_id}/cancel")
+def cancel(database: DatabaseDependency, run_id: str) -> Response:
+    """Cancel a run unless it is over."""
+    return _back_to(runs.cancel_run(database, run_id))
+
+
+@acts.post("/runs/{run_id}/retry")
+def retry(request: Request, database: DatabaseDependency, run_id: str) -> Response:
+    """Queue a failed or cancelled run again."""
+    try:
+        return _back_to(continuations.retry_run(database, run_id))
+    except NotAvailable as error:
+        return _show(request, database, run_id, FieldError("", error.detail))
+
+
+@acts.post("/runs/{run_id}/extend")
+def extend(
+    request: Request,
+    database: DatabaseDependency,
+    limits: LimitsDependency,
+    holder: HolderDependency,
+    run_id: str,
+    fields: Fields,
+) -> Response:
+    """Move a run's stop further out."""
+    try:
+        stops = (name for name in ("max_steps", "max_time", "loss_below") if fields.get(name, "").strip())
+        extension = parse_body(Extension, orjson.dumps({name: from_text(fields[name]) for name in stops}))
+        return _back_to(continuations.extend_run(database, run_id, extension, limits, holder))
+    except InvalidPayload as error:
+        return _show(request, database, run_id, error.errors[0], fields)
+    except NotAvailable as error:
+        return _show(request, database, run_id, FieldError("", error.detail), fields)
+
+
+def _show(
+    request: Request,
+    database: Database,
+    run_id: str,
+    mistake: FieldError | None = None,
+    given: dict[str, str] | None = None,
+) -> Response:
+    run = runs.get_run(database, run_id)
+    after = last_event_id(database, run["experiment_id"])
+    return page(
+        request,
+        "run.html",
+        run=runs.get_run(database, run_id),
+        experiment=experiments.get_experiment(database, run["experiment_id"]),
+        theory=get_theory(database, run_id),
+        after=after,
+        metrics=_drawable(run),
+        has_spectrum="singular_values" in applicable_columns(run["spec"]).metrics,
+        formats=tuple(FORMATS),
+        spec=to_yaml(abridged(run["spec"])),
+        mistake=mistake,
+        given=given or {},
+    )
+
+
+def _drawable(run: dict[str, Any]) -> list[str]:
+    """Metrics of one number, those that say most first."""
+    there_are = [name for name in applicable_columns(run["spec"]).metrics if METRICS[name] != "vector"]
+    first = [name for name in ("unobserved_entry", "reconstruction_error", "loss") if name in there_are]
+    return [*first, *(name for name in there_are if name not in first)]
+
+
+def _back_to(run: dict[str, Any]) -> Response:
+    return RedirectResponse(f"/runs/{run['id']}", 303)

@@ -1,0 +1,111 @@
+// One run's trajectory: a metric against steps, time or loss, with theory's bound; and its singular values.
+
+import { colour, draw, fetchJson, oneAtATime, onTheme, place } from "./plots.js";
+
+const MOST_POINTS = 2000;
+const LINEAR = new Set(["effective_rank", "stable_rank", "determinant_sign", "numerical_rank", "log_abs_determinant"]);
+const CATEGORICAL = {
+  light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9"],
+  dark: ["#56b4e9", "#ff9d4d", "#2fc79a", "#e79ac6", "#f0e442", "#7f9cff"],
+};
+
+const number = (value) => (typeof value === "number" ? value : null);
+const words = (name) => name.replaceAll("_", " ");
+const palette = () => CATEGORICAL[matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"];
+
+// One label for each decade, or every few of them; Plotly's own choice where there is less than two.
+function decades(values) {
+  const positive = values.filter((value) => value > 0);
+  const span = Math.log10(Math.max(...positive) / Math.min(...positive));
+  return span >= 2 ? Math.ceil(span / 8) : undefined;
+}
+
+function axis(name, isLog, values, more = {}) {
+  return {
+    type: isLog ? "log" : "linear",
+    title: { text: words(name), standoff: 8 },
+    gridcolor: colour("rule"),
+    linecolor: colour("rule-strong"),
+    zeroline: false,
+    showline: true,
+    ticks: "outside",
+    tickcolor: colour("rule-strong"),
+    exponentformat: "power",
+    dtick: isLog ? decades(values) : undefined,
+    automargin: true,
+    ...more,
+  };
+}
+
+function layout(x, y, title) {
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { color: colour("ink"), size: 12 },
+    margin: { l: 64, r: 16, t: 12, b: 48 },
+    height: 400,
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+    hovermode: "closest",
+    xaxis: x,
+    yaxis: y,
+    meta: { title },
+  };
+}
+
+function line(x, y, name, color, more = {}) {
+  return { type: "scatter", mode: "lines", x, y, name, line: { color, width: 1.8 }, ...more };
+}
+
+async function metricFigure(card, y, x) {
+  const names = [...new Set([y, x].filter((name) => name !== "step" && name !== "time"))];
+  const { columns } = await fetchJson(`${card.dataset.trajectory}?max_points=${MOST_POINTS}&metrics=${names}`);
+  const isEntry = y === "unobserved_entry";
+  const values = columns[y].map(number);
+  const isLog = !LINEAR.has(y) && values.some((value) => value > 0 || (isEntry && value));
+  const across = columns[x].map(number);
+  const magnitude = isEntry ? values.map((value) => (value === null ? null : Math.abs(value))) : values;
+  const data = [line(across, magnitude, isEntry ? "|unobserved entry|" : words(y), palette()[0])];
+  const label = isEntry ? "|unobserved entry|" : y;
+  if (isEntry && card.dataset.theory) {
+    const theory = (await fetchJson(card.dataset.theory)).columns;
+    const bound = theory.bound?.map(number).map((value) => (value > 0 ? value : null));
+    if (bound) data.push(line(theory[x].map(number), bound, "least size that theory allows", colour("ink"), { line: { color: colour("ink"), width: 1.2, dash: "dash" } }));
+  }
+  const xAxis = axis(x, true, across, x === "loss" ? { autorange: "reversed" } : {});
+  return { data: data.map((one) => ({ ...one, showlegend: data.length > 1 })), layout: layout(xAxis, axis(label, isLog, magnitude), `${y} ${x}`) };
+}
+
+async function spectrumFigure(card) {
+  const { columns } = await fetchJson(`${card.dataset.trajectory}?max_points=${MOST_POINTS}&metrics=singular_values`);
+  const width = Math.min(10, Math.max(0, ...columns.singular_values.map((row) => row?.length ?? 0)));
+  const data = Array.from({ length: width }, (_, k) =>
+    line(columns.step, columns.singular_values.map((row) => number(row?.[k]) || null), `σ${k + 1}`, palette()[k % 6],
+      { line: { color: palette()[k % 6], width: 1.8, dash: ["solid", "dash", "dot", "dashdot"][k % 4] } }));
+  const all = data.flatMap((one) => one.y);
+  return { data, layout: { ...layout(axis("step", true, columns.step), axis("singular values", true, all), "spectrum"), height: 340, showlegend: true } };
+}
+
+function keep(card, label, figure) {
+  const where = place(card, label);
+  const show = oneAtATime(async () => {
+    try {
+      const found = await figure();
+      await draw(where, found);
+      if (!found.data[0]?.x?.length) where.note.textContent = "No points recorded yet.";
+    } catch (error) {
+      where.note.textContent = error.message;
+    }
+  });
+  onTheme(show);
+  document.addEventListener("rankward:refreshed", show);
+  show();
+  return show;
+}
+
+const card = document.getElementById("trajectory");
+const [y, x] = [document.getElementById("y"), document.getElementById("x")];
+const show = keep(card, "Trajectory of the run", () => metricFigure(card, y.value, x.value === y.value ? "step" : x.value));
+y.addEventListener("change", show);
+x.addEventListener("change", show);
+const spectrum = document.getElementById("spectrum");
+if (spectrum) keep(spectrum, "Singular values against steps", () => spectrumFigure(spectrum));

@@ -1,0 +1,113 @@
+"""/new: an experiment from a preset, from another one, or from nothing; checked before it is submitted."""
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel
+
+from service import presets
+from service.errors import FieldError, IdempotencyConflict, InvalidPayload, json_pointer
+from service.ids import new_id
+from service.routes.dependencies import DatabaseDependency, LimitsDependency
+from service.schemas import DryRun
+from service.settings import Limits
+from service.store.database import Database
+from service.use_cases import experiments, runs
+from service.use_cases.payloads import parse_request
+from service.web.forms import Fields
+from service.web.rendering import page
+from service.web.spec_text import from_text, to_yaml
+
+router = APIRouter(include_in_schema=False)
+acts = APIRouter(include_in_schema=False)
+USUAL_PRESET = "first_look"
+
+
+class Start(BaseModel):
+    """Query of the form: what to begin with."""
+
+    preset: str = ""
+    experiment: str = ""
+    run: str = ""
+
+
+@router.get("/new")
+def begin(
+    request: Request, database: DatabaseDependency, limits: LimitsDependency, query: Annotated[Start, Query()]
+) -> Response:
+    """The form, filled in."""
+    content = _content(database, query)
+    text = to_yaml({key: value for key, value in content.items() if value})
+    return _form(request, text, query, *_checked(text, limits))
+
+
+@acts.post("/new")
+def check_or_submit(
+    request: Request, database: DatabaseDependency, limits: LimitsDependency, fields: Fields
+) -> Response:
+    """Check what the form says, or submit it."""
+    text, start = fields.get("spec", ""), Start(preset=fields.get("preset", ""))
+    if fields.get("act") != "submit":
+        return _form(request, text, start, *_checked(text, limits), fields.get("key"))
+    try:
+        found = _submit(database, text, limits, fields.get("key"))
+    except InvalidPayload as error:
+        return _form(request, text, start, None, error.errors)
+    return RedirectResponse(f"/experiments/{found.experiment.id}", 303)
+
+
+def _submit(database: Database, text: str, limits: Limits, key: str | None) -> experiments.Submission:
+    """Submit once, however often the button is pressed; what was changed since is another experiment."""
+    asked = _request(text)
+    try:
+        return experiments.submit(database, asked, limits, key or new_id())
+    except IdempotencyConflict:
+        return experiments.submit(database, asked, limits, new_id())
+
+
+def _form(
+    request: Request,
+    text: str,
+    start: Start,
+    cost: DryRun | None,
+    mistakes: tuple[FieldError, ...],
+    key: str | None = None,
+) -> Response:
+    return page(
+        request,
+        "new.html",
+        presets=presets.list_presets(),
+        start=start,
+        text=text,
+        cost=cost,
+        mistakes=mistakes,
+        key=key or new_id(),
+    )
+
+
+def _content(database: Database, start: Start) -> dict[str, Any]:
+    if start.run:
+        return {"name": "", "run": runs.get_run(database, start.run)["spec"]}
+    if start.experiment:
+        found = experiments.get_experiment(database, start.experiment)
+        return found.model_dump(include={"name", "tags", "run", "sweep"})
+    return presets.get_preset(start.preset or USUAL_PRESET)
+
+
+def _checked(text: str, limits: Limits) -> tuple[DryRun | None, tuple[FieldError, ...]]:
+    """What an experiment would cost, or what is wrong with it."""
+    try:
+        return experiments.dry_run(_request(text), limits), ()
+    except InvalidPayload as error:
+        return None, error.errors
+
+
+def _request(text: str) -> Any:
+    value = from_text(text)
+    try:
+        body = orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    except TypeError:  # a date, say, or a number beyond 64 bits
+        raise InvalidPayload([FieldError(json_pointer(()), "Use numbers, texts, lists and objects only.")]) from None
+    return parse_request(body)

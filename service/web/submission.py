@@ -8,13 +8,15 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
 from service import presets
-from service.errors import FieldError, IdempotencyConflict, InvalidPayload, json_pointer
+from service.errors import FieldError, IdempotencyConflict, InvalidPayload, TryLater, json_pointer
 from service.ids import new_id
+from service.routes.access import HolderDependency
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
 from service.schemas import DryRun
 from service.settings import Limits
 from service.store.database import Database
 from service.use_cases import experiments, runs
+from service.use_cases.keys import Holder
 from service.use_cases.payloads import parse_request
 from service.web.forms import Fields
 from service.web.rendering import page
@@ -45,26 +47,30 @@ def begin(
 
 @acts.post("/new")
 def check_or_submit(
-    request: Request, database: DatabaseDependency, limits: LimitsDependency, fields: Fields
+    request: Request, database: DatabaseDependency, limits: LimitsDependency, holder: HolderDependency, fields: Fields
 ) -> Response:
     """Check what the form says, or submit it."""
     text, start = fields.get("spec", ""), Start(preset=fields.get("preset", ""))
     if fields.get("act") != "submit":
         return _form(request, text, start, *_checked(text, limits), fields.get("key"))
     try:
-        found = _submit(database, text, limits, fields.get("key"))
+        found = _submit(database, text, limits, fields.get("key"), holder)
     except InvalidPayload as error:
         return _form(request, text, start, None, error.errors)
+    except TryLater as error:
+        return _form(request, text, start, None, (FieldError("", error.detail),))
     return RedirectResponse(f"/experiments/{found.experiment.id}", 303)
 
 
-def _submit(database: Database, text: str, limits: Limits, key: str | None) -> experiments.Submission:
+def _submit(
+    database: Database, text: str, limits: Limits, key: str | None, holder: Holder | None
+) -> experiments.Submission:
     """Submit once, however often the button is pressed; what was changed since is another experiment."""
     asked = _request(text)
     try:
-        return experiments.submit(database, asked, limits, key or new_id())
+        return experiments.submit(database, asked, limits, key or new_id(), holder)
     except IdempotencyConflict:
-        return experiments.submit(database, asked, limits, new_id())
+        return experiments.submit(database, asked, limits, new_id(), holder)
 
 
 def _form(

@@ -40,13 +40,16 @@ def configure(role: str) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    take_over_libraries()
+
+
+def take_over_libraries() -> None:
+    """Undo what libraries set up for themselves (dask does, at its import): their lines look like all others.
+
+    Only warnings are shown of them; to be called again after a library was imported.
+    """
     for name in list(logging.root.manager.loggerDict):
-        _take_over(logging.getLogger(name))
-
-
-def _take_over(logger: logging.Logger) -> None:
-    """Undo what a library set up for itself (dask does, at its import), so that its lines look like all others."""
-    if logger.handlers:
+        logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.setLevel(logging.NOTSET)
         logger.propagate = True

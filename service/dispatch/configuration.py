@@ -13,6 +13,7 @@ from distributed.security import Security
 
 from service.addresses import is_loopback
 from service.errors import RankwardError
+from service.logs import take_over_libraries
 from service.settings import Settings
 
 CONFIGURATION: dict[str, Any] = {
@@ -42,6 +43,7 @@ class UnsafeCluster(RankwardError):
 def configure_dask() -> None:
     """Set up dask in this process and in those it starts."""
     dask.config.set(CONFIGURATION)
+    take_over_libraries()
 
 
 def security_of(settings: Settings, address: str) -> Security:

@@ -4,7 +4,6 @@ A few cases of each operation by default; `--long` sends 2000. Half of the cases
 """
 
 import shutil
-from functools import partial
 
 import pytest
 import schemathesis
@@ -22,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from service.app import create_app
+from service.dispatch.leadership import Leadership
 from service.dispatch.loop import Dispatcher
 from service.settings import Limits, Settings
 from service.store.database import Database
@@ -52,11 +52,10 @@ def stocked(tmp_path_factory):
     migrate(settings.url)
     database = Database(settings.url)
     key = create_key(database, "schemathesis", ["admin"], {})
-    client, dispatcher = (
-        partial(get_client, create_app(settings, LIMITS)),
-        Dispatcher(database, InlineCluster(), settings),
-    )
-    with client() as api:
+    leadership = Leadership(database, None, 3600)
+    assert leadership.try_to_lead()
+    dispatcher = Dispatcher(database, InlineCluster(), settings, leadership)
+    with get_client(create_app(settings, LIMITS)) as api:
         headers = {"Authorization": f"Bearer {key}"}
         assert api.post("/v1/experiments", json=FINISHED, headers=headers).status_code == 202
         for _ in range(20):

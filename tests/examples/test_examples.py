@@ -81,6 +81,23 @@ def test_a_page_s_examples(page, environment, tmp_path):
             said(["sh", "-eu", "-c", text], environment, tmp_path)
 
 
+def test_the_readme(environment, tmp_path):
+    """Its blocks in order, in one shell; what `make` does is done by the tests that call them."""
+    url, experiment = environment["RANKWARD_URL"], environment["EXPERIMENT"]
+    (tmp_path / "spec.yaml").write_text(json.dumps(SMALL))
+    text = (ROOT / "README.md").read_text().replace("http://127.0.0.1:8000", url)
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    shell = [block for language, block in blocks if language == "sh" and not block.startswith("make")]
+    assert len(shell) == 3
+    answers = said(["sh", "-eu", "-c", "".join(shell).replace(" ID ", f" {experiment} ")], environment, tmp_path)
+    assert '"status":4' not in answers.replace(" ", "")
+    assert {"figure_1.svg", "points.parquet", "norms.svg"} <= {path.name for path in tmp_path.iterdir()}
+    (python,) = (block for language, block in blocks if language == "python")
+    assert "loss" in said(
+        [sys.executable, "-c", python.replace("Rankward()", f"Rankward({url!r})")], environment, tmp_path
+    )
+
+
 def test_the_mistake_shown_is_the_one_that_is_answered(environment, tmp_path):
     page = (ROOT / "docs" / "queries.md").read_text()
     shown = json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0])

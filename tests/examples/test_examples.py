@@ -172,7 +172,8 @@ def test_an_expression_of_a_megabyte_is_refused_in_words(server: Server):
     """A real server reads a path so long, and says what is wrong with it."""
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
-        connection.sendall(b"GET /v1/runs?where=" + b"(" * 2**20 + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        path = b"/v1/runs?where=" + b"(" * 2**20
+        connection.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 422")
     assert b"RANKWARD_MAX_WHERE_CHARACTERS" in answer

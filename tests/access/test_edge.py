@@ -1,5 +1,6 @@
 """The edge: media types, the Host header, pages of other sites, headers, request ids, documentation without a CDN."""
 
+import json
 import re
 
 import pytest
@@ -9,12 +10,16 @@ from service.app import create_app
 from tests.specs import BASIC
 
 
-@pytest.mark.parametrize("media_type", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
-def test_a_body_that_does_not_say_it_is_json(api, media_type):
-    headers = {} if media_type is None else {"content-type": media_type}
-    answer = api.post("/v1/experiments", content=b"{}", headers=headers)
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_body_that_says_it_is_something_else_than_json(api, media_type):
+    answer = api.post("/v1/experiments", content=b"{}", headers={"content-type": media_type})
     assert answer.status_code == 415
     assert "application/json" in answer.json()["detail"]
+
+
+def test_a_body_that_says_nothing_is_read_as_json(api):
+    assert api.post("/v1/experiments?dry_run=true", content=json.dumps({"run": BASIC})).status_code == 200
+    assert api.post("/v1/experiments", content=b"not json").status_code == 422
 
 
 def test_json_with_a_charset_is_json(api):

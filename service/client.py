@@ -143,9 +143,15 @@ class Rankward:
         """Run a failed or cancelled run again."""
         return self._json("POST", f"/v1/runs/{run_id}/retry")
 
-    def extend(self, run_id: str, max_steps: int | None = None, loss_below: float | None = None) -> Json:
-        """Let a run go on from its checkpoint to new limits."""
-        limits = _given(max_steps=max_steps, loss_below=loss_below)
+    def extend(
+        self,
+        run_id: str,
+        max_steps: int | None = None,
+        loss_below: float | None = None,
+        max_time: float | None = None,
+    ) -> Json:
+        """Let a run go on from its checkpoint to new limits; a flow's is its time."""
+        limits = _given(max_steps=max_steps, loss_below=loss_below, max_time=max_time)
         return self._json("POST", f"/v1/runs/{run_id}/extend", json=limits, repeatable=True)
 
     def trajectory(self, run_id: str, **parameters: Any) -> Json:

@@ -72,6 +72,30 @@ def cancel(
     _console.print(f"{counts['cancelled']} of {counts['total']} runs are cancelled.")
 
 
+def retry(
+    run: Annotated[str, typer.Argument(help="Id of a run that failed or was cancelled.")],
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Run a failed or cancelled run again, from its checkpoint."""
+    with Rankward(url, api_key) as client:
+        _console.print(f"Run {run} is {client.retry(run)['status']}.")
+
+
+def extend(
+    run: Annotated[str, typer.Argument(help="Id of a run.")],
+    max_steps: Annotated[int | None, typer.Option(help="Most steps, more than it has now.")] = None,
+    max_time: Annotated[float | None, typer.Option(help="Latest time of a flow, later than it has now.")] = None,
+    loss_below: Annotated[float | None, typer.Option(help="A lower limit of the loss.")] = None,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Let a run go on: it then equals one that asked for as much from the start."""
+    with Rankward(url, api_key) as client:
+        longer = client.extend(run, max_steps=max_steps, max_time=max_time, loss_below=loss_below)
+    _console.print(f"Run {run} is {longer['status']} at step {longer['step']:,}.")
+
+
 def _submit(
     client: Rankward, spec: dict[str, Any], wait: bool, as_json: bool, figure: Path | None = None, kind: str = ""
 ) -> None:

@@ -20,7 +20,15 @@ for command in (roles.serve, roles.api, roles.dispatcher, roles.migrate, roles.d
     app.command()(command)
 for command in (cluster.scheduler, cluster.worker, cluster.certificates):
     app.command()(command)
-for command in (clients.submit, clients.run, clients.presets, figures.figure, clients.cancel):
+for command in (
+    clients.submit,
+    clients.run,
+    clients.presets,
+    figures.figure,
+    clients.cancel,
+    clients.retry,
+    clients.extend,
+):
     app.command()(command)
 for command in (queries.runs, queries.experiments, queries.summary, queries.export):
     app.command()(command)

@@ -18,7 +18,7 @@ from service.store.database import Database
 from tests.servers import Server
 
 ROOT = Path(__file__).parents[2]
-DOCS = ("queries.md", "exports.md")
+DOCS = ("queries.md", "exports.md", "walkthrough.md")
 FENCE = re.compile(r"^```(\w+) run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SMALL = {
     "name": "small",
@@ -89,7 +89,11 @@ def test_the_readme(environment, tmp_path):
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     shell = [block for language, block in blocks if language == "sh" and not block.startswith("make")]
     assert len(shell) == 3
-    answers = said(["sh", "-eu", "-c", "".join(shell).replace(" ID ", f" {experiment} ")], environment, tmp_path)
+    answers = said(
+        ["sh", "-eu", "-c", "".join(shell).replace(" ID ", f" {experiment} ").replace(" RUN ", " $RUN ")],
+        environment,
+        tmp_path,
+    )
     assert '"status":4' not in answers.replace(" ", "")
     assert {"figure_1.svg", "points.parquet", "norms.svg"} <= {path.name for path in tmp_path.iterdir()}
     (python,) = (block for language, block in blocks if language == "python")

@@ -1,7 +1,6 @@
 """A TLS cluster of processes from docker-compose.yml's commands: a sweep's results are those of a quiet run, whatever
 happens to scheduler, workers and network on the way."""
 
-import asyncio
 import json
 import subprocess
 import time
@@ -11,6 +10,7 @@ import pytest
 from distributed.comm import connect
 from distributed.security import Security
 
+from tests import coroutines
 from tests.cluster.cuttable import Cuttable
 from tests.cluster.site import Site, until
 from tests.specs import BASIC
@@ -80,7 +80,7 @@ def test_nobody_without_a_certificate_gets_in(site, quiet):
     ):
         for scheme in ("tcp", "tls"):
             with pytest.raises((OSError, TypeError, RuntimeError)):
-                asyncio.run(shake_hands(f"{scheme}://127.0.0.1:{site.scheduler_port}", security))
+                coroutines.run(shake_hands(f"{scheme}://127.0.0.1:{site.scheduler_port}", security))
 
 
 async def shake_hands(address, security):

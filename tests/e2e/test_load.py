@@ -1,9 +1,9 @@
 """Many clients at once, some of them repeating themselves: every submission is stored once and every run computed."""
 
-import asyncio
 import time
 
 from benchmarks.submission_load import submit_many
+from tests import coroutines
 from tests.servers import Server
 
 SUBMISSIONS = 200
@@ -11,7 +11,7 @@ SUBMISSIONS = 200
 
 def test_submissions_of_fifty_clients_are_stored_once_each(tmp_path):
     with Server(tmp_path) as server:
-        load = asyncio.run(submit_many(server.url, SUBMISSIONS, clients=50))
+        load = coroutines.run(submit_many(server.url, SUBMISSIONS, clients=50))
         assert set(load.statuses) == {200, 202}
         assert load.statuses[202] == SUBMISSIONS
         assert len(load.experiments) == SUBMISSIONS

@@ -1,6 +1,5 @@
 """Taking away over HTTP: formats, negotiation, tables of runs and of points, thinning, clients that go away."""
 
-import asyncio
 import csv
 import io
 import json
@@ -15,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from service.exports.formats import FORMATS
 from service.routes.answers import stream
 from service.use_cases.exports import Stream
+from tests import coroutines
 from tests.specs import BASIC
 
 MIXED = {
@@ -207,7 +207,7 @@ def test_a_client_that_goes_away_leaves_nothing_behind():
             await response(scope, None, send)
         await response.body_iterator.aclose()
 
-    asyncio.run(gone_after_three())
+    coroutines.run(gone_after_three())
     assert closed == [True]
 
 

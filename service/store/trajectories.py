@@ -17,10 +17,7 @@ from workers.records import Points
 
 
 def insert_points(connection: sa.Connection, run_ids: Mapping[int, int], points: Points) -> None:
-    """Store points; one whose number is already stored takes its place.
-
-    It is the same point, but for the last one of a flow that was extended since: that one stood off the schedule, at
-    the number of the next scheduled point.
+    """Append points; those already stored stay as they are.
 
     Args:
         run_ids: internal run id of each batch member whose points are to be stored.

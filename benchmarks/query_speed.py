@@ -115,7 +115,7 @@ class Api:
 
     def _is_ready(self) -> bool:
         try:
-            return self.http.get("/readyz").is_success
+            return self.http.get("/readyz", params={"require": "database"}).is_success
         except httpx2.TransportError:
             return False
 

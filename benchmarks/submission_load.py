@@ -52,14 +52,15 @@ async def submit_many(url: str, submissions: int, clients: int) -> Load:
     for number in range(submissions):
         for _ in range(2 if number % SENT_TWICE == 0 else 1):
             keys.put_nowait(f"load-{number}")
-    await asyncio.gather(*(_client(url, keys, load) for _ in range(clients)))
+    connections = httpx2.Limits(max_connections=clients, max_keepalive_connections=clients)
+    async with httpx2.AsyncClient(base_url=url, timeout=60, limits=connections) as http:
+        await asyncio.gather(*(_client(http, keys, load) for _ in range(clients)))
     return load
 
 
-async def _client(url: str, keys: "asyncio.Queue[str]", load: Load) -> None:
-    async with httpx2.AsyncClient(base_url=url, timeout=60) as http:
-        while not keys.empty():
-            await _submit(http, keys.get_nowait(), load)
+async def _client(http: httpx2.AsyncClient, keys: "asyncio.Queue[str]", load: Load) -> None:
+    while not keys.empty():
+        await _submit(http, keys.get_nowait(), load)
 
 
 async def _submit(http: httpx2.AsyncClient, key: str, load: Load) -> None:
@@ -77,12 +78,16 @@ def measure(submissions: int, clients: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         service = Service(Path(folder))
         service.run({"run": RUN})
+        before, own = cpu_seconds(service), time.process_time()
         began = time.perf_counter()
         load = asyncio.run(submit_many(service.client.url, submissions, clients))
         seconds = time.perf_counter() - began
         median, slowest = np.percentile(np.array(load.seconds) * 1e3, [50, 99])
         print(f"{len(load.seconds)} requests of {clients} clients in {seconds:.1f} s: {dict(load.statuses)}")
         print(f"  median {median:.0f} ms, 99th percentile {slowest:.0f} ms")
+        parts = {part: spent - before[part] for part, spent in cpu_seconds(service).items()}
+        parts["clients"] = time.process_time() - own
+        print(f"  seconds of CPU: {', '.join(f'{part} {spent:.1f}' for part, spent in parts.items())}")
         runs = list(service.client.runs())
         while any(run["status"] in ("queued", "running") for run in runs):
             time.sleep(0.5)
@@ -92,6 +97,11 @@ def measure(submissions: int, clients: int) -> None:
             f"  {len(load.experiments)} keys acknowledged, {len(runs) - 1} runs: {Counter(r['status'] for r in runs)}"
         )
         service.stop()
+
+
+def cpu_seconds(service: Service) -> dict[str, float]:
+    """Processor time that each process of the service has taken so far."""
+    return {part: sum(process.cpu_times()[:2]) for part, process in service.processes().items()}
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPBearer
 
 from service.addresses import is_outside
@@ -20,7 +21,7 @@ _SCOPE_OF: dict[str, Scope] = {"GET": "read", "HEAD": "read", "DELETE": "admin"}
 """Everything else changes something that can be made again, and takes `submit`."""
 
 
-def guard(
+async def guard(
     request: Request,
     _documented: Annotated[object, Depends(_BEARER)],
     database: DatabaseDependency,
@@ -35,7 +36,7 @@ def guard(
     """
     if not asks_for_keys(request):
         return None
-    holder = find_holder(database, presented_key(request), limits)
+    holder = await run_in_threadpool(find_holder, database, presented_key(request), limits)
     request.state.key = holder.prefix
     _count(request, holder)
     scope = _scope_of(request)

@@ -10,12 +10,12 @@ from service.settings import Limits
 from service.store.database import Database
 
 
-def get_database(request: Request) -> Database:
-    """The application's database."""
+async def get_database(request: Request) -> Database:
+    """The application's database. Not a plain function: each of those costs a request a turn of the thread pool."""
     return request.app.state.database
 
 
-def get_limits(request: Request) -> Limits:
+async def get_limits(request: Request) -> Limits:
     """The application's limits."""
     return request.app.state.limits
 
@@ -32,7 +32,7 @@ def presented_key(request: Request) -> str | None:
 
 async def read_body(request: Request) -> bytes:
     """The whole body; reading stops at the limit, so that a huge one costs neither memory nor time."""
-    limits, body = get_limits(request), bytearray()
+    limits, body = await get_limits(request), bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limits.max_body_bytes:

@@ -1,8 +1,9 @@
 """The database: connections, and the ways to use one (to read, to write, to change the schema)."""
 
 import sqlite3
+import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import orjson
@@ -55,6 +56,7 @@ class Database:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
         time_statements(self._engine)
+        self._turn = _Turn(busy_seconds) if self.url.startswith("sqlite") else nullcontext()
         self._writing_engine = self._engine.execution_options(writes=True)
 
     @contextmanager
@@ -66,7 +68,7 @@ class Database:
     @contextmanager
     def writing(self) -> Generator[sa.Connection]:
         """One transaction: committed at the end, rolled back on an exception."""
-        with self._writing_engine.begin() as connection:
+        with self._turn, self._writing_engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -91,6 +93,24 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+
+class _Turn:
+    """Lets the writers of a process take turns, and one at a time go and wait for those of other processes.
+
+    SQLite has no queue of its own: who finds the database locked sleeps up to 0.1 s and tries again, so that among many
+    threads some would wait for seconds.
+    """
+
+    def __init__(self, busy_seconds: float) -> None:
+        self._lock, self._busy_seconds = threading.Lock(), busy_seconds
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=self._busy_seconds):
+            raise PoolTimeout(f"Other writers of this process have had the database for {self._busy_seconds:g} s.")
+
+    def __exit__(self, *_exception: object) -> None:
+        self._lock.release()
 
 
 def describe(error: Exception) -> str:

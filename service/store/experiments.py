@@ -31,7 +31,7 @@ class ExperimentSelection:
 
 def insert_experiment(connection: sa.Connection, values: Mapping[str, Any], run_rows: Sequence[Row]) -> None:
     """Write an experiment and all its runs."""
-    key = connection.execute(sa.insert(experiments).values(values)).inserted_primary_key
+    key = connection.execute(sa.insert(experiments), values).inserted_primary_key
     assert key is not None
     connection.execute(sa.insert(runs), [{**row, "experiment_id": key[0]} for row in run_rows])
 

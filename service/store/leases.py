@@ -33,19 +33,30 @@ class Lease:
     batch: Batch
 
 
-_QUEUES = sa.text("""
+_IN_ORDER = ("urgency", "share", "batch_key", "batch_limit")
+"""What tells queues apart, in the order of the index of waiting runs."""
+
+
+def _next_head(same: int) -> str:
+    """SQL of the first run after a head that shares the head's first `same` columns, and is beyond it in the next."""
+    conditions = [f"runs.{column} = head.{column}" for column in _IN_ORDER[:same]]
+    conditions.append(f"runs.{_IN_ORDER[same]} > head.{_IN_ORDER[same]}")
+    order = ", ".join((*_IN_ORDER[same:], "id"))
+    return f"""(
+        SELECT runs.id FROM runs WHERE status IN ('queued', 'running') AND lease_token IS NULL
+        AND {" AND ".join(conditions)} ORDER BY {order} LIMIT 1
+    )"""
+
+
+_QUEUES = sa.text(f"""
 WITH RECURSIVE heads(id) AS (
     SELECT * FROM (
         SELECT id FROM runs WHERE status IN ('queued', 'running') AND lease_token IS NULL
-        ORDER BY urgency, share, batch_key, batch_limit, id LIMIT 1
+        ORDER BY {", ".join(_IN_ORDER)}, id LIMIT 1
     ) AS first
     UNION ALL
-    SELECT (
-        SELECT runs.id FROM runs WHERE status IN ('queued', 'running') AND lease_token IS NULL
-        AND (runs.urgency, runs.share, runs.batch_key, runs.batch_limit)
-            > (head.urgency, head.share, head.batch_key, head.batch_limit)
-        ORDER BY urgency, share, batch_key, batch_limit, id LIMIT 1
-    ) FROM heads JOIN runs AS head ON head.id = heads.id
+    SELECT coalesce({", ".join(map(_next_head, reversed(range(len(_IN_ORDER)))))})
+    FROM heads JOIN runs AS head ON head.id = heads.id
 )
 SELECT head.urgency, head.share, head.batch_key, head.batch_limit, head.id AS first_run, head.numbers, (
     SELECT count(*) FROM (
@@ -57,7 +68,10 @@ SELECT head.urgency, head.share, head.batch_key, head.batch_limit, head.id AS fi
 ) AS waiting
 FROM heads JOIN runs AS head ON head.id = heads.id
 """)
-"""Steps through the index of waiting runs from one queue's first run to the next one's, past all that lie between."""
+"""Steps through the index of waiting runs from one queue's first run to the next one's, past all that lie between.
+
+The next one is looked for column by column: SQLite takes only the first column of a comparison of rows to its index.
+"""
 
 
 def waiting_queues(connection: sa.Connection, batch: int, most: int) -> list[tuple[QueueKey, Mapping[Any, Any]]]:

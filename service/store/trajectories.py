@@ -79,23 +79,23 @@ def _insert(connection: sa.Connection, ids: npt.NDArray[np.int64], columns: Mapp
 
 def _copy(connection: sa.Connection, ids: npt.NDArray[np.int64], columns: Mapping[str, npt.NDArray[Any]]) -> None:
     """Straight into the table: under a lease no point comes twice. Should one do, again past those that are there."""
-    lines = copy_lines(ids, columns)
     try:
         with connection.begin_nested():
-            _copy_into(connection, "trajectory_points", columns, lines)
+            _copy_into(connection, "trajectory_points", ids, columns)
     except IntegrityError:
         connection.exec_driver_sql("CREATE TEMPORARY TABLE incoming (LIKE trajectory_points) ON COMMIT DROP")
-        _copy_into(connection, "incoming", columns, lines)
+        _copy_into(connection, "incoming", ids, columns)
         connection.exec_driver_sql("INSERT INTO trajectory_points SELECT * FROM incoming ON CONFLICT DO NOTHING")
         connection.exec_driver_sql("DROP TABLE incoming")
 
 
-def _copy_into(connection: sa.Connection, table: str, columns: Mapping[str, Any], lines: str) -> None:
+def _copy_into(connection: sa.Connection, table: str, ids: npt.NDArray[np.int64], columns: Mapping[str, Any]) -> None:
     statement = f"COPY {table} ({_names(columns)}) FROM STDIN (NULL '{COPY_NULL}')"
     driver: Any = connection.connection.driver_connection
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(lines)
+            for lines in copy_lines(ids, columns):
+                copy.write(lines)
     except PsycopgError as error:  # SQLAlchemy translates the errors of its own statements only
         raise DBAPIError.instance(statement, None, error, PsycopgError, dialect=connection.dialect) from error
 

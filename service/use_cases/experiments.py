@@ -23,6 +23,7 @@ from service.schemas import (
 from service.settings import Limits
 from service.store import experiments as store
 from service.store.database import Database
+from service.store.tables import RUN_STATUSES
 from service.use_cases.keys import Holder
 from service.use_cases.listing import ListQuery, select_experiments
 from service.use_cases.payloads import parse_runs
@@ -90,7 +91,8 @@ def submit(
         if key is not None and (known := _known(database, key, digest)):
             return known
         raise
-    return Submission(get_experiment(database, public_id), is_new=True)
+    counts = {**dict.fromkeys(RUN_STATUSES, 0), "queued": len(rows)}
+    return Submission(Experiment(**_fields({**values, "counts": counts})), is_new=True)
 
 
 def get_experiment(database: Database, experiment_id: str) -> ExperimentDetail:

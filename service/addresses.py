@@ -1,5 +1,6 @@
 """Addresses: which of them only this machine reaches."""
 
+from functools import lru_cache
 from ipaddress import ip_address
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -16,6 +17,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache
 def is_outside(address: str) -> bool:
     """Whether a numeric address is one that other machines may reach; what is no address (a socket's path) is not."""
     try:

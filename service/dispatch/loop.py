@@ -52,6 +52,7 @@ class Dispatcher:
     _slices: int = 0
     _reports: Reports = field(default_factory=Reports)
     _swept_at: float = -SECONDS_BETWEEN_SWEEPS
+    _planned_at: float = float("-inf")
 
     def run(self) -> None:
         """Dispatch until stopped; raises Deposed when another dispatcher took over."""
@@ -67,14 +68,20 @@ class Dispatcher:
         self.leadership.pulse()
         self._store_finished()
         self._sweep()
-        if not self.stopping.is_set():
-            workers, in_flight = self.cluster.worker_count(), len(self._in_flight)
-            self._reports.workers(workers, in_flight)
-            idle, ahead = max(0, workers - in_flight), max(0, 2 * workers - max(workers, in_flight))
-            ahead = 0 if self._suspects & self._in_flight.keys() else ahead
-            if idle or ahead:
-                for start in plan(self._facts(idle, ahead)):
-                    self._start(start)
+        if not self.stopping.is_set() and time.monotonic() - self._planned_at >= self.settings.poll_seconds:
+            self._plan()
+
+    def _plan(self) -> None:
+        """At most once in a while: runs that come one by one share a slice, whose way costs more than they do."""
+        workers, in_flight = self.cluster.worker_count(), len(self._in_flight)
+        self._reports.workers(workers, in_flight)
+        idle, ahead = max(0, workers - in_flight), max(0, 2 * workers - max(workers, in_flight))
+        ahead = 0 if self._suspects & self._in_flight.keys() else ahead
+        if not (idle or ahead):
+            return
+        for start in plan(self._facts(idle, ahead)):
+            self._start(start)
+            self._planned_at = time.monotonic()
 
     def _patiently(self, act: Callable[[], None]) -> None:
         """Act; a database that is locked, full or gone loses nothing, so a later try can do what this one could not."""

@@ -9,7 +9,7 @@ from fastapi.security import HTTPBearer
 from service.addresses import is_outside
 from service.errors import Forbidden, TryLater
 from service.rates import WINDOW_SECONDS, Rates
-from service.routes.dependencies import DatabaseDependency, LimitsDependency, presented_key
+from service.routes.dependencies import get_database, get_limits, presented_key
 from service.use_cases.keys import Holder, Scope, find_holder
 
 _BEARER = HTTPBearer(
@@ -24,29 +24,33 @@ _SCOPE_OF: dict[str, Scope] = {"GET": "read", "HEAD": "read", "DELETE": "admin"}
 async def guard(
     request: Request,
     _documented: Annotated[object, Depends(_BEARER)],
-    database: DatabaseDependency,
-    limits: LimitsDependency,
-) -> Holder | None:
-    """Let a request pass if its key may do that, and count it; None where no key is asked for.
+) -> None:
+    """Let a request pass if its key may do that, and count it.
 
     Raises:
         Unauthenticated: no key, or one that is not valid.
         Forbidden: the key has not the scope of this method.
         TryLater: the key has had its requests of this minute.
     """
+    request.state.holder = None
     if not asks_for_keys(request):
-        return None
+        return
+    database, limits = await get_database(request), await get_limits(request)
     holder = await run_in_threadpool(find_holder, database, presented_key(request), limits)
-    request.state.key = holder.prefix
+    request.state.holder, request.state.key = holder, holder.prefix
     _count(request, holder)
     scope = _scope_of(request)
     if not holder.may(scope):
         has = ", ".join(sorted(holder.scopes))
         raise Forbidden(f"This takes the scope {scope!r}; the key {holder.prefix} has {has}.", scope)
-    return holder
 
 
-HolderDependency = Annotated[Holder | None, Depends(guard)]
+async def get_holder(request: Request) -> Holder | None:
+    """Whose key the guard let pass; None where no key is asked for."""
+    return request.state.holder
+
+
+HolderDependency = Annotated[Holder | None, Depends(get_holder)]
 
 
 def _scope_of(request: Request) -> Scope:

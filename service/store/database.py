@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -103,14 +104,31 @@ class _Turn:
     """
 
     def __init__(self, busy_seconds: float) -> None:
-        self._lock, self._busy_seconds = threading.Lock(), busy_seconds
+        self._guard, self._busy_seconds = threading.Lock(), busy_seconds
+        self._line: deque[threading.Lock] = deque()
 
     def __enter__(self) -> None:
-        if not self._lock.acquire(timeout=self._busy_seconds):
-            raise PoolTimeout(f"Other writers of this process have had the database for {self._busy_seconds:g} s.")
+        mine = threading.Lock()
+        mine.acquire()
+        with self._guard:
+            self._line.append(mine)
+            if len(self._line) == 1:
+                mine.release()
+        if not mine.acquire(timeout=self._busy_seconds):
+            self._leave(mine)
 
     def __exit__(self, *_exception: object) -> None:
-        self._lock.release()
+        with self._guard:
+            self._line.popleft()
+            if self._line:
+                self._line[0].release()
+
+    def _leave(self, mine: threading.Lock) -> None:
+        with self._guard:
+            if self._line[0] is mine:
+                return
+            self._line.remove(mine)
+        raise PoolTimeout(f"Other writers of this process have had the database for {self._busy_seconds:g} s.")
 
 
 def describe(error: Exception) -> str:

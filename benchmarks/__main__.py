@@ -2,7 +2,15 @@
 
 import sys
 
-from benchmarks import descent_speed, query_speed, service_speed, store_speed, tensor_speed
+from benchmarks import (
+    descent_speed,
+    query_speed,
+    service_speed,
+    store_speed,
+    submission_load,
+    tensor_speed,
+    worker_speedup,
+)
 
 
 def main() -> None:
@@ -16,6 +24,11 @@ def main() -> None:
     print("\n# Service", flush=True)
     sys.argv = ["service_speed", "--large"]
     service_speed.main()
+    sys.argv = sys.argv[:1]
+    print("\n# Two workers", flush=True)
+    worker_speedup.main()
+    print("\n# Submissions", flush=True)
+    submission_load.main()
     print("\n# Queries and exports", flush=True)
     sys.argv = ["query_speed", "--large"]
     query_speed.main()

@@ -31,12 +31,13 @@ TEN_THOUSAND: Json = {"name": "ten thousand seeds", "run": BASIC, "sweep": [{"se
 
 
 class Service:
-    """A `rankward serve` of its own."""
+    """A `rankward serve` of its own, with further options."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *options: str) -> None:
         self.data_dir = data_dir
         began = time.perf_counter()
         command = [sys.executable, "-m", "service.cli", "serve", "--port", "0", "--data-dir", str(data_dir)]
+        command += options
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self.process.stdout is not None
         self.client = Rankward(self.process.stdout.readline().split()[3])

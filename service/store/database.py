@@ -1,8 +1,6 @@
 """The database: connections, and the ways to use one (to read, to write, to change the schema)."""
 
 import sqlite3
-import threading
-from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -14,6 +12,7 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.metrics import time_statements
+from service.store.turns import Turns
 
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 """What is raised while the database is locked, full, read-only or gone: a later try may find it well again."""
@@ -57,7 +56,7 @@ class Database:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
         time_statements(self._engine)
-        self._turn = _Turn(busy_seconds) if self.url.startswith("sqlite") else nullcontext()
+        self._turns = Turns(busy_seconds) if self.url.startswith("sqlite") else nullcontext()
         self._writing_engine = self._engine.execution_options(writes=True)
 
     @contextmanager
@@ -69,7 +68,7 @@ class Database:
     @contextmanager
     def writing(self) -> Generator[sa.Connection]:
         """One transaction: committed at the end, rolled back on an exception."""
-        with self._turn, self._writing_engine.begin() as connection:
+        with self._turns, self._writing_engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -94,41 +93,6 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
-
-
-class _Turn:
-    """Lets the writers of a process take turns, and one at a time go and wait for those of other processes.
-
-    SQLite has no queue of its own: who finds the database locked sleeps up to 0.1 s and tries again, so that among many
-    threads some would wait for seconds.
-    """
-
-    def __init__(self, busy_seconds: float) -> None:
-        self._guard, self._busy_seconds = threading.Lock(), busy_seconds
-        self._line: deque[threading.Lock] = deque()
-
-    def __enter__(self) -> None:
-        mine = threading.Lock()
-        mine.acquire()
-        with self._guard:
-            self._line.append(mine)
-            if len(self._line) == 1:
-                mine.release()
-        if not mine.acquire(timeout=self._busy_seconds):
-            self._leave(mine)
-
-    def __exit__(self, *_exception: object) -> None:
-        with self._guard:
-            self._line.popleft()
-            if self._line:
-                self._line[0].release()
-
-    def _leave(self, mine: threading.Lock) -> None:
-        with self._guard:
-            if self._line[0] is mine:
-                return
-            self._line.remove(mine)
-        raise PoolTimeout(f"Other writers of this process have had the database for {self._busy_seconds:g} s.")
 
 
 def describe(error: Exception) -> str:

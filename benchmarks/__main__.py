@@ -4,6 +4,7 @@ import sys
 
 from benchmarks import (
     descent_speed,
+    mlflow_speed,
     query_speed,
     service_speed,
     store_speed,
@@ -32,6 +33,7 @@ def main() -> None:
     print("\n# Queries and exports", flush=True)
     sys.argv = ["query_speed", "--large"]
     query_speed.main()
+    mlflow_speed.main()
 
 
 main()

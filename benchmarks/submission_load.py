@@ -74,29 +74,34 @@ async def _submit(http: httpx2.AsyncClient, key: str, load: Load) -> None:
 
 
 def measure(submissions: int, clients: int) -> None:
-    """Load a service of its own, wait until every run is over, and print what clients saw."""
+    """Load a service of its own."""
     with tempfile.TemporaryDirectory() as folder:
         service = Service(Path(folder))
-        service.run({"run": RUN})
-        before, own = cpu_seconds(service), time.process_time()
-        began = time.perf_counter()
-        load = asyncio.run(submit_many(service.client.url, submissions, clients))
-        seconds = time.perf_counter() - began
-        median, slowest = np.percentile(np.array(load.seconds) * 1e3, [50, 99])
-        print(f"{len(load.seconds)} requests of {clients} clients in {seconds:.1f} s: {dict(load.statuses)}")
-        print(f"  median {median:.0f} ms, 99th percentile {slowest:.0f} ms")
-        parts = {part: spent - before[part] for part, spent in cpu_seconds(service).items()}
-        parts["clients"] = time.process_time() - own
-        print(f"  seconds of CPU: {', '.join(f'{part} {spent:.1f}' for part, spent in parts.items())}")
+        try:
+            load_and_print(service, submissions, clients)
+        finally:
+            service.stop()
+
+
+def load_and_print(service: Service, submissions: int, clients: int) -> None:
+    """Load a service, wait until every run is over, and print what clients saw."""
+    service.run({"run": RUN})
+    before, own = cpu_seconds(service), time.process_time()
+    began = time.perf_counter()
+    load = asyncio.run(submit_many(service.client.url, submissions, clients))
+    seconds = time.perf_counter() - began
+    median, slowest = np.percentile(np.array(load.seconds) * 1e3, [50, 99])
+    print(f"{len(load.seconds)} requests of {clients} clients in {seconds:.1f} s: {dict(load.statuses)}")
+    print(f"  median {median:.0f} ms, 99th percentile {slowest:.0f} ms")
+    parts = {part: spent - before[part] for part, spent in cpu_seconds(service).items()}
+    parts["clients"] = time.process_time() - own
+    print(f"  seconds of CPU: {', '.join(f'{part} {spent:.1f}' for part, spent in parts.items())}")
+    runs = list(service.client.runs())
+    while any(run["status"] in ("queued", "running") for run in runs):
+        time.sleep(0.5)
         runs = list(service.client.runs())
-        while any(run["status"] in ("queued", "running") for run in runs):
-            time.sleep(0.5)
-            runs = list(service.client.runs())
-        print(f"  all runs stored {time.perf_counter() - began:.1f} s after the first request")
-        print(
-            f"  {len(load.experiments)} keys acknowledged, {len(runs) - 1} runs: {Counter(r['status'] for r in runs)}"
-        )
-        service.stop()
+    print(f"  all runs stored {time.perf_counter() - began:.1f} s after the first request")
+    print(f"  {len(load.experiments)} keys acknowledged, {len(runs) - 1} runs: {Counter(r['status'] for r in runs)}")
 
 
 def cpu_seconds(service: Service) -> dict[str, float]:

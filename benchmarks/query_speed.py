@@ -1,20 +1,20 @@
 """Asking and taking away: `python -m benchmarks.query_speed [--large]`.
 
-A database of its own is filled without running anything, an API is started on it, and everything goes over HTTP.
-`--large` is 10 000 runs of 200 points, 2 million points in all, in SQLite; without it a tenth of the runs.
+A database of its own is filled without running anything, an API is started on it, and everything goes over HTTP:
+first with SQLite, then with PostgreSQL. `--large` is 10 000 runs of 200 points, 2 million points in all; without it a
+tenth of the runs.
 """
 
 import argparse
 import io
+import os
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -23,7 +23,7 @@ import psutil
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from service.settings import Settings
+from benchmarks.store_speed import databases
 from service.store.database import Database
 from service.store.experiments import insert_experiment
 from service.store.migrate import migrate
@@ -102,12 +102,13 @@ def _insert(connection: sa.Connection, ids: Any, points: int, chance: np.random.
 class Api:
     """An API of its own on a filled database."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, database_url: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "service.cli", "api", "--port", str(port), "--data-dir", str(folder)]
-        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "service.cli", "api", "--port", str(port)]
+        environment = {**os.environ, "RANKWARD_DATABASE_URL": database_url}
+        self._process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         self._seen = psutil.Process(self._process.pid)
         self.http = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=600)
         while not self._is_ready():
@@ -206,17 +207,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="10 000 runs and 2 million points in place of a tenth")
     count = 10_000 if parser.parse_args().large else 1_000
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder))
-        migrate(settings.url)
-        database = Database(settings.url)
-        fill(database, count)
-        database.close()
-        api = Api(Path(folder))
-        try:
-            measure(api, count)
-        finally:
-            api.stop()
+    with databases() as urls:
+        for name, url in urls.items():
+            print(f"## {name}")
+            measure_on(url, count)
+
+
+def measure_on(url: str, count: int) -> None:
+    """Everything, on one empty database."""
+    migrate(url)
+    database = Database(url)
+    fill(database, count)
+    database.close()
+    api = Api(url)
+    try:
+        measure(api, count)
+    finally:
+        api.stop()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,13 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+LOOKS = [("light", 1280), ("dark", 390)]
+FURTHER_LOOKS = [
+    pytest.param(scheme, width, marks=pytest.mark.long) for scheme, width in [("light", 390), ("dark", 1280)]
+]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [*LOOKS, *FURTHER_LOOKS])
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES.keys())
 def test_no_serious_fault(open_page, server, finished, other, path, scheme, width):
     run = next(iter(server.client.runs(finished["id"])))["id"]

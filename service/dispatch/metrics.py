@@ -1,9 +1,10 @@
-"""What the dispatcher shows of its work: metrics for Prometheus, and a line in the log for every run that is over.
+"""What the dispatcher shows of its work: metrics for Prometheus, and lines in the log of the runs that are over.
 
 The metrics have a registry and a prefix of their own, so that an API process may show them among its own.
 """
 
 import time
+from collections import Counter as Counts
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -75,8 +76,7 @@ class Reports:
         COMPUTE_SECONDS.observe(result.seconds)
         STEPS.labels(result.engine, result.device).inc(_steps(lease, result))
         over = [lease.run_ids[i] for i, one in enumerate(result.progress) if one.outcome or one.error]
-        for run_id, experiment_id, status, outcome in _names(connection, over):
-            _log.info("run over", run=run_id, experiment=experiment_id, status=status, outcome=outcome)
+        _say_over(_names(connection, over))
 
     def lost(self, lease: Lease) -> None:
         """The cluster lost a slice."""
@@ -106,9 +106,19 @@ class Reports:
 
 
 MOST_NAMED = 10
-"""Runs of a failed slice that the log names."""
+"""Runs of a slice that the log names each by itself."""
 
 _AT_ONCE = 500
+
+
+def _say_over(ended: Sequence[tuple[str, str, str, str | None]]) -> None:
+    """A line for each run where they are few; else for those that failed, and one for all that ended alike."""
+    failed = [one for one in ended if one[2] == "failed"]
+    for run_id, experiment_id, status, outcome in ended if len(ended) <= MOST_NAMED else failed[:MOST_NAMED]:
+        _log.info("run over", run=run_id, experiment=experiment_id, status=status, outcome=outcome)
+    if len(ended) > MOST_NAMED:
+        for (experiment_id, status, outcome), count in Counts(one[1:] for one in ended).items():
+            _log.info("runs over", runs=count, experiment=experiment_id, status=status, outcome=outcome)
 
 
 def _names(connection: sa.Connection, run_ids: Sequence[int]) -> list[tuple[str, str, str, str | None]]:

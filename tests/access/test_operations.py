@@ -102,6 +102,15 @@ def test_the_log_has_ids_of_requests_runs_and_experiments(api, finish):
     assert {line["run"] for line in over} == {run["id"] for run in api.get("/v1/runs").json()["items"]}
 
 
+def test_the_log_counts_runs_that_end_together(finish):
+    with capture_logs() as lines:
+        experiment = finish({"run": BASIC, "sweep": [{"seed": list(range(40))}]})
+    together = [line for line in lines if line["event"] == "runs over"]
+    assert {(line["experiment"], line["status"]) for line in together} == {(experiment["id"], "succeeded")}
+    assert sum(line["runs"] for line in together) == 40
+    assert not [line for line in lines if line["event"] == "run over"]
+
+
 def test_settings_from_files(tmp_path: Path, monkeypatch):
     (tmp_path / "url").write_text("sqlite:////somewhere\n")
     monkeypatch.setenv("RANKWARD_DATABASE_URL_FILE", str(tmp_path / "url"))

@@ -136,7 +136,7 @@ def test_the_log_of_every_role_is_json(site, quiet):
     said = {role: site.log(role).read_text().splitlines() for role in ("scheduler", "dispatcher", "api")}
     lines = {role: [json.loads(line) for line in text] for role, text in said.items()}
     assert {role: {line["role"] for line in found} for role, found in lines.items()} == {role: {role} for role in said}
-    assert any(line["event"] == "run over" and line["run"] for line in lines["dispatcher"])
+    assert any(line["event"] in ("run over", "runs over") and line["experiment"] for line in lines["dispatcher"])
 
 
 def worker_processes(site) -> list[psutil.Process]:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from service.store.database import Database
+from service.store.postgresql import binary_cursor
 from service.store.tables import trajectory_points
 from workers.columns import TRAJECTORY_COLUMNS
 
@@ -53,8 +54,7 @@ def _read(
     while run_ids:
         pieces, count, last = list[Piece](), 0, (0, 0)
         with database.reading() as connection:
-            cursor = connection.execute(_query(run_ids, after, selection)).cursor
-            assert cursor is not None  # the driver's own rows: ours would double the time
+            cursor = _cursor(connection, _query(run_ids, after, selection))
             while rows := cursor.fetchmany(ROWS_AT_ONCE):
                 pieces.append(convert(list(zip(*rows, strict=True))))
                 count, last = count + len(rows), rows[-1][:2]
@@ -63,6 +63,15 @@ def _read(
         if count < POINTS_PER_READ:
             return
         run_ids, after = run_ids[run_ids.index(last[0]) :], last[1]
+
+
+def _cursor(connection: sa.Connection, query: sa.Select[Any]) -> Any:
+    """The driver's own rows: SQLAlchemy's would double the time."""
+    return (
+        binary_cursor(connection, query)
+        if connection.dialect.name == "postgresql"
+        else connection.execute(query).cursor
+    )
 
 
 def _query(run_ids: Sequence[int], after: int, selection: PointSelection) -> sa.Select[Any]:

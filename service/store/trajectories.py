@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
-from psycopg import Error as PsycopgError
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from service.numbers import spell_all
 from service.store.point_rows import COPY_NULL, copy_lines, to_values, value_rows
+from service.store.postgresql import driver_errors
 from service.store.tables import runs, trajectory_points
 from workers.columns import TRAJECTORY_COLUMNS
 from workers.records import Points
@@ -92,12 +92,9 @@ def _copy(connection: sa.Connection, ids: npt.NDArray[np.int64], columns: Mappin
 def _copy_into(connection: sa.Connection, table: str, ids: npt.NDArray[np.int64], columns: Mapping[str, Any]) -> None:
     statement = f"COPY {table} ({_names(columns)}) FROM STDIN (NULL '{COPY_NULL}')"
     driver: Any = connection.connection.driver_connection
-    try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for lines in copy_lines(ids, columns):
-                copy.write(lines)
-    except PsycopgError as error:  # SQLAlchemy translates the errors of its own statements only
-        raise DBAPIError.instance(statement, None, error, PsycopgError, dialect=connection.dialect) from error
+    with driver_errors(connection, statement), driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for lines in copy_lines(ids, columns):
+            copy.write(lines)
 
 
 def _names(columns: Mapping[str, Any]) -> str:

@@ -3,11 +3,14 @@
 import struct
 
 import numpy as np
+import orjson
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from service.schemas import ExperimentRequest
 from service.settings import Limits
+from service.store.point_reads import PointSelection, read_points_of
 from service.store.tables import runs, trajectory_points
 from service.store.trajectories import insert_points, read_points
 from service.use_cases.experiments import delete, submit
@@ -96,3 +99,31 @@ def test_a_deleted_experiment_takes_its_points_along(database, experiment):
     with database.reading() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(trajectory_points)) == 0
         assert connection.scalar(sa.select(sa.func.count()).select_from(runs)) == 0
+
+
+def read_in_bulk(database, run_ids, *names):
+    """Rows of run id, step and the named columns."""
+    pieces = read_points_of(database, run_ids, PointSelection(names), lambda columns: list(zip(*columns, strict=True)))
+    return [row for read in pieces for piece in read for row in piece]
+
+
+def test_reading_in_bulk_gives_the_same_values(database, experiment):
+    signs, vectors = np.array([1.0, np.nan] * 5), np.array([[1.5, np.inf]] * 10)
+    points = made(
+        [0] * 10 + [1] * 10, FLOATS * 2, determinant_sign=np.tile(signs, 2), singular_values=np.tile(vectors, (2, 1))
+    )
+    write(database, Points(points.member, {**points.columns, "step": np.tile(np.arange(10), 2)}), {0: 1, 1: 2})
+    rows = read_in_bulk(database, [1, 2], "loss", "determinant_sign", "singular_values")
+    expected = [None if np.isnan(value) else value for value in FLOATS]
+    assert [row[:2] for row in rows] == [(run_id, step) for run_id in (1, 2) for step in range(10)]
+    assert bits([row[2] for row in rows]) == bits(expected * 2)
+    assert [row[3] for row in rows] == [1, None] * 10
+    assert {orjson.loads(row[4])[0] for row in rows} == {1.5}
+
+
+def test_an_error_of_the_driver_is_one_of_the_databases(database, experiment):
+    write(database, made([0], [1.0]), {0: 1})
+    with database.writing() as connection:
+        connection.execute(sa.text("ALTER TABLE trajectory_points RENAME COLUMN loss TO lost"))
+    with pytest.raises(DBAPIError, match="loss"):
+        read_in_bulk(database, [1], "loss")

@@ -11,7 +11,7 @@ from service.store.postgresql import binary_cursor
 from service.store.tables import trajectory_points
 from workers.columns import TRAJECTORY_COLUMNS
 
-POINTS_PER_READ = 2**15
+POINTS_PER_READ = 2**14
 RUNS_PER_READ = 1000
 ROWS_AT_ONCE = 2**11
 """Rows that are Python objects at a time: few enough to stay in the processor's cache until they are converted."""

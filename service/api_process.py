@@ -6,15 +6,13 @@ import uvicorn
 
 from service import logs
 from service.app import create_app
+from service.http_protocol import ProblemProtocol
 from service.settings import Settings
 from service.signals import on_stop_signals
 from service.use_cases.keys import check_somebody_gets_in
 
 SECONDS_TO_FINISH = 15
 """How long requests in flight may go on after SIGTERM."""
-
-MOST_BYTES_OF_A_HEAD = 4 * 2**20
-"""A path and headers up to this size reach the application, whose refusals say what is too long."""
 
 
 def run_api(settings: Settings, listener: int | None) -> None:
@@ -34,8 +32,7 @@ def run_api(settings: Settings, listener: int | None) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
-        http="h11",  # the other parsers end a long path with a bare 400
-        h11_max_incomplete_event_size=MOST_BYTES_OF_A_HEAD,
+        http=ProblemProtocol,
     )
     on_stop_signals(lambda: None)  # uvicorn heeds the signal, then raises it again for whoever was there before
     sockets = None if listener is None else [socket.socket(fileno=listener)]

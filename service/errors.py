@@ -41,6 +41,18 @@ class PayloadTooLarge(RankwardError):
     """The payload is too large"""
 
 
+class MalformedRequest(RankwardError):
+    """The request cannot be read"""
+
+
+class UrlTooLong(RankwardError):
+    """The URL is too long"""
+
+
+class HeadTooLarge(RankwardError):
+    """The headers are too large"""
+
+
 class UnsupportedMediaType(RankwardError):
     """The body is not of a type that is read here"""
 

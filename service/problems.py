@@ -14,8 +14,10 @@ from service.errors import (
     CrossOrigin,
     FieldError,
     Forbidden,
+    HeadTooLarge,
     IdempotencyConflict,
     InvalidPayload,
+    MalformedRequest,
     NotAcceptable,
     NotAvailable,
     NotFound,
@@ -25,6 +27,7 @@ from service.errors import (
     TryLater,
     Unauthenticated,
     UnsupportedMediaType,
+    UrlTooLong,
     WrongHost,
     json_pointer,
 )
@@ -36,6 +39,9 @@ MEDIA_TYPE = "application/problem+json"
 _STATUS: dict[type[RankwardError], tuple[int, str]] = {
     InvalidPayload: (422, "invalid-payload"),
     IdempotencyConflict: (422, "idempotency-conflict"),
+    MalformedRequest: (400, "malformed-request"),
+    UrlTooLong: (414, "url-too-long"),
+    HeadTooLarge: (431, "head-too-large"),
     PayloadTooLarge: (413, "payload-too-large"),
     UnsupportedMediaType: (415, "unsupported-media-type"),
     Unauthenticated: (401, "unauthenticated"),

@@ -28,7 +28,7 @@ from service.store.database import Database
 from service.store.experiments import insert_experiment
 from service.store.migrate import migrate
 from service.store.tables import runs, summaries
-from service.store.trajectories import insert_points, summary_values
+from service.store.trajectories import insert_points, summary_rows
 from service.use_cases.run_rows import run_row
 from workers.columns import METRICS, metrics_of
 from workers.records import Points
@@ -94,7 +94,7 @@ def _insert(connection: sa.Connection, ids: Any, points: int, chance: np.random.
     found = Points(np.repeat(np.arange(len(ids)), points), columns)
     insert_points(connection, dict(enumerate(ids)), found)
     common = {"steps": 5_000_000, "time": 1.0, "first_step_below": {"1e0": 0}}
-    last = [summary_values(found, (member + 1) * points - 1) for member in range(len(ids))]
+    last = summary_rows(found, [(member + 1) * points - 1 for member in range(len(ids))])
     rows = [{"run_id": run_id, **common, **one} for run_id, one in zip(ids, last, strict=True)]
     connection.execute(sa.insert(summaries), rows)
 

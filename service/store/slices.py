@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from service.store.leases import Lease, lock_runs
 from service.store.revisions import CURRENT, take_revision
 from service.store.tables import checkpoints, runs, summaries
-from service.store.trajectories import insert_points, summary_values
+from service.store.trajectories import insert_points, summary_rows
 from workers.records import RunProgress, SliceResult
 
 Changes = dict[str, Any]
@@ -79,18 +79,16 @@ def _upsert_summaries(
     connection: sa.Connection, stored: Sequence[tuple[int, RunProgress]], result: SliceResult
 ) -> None:
     """Milestones of every run; metrics only of runs that recorded a point in this slice."""
-    full: list[Changes | None] = []
-    brief: list[Changes | None] = []
-    for run_id, progress in stored:
-        if progress.checkpoint is None:
-            continue
-        values = {"run_id": run_id, **progress.summary}
-        if progress.last_point is None:
-            brief.append(values)
-        else:
-            full.append({**values, **summary_values(result.points, progress.last_point)})
-    _upsert(connection, summaries, full)
+    begun = [(run_id, progress) for run_id, progress in stored if progress.checkpoint is not None]
+    brief = [_brief_summary(run_id, one) for run_id, one in begun if one.last_point is None]
+    recorded = [(_brief_summary(run_id, one), one.last_point) for run_id, one in begun if one.last_point is not None]
+    metrics = summary_rows(result.points, [last_point for _, last_point in recorded])
+    _upsert(connection, summaries, [values | own for (values, _), own in zip(recorded, metrics, strict=True)])
     _upsert(connection, summaries, brief)
+
+
+def _brief_summary(run_id: int, progress: RunProgress) -> Changes:
+    return {"run_id": run_id, **progress.summary}
 
 
 def _run_changes(run_id: int, token: str, progress: RunProgress, result: SliceResult, now: datetime) -> Changes:

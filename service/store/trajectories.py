@@ -12,7 +12,7 @@ from service.numbers import spell_all
 from service.store.point_rows import COPY_NULL, copy_lines, to_values, value_rows
 from service.store.postgresql import driver_errors
 from service.store.tables import runs, trajectory_points
-from workers.columns import TRAJECTORY_COLUMNS
+from workers.columns import TRAJECTORY_COLUMNS, ColumnKind
 from workers.records import Points
 
 
@@ -54,15 +54,15 @@ def read_points(
     return dict(zip(names, (list(column) for column in columns), strict=True))
 
 
-def summary_values(points: Points, point: int) -> dict[str, Any]:
-    """One point's metrics as values for the summary's columns."""
-    return {
-        name: spell_all(column[point].tolist())
-        if column.ndim == 2
-        else to_values(column[point : point + 1], TRAJECTORY_COLUMNS[name])[0]
-        for name, column in points.columns.items()
-        if name not in ("step", "time")
-    }
+def summary_rows(points: Points, places: Sequence[int]) -> list[dict[str, Any]]:
+    """Metrics of the points at some places as values for the summary's columns, one row for each."""
+    chosen = {name: column[list(places)] for name, column in points.columns.items() if name not in ("step", "time")}
+    columns = [_summary_values(column, TRAJECTORY_COLUMNS[name]) for name, column in chosen.items()]
+    return [dict(zip(chosen, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _summary_values(column: npt.NDArray[Any], kind: ColumnKind) -> list[Any]:
+    return [spell_all(row) for row in column.tolist()] if kind == "vector" else to_values(column, kind)
 
 
 def delete_points(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import warp as wp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -293,12 +292,3 @@ def test_a_limit_is_named(changes: dict, words: str) -> None:
 @pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
 def test_no_limit_is_named_for_what_it_runs(changes: dict) -> None:
     assert fused_limit(spec(**changes)) is None
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not wp.is_cuda_available(), reason="there is no CUDA device")
-def test_gives_the_same_bits_on_a_gpu() -> None:
-    specs = [spec(stop={"max_steps": 1000}, seed=seed) for seed in range(40)]
-    batch = descents(specs)
-    parts = [fused.advance(batch, Clock(Budget(60)), "cuda")]
-    assert Result(batch, parts).every_run() == complete(specs).every_run()

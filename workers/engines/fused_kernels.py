@@ -44,8 +44,7 @@ def launch(program: Program, device: str, blocks: int, steps: int, arrays: Mappi
         steps: steps of each run, at least 1.
         arrays: the names of NUMBERS, COUNTS and CODES, contiguous; see `workers.engines.fused_launches`.
     """
-    _start()
-    kernel, runs_type = _kernel(program)
+    kernel, runs_type = kernel_of(program)
     runs = runs_type()
     shared = {name: wp.array(arrays[name].reshape(-1), device=device, copy=False) for name in runs_type.vars}
     for name, array in shared.items():
@@ -71,8 +70,9 @@ def _start() -> None:
 
 
 @lru_cache(maxsize=256)
-def _kernel(program: Program) -> tuple[Any, Any]:
-    """The kernel of a program, and the struct of arrays that it takes."""
+def kernel_of(program: Program) -> tuple[Any, Any]:
+    """The kernel of a program, compiled at its first launch on a device, and the struct of arrays that it takes."""
+    _start()
     number = wp.float64 if program.precision == "float64" else wp.float32
     types: list[tuple[Any, tuple[str, ...]]] = [(number, NUMBERS), (wp.int64, COUNTS), (wp.int32, CODES)]
     fields = {name: wp.array(dtype=dtype) for dtype, names in types for name in names}

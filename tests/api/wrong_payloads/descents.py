@@ -1,0 +1,100 @@
+"""Wrong optimisers, stops, records, engines, precisions and seeds."""
+
+from tests.api.wrong_payloads.payloads import Cases, changed, tensor
+from tests.specs import BASIC, FLOW
+
+CASES: Cases = {
+    "truth for a number": (changed("seed", True), "/run/seed", "integer"),
+    "checks without a limit": (changed("stop", {"max_steps": 9, "checks_in_a_row": 3}), "/run/stop/loss_below", "give"),
+    "checks that the fused engine has not": (
+        {"run": {**BASIC, "engine": "fused", "stop": {"max_steps": 9, "loss_below": 0.1, "check_every": 100}}},
+        "/run/engine",
+        "first step below the limit",
+    ),
+    "negative learning rate": (
+        changed("optimizer.learning_rate", -0.1),
+        "/run/optimizer/learning_rate",
+        "greater than 0",
+    ),
+    "infinite learning rate": (
+        changed("optimizer.learning_rate", float("inf")),
+        "/run/optimizer/learning_rate",
+        "finite",
+    ),
+    "missing part": (changed("stop", {}), "/run/stop/max_steps", "required"),
+    "steps of a flow": (
+        {"run": FLOW | {"stop": {"max_time": 1, "max_steps": 3}}},
+        "/run/stop/max_steps",
+        "give max_time",
+    ),
+    "a flow without an end": ({"run": FLOW | {"stop": {}}}, "/run/stop/max_time", "required"),
+    "time of a descent": (changed("stop", {"max_steps": 3, "max_time": 1.0}), "/run/stop/max_time", "max_steps"),
+    "a flow before its start": ({"run": FLOW | {"stop": {"max_time": -1.0}}}, "/run/stop/max_time", "equal to 0"),
+    "too late an end": (
+        {"run": FLOW | {"stop": {"max_time": 1e17}}},
+        "/run/stop/max_time",
+        "RANKWARD_MAX_TIME_PER_RUN",
+    ),
+    "a flow in steps": ({"run": FLOW | {"engine": "fused"}}, "/run/engine", "engine 'flow'"),
+    "a flow in tensors": ({"run": FLOW | {"engine": "torch"}}, "/run/engine", "engine 'flow'"),
+    "a descent in the engine of flows": (changed("engine", "flow"), "/run/engine", "gradient_flow"),
+    "a flow in single precision": ({"run": FLOW | {"precision": "float32"}}, "/run/precision", "float64"),
+    "a flow on a GPU": ({"run": FLOW | {"device": "cuda"}}, "/run/device", "CPU"),
+    "every so many steps of a flow": (
+        {"run": FLOW | {"record": {"every": 5}}},
+        "/run/record/every",
+        "points_per_decade",
+    ),
+    "learning rate of a flow": (
+        {"run": FLOW | {"optimizer": {"kind": "gradient_flow", "learning_rate": 0.1}}},
+        "/run/optimizer/learning_rate",
+        "Unknown field",
+    ),
+    "tolerance below rounding": (
+        {"run": FLOW | {"optimizer": {"kind": "gradient_flow", "rtol": 1e-17}}},
+        "/run/optimizer/rtol",
+        "greater than or equal",
+    ),
+    "unknown engine": (changed("engine", "warp9"), "/run/engine", "auto"),
+    "sharpness of a large model": (
+        {
+            "run": BASIC
+            | {
+                "problem": {"kind": "all_but_corner", "dimension": 100},
+                "init": {"kind": "identity", "scale": 1.0},
+                "record": {"metrics": ["sharpness"]},
+            }
+        },
+        "/run/record/metrics",
+        "RANKWARD_MAX_SHARPNESS_NUMBERS",
+    ),
+    "descent without an optimizer beside a baseline": (
+        {
+            "run": {name: part for name, part in BASIC.items() if name not in ("model", "optimizer")},
+            "sweep": [{"model": [{"kind": "nuclear_norm"}, BASIC["model"]]}],
+        },
+        "/run/optimizer",
+        "required",
+    ),
+    "fused engine for a tensor": (tensor(engine="fused"), "/run/engine", "cp_tensor"),
+    "rank of too large a product": (
+        tensor({"shape": [30, 30, 30]}, record={"metrics": ["rank"]}),
+        "/run/record/metrics",
+        "8,192",
+    ),
+    "determinant metric of a tensor": (tensor(record={"metrics": ["determinant"]}), "/run/record/metrics", "square"),
+    "two schedules": (changed("record", {"every": 2, "points_per_decade": 3}), "/run/record/every", "not both"),
+    "tracked entry outside": (changed("record", {"entries": [[2, 0]]}), "/run/record/entries/0", "outside the shape"),
+    "too many points": (
+        changed("record", {"every": 1}) | {"sweep": [{"stop.max_steps": [10**6]}]},
+        "/run/record",
+        "RANKWARD_MAX_POINTS_PER_RUN",
+    ),
+    "too many steps": (changed("stop.max_steps", 10**13), "/run/stop/max_steps", "RANKWARD_MAX_STEPS_PER_RUN"),
+    "huge integer": (changed("seed", 10**30), "/run/seed", "not exact"),
+    "not a number where the sweep overrides it": (
+        changed("seed", float("nan")) | {"sweep": [{"seed": [1]}]},
+        "/run/seed",
+        "finite",
+    ),
+}

@@ -1,0 +1,116 @@
+"""Wrong models and starts."""
+
+from tests.api.wrong_payloads.payloads import (
+    NEGATIVE,
+    SQUARE,
+    Cases,
+    changed,
+    completion,
+    completion_by,
+    observed,
+    tensor,
+)
+from tests.specs import BASIC, FLOW
+
+CASES: Cases = {
+    "unknown field": (changed("model.dept", 3), "/run/model/dept", "Unknown field"),
+    "text for a number": (changed("model.depth", "3"), "/run/model/depth", "integer"),
+    "fraction for an integer": (changed("model.depth", 2.5), "/run/model/depth", "integer"),
+    "depth of zero": (changed("model.depth", 0), "/run/model/depth", "greater than or equal to 1"),
+    "too large a flow": (
+        {"run": FLOW | {"problem": {"kind": "all_but_corner", "dimension": 100}}},
+        "/run/model",
+        "RANKWARD_MAX_FLOW_NUMBERS",
+    ),
+    "too few factors": (
+        changed("init", {"kind": "explicit", "factors": [SQUARE] * 2}),
+        "/run/init/factors",
+        "3 factors",
+    ),
+    "factor of the wrong shape": (
+        changed("init", {"kind": "explicit", "factors": [SQUARE, [[1.0, 2.0]], SQUARE]}),
+        "/run/init/factors/1",
+        "2 x 2",
+    ),
+    "ragged factor": (
+        changed("init", {"kind": "explicit", "factors": [SQUARE, SQUARE, [[1.0], [1.0, 2.0]]]}),
+        "/run/init/factors/2",
+        "2 x 2",
+    ),
+    "determinant of a rectangle": (
+        {"run": completion(observed(0, 1))["run"] | {"init": BASIC["init"]}},
+        "/run/init/determinant",
+        "no determinant",
+    ),
+    "determinant of a narrow model": (changed("model.hidden_width", 1), "/run/init/determinant", "always zero"),
+    "symmetric rectangle": (
+        completion_by({"kind": "symmetric_matrix"}),
+        "/run/model/kind",
+        "is square and this problem is 2 x 3",
+    ),
+    "symmetric tensor": (tensor(model={"kind": "symmetric_matrix"}), "/run/model/kind", "cp_tensor"),
+    "rank of zero of a symmetric model": (
+        changed("model", {"kind": "symmetric_matrix", "rank": 0}),
+        "/run/model/rank",
+        "greater than or equal to 1",
+    ),
+    "negative determinant of a symmetric model": (
+        {"run": changed("model", {"kind": "symmetric_matrix"})["run"] | {"init": NEGATIVE}},
+        "/run/init/determinant",
+        "never has a negative determinant",
+    ),
+    "positive determinant of a narrow symmetric model": (
+        changed("model", {"kind": "symmetric_matrix", "rank": 1}),
+        "/run/init/determinant",
+        "With a rank below 2",
+    ),
+    "factors of a symmetric model": (
+        {
+            "run": changed("model", {"kind": "symmetric_matrix"})["run"]
+            | {"init": {"kind": "explicit", "factors": [SQUARE, SQUARE]}}
+        },
+        "/run/init/factors",
+        "The model has 1 factor",
+    ),
+    "nuclear norm of a tensor": (tensor(model={"kind": "nuclear_norm"}), "/run/model/kind", "two dimensions"),
+    "unknown solver": (
+        changed("model", {"kind": "nuclear_norm", "solver": "gurobi"}),
+        "/run/model/solver",
+        "'clarabel'",
+    ),
+    "solver without end": (
+        changed("model", {"kind": "nuclear_norm", "max_seconds": 1e6}),
+        "/run/model/max_seconds",
+        "3600",
+    ),
+    "components of zero": (tensor(model={"kind": "cp_tensor", "rank": 0}), "/run/model/rank", "greater than or equal"),
+    "too many components": (
+        tensor(model={"kind": "cp_tensor", "rank": 10**6}),
+        "/run/model",
+        "RANKWARD_MAX_TRAINED_NUMBERS",
+    ),
+    "deep matrix of a tensor": (tensor(model={"kind": "deep_matrix", "depth": 3}), "/run/model/kind", "cp_tensor"),
+    "identity start of components": (
+        tensor(init={"kind": "identity", "scale": 1.0}),
+        "/run/init/kind",
+        "gaussian or explicit",
+    ),
+    "balanced components": (
+        tensor(init={"kind": "gaussian", "std": 0.1, "balanced": True}),
+        "/run/init/balanced",
+        "deep_matrix",
+    ),
+    "determinant of components": (
+        tensor(init={"kind": "gaussian", "std": 0.1, "determinant": "positive"}),
+        "/run/init/determinant",
+        "ask for 'any'",
+    ),
+    "too few factors of a tensor": (
+        tensor(init={"kind": "explicit", "factors": [SQUARE]}),
+        "/run/init/factors",
+        "3 factors",
+    ),
+    "too large a model": (changed("model.hidden_width", 10**6), "/run/model", "RANKWARD_MAX_TRAINED_NUMBERS"),
+    "bottomless depth": (changed("model.depth", 2**53 - 1), "/run/model/depth", "less than or equal to 1000"),
+    "NUL in the run": (changed("model.kind", "deep\0matrix"), "/run/model/kind", "\\u0000"),
+}

@@ -25,7 +25,7 @@ import sqlalchemy as sa
 
 from benchmarks.store_speed import databases
 from service.store.database import Database
-from service.store.experiments import insert_experiment
+from service.store.experiments import insert_experiment, insert_runs
 from service.store.migrate import migrate
 from service.store.tables import runs, summaries
 from service.store.trajectories import insert_points, summary_rows
@@ -67,7 +67,9 @@ def fill(database: Database, count: int) -> None:
             "created_at": NOW,
             "body_digest": "",
         }
-        insert_experiment(connection, values, rows)
+        experiment_id = insert_experiment(connection, values)
+        assert experiment_id is not None
+        insert_runs(connection, experiment_id, rows)
         ids = connection.scalars(sa.select(runs.c.id).order_by(runs.c.id)).all()
         for start in range(0, count, RUNS_AT_ONCE):
             _insert(connection, ids[start : min(start + RUNS_AT_ONCE, count)], POINTS, chance)

@@ -31,6 +31,7 @@ def run_api(settings: Settings, listener: int | None) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here depends on who asks or by which scheme
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
         http=ProblemProtocol,
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 
@@ -13,10 +12,12 @@ from service.openapi import document_specs
 from service.rates import Rates
 from service.routes import documentation, events, experiments, figures, health, presets, runs, summaries, trajectories
 from service.routes.access import guard
+from service.routes.dependencies import submission_threads
 from service.settings import Limits, Settings
 from service.signals import before_stop_signals
 from service.store.database import Database
 from service.use_cases.exposition import Exposition
+from service.version import VERSION
 
 _ABOUT = "Implicit-regularisation experiments: gradient descent on factorised models, trajectories in SQL."
 _GUARDED = (
@@ -39,7 +40,7 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
     app = FastAPI(
         title="Rankward",
         description=_ABOUT,
-        version=version("rankward"),
+        version=VERSION,
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
@@ -47,6 +48,7 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
     database = Database(settings.url, settings.busy_seconds)
     app.state.settings, app.state.limits, app.state.database = settings, limits, database
     app.state.rates = Rates()
+    app.state.submission_threads = submission_threads()
     app.state.exposition = Exposition(database, settings.dispatcher_metrics_url)
     app.state.event_streams = EventStreams(database, settings.event_poll_seconds, limits.max_event_streams)
     app.add_middleware(Edge, settings=settings)

@@ -1,13 +1,21 @@
 """What routes are given: the database, the limits, and a body within its size limit."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from service.errors import PayloadTooLarge, UnsupportedMediaType
 from service.limits import exceeded
 from service.settings import Limits
 from service.store.database import Database
+
+Answer = TypeVar("Answer")
+
+SUBMISSIONS_AT_ONCE = 3
+"""Threads that check and store submissions, in one API process. More would only wait for each other, for the
+interpreter and for their turn at the database: with 40 everybody waited a third longer (benchmarks.submission_load)."""
 
 
 async def get_database(request: Request) -> Database:
@@ -52,6 +60,16 @@ def _check_media_type(request: Request) -> None:
     kind = given.partition(";")[0].strip().lower()
     if kind not in ("", "application/json"):
         raise UnsupportedMediaType(f"The Content-Type is {given!r}; send JSON as 'Content-Type: application/json'.")
+
+
+def submission_threads() -> CapacityLimiter:
+    """What an application lets its submissions through: in the order in which they came."""
+    return CapacityLimiter(SUBMISSIONS_AT_ONCE)
+
+
+async def run_submission(request: Request, act: Callable[[], Answer]) -> Answer:
+    """The answer to a submission, found in one of the threads for them; its body is whole by then."""
+    return await to_thread.run_sync(act, limiter=request.app.state.submission_threads)
 
 
 DatabaseDependency = Annotated[Database, Depends(get_database)]

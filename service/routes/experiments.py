@@ -3,17 +3,19 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from service.openapi import request_body
 from service.problems import BODY_RESPONSES, RESPONSES
 from service.routes.access import HolderDependency
 from service.routes.answers import answers_with, json_answer, next_link
-from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
+from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency, run_submission
 from service.routes.parameters import ExperimentParameters
 from service.schemas import DryRun, Experiment, ExperimentChanges, ExperimentDetail, ExperimentRequest, Page
+from service.settings import Limits
+from service.store.database import Database
 from service.use_cases import continuations, experiments
+from service.use_cases.keys import Holder
 from service.use_cases.payloads import parse_body, parse_request
 
 router = APIRouter(prefix="/v1/experiments", tags=["experiments"], responses=RESPONSES)
@@ -34,7 +36,8 @@ class SubmitParameters(BaseModel):
     responses={200: {"model": Experiment | DryRun}} | BODY_RESPONSES,
     openapi_extra=request_body(ExperimentRequest),
 )
-def submit(
+async def submit(
+    request: Request,
     database: DatabaseDependency,
     limits: LimitsDependency,
     holder: HolderDependency,
@@ -43,13 +46,20 @@ def submit(
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Submit an experiment. With `dry_run=true` nothing is stored and the answer is its cost."""
-    request = parse_request(body)
     if query.dry_run:
-        return JSONResponse(experiments.dry_run(request, limits).model_dump(mode="json"))
-    submission = experiments.submit(database, request, limits, idempotency_key, holder)
-    content = submission.experiment.model_dump(mode="json", include=set(Experiment.model_fields))
+        return await run_submission(request, lambda: _dry_run(body, limits))
+    return await run_submission(request, lambda: _submit(database, body, limits, idempotency_key, holder))
+
+
+def _dry_run(body: bytes, limits: Limits) -> Response:
+    return json_answer(experiments.dry_run(parse_request(body), limits).model_dump())
+
+
+def _submit(database: Database, body: bytes, limits: Limits, key: str | None, holder: Holder | None) -> Response:
+    submission = experiments.submit(database, parse_request(body), limits, key, holder)
+    content = submission.experiment.model_dump(include=set(Experiment.model_fields))
     location = f"/v1/experiments/{submission.experiment.id}"
-    return JSONResponse(content, 202 if submission.is_new else 200, headers={"Location": location})
+    return json_answer(content, {"Location": location}, 202 if submission.is_new else 200)
 
 
 @router.get("", response_model=Page[Experiment], responses=answers_with("Link"))

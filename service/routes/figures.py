@@ -1,7 +1,6 @@
 """/v1/experiments/{id}/figures"""
 
 import hashlib
-from importlib.metadata import version
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
@@ -16,6 +15,7 @@ from service.problems import RESPONSES
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
 from service.schemas import FigureList
 from service.use_cases import figures
+from service.version import VERSION
 
 router = APIRouter(prefix="/v1/experiments/{experiment_id}/figures", tags=["figures"], responses=RESPONSES)
 
@@ -80,7 +80,7 @@ def get(
 
 def _etag(*what: object) -> str:
     """A tag that stands for these bytes: the same data, asked for in the same way, are drawn the same."""
-    return f'"{hashlib.sha256(repr((version("rankward"), what)).encode()).hexdigest()[:32]}"'
+    return f'"{hashlib.sha256(repr((VERSION, what)).encode()).hexdigest()[:32]}"'
 
 
 def _names(value: str | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from service.queries.expressions import Expression
 from service.queries.lists import Key
 from service.store.fields import EXPERIMENT_HOME
 from service.store.filters import Filter
+from service.store.inserts import insert_into
 from service.store.keyset import Keyset, Mark
 from service.store.leases import lock_runs
 from service.store.revisions import CURRENT, take_revision
@@ -29,11 +30,19 @@ class ExperimentSelection:
     after: Mark | None = None
 
 
-def insert_experiment(connection: sa.Connection, values: Mapping[str, Any], run_rows: Sequence[Row]) -> None:
-    """Write an experiment and all its runs."""
-    key = connection.execute(sa.insert(experiments), values).inserted_primary_key
-    assert key is not None
-    connection.execute(sa.insert(runs), [{**row, "experiment_id": key[0]} for row in run_rows])
+def insert_experiment(connection: sa.Connection, values: Mapping[str, Any]) -> int | None:
+    """Write an experiment without its runs.
+
+    Returns:
+        Its internal id, None where another one has its idempotency key.
+    """
+    insert = insert_into(connection, experiments).on_conflict_do_nothing(index_elements=["idempotency_key"])
+    return connection.scalar(insert.returning(experiments.c.id), values)
+
+
+def insert_runs(connection: sa.Connection, experiment_id: int, run_rows: Sequence[Row]) -> None:
+    """Write the runs of an experiment, by its internal id."""
+    connection.execute(sa.insert(runs), [{**row, "experiment_id": experiment_id} for row in run_rows])
 
 
 def find_experiment(connection: sa.Connection, public_id: str) -> Row | None:

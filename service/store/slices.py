@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from service.store.inserts import insert_into
 from service.store.leases import Lease, lock_runs
 from service.store.revisions import CURRENT, take_revision
 from service.store.tables import checkpoints, runs, summaries
@@ -129,6 +129,6 @@ def _upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[s
     values = [row for row in rows if row is not None]
     if not values:
         return
-    insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    insert = insert_into(connection, table)
     changed = {name: insert.excluded[name] for name in values[0] if name != "run_id"}
     connection.execute(insert.on_conflict_do_update(index_elements=["run_id"], set_=changed), values)

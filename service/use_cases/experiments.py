@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
-
 from service.errors import FieldError, IdempotencyConflict, InvalidPayload, NotFound
 from service.ids import new_id
 from service.schemas import (
@@ -68,13 +66,12 @@ def submit(
     """
     _check_key(key)
     digest = _digest(request)
-    if key is not None and (known := _known(database, key, digest)):
-        return known
+    if key is not None and request.sweep and (known := _known(database, key, digest)):
+        return known  # before its sweep is expanded, which can take seconds
     specs = parse_runs(request, limits)
     now = datetime.now(UTC)
-    public_id = new_id()
     values = {
-        "public_id": public_id,
+        "public_id": new_id(),
         **request.model_dump(),
         "created_at": now,
         "idempotency_key": key,
@@ -83,16 +80,25 @@ def submit(
     }
     share = 0 if holder is None else holder.id
     rows = [run_row(spec, index, now, request.priority, share) for index, spec in enumerate(specs)]
-    try:
-        with database.writing() as connection:
-            check_quotas(connection, holder, rows)
-            store.insert_experiment(connection, values, rows)
-    except IntegrityError:  # the same key came twice at the same moment; the other one won
-        if key is not None and (known := _known(database, key, digest)):
-            return known
-        raise
-    counts = {**dict.fromkeys(RUN_STATUSES, 0), "queued": len(rows)}
-    return Submission(Experiment(**_fields({**values, "counts": counts})), is_new=True)
+    if _is_new(database, values, rows, holder):
+        counts = {**dict.fromkeys(RUN_STATUSES, 0), "queued": len(rows)}
+        return Submission(Experiment(**_fields({**values, "counts": counts})), is_new=True)
+    assert key is not None
+    known = _known(database, key, digest)
+    return known or submit(database, request, limits, key, holder)  # deleted at this moment: the key is free again
+
+
+def _is_new(
+    database: Database, values: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], holder: Holder | None
+) -> bool:
+    """Store an experiment with its runs, unless there is one under its idempotency key; that one takes no quota."""
+    with database.writing() as connection:
+        experiment_id = store.insert_experiment(connection, values)
+        if experiment_id is None:
+            return False
+        check_quotas(connection, holder, rows)
+        store.insert_runs(connection, experiment_id, rows)
+    return True
 
 
 def get_experiment(database: Database, experiment_id: str) -> ExperimentDetail:

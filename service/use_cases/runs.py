@@ -3,7 +3,6 @@
 import io
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from service.store import runs as store
 from service.store.database import Database
 from service.use_cases.listing import ListQuery, named, select_runs
 from service.use_cases.run_objects import run_object, sparse_run
+from service.version import VERSION
 from workers.costs import trained_numbers
 from workers.specs import RunSpec
 
@@ -33,7 +33,7 @@ def run_version(database: Database, run_id: str) -> str:
         found = store.find_version(connection, run_id)
     if found is None:
         raise _not_found(run_id)
-    return f"{version('rankward')} {found}"
+    return f"{VERSION} {found}"
 
 
 def list_runs(database: Database, query: ListQuery, fields: str | None, limit: int, limits: Limits) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from service.store.database import Database
 from tests.databases import Templates
-from tests.queries.stored_runs import insert_runs
+from tests.queries.stored_runs import fill
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -14,6 +14,6 @@ def stored(request: pytest.FixtureRequest, templates: Templates, tmp_path_factor
     path = tmp_path_factory.mktemp("stored") / "runs.db"
     with templates.sqlite(path) if request.param == "sqlite" else templates.postgresql() as url:
         database = Database(url)
-        insert_runs(database, 25)
+        fill(database, 25)
         yield database
         database.close()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from service.store.experiments import insert_experiment
+from service.store.experiments import insert_experiment, insert_runs
 from service.store.tables import runs, summaries, trajectory_points
 from service.use_cases.run_rows import run_row
 from tests.specs import BASIC
@@ -19,7 +19,7 @@ TAGS = ({"paper": "2005.06398"}, {"paper": "Other", "my tag": "100%"}, {}, {"pap
 NUMBERS = (0.0, 1.0, -1.5, 0.1, 1e-300, 1e300, math.inf, -math.inf, None, 5e-324, 3.0)
 
 
-def insert_runs(database, count, seed=0):
+def fill(database, count, seed=0):
     """Four experiments with `count` runs each, all of them different."""
     chance = random.Random(seed)
     with database.writing() as connection:
@@ -34,7 +34,11 @@ def insert_runs(database, count, seed=0):
                 "body_digest": "",
             }
             specs = [_spec(chance) for _ in range(count)]
-            insert_experiment(connection, values, [_row(chance, spec, index) for index, spec in enumerate(specs)])
+            insert_runs(
+                connection,
+                insert_experiment(connection, values),
+                [_row(chance, spec, index) for index, spec in enumerate(specs)],
+            )
             ids = connection.scalars(sa.select(runs.c.id).order_by(runs.c.id.desc()).limit(count)).all()
             for run_id, spec in zip(reversed(ids), specs, strict=True):
                 if chance.random() < 0.8:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from service.store.experiments import insert_experiment
+from service.store.experiments import insert_experiment, insert_runs
 from service.store.revisions import CURRENT, read_progress, take_revision
 from service.store.tables import runs
 from service.use_cases.events import FROM_THE_START, read_events
@@ -22,7 +22,11 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def experiment(database):
     values = {"public_id": "e", "name": "", "tags": {}, "run": {}, "sweep": [], "created_at": NOW, "body_digest": "d"}
     with database.writing() as connection:
-        insert_experiment(connection, values, [run_row(spec(seed=seed), seed, NOW) for seed in range(3)])
+        insert_runs(
+            connection,
+            insert_experiment(connection, values),
+            [run_row(spec(seed=seed), seed, NOW) for seed in range(3)],
+        )
 
 
 def end(connection, index):

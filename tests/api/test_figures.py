@@ -194,6 +194,9 @@ def test_the_list_says_which_figures_apply(api, finish, matrices):
             assert api.head(path).status_code == 200
     tensors = finish(TENSORS)
     assert api.get(f"/v1/experiments/{tensors['id']}/figures").json()["default"] == "observations"
+    up_to_one_unobserved = copy.deepcopy(TENSORS) | {"sweep": [{"problem.observed": [10, 63]}]}
+    path = f"/v1/experiments/{finish(up_to_one_unobserved)['id']}/figures"
+    assert api.get(path).json()["default"] == "observations"
     one = copy.deepcopy(TENSORS) | {"sweep": [{"problem.observed": [20]}]}
     assert api.get(f"/v1/experiments/{finish(one)['id']}/figures").json()["default"] == "component_norms"
 

@@ -20,8 +20,12 @@ _ENTRY, _CHANGED_AT = "unobserved_entry", "determinant_sign_changed_at"
 _READ = ("step", "loss", _ENTRY)
 
 
+def _applies(spec: RunSpec) -> bool:
+    return unobserved_index(spec.problem) is not None
+
+
 def _columns(spec: RunSpec, _ask: Ask) -> tuple[str, ...]:
-    if unobserved_index(spec.problem) is None:
+    if not _applies(spec):
         return ()
     needed = () if isinstance(recognise(spec.problem), str) else columns_needed(spec)
     return tuple(dict.fromkeys((*_READ, *needed)))
@@ -119,8 +123,9 @@ KIND = Kind(
     about="|unobserved entry| against loss, one panel per depth, coloured by steps, with theory's bound dashed and "
     "marks where a determinant changed sign or its sign was lost to rounding.",
     needs="runs of problems with exactly one unobserved entry",
-    applies=lambda spec: unobserved_index(spec.problem) is not None,
+    applies=_applies,
     picture=_picture,
     columns=_columns,
     summary=lambda _ask: (_CHANGED_AT,),
+    is_telling=lambda specs: all(map(_applies, specs)),  # a sweep over observations may end with one unobserved
 )

@@ -28,6 +28,7 @@ CONFIGURATION: dict[str, Any] = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
     "distributed.admin.large-graph-warning-threshold": "1GB",
+    "distributed.admin.low-level-log-length": 1,  # of messages kept for dask's developers: each holds a whole batch
 }
 ONE_THREAD: dict[str, Any] = {"nthreads": 1, "memory_limit": 0, "silence_logs": logging.WARNING}
 """What a worker process is: one thread, and no limit that would kill it in the middle of a slice."""

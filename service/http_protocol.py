@@ -11,8 +11,9 @@ from service.problems import problem_of
 MOST_URL_BYTES = 2**16 - 1
 """Path and query of one request; places in a URL have 16 bits in the parser."""
 
-MOST_HEAD_BYTES = 2**18
-"""Request line and headers of one request, URL included; the parser itself knows no end."""
+MOST_HEAD_BYTES = 2**22
+"""Request line and headers of one request, URL included; the parser itself knows no end. Far above the longest URL, so
+that one that is too long is read whole: its sender is done sending by then, and hears what is wrong with it."""
 
 
 class ProblemProtocol(HttpToolsProtocol):

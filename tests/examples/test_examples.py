@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx2
 import pyarrow.parquet as pq
 import pytest
 
+from service.http_protocol import MOST_URL_BYTES
 from service.settings import Settings
 from service.store.database import Database
 from tests.servers import Server
@@ -173,11 +175,20 @@ def test_the_rule_of_the_snakefile(environment, tmp_path):
 
 
 def test_an_expression_of_a_megabyte_is_refused_in_words(server: Server):
-    """A real server reads a path so long, and says what is wrong with it."""
+    """A real server reads a path so long, and says how long it may be."""
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
         path = b"/v1/runs?where=" + b"(" * 2**20
         connection.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
-    assert answer.startswith(b"HTTP/1.1 422")
-    assert b"RANKWARD_MAX_WHERE_CHARACTERS" in answer
+    assert answer.startswith(b"HTTP/1.1 414")
+    assert f"take {len(path):,} bytes, and {MOST_URL_BYTES:,} are read".encode() in answer
+
+
+def test_the_longest_expression_that_is_taken_fits_a_url(server: Server):
+    """Percent-encoded, up to three bytes a character; a longer one is refused by its own limit, with its name."""
+    for characters, status in ((20_000, 422), (20_001, 422)):
+        where = "(" * characters
+        answer = httpx2.get(f"{server.url}/v1/runs", params={"where": where})
+        assert answer.status_code == status
+        assert ("RANKWARD_MAX_WHERE_CHARACTERS" in answer.text) == (characters > 20_000)

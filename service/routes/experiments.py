@@ -52,7 +52,8 @@ async def submit(
 
 
 def _dry_run(body: bytes, limits: Limits) -> Response:
-    return json_answer(experiments.dry_run(parse_request(body), limits).model_dump())
+    cost = experiments.dry_run(parse_request(body), limits)
+    return Response(cost.model_dump_json(), media_type="application/json")  # its integers may be beyond 64 bits
 
 
 def _submit(database: Database, body: bytes, limits: Limits, key: str | None, holder: Holder | None) -> Response:

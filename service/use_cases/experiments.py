@@ -80,7 +80,7 @@ def submit(
     }
     share = 0 if holder is None else holder.id
     rows = [run_row(spec, index, now, request.priority, share) for index, spec in enumerate(specs)]
-    if _is_new(database, values, rows, holder):
+    if _store_once(database, values, rows, holder):
         counts = {**dict.fromkeys(RUN_STATUSES, 0), "queued": len(rows)}
         return Submission(Experiment(**_fields({**values, "counts": counts})), is_new=True)
     assert key is not None
@@ -88,10 +88,11 @@ def submit(
     return known or submit(database, request, limits, key, holder)  # deleted at this moment: the key is free again
 
 
-def _is_new(
+def _store_once(
     database: Database, values: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], holder: Holder | None
 ) -> bool:
-    """Store an experiment with its runs, unless there is one under its idempotency key; that one takes no quota."""
+    """Store an experiment with its runs, and whether it was: not where there is one under its idempotency key already,
+    which takes no quota a second time."""
     with database.writing() as connection:
         experiment_id = store.insert_experiment(connection, values)
         if experiment_id is None:

@@ -55,6 +55,16 @@ def test_a_dry_run_costs_and_stores_nothing(api):
     assert api.get("/v1/experiments").json()["items"] == []
 
 
+def test_a_cost_beyond_64_bits_is_exact(api):
+    changes = {"problem": {"kind": "all_but_corner", "dimension": 400}, "init": {"kind": "identity", "scale": 1.0}}
+    steps = 10**12
+    body = {"run": SWEEP["run"] | changes | {"stop": {"max_steps": steps}, "record": {"points_per_decade": 1}}}
+    cost = api.post("/v1/experiments?dry_run=true", json=body).json()["cost"]
+    assert cost["max_steps"] == steps
+    assert cost["max_multiply_adds"] > 2**64
+    assert cost["max_multiply_adds"] % steps == 0
+
+
 def test_the_example_of_the_contract(api):
     """Axes are crossed and the keys of one axis move together: 2 x 2 x 4 runs, defaults filled in."""
     example = {

@@ -6,6 +6,7 @@ import uvicorn
 
 from service import logs
 from service.app import create_app
+from service.garbage import spare_collector
 from service.http_protocol import ProblemProtocol
 from service.settings import Settings
 from service.signals import on_stop_signals
@@ -35,6 +36,7 @@ def run_api(settings: Settings, listener: int | None) -> None:
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
         http=ProblemProtocol,
     )
+    spare_collector()
     on_stop_signals(lambda: None)  # uvicorn heeds the signal, then raises it again for whoever was there before
     sockets = None if listener is None else [socket.socket(fileno=listener)]
     uvicorn.Server(config).run(sockets=sockets)

@@ -33,6 +33,10 @@ _GUARDED = (
 _OPEN = (health.router, documentation.router, *web.open_routers)
 """Probes, documentation, and what a page needs for signing in; `/metrics` has the guard on its own."""
 
+CHECKPOINT_PAGES = 20_000
+"""Of SQLite's WAL, 80 MB, before an answer here waits until the disk has them: commits of the dispatcher, for which
+nobody waits, move them from a thousand on."""
+
 
 def create_app(settings: Settings | None = None, limits: Limits | None = None) -> FastAPI:
     """The API on a migrated database; settings come from RANKWARD_* variables when not given."""
@@ -45,7 +49,7 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
         docs_url=None,
         redoc_url=None,
     )
-    database = Database(settings.url, settings.busy_seconds)
+    database = Database(settings.url, settings.busy_seconds, CHECKPOINT_PAGES)
     app.state.settings, app.state.limits, app.state.database = settings, limits, database
     app.state.rates = Rates()
     app.state.submission_threads = submission_threads()

@@ -10,6 +10,7 @@ from service import logs
 from service.dispatch.leadership import Leadership
 from service.dispatch.metrics import show_metrics
 from service.errors import NotReady
+from service.garbage import spare_collector
 from service.settings import Settings
 from service.signals import on_stop_signals
 from service.store.database import DATABASE_AWAY, Database, describe
@@ -43,6 +44,7 @@ def _dispatch(database: Database, settings: Settings, leadership: Leadership, st
     from service.dispatch.loop import Dispatcher
 
     with closing(_cluster(settings)) as cluster:
+        spare_collector()
         _log.info("dispatching", name=leadership.name, workers=cluster.worker_count())
         try:
             Dispatcher(database, cluster, settings, leadership, stopping).run()

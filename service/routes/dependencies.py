@@ -13,9 +13,9 @@ from service.store.database import Database
 
 Answer = TypeVar("Answer")
 
-SUBMISSIONS_AT_ONCE = 3
-"""Threads that check and store submissions, in one API process. More would only wait for each other, for the
-interpreter and for their turn at the database: with 40 everybody waited a third longer (benchmarks.submission_load)."""
+SUBMISSIONS_AT_ONCE = 16
+"""Threads that check and store submissions, in one API process, and so how many may share a transaction. More do not
+answer sooner, they only wait for each other (benchmarks.submission_load)."""
 
 
 async def get_database(request: Request) -> Database:

@@ -1,17 +1,17 @@
 """The database: connections, and the ways to use one (to read, to write, to change the schema)."""
 
-import sqlite3
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.metrics import time_statements
+from service.store.shared_writes import Answer, SharedWrites
+from service.store.sqlite import check_foreign_keys, set_foreign_keys, use_sqlite
 from service.store.turns import Turns
 
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
@@ -38,15 +38,15 @@ class Database:
     Args:
         url: as SQLAlchemy spells it; `postgresql://` stands for the driver used here.
         busy_seconds: how long a statement waits for a lock before it fails.
+        checkpoint_pages: see `use_sqlite`; SQLite's own default.
     """
 
-    def __init__(self, url: str, busy_seconds: float = 30.0) -> None:
+    def __init__(self, url: str, busy_seconds: float = 30.0, checkpoint_pages: int = 1000) -> None:
         self.url = driver_url(url)
         json = {"json_serializer": _to_json, "json_deserializer": orjson.loads}
         if self.url.startswith("sqlite"):
             self._engine = sa.create_engine(self.url, **json)
-            event.listen(self._engine, "connect", _configure_sqlite(busy_seconds))
-            event.listen(self._engine, "begin", _begin_sqlite)
+            use_sqlite(self._engine, busy_seconds, checkpoint_pages)
             self._reading_engine = self._engine
         else:
             self._engine = sa.create_engine(
@@ -56,8 +56,10 @@ class Database:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
         time_statements(self._engine)
-        self._turns = Turns(busy_seconds) if self.url.startswith("sqlite") else nullcontext()
         self._writing_engine = self._engine.execution_options(writes=True)
+        writers_queue = self.url.startswith("sqlite")
+        self._turns = Turns(busy_seconds) if writers_queue else nullcontext()
+        self._shared_writes = SharedWrites(self.writing, DATABASE_AWAY) if writers_queue else None
 
     @contextmanager
     def reading(self) -> Generator[sa.Connection]:
@@ -71,6 +73,17 @@ class Database:
         with self._turns, self._writing_engine.begin() as connection:
             yield connection
 
+    def write_shared(self, act: Callable[[sa.Connection], Answer]) -> Answer:
+        """What `act` returns or raises in a transaction that is committed by then; for small writes of many at once.
+
+        On SQLite, where one writes at a time, the acts of several threads share a transaction, and an act may be called
+        again after one that was rolled back. On PostgreSQL, where several write, shared ones would lock in any order.
+        """
+        if self._shared_writes is not None:
+            return self._shared_writes.write(act)
+        with self.writing() as connection:
+            return act(connection)
+
     @contextmanager
     def migrating(self) -> Generator[sa.Connection]:
         """One transaction that may change the schema, while no other does.
@@ -80,15 +93,15 @@ class Database:
         """
         with self._writing_engine.connect() as connection:
             if connection.dialect.name == "sqlite":
-                _set_foreign_keys(connection, on=False)
+                set_foreign_keys(connection, on=False)
             with connection.begin():
                 if connection.dialect.name == "postgresql":
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_CHANGE)))
                 yield connection
                 if connection.dialect.name == "sqlite":
-                    _check_foreign_keys(connection)
+                    check_foreign_keys(connection)
             if connection.dialect.name == "sqlite":
-                _set_foreign_keys(connection, on=True)
+                set_foreign_keys(connection, on=True)
 
     def close(self) -> None:
         """Close all connections."""
@@ -120,37 +133,3 @@ def _connect_args(url: str, busy_seconds: float) -> dict[str, Any]:
     """Arguments of a PostgreSQL connection; what the URL itself says goes first."""
     defaults = {**_POSTGRESQL_CONNECTION, "options": f"-c lock_timeout={round(busy_seconds * 1000)}"}
     return {name: value for name, value in defaults.items() if name not in sa.make_url(url).query}
-
-
-def _configure_sqlite(busy_seconds: float) -> Callable[[Any, object], None]:
-    def configure(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # transactions are begun below, not by the driver
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {round(busy_seconds * 1000)}")
-        (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode not in ("wal", "memory"):
-            raise sqlite3.OperationalError(
-                f"SQLite keeps its journal in mode {mode!r} here, not WAL; put the data directory on a local disk."
-            )
-        cursor.execute("PRAGMA synchronous = NORMAL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.close()
-
-    return configure
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _set_foreign_keys(connection: sa.Connection, on: bool) -> None:
-    """Outside a transaction, where alone SQLite heeds it. While they are off, a table under a view can be replaced."""
-    driver: Any = connection.connection.driver_connection
-    driver.execute(f"PRAGMA foreign_keys = {'ON' if on else 'OFF'}")
-    driver.execute(f"PRAGMA legacy_alter_table = {'OFF' if on else 'ON'}")
-
-
-def _check_foreign_keys(connection: sa.Connection) -> None:
-    if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-        raise sqlite3.IntegrityError(f"The change of the schema would leave rows that refer to nothing: {broken}")

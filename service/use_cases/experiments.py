@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from service.errors import FieldError, IdempotencyConflict, InvalidPayload, NotFound
 from service.ids import new_id
 from service.schemas import (
@@ -93,13 +95,15 @@ def _store_once(
 ) -> bool:
     """Store an experiment with its runs, and whether it was: not where there is one under its idempotency key already,
     which takes no quota a second time."""
-    with database.writing() as connection:
+
+    def store_in(connection: sa.Connection) -> bool:
         experiment_id = store.insert_experiment(connection, values)
-        if experiment_id is None:
-            return False
-        check_quotas(connection, holder, rows)
-        store.insert_runs(connection, experiment_id, rows)
-    return True
+        if experiment_id is not None:
+            check_quotas(connection, holder, rows)
+            store.insert_runs(connection, experiment_id, rows)
+        return experiment_id is not None
+
+    return database.write_shared(store_in)
 
 
 def get_experiment(database: Database, experiment_id: str) -> ExperimentDetail:

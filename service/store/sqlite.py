@@ -1,0 +1,104 @@
+"""SQLite beneath SQLAlchemy: how connections are set up, and how transactions wait for those of other processes."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from service.metrics import STATEMENT_SECONDS
+
+_SHORTEST_SLEEP_SECONDS = 0.001
+_LONGEST_SLEEP_SECONDS = 0.05
+_SLEEP_SHARE = 1 / 8
+"""Sleeps grow with the time waited, so that little of it is slept on after the lock is free: SQLite's own handler
+sleeps 25 ms and more by then, while others hold the lock for 10 ms."""
+
+
+def use_sqlite(engine: sa.Engine, busy_seconds: float, checkpoint_pages: int) -> None:
+    """Set up every connection of an engine: WAL, foreign keys, and transactions that say whether they write.
+
+    Args:
+        busy_seconds: how long a transaction waits for a lock before it fails.
+        checkpoint_pages: pages of WAL after which a commit moves them into the database file, which takes until the
+            disk has them.
+    """
+    event.listen(engine, "connect", _set_up(busy_seconds, checkpoint_pages))
+    event.listen(engine, "begin", _begin(busy_seconds))
+
+
+def set_foreign_keys(connection: sa.Connection, on: bool) -> None:
+    """Outside a transaction, where alone SQLite heeds it. While they are off, a table under a view can be replaced."""
+    driver = _driver_of(connection)
+    driver.execute(f"PRAGMA foreign_keys = {'ON' if on else 'OFF'}")
+    driver.execute(f"PRAGMA legacy_alter_table = {'OFF' if on else 'ON'}")
+
+
+def check_foreign_keys(connection: sa.Connection) -> None:
+    """Raise sqlite3.IntegrityError where a row refers to none."""
+    if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+        raise sqlite3.IntegrityError(f"The change of the schema would leave rows that refer to nothing: {broken}")
+
+
+def _set_up(busy_seconds: float, checkpoint_pages: int) -> Callable[[Any, object], None]:
+    def set_up(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        cursor = connection.cursor()
+        _set_busy_timeout(cursor, busy_seconds)
+        (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode not in ("wal", "memory"):
+            raise sqlite3.OperationalError(
+                f"SQLite keeps its journal in mode {mode!r} here, not WAL; put the data directory on a local disk."
+            )
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")
+        cursor.close()
+
+    return set_up
+
+
+def _begin(busy_seconds: float) -> Callable[[sa.Connection], None]:
+    def begin(connection: sa.Connection) -> None:
+        if not connection.get_execution_options().get("writes", False):
+            connection.exec_driver_sql("BEGIN")
+        elif not _takes_lock(_driver_of(connection), busy_seconds):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # whose error SQLAlchemy translates
+
+    return begin
+
+
+@STATEMENT_SECONDS.labels("begin").time()
+def _takes_lock(driver: sqlite3.Connection, busy_seconds: float) -> bool:
+    """Begin to write as soon as no other process does; whether that came to be in time."""
+    begun = time.monotonic()
+    _set_busy_timeout(driver, 0)
+    try:
+        while _finds_it_busy(driver):
+            waited = time.monotonic() - begun
+            if waited >= busy_seconds:
+                return False
+            time.sleep(min(max(waited * _SLEEP_SHARE, _SHORTEST_SLEEP_SECONDS), _LONGEST_SLEEP_SECONDS))
+    finally:
+        _set_busy_timeout(driver, busy_seconds)
+    return driver.in_transaction
+
+
+def _finds_it_busy(driver: sqlite3.Connection) -> bool:
+    """Try to begin; any error but that of a lock is the caller's to meet again."""
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest of it says of what kind
+    return False
+
+
+def _set_busy_timeout(driver: "sqlite3.Connection | sqlite3.Cursor", seconds: float) -> None:
+    driver.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+
+
+def _driver_of(connection: sa.Connection) -> sqlite3.Connection:
+    driver: Any = connection.connection.driver_connection
+    return driver

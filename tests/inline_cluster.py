@@ -17,6 +17,9 @@ class InlineCluster:
     def worker_count(self) -> int:
         return 1
 
+    def may_have_gpus(self) -> bool:
+        return False
+
     def submit(self, batch: Batch, budget: Budget) -> Future[SliceResult]:
         self.batches.append(batch)
         future: Future[SliceResult] = Future()

@@ -6,6 +6,10 @@ from workers.specs import RunSpec
 from workers.specs.models import DeepMatrix, NuclearNorm
 from workers.specs.problems import observation_count, observes_entries
 
+ENOUGH_RUNS = 64
+"""Of the fused engine on a CPU core: eight vectors of float64. A run in a batch of 1024 is no faster, see
+benchmarks.descent_speed."""
+
 
 def engine_of(spec: RunSpec) -> str:
     """The engine of a spec: the one it asks for, else the fused one where it can run the spec, else torch.
@@ -43,3 +47,12 @@ def batch_key(spec: RunSpec) -> str:
     form = f"few {form}" if observes_few_entries(spec) else form
     program = (engine_of(spec), spec.device, spec.precision, spec.loss, spec.optimizer.kind)
     return " ".join((*program, spec.model.kind, shapes, form, f"entries={len(spec.record.entries)}"))
+
+
+def enough_runs(key: str) -> int | None:
+    """The runs from which a batch of this key is no faster per run on a CPU core; None where more always help.
+
+    The torch engine shares the cost of its calls out among the runs of a batch, the fused engine has none to share.
+    """
+    engine, device = key.split(" ", 2)[:2] if " " in key else (key, "")
+    return ENOUGH_RUNS if engine == "fused" and device in ("auto", "cpu") else None

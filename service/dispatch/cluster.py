@@ -1,5 +1,6 @@
 """The cluster: dask.distributed behind the shape of `concurrent.futures`."""
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -19,6 +20,10 @@ class Cluster(Protocol):
 
     def worker_count(self) -> int:
         """How many slices can be computed at once."""
+        ...
+
+    def may_have_gpus(self) -> bool:
+        """Whether a slice may be computed on a GPU, which is the faster for every run that a batch has more."""
         ...
 
     def submit(self, batch: Batch, budget: Budget) -> "Future[SliceResult]":
@@ -46,8 +51,10 @@ class LocalDaskCluster:
 
     def __init__(self, workers: int | None) -> None:
         configure_dask()
+        where = places(workers)
+        self._on_gpus = any(where)
         try:
-            self._cluster = _start_workers(workers)
+            self._cluster = _start_workers(where)
         except RuntimeError as error:
             raise ClusterFailed(f"{error} {error.__cause__ or ''}".strip()) from error
         self._client = Client(self._cluster)
@@ -58,6 +65,9 @@ class LocalDaskCluster:
             raise ClusterFailed("All worker processes are gone and do not come back; start the dispatcher again.")
         return len(self._cluster.workers)
 
+    def may_have_gpus(self) -> bool:
+        return self._on_gpus
+
     def submit(self, batch: Batch, budget: Budget) -> "Future[SliceResult]":
         return self._executor.submit(run_slice, batch, budget)
 
@@ -66,10 +76,7 @@ class LocalDaskCluster:
         self._cluster.close()
 
 
-def _start_workers(workers: int | None) -> SpecCluster:
+def _start_workers(where: Sequence[Mapping[str, str]]) -> SpecCluster:
     here: dict[str, Any] = {"host": LOOPBACK, **PRIVATE_PAGES}
-    specs = {
-        place: {"cls": Nanny, "options": {**ONE_THREAD, **here, "env": env}}
-        for place, env in enumerate(places(workers))
-    }
+    specs = {place: {"cls": Nanny, "options": {**ONE_THREAD, **here, "env": env}} for place, env in enumerate(where)}
     return SpecCluster(workers=specs, scheduler={"cls": Scheduler, "options": here}, name="rankward")

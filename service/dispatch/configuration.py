@@ -28,6 +28,8 @@ CONFIGURATION: dict[str, Any] = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
     "distributed.admin.large-graph-warning-threshold": "1GB",
+    "distributed.admin.tick.interval": "1s",  # how late an event loop is: fifty looks a second of each by default
+    "distributed.admin.system-monitor.interval": "10s",
     "distributed.admin.low-level-log-length": 1,  # of messages kept for dask's developers: each holds a whole batch
 }
 ONE_THREAD: dict[str, Any] = {"nthreads": 1, "memory_limit": 0, "silence_logs": logging.WARNING}

@@ -97,7 +97,8 @@ class Dispatcher:
             most = MOST_RUNS_PER_BATCH * (idle_workers + slices_ahead)
             rows = leases.waiting_queues(connection, MOST_RUNS_PER_BATCH, most)
         queues = [Queue(key, row["waiting"], row["first_run"], row["numbers"]) for key, row in rows]
-        return Facts(queues, idle_workers, slices_ahead, self._last_served, self._share_last_served)
+        on_cores = not self.cluster.may_have_gpus()
+        return Facts(queues, idle_workers, slices_ahead, self._last_served, self._share_last_served, on_cores)
 
     def _start(self, start: StartSlice) -> None:
         key = start.queue.key

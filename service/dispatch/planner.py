@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import cycle, groupby, islice
 
 from service.queues import QueueKey
+from workers.batching import enough_runs
 
 MOST_RUNS_PER_BATCH = 1024
 """Larger batches are no faster on any engine, and take longer to send and to store."""
@@ -39,6 +40,7 @@ class Facts:
         slices_ahead: how many more slices may wait at the cluster, so that workers go on while results are stored.
         last_served: the number of the slice that last served a queue; later is larger.
         share_last_served: and that last served a share.
+        on_cores: whether every worker computes on a CPU core, where a batch of some engines is soon as fast as it gets.
     """
 
     queues: Sequence[Queue]
@@ -46,6 +48,7 @@ class Facts:
     slices_ahead: int
     last_served: Mapping[QueueKey, int]
     share_last_served: Mapping[int, int]
+    on_cores: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def plan(facts: Facts) -> list[StartSlice]:
     A worker goes to the highest priority first; among its equals the shares take turns, and within a share its queues,
     each time the one that has waited longest. Only workers that no queue needs split a batch further: two half batches
     take almost as long as one whole. What is still waiting goes ahead only in full batches, which runs that come later
-    could not have joined.
+    would not make faster.
     """
     suspected = any(queue.key.batch_limit is not None for queue in facts.queues)
     ahead = 0 if suspected else facts.slices_ahead  # what waits at a worker that dies is blamed like the guilty
@@ -71,8 +74,14 @@ def plan(facts: Facts) -> list[StartSlice]:
     workers = Counter(turns[: facts.idle_workers])
     spare = facts.idle_workers - workers.total()
     workers.update(islice(cycle(served), spare if served else 0))
-    starts = [start for queue in served for start in _split(queue, workers[queue])]
-    return starts + _full_batches(turns[facts.idle_workers :], starts)
+    further = Counter(turns[facts.idle_workers :])
+    at_once, later = list[StartSlice](), list[StartSlice]()
+    for queue in served:
+        full = queue.waiting // full_batch(queue, facts.on_cores)
+        starts = _split(queue, max(workers[queue], min(full, workers[queue] + further[queue])))
+        at_once += starts[: workers[queue]]
+        later += starts[workers[queue] :]
+    return at_once + later
 
 
 def largest_batch(queue: Queue) -> int:
@@ -81,8 +90,18 @@ def largest_batch(queue: Queue) -> int:
     return fitting if queue.key.batch_limit is None else min(fitting, queue.key.batch_limit)
 
 
+def full_batch(queue: Queue, on_cores: bool) -> int:
+    """The runs of a queue from which a batch takes as much longer as it has more of them."""
+    largest, enough = largest_batch(queue), enough_runs(queue.key.batch_key)
+    return min(largest, enough) if on_cores and enough is not None else largest
+
+
 def _turns(facts: Facts) -> Iterator[Queue]:
     """Every batch that waits, as its queue, in the order in which they should be served."""
+
+    def batches(queue: Queue) -> int:
+        return -(-queue.waiting // full_batch(queue, facts.on_cores))
+
     ordered = sorted(
         facts.queues,
         key=lambda queue: (
@@ -96,7 +115,7 @@ def _turns(facts: Facts) -> Iterator[Queue]:
     most = facts.idle_workers + facts.slices_ahead
     for _, equals in groupby(ordered, key=lambda queue: queue.key.priority):
         shares = groupby(equals, key=lambda queue: queue.key.share)
-        yield from _in_turn(_in_turn([queue] * min(most, _batches(queue)) for queue in share) for _, share in shares)
+        yield from _in_turn(_in_turn([queue] * min(most, batches(queue)) for queue in share) for _, share in shares)
 
 
 def _in_turn(rows: Iterable[Iterable[Queue]]) -> list[Queue]:
@@ -108,21 +127,6 @@ def _in_turn(rows: Iterable[Iterable[Queue]]) -> list[Queue]:
         if row:
             waiting.append(row)
     return taken
-
-
-def _batches(queue: Queue) -> int:
-    return -(-queue.waiting // largest_batch(queue))
-
-
-def _full_batches(turns: Sequence[Queue], starts: Sequence[StartSlice]) -> list[StartSlice]:
-    """Those of the further turns that have a full batch left after `starts`."""
-    left = {queue: queue.waiting - sum(start.runs for start in starts if start.queue is queue) for queue in turns}
-    full: list[StartSlice] = []
-    for queue in turns:
-        if left[queue] >= largest_batch(queue):
-            left[queue] -= largest_batch(queue)
-            full.append(StartSlice(queue, largest_batch(queue)))
-    return full
 
 
 def _split(queue: Queue, workers: int) -> list[StartSlice]:

@@ -10,9 +10,13 @@ def queue(key="a", waiting=10, first_run=1, batch_limit=None, numbers=12, priori
     return Queue(QueueKey(key, batch_limit, priority, share), waiting, first_run, numbers)
 
 
-def Facts(queues, idle, ahead, last_served, shares=None):  # noqa: N802
+def Facts(queues, idle, ahead, last_served, shares=None, on_cores=False):  # noqa: N802
     by_key = {one.key: last_served[one.key.batch_key] for one in queues if one.key.batch_key in last_served}
-    return planner.Facts(queues, idle, ahead, by_key, shares or {})
+    return planner.Facts(queues, idle, ahead, by_key, shares or {}, on_cores)
+
+
+def sizes(one, idle, ahead, on_cores=True):
+    return [start.runs for start in plan(Facts([one], idle, ahead, {}, on_cores=on_cores))]
 
 
 def served(*queues, idle=1, ahead=0, shares=None):
@@ -72,12 +76,37 @@ def test_full_batches_go_ahead_and_others_wait_for_an_idle_worker():
     assert plan(Facts([queue(waiting=1000)], 0, 2, {})) == []
 
 
+def test_where_a_batch_is_soon_as_fast_as_it_gets_half_of_it_waits_ahead():
+    fused = "fused auto float64 mse gradient_descent deep_matrix"
+    assert sizes(queue(fused, waiting=512), 2, 2) == [128, 128, 128, 128]
+    assert sizes(queue(fused, waiting=200), 2, 2) == [67, 67, 66]
+    assert sizes(queue(fused, waiting=100), 2, 2) == [50, 50]
+    assert sizes(queue(fused, waiting=10**4), 2, 2) == [1024] * 4
+    assert sizes(queue(fused, waiting=128), 0, 1) == [128]
+    assert sizes(queue(fused, waiting=63), 0, 1) == []
+
+
+def test_a_batch_that_every_further_run_makes_faster_stays_whole():
+    for key in ("torch cpu float64", "fused cuda float64", "flow auto float64", "convex auto float64"):
+        assert sizes(queue(key, waiting=512), 2, 2) == [256, 256], key
+    assert sizes(queue("fused auto float64", waiting=512), 2, 2, on_cores=False) == [256, 256]
+
+
+def test_slices_for_idle_workers_start_before_those_that_wait_ahead():
+    first, second = (queue(f"fused auto {which}", waiting=128, first_run=which) for which in (1, 2))
+    starts = plan(Facts([first, second], 2, 2, {}, on_cores=True))
+    assert starts == [StartSlice(first, 64), StartSlice(second, 64)] * 2
+
+
 @given(
-    st.lists(st.tuples(st.integers(1, 10**5), st.integers(1, 10**6)), max_size=6), st.integers(0, 9), st.integers(0, 9)
+    st.lists(st.tuples(st.integers(1, 10**5), st.integers(1, 10**6)), max_size=6),
+    st.integers(0, 9),
+    st.integers(0, 9),
+    st.booleans(),
 )
-def test_no_more_slices_than_workers_and_no_more_runs_than_wait(waits, idle, ahead):
-    queues = [queue(str(i), waiting=w, first_run=i, numbers=n) for i, (w, n) in enumerate(waits)]
-    starts = plan(Facts(queues, idle, ahead, {}))
+def test_no_more_slices_than_workers_and_no_more_runs_than_wait(waits, idle, ahead, on_cores):
+    queues = [queue(f"fused auto {i}", waiting=w, first_run=i, numbers=n) for i, (w, n) in enumerate(waits)]
+    starts = plan(Facts(queues, idle, ahead, {}, on_cores=on_cores))
     assert len(starts) <= idle + ahead
     for one in queues:
         served = [start.runs for start in starts if start.queue == one]

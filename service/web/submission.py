@@ -1,5 +1,6 @@
 """/new: an experiment from a preset, from another one, or from nothing; checked before it is submitted."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
@@ -11,7 +12,7 @@ from service import presets
 from service.errors import FieldError, IdempotencyConflict, InvalidPayload, TryLater, json_pointer
 from service.ids import new_id
 from service.routes.access import HolderDependency
-from service.routes.dependencies import DatabaseDependency, LimitsDependency
+from service.routes.dependencies import DatabaseDependency, LimitsDependency, run_submission
 from service.schemas import DryRun
 from service.settings import Limits
 from service.store.database import Database
@@ -46,10 +47,16 @@ def begin(
 
 
 @acts.post("/new")
-def check_or_submit(
+async def check_or_submit(
     request: Request, database: DatabaseDependency, limits: LimitsDependency, holder: HolderDependency, fields: Fields
 ) -> Response:
     """Check what the form says, or submit it."""
+    return await run_submission(request, lambda: _check_or_submit(request, database, limits, holder, fields))
+
+
+def _check_or_submit(
+    request: Request, database: Database, limits: Limits, holder: Holder | None, fields: Mapping[str, str]
+) -> Response:
     text, start = fields.get("spec", ""), Start(preset=fields.get("preset", ""))
     if fields.get("act") != "submit":
         return _form(request, text, start, *_checked(text, limits), fields.get("key"))

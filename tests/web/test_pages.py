@@ -2,28 +2,16 @@
 
 import re
 from datetime import UTC, datetime
-from html import unescape
 
 import pytest
 import sqlalchemy as sa
-from fastapi.testclient import TestClient
-from starlette.requests import Request
 
-from service.app import create_app
-from service.errors import InvalidPayload
-from service.routes.dependencies import presented_key
 from service.store.tables import runs
-from service.use_cases.keys import create_key
 from service.web.rendering import POLICY
-from service.web.spec_text import abridged, from_text, to_yaml
 from tests.specs import BASIC
+from tests.web.posts import FOUR, posted
 
-FOUR = {"name": "four", "tags": {"paper": "2005.06398"}, "run": BASIC, "sweep": [{"seed": [0, 1, 2, 3]}]}
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
-
-
-def posted(api, experiment=FOUR):
-    return api.post("/v1/experiments", json=experiment).json()
 
 
 def rows(text):
@@ -163,84 +151,6 @@ def test_a_form_of_another_site_is_refused(api, headers):
     assert api.get(f"/v1{path}").json()["status"] == "queued"
 
 
-def test_the_form_begins_with_a_preset_and_its_dry_run(api):
-    text = api.get("/new?preset=figure_1").text
-    assert "model.depth: [2, 2, 3, 3, 4, 4]" in text
-    assert "<dt>Runs</dt><dd>60</dd>" in text
-    assert api.get("/new?preset=none").status_code == 404
-
-
-def test_what_the_form_says_of_a_preset_is_the_preset(api):
-    for name in (preset["name"] for preset in api.get("/v1/presets").json()["items"]):
-        shown = re.search(r"<textarea[^>]*>(.*?)</textarea>", api.get(f"/new?preset={name}").text, re.DOTALL)
-        assert shown is not None
-        assert from_text(unescape(shown[1])) == api.get(f"/v1/presets/{name}").json()
-
-
-SPEC = """
-name: from a form
-run:
-  problem: {kind: perturbed_2x2}
-  model: {kind: deep_matrix, depth: 2}
-  init: {kind: identity, scale: 1e-1}
-  optimizer: {kind: gradient_descent, learning_rate: 1e-2}
-  stop: {max_steps: 1e3}
-"""
-
-
-def test_submitting_twice_submits_once_and_what_was_changed_since_again(api):
-    fields = {"spec": SPEC, "act": "submit", "key": "k"}
-    first = api.post("/new", data=fields).url.path
-    assert first.startswith("/experiments/")
-    assert api.post("/new", data=fields).url.path == first
-    assert api.post("/new", data=fields | {"spec": SPEC.replace("form", "page")}).url.path != first
-    assert len(api.get("/v1/experiments").json()["items"]) == 2
-
-
-@pytest.mark.parametrize(
-    ("spec", "said"),
-    [
-        (SPEC.replace("depth: 2", "depth: 0"), "/run/model"),
-        (SPEC.replace("depth: 2", "dept: 2"), "/run/model/dept"),
-        ("run: {a: [1, 2}", "Line 1"),
-        ("run: &a {b: 1}\nsweep: *a", "aliases"),
-        ("run: {seed: 2026-01-01}", "Use numbers, texts"),
-        ("", "object"),
-        ("run: " + "[" * 3000 + "]" * 3000, "neither YAML nor JSON"),
-    ],
-)
-def test_what_is_wrong_with_a_spec_is_said_and_the_text_kept(api, spec, said):
-    answer = api.post("/new", data={"spec": spec, "act": "submit"})
-    assert answer.status_code == 200
-    assert said in answer.text
-    assert "This cannot be submitted yet" in answer.text
-    assert api.get("/v1/experiments").json()["items"] == []
-
-
-def test_a_text_too_long_to_read_as_yaml_is_refused_unread():
-    with pytest.raises(InvalidPayload, match="more than the 200,000"):
-        from_text("x" * 300_000)
-
-
-def test_a_long_list_is_shown_by_its_ends():
-    shown = to_yaml(abridged({"seed": list(range(5000)), "few": [1, 2]}))
-    assert shown.startswith("seed: [0, 1, 2,")
-    assert "\u2026 4986 more \u2026, 4998, 4999]" in shown
-    assert from_text(shown)["few"] == [1, 2]
-
-
-def test_a_dry_run_stores_nothing(api):
-    assert "<dt>Runs</dt><dd>1</dd>" in api.post("/new", data={"spec": SPEC, "act": "check"}).text
-    assert api.get("/v1/experiments").json()["items"] == []
-
-
-def test_edit_as_new_begins_with_what_was_posted(api):
-    experiment = posted(api)
-    assert "seed: [0, 1, 2, 3]" in api.get(f"/new?experiment={experiment['id']}").text
-    run = api.get("/v1/runs").json()["items"][0]["id"]
-    assert "<dt>Runs</dt><dd>1</dd>" in api.get(f"/new?run={run}").text
-
-
 def test_groups_and_comparisons_are_summaries(api, finish):
     first, second = finish(FOUR), finish(FOUR | {"name": "other"})
     groups = api.get(f"/experiments/{first['id']}/groups?metric=loss&group_by=seed").text
@@ -270,67 +180,3 @@ def test_plotly_comes_from_the_installed_package_compressed(api):
     assert "immutable" in answer.headers["cache-control"]
     assert int(answer.headers["content-length"]) < 2_000_000
     assert b"plotly.js" in answer.content[:300]
-
-
-def test_where_no_keys_are_asked_for_signing_in_says_so(api):
-    assert "asks for no keys" in api.get("/sign-in").text
-
-
-@pytest.fixture
-def guarded(settings, database):
-    """A client of an API that asks for keys, and a key that may read and submit."""
-    key = create_key(database, "lab", ["read", "submit"], {})
-    app = create_app(settings.model_copy(update={"require_keys": True}))
-    with TestClient(app, base_url="http://localhost") as client:
-        yield client, key
-
-
-def test_a_key_is_kept_where_no_script_and_no_other_site_gets_it(guarded):
-    client, key = guarded
-    away = client.get("/", follow_redirects=False)
-    assert (away.status_code, away.headers["location"].partition("?")[0]) == (303, "/sign-in")
-    wrong = client.post("/sign-in", data={"key": "bad", "next": "/new"})
-    assert "set-cookie" not in wrong.headers
-    right = client.post("/sign-in", data={"key": key, "next": "/new"}, follow_redirects=False)
-    assert (right.status_code, right.headers["location"]) == (303, "/new")
-    cookie = right.headers["set-cookie"]
-    assert all(word in cookie for word in (f"rankward_key={key}", "HttpOnly", "SameSite=strict", "Path=/"))
-    assert "Secure" not in cookie
-    over_tls = client.post("https://localhost/sign-in", data={"key": key}, follow_redirects=False)
-    assert "Secure" in over_tls.headers["set-cookie"]
-    out = client.post("/sign-out", follow_redirects=False)
-    assert 'rankward_key=""' in out.headers["set-cookie"]
-
-
-def test_a_key_opens_the_pages_as_far_as_its_scopes_go(guarded):
-    client, key = guarded
-    client.post("/sign-in", data={"key": key, "next": "/"})
-    assert client.get("/").status_code == 200
-    assert client.get("/v1/runs").status_code == 200
-    posted = client.post("/v1/experiments", json={"run": BASIC})
-    assert posted.status_code == 202
-    page = f"/experiments/{posted.json()['id']}"
-    assert client.get(page).status_code == 200
-    assert client.post(f"{page}/delete").status_code == 403
-    assert client.get(page).status_code == 200
-    assert client.post(f"{page}/cancel", headers={"Origin": "http://evil.example"}).status_code == 403
-
-
-@pytest.mark.parametrize(
-    "target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", ""]
-)
-def test_signing_in_leads_to_a_page_of_this_server(guarded, target):
-    client, key = guarded
-    answer = client.post("/sign-in", data={"key": key, "next": target}, follow_redirects=False)
-    assert answer.headers["location"] == "/"
-
-
-def test_the_key_of_a_request_is_that_of_its_header_or_else_of_its_cookie():
-    def request(**headers):
-        pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-        return Request({"type": "http", "headers": pairs})
-
-    assert presented_key(request()) is None
-    assert presented_key(request(authorization="Bearer a", cookie="rankward_key=b")) == "a"
-    assert presented_key(request(cookie="rankward_key=b")) == "b"
-    assert presented_key(request(authorization="Basic x")) is None

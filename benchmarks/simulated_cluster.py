@@ -8,7 +8,7 @@ import heapq
 from collections import deque
 from dataclasses import dataclass, field
 
-from service.dispatch.planner import Facts, Queue, plan
+from service.dispatch.planner import Facts, Queue, plan, room
 from service.queues import QueueKey
 
 
@@ -89,8 +89,7 @@ class SimulatedCluster:
             self._catch_up()
 
     def _start_planned(self) -> None:
-        idle = max(0, self.workers - self.in_flight)
-        ahead = max(0, 2 * self.workers - max(self.workers, self.in_flight))
+        idle, ahead = room(self.workers, self.in_flight)
         waiting = Queue(QueueKey("key"), self.costs.runs * (idle + ahead), 0, 1)
         starts = plan(Facts([waiting], idle, ahead, {}, {})) if idle or ahead else []
         for _ in starts:

@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
     database = Database(settings.url, settings.busy_seconds, CHECKPOINT_PAGES)
     app.state.settings, app.state.limits, app.state.database = settings, limits, database
     app.state.rates = Rates()
-    app.state.submission_threads = submission_threads()
+    app.state.submission_threads = submission_threads(database)
     app.state.exposition = Exposition(database, settings.dispatcher_metrics_url)
     app.state.event_streams = EventStreams(database, settings.event_poll_seconds, limits.max_event_streams)
     app.add_middleware(Edge, settings=settings)

@@ -54,5 +54,4 @@ def enough_runs(key: str) -> int | None:
 
     The torch engine shares the cost of its calls out among the runs of a batch, the fused engine has none to share.
     """
-    engine, device = key.split(" ", 2)[:2] if " " in key else (key, "")
-    return ENOUGH_RUNS if engine == "fused" and device in ("auto", "cpu") else None
+    return ENOUGH_RUNS if key.startswith(("fused auto ", "fused cpu ")) else None

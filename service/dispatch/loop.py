@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from service.dispatch.cluster import Cluster
 from service.dispatch.leadership import Leadership
 from service.dispatch.metrics import Reports
-from service.dispatch.planner import MOST_RUNS_PER_BATCH, Facts, Queue, StartSlice, plan
+from service.dispatch.planner import MOST_RUNS_PER_BATCH, Facts, Queue, StartSlice, plan, room
 from service.queues import QueueKey
 from service.settings import Settings
 from service.store import leases
@@ -75,7 +75,7 @@ class Dispatcher:
         """At most once in a while: runs that come one by one share a slice, whose way costs more than they do."""
         workers, in_flight = self.cluster.worker_count(), len(self._in_flight)
         self._reports.workers(workers, in_flight)
-        idle, ahead = max(0, workers - in_flight), max(0, 2 * workers - max(workers, in_flight))
+        idle, ahead = room(workers, in_flight)
         ahead = 0 if self._suspects & self._in_flight.keys() else ahead
         if not (idle or ahead):
             return

@@ -74,14 +74,18 @@ def plan(facts: Facts) -> list[StartSlice]:
     workers = Counter(turns[: facts.idle_workers])
     spare = facts.idle_workers - workers.total()
     workers.update(islice(cycle(served), spare if served else 0))
-    further = Counter(turns[facts.idle_workers :])
+    further = _full_turns(turns[facts.idle_workers :], workers, facts.on_cores)
     at_once, later = list[StartSlice](), list[StartSlice]()
     for queue in served:
-        full = queue.waiting // full_batch(queue, facts.on_cores)
-        starts = _split(queue, max(workers[queue], min(full, workers[queue] + further[queue])))
+        starts = _split(queue, workers[queue] + further[queue])
         at_once += starts[: workers[queue]]
         later += starts[workers[queue] :]
     return at_once + later
+
+
+def room(workers: int, in_flight: int) -> tuple[int, int]:
+    """How many workers are idle, and how many slices may wait ahead beyond those: as many as there are workers."""
+    return max(0, workers - in_flight), max(0, 2 * workers - max(workers, in_flight))
 
 
 def largest_batch(queue: Queue) -> int:
@@ -127,6 +131,21 @@ def _in_turn(rows: Iterable[Iterable[Queue]]) -> list[Queue]:
         if row:
             waiting.append(row)
     return taken
+
+
+def _full_turns(turns: Iterable[Queue], workers: Mapping[Queue, int], on_cores: bool) -> Counter[Queue]:
+    """Those of the turns beyond the idle workers that have a full batch.
+
+    At the first queue that has none and gets no worker either they end: what went ahead of it would take every worker
+    before it is idle, again and again, and the queue would never have its turn.
+    """
+    full = Counter[Queue]()
+    for queue in turns:
+        if queue.waiting // full_batch(queue, on_cores) > workers.get(queue, 0) + full[queue]:
+            full[queue] += 1
+        elif not workers.get(queue, 0) + full[queue]:
+            break
+    return full
 
 
 def _split(queue: Queue, workers: int) -> list[StartSlice]:

@@ -43,8 +43,8 @@ def run_dispatcher(settings: Settings) -> None:
 def _dispatch(database: Database, settings: Settings, leadership: Leadership, stopping: threading.Event) -> None:
     from service.dispatch.loop import Dispatcher
 
+    spare_collector()
     with closing(_cluster(settings)) as cluster:
-        spare_collector()
         _log.info("dispatching", name=leadership.name, workers=cluster.worker_count())
         try:
             Dispatcher(database, cluster, settings, leadership, stopping).run()

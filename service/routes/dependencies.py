@@ -13,9 +13,9 @@ from service.store.database import Database
 
 Answer = TypeVar("Answer")
 
-SUBMISSIONS_AT_ONCE = 16
-"""Threads that check and store submissions, in one API process, and so how many may share a transaction. More do not
-answer sooner, they only wait for each other (benchmarks.submission_load)."""
+SUBMISSIONS_AT_ONCE = {True: 16, False: 3}
+"""Threads that check and store submissions, in one API process, by whether one writes at a time in its database: those
+share transactions, and more of them only wait for each other. Of several that write each holds a connection."""
 
 
 async def get_database(request: Request) -> Database:
@@ -62,9 +62,9 @@ def _check_media_type(request: Request) -> None:
         raise UnsupportedMediaType(f"The Content-Type is {given!r}; send JSON as 'Content-Type: application/json'.")
 
 
-def submission_threads() -> CapacityLimiter:
+def submission_threads(database: Database) -> CapacityLimiter:
     """What an application lets its submissions through: in the order in which they came."""
-    return CapacityLimiter(SUBMISSIONS_AT_ONCE)
+    return CapacityLimiter(SUBMISSIONS_AT_ONCE[database.one_writes_at_a_time])
 
 
 async def run_submission(request: Request, act: Callable[[], Answer]) -> Answer:

@@ -39,6 +39,9 @@ class Database:
         url: as SQLAlchemy spells it; `postgresql://` stands for the driver used here.
         busy_seconds: how long a statement waits for a lock before it fails.
         checkpoint_pages: see `use_sqlite`; SQLite's own default.
+
+    Attributes:
+        one_writes_at_a_time: and all others wait, as on SQLite.
     """
 
     def __init__(self, url: str, busy_seconds: float = 30.0, checkpoint_pages: int = 1000) -> None:
@@ -57,9 +60,9 @@ class Database:
             )
         time_statements(self._engine)
         self._writing_engine = self._engine.execution_options(writes=True)
-        writers_queue = self.url.startswith("sqlite")
-        self._turns = Turns(busy_seconds) if writers_queue else nullcontext()
-        self._shared_writes = SharedWrites(self.writing, DATABASE_AWAY) if writers_queue else None
+        self.one_writes_at_a_time = self.url.startswith("sqlite")
+        self._turns = Turns(busy_seconds) if self.one_writes_at_a_time else nullcontext()
+        self._shared_writes = SharedWrites(self.writing, DATABASE_AWAY)
 
     @contextmanager
     def reading(self) -> Generator[sa.Connection]:
@@ -73,13 +76,13 @@ class Database:
         with self._turns, self._writing_engine.begin() as connection:
             yield connection
 
-    def write_shared(self, act: Callable[[sa.Connection], Answer]) -> Answer:
-        """What `act` returns or raises in a transaction that is committed by then; for small writes of many at once.
+    def write(self, act: Callable[[sa.Connection], Answer], small: bool = False) -> Answer:
+        """What `act` returns or raises in a transaction that is committed by then.
 
-        On SQLite, where one writes at a time, the acts of several threads share a transaction, and an act may be called
-        again after one that was rolled back. On PostgreSQL, where several write, shared ones would lock in any order.
+        Where one writes at a time (SQLite), the small acts of several threads share a transaction, and an act may be
+        called again after one that was rolled back. Where several do, shared ones would lock rows in any order.
         """
-        if self._shared_writes is not None:
+        if small and self.one_writes_at_a_time:
             return self._shared_writes.write(act)
         with self.writing() as connection:
             return act(connection)

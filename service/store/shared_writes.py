@@ -58,11 +58,14 @@ class SharedWrites:
             self._hand_over(batch)
 
     def _do_each_alone(self, batch: "Sequence[_Write[Any]]") -> None:
-        for one in batch:
+        for place, one in enumerate(batch):
             try:
                 with self._writing() as connection:
                     one.do_in(connection)
                 one.error = None
+            except self._away as error:
+                _settle(batch[place:], error)
+                return
             except Exception as error:
                 one.error = error
 

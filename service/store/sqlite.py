@@ -64,35 +64,36 @@ def _begin(busy_seconds: float) -> Callable[[sa.Connection], None]:
     def begin(connection: sa.Connection) -> None:
         if not connection.get_execution_options().get("writes", False):
             connection.exec_driver_sql("BEGIN")
-        elif not _takes_lock(_driver_of(connection), busy_seconds):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")  # whose error SQLAlchemy translates
+            return
+        driver = _driver_of(connection)
+        _set_busy_timeout(driver, 0)  # all waiting is done here
+        try:
+            if not _begins_in_time(driver, busy_seconds):
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, for SQLAlchemy to translate the error
+        finally:
+            _set_busy_timeout(driver, busy_seconds)
 
     return begin
 
 
 @STATEMENT_SECONDS.labels("begin").time()
-def _takes_lock(driver: sqlite3.Connection, busy_seconds: float) -> bool:
-    """Begin to write as soon as no other process does; whether that came to be in time."""
+def _begins_in_time(driver: sqlite3.Connection, busy_seconds: float) -> bool:
+    """Begin to write as soon as no other process does; false after too long, and at any error but that of a lock."""
     begun = time.monotonic()
-    _set_busy_timeout(driver, 0)
-    try:
-        while _finds_it_busy(driver):
-            waited = time.monotonic() - begun
-            if waited >= busy_seconds:
-                return False
-            time.sleep(min(max(waited * _SLEEP_SHARE, _SHORTEST_SLEEP_SECONDS), _LONGEST_SLEEP_SECONDS))
-    finally:
-        _set_busy_timeout(driver, busy_seconds)
-    return driver.in_transaction
+    while (error := _error_of_begin(driver)) is not None:
+        waited = time.monotonic() - begun
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited >= busy_seconds:  # other bits: of what kind
+            return False
+        time.sleep(min(max(waited * _SLEEP_SHARE, _SHORTEST_SLEEP_SECONDS), _LONGEST_SLEEP_SECONDS))
+    return True
 
 
-def _finds_it_busy(driver: sqlite3.Connection) -> bool:
-    """Try to begin; any error but that of a lock is the caller's to meet again."""
+def _error_of_begin(driver: sqlite3.Connection) -> sqlite3.OperationalError | None:
     try:
         driver.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
-        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest of it says of what kind
-    return False
+        return error
+    return None
 
 
 def _set_busy_timeout(driver: "sqlite3.Connection | sqlite3.Cursor", seconds: float) -> None:

@@ -33,6 +33,9 @@ from workers.costs import most_multiply_adds, most_points, most_steps
 
 MOST_KEY_CHARACTERS = 255
 
+MOST_RUNS_OF_SMALL_WRITE = 100
+"""Stored in some 5 ms; larger experiments have transactions of their own, between which others write."""
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -103,7 +106,7 @@ def _store_once(
             store.insert_runs(connection, experiment_id, rows)
         return experiment_id is not None
 
-    return database.write_shared(store_in)
+    return database.write(store_in, small=len(rows) <= MOST_RUNS_OF_SMALL_WRITE)
 
 
 def get_experiment(database: Database, experiment_id: str) -> ExperimentDetail:

@@ -23,17 +23,22 @@ class Store:
         self._database = Database(f"sqlite:///{folder}/numbers.db")
         with self._database.writing() as connection:
             NUMBERS.create(connection)
-        self.transactions, self.failing_at = 0, None
+        self.transactions, self.failing_at, self.failing_from = 0, None, 99
         self._shared = SharedWrites(self._writing, DATABASE_AWAY)
         self._threads = ThreadPoolExecutor(32)
 
-    def write_while_another_is_under_way(self, numbers, failing_at=None):
-        """The futures of an insert of each number, by threads that came in this order during one transaction."""
+    def write_while_another_is_under_way(self, numbers, failing_at=None, failing_from=99):
+        """The futures of an insert of each number, by threads that came in this order during one transaction.
+
+        Args:
+            failing_at: the moment at which every transaction after that one fails.
+            failing_from: the number of the transaction after that one from which on none can begin.
+        """
         begun, may_end = threading.Event(), threading.Event()
         first = self._threads.submit(self._shared.write, lambda _: begun.set() or may_end.wait(10))
         assert begun.wait(10)
         futures = [self._start(number) for number in numbers]
-        self.transactions, self.failing_at = 0, failing_at
+        self.transactions, self.failing_at, self.failing_from = 0, failing_at, failing_from
         assert not any(future.done() for future in futures)
         may_end.set()
         assert first.result(10)
@@ -62,7 +67,7 @@ class Store:
     def _writing(self):
         self.transactions += 1
         failing_at = self.failing_at
-        if failing_at == "begin":
+        if failing_at == "begin" or self.transactions >= self.failing_from:
             raise LOCKED
         with self._database.writing() as connection:
             yield connection
@@ -90,6 +95,16 @@ def test_one_that_fails_hears_of_it_and_the_others_are_stored(store):
     assert [futures[which].result(10)[0] for which in (0, 1, 3)] == [1, 2, 4]
     assert store.stored() == {1, 2, 3, 4}
     assert store.transactions == 1 + 4
+
+
+def test_where_the_database_goes_away_meanwhile_the_rest_is_not_tried_one_by_one(store):
+    store.insert(1)
+    futures = store.write_while_another_is_under_way([0, 1, 2, 3, 4], failing_from=3)
+    assert futures[0].result(10)[0] == 0
+    for future in futures[1:]:
+        with pytest.raises(OperationalError, match="database is locked"):
+            future.result(10)
+    assert store.transactions == 3
 
 
 @pytest.mark.parametrize("moment", ["begin", "commit"])

@@ -21,7 +21,7 @@ from service.store import leases
 from service.store.database import Database
 from service.store.migrate import migrate
 from service.store.slices import apply_slice
-from service.use_cases.experiments import submit
+from service.use_cases.submissions import submit
 from workers.records import Budget
 from workers.slices import run_slice
 

@@ -14,7 +14,7 @@ from service.routes.parameters import ExperimentParameters
 from service.schemas import DryRun, Experiment, ExperimentChanges, ExperimentDetail, ExperimentRequest, Page
 from service.settings import Limits
 from service.store.database import Database
-from service.use_cases import continuations, experiments
+from service.use_cases import continuations, experiments, submissions
 from service.use_cases.keys import Holder
 from service.use_cases.payloads import parse_body, parse_request
 
@@ -52,12 +52,12 @@ async def submit(
 
 
 def _dry_run(body: bytes, limits: Limits) -> Response:
-    cost = experiments.dry_run(parse_request(body), limits)
+    cost = submissions.dry_run(parse_request(body), limits)
     return Response(cost.model_dump_json(), media_type="application/json")  # its integers may be beyond 64 bits
 
 
 def _submit(database: Database, body: bytes, limits: Limits, key: str | None, holder: Holder | None) -> Response:
-    submission = experiments.submit(database, parse_request(body), limits, key, holder)
+    submission = submissions.submit(database, parse_request(body), limits, key, holder)
     content = submission.experiment.model_dump(include=set(Experiment.model_fields))
     location = f"/v1/experiments/{submission.experiment.id}"
     return json_answer(content, {"Location": location}, 202 if submission.is_new else 200)

@@ -16,7 +16,7 @@ from service.routes.dependencies import DatabaseDependency, LimitsDependency, ru
 from service.schemas import DryRun
 from service.settings import Limits
 from service.store.database import Database
-from service.use_cases import experiments, runs
+from service.use_cases import experiments, runs, submissions
 from service.use_cases.keys import Holder
 from service.use_cases.payloads import parse_request
 from service.web.forms import Fields
@@ -71,13 +71,13 @@ def _check_or_submit(
 
 def _submit(
     database: Database, text: str, limits: Limits, key: str | None, holder: Holder | None
-) -> experiments.Submission:
+) -> submissions.Submission:
     """Submit once, however often the button is pressed; what was changed since is another experiment."""
     asked = _request(text)
     try:
-        return experiments.submit(database, asked, limits, key or new_id(), holder)
+        return submissions.submit(database, asked, limits, key or new_id(), holder)
     except IdempotencyConflict:
-        return experiments.submit(database, asked, limits, new_id(), holder)
+        return submissions.submit(database, asked, limits, new_id(), holder)
 
 
 def _form(
@@ -112,7 +112,7 @@ def _content(database: Database, start: Start) -> dict[str, Any]:
 def _checked(text: str, limits: Limits) -> tuple[DryRun | None, tuple[FieldError, ...]]:
     """What an experiment would cost, or what is wrong with it."""
     try:
-        return experiments.dry_run(_request(text), limits), ()
+        return submissions.dry_run(_request(text), limits), ()
     except InvalidPayload as error:
         return None, error.errors
 

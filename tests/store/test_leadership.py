@@ -10,7 +10,8 @@ from service.schemas import ExperimentRequest
 from service.settings import Limits
 from service.store import dispatcher_lease
 from service.store.dispatcher_lease import Deposed, dispatcher_heartbeat
-from service.use_cases.experiments import get_experiment, submit
+from service.use_cases.experiments import get_experiment
+from service.use_cases.submissions import submit
 from tests.databases import BOTH_DATABASES
 from tests.inline_cluster import InlineCluster
 from tests.specs import BASIC

@@ -13,7 +13,8 @@ from service.settings import Limits
 from service.store.point_reads import PointSelection, read_points_of
 from service.store.tables import runs, trajectory_points
 from service.store.trajectories import insert_points, read_points
-from service.use_cases.experiments import delete, submit
+from service.use_cases.experiments import delete
+from service.use_cases.submissions import submit
 from tests.databases import BOTH_DATABASES
 from tests.specs import BASIC
 from workers.records import Points

@@ -10,7 +10,8 @@ from service.settings import Limits
 from service.store import leases
 from service.store.slices import apply_slice, fail_slice
 from service.store.tables import checkpoints, runs, summaries, trajectory_points
-from service.use_cases.experiments import cancel, delete, submit
+from service.use_cases.experiments import cancel, delete
+from service.use_cases.submissions import submit
 from tests.databases import BOTH_DATABASES
 from tests.specs import BASIC
 from workers.records import Budget

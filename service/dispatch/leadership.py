@@ -23,6 +23,9 @@ from service.store.dispatcher_lease import Deposed, DispatcherLease
 
 BEATS_PER_LEASE = 4
 
+SHARE_OF_LEASE_TO_WRITE = 0.5
+"""How long a transaction of a holder that has fallen silent may have stood open, by the time its lease is over."""
+
 SECONDS_WITHOUT_PULSE = 300.0
 """After this long without a sign of life from the loop the heart stops, so that a standby can take over."""
 
@@ -60,6 +63,7 @@ class Leadership:
         if not self._may_take(lease, now):
             return False
         with self._database.writing() as connection:
+            store.end_silent_writers(connection, self._lease_seconds * SHARE_OF_LEASE_TO_WRITE)
             self._token = store.take_lease(connection, lease, self.name, self._lease_seconds)
         self.pulse()
         return self._token is not None

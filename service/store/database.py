@@ -10,20 +10,13 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.metrics import time_statements
+from service.store.postgresql import connect_args
 from service.store.shared_writes import Answer, SharedWrites
 from service.store.sqlite import check_foreign_keys, set_foreign_keys, use_sqlite
 from service.store.turns import Turns
 
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 """What is raised while the database is locked, full, read-only or gone: a later try may find it well again."""
-
-_POSTGRESQL_CONNECTION = {
-    "connect_timeout": 5,  # seconds until a machine that does not answer is given up
-    "tcp_user_timeout": 20_000,  # milliseconds until a cut network is noticed while something is being sent
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-}
 
 _SCHEMA_CHANGE = 0x52616E6B
 """Key of the advisory lock on PostgreSQL under which the schema is changed."""
@@ -39,12 +32,15 @@ class Database:
         url: as SQLAlchemy spells it; `postgresql://` stands for the driver used here.
         busy_seconds: how long a statement waits for a lock before it fails.
         checkpoint_pages: see `use_sqlite`; SQLite's own default.
+        application: what PostgreSQL calls this process's sessions.
 
     Attributes:
         one_writes_at_a_time: and all others wait, as on SQLite.
     """
 
-    def __init__(self, url: str, busy_seconds: float = 30.0, checkpoint_pages: int = 1000) -> None:
+    def __init__(
+        self, url: str, busy_seconds: float = 30.0, checkpoint_pages: int = 1000, application: str = "rankward"
+    ) -> None:
         self.url = driver_url(url)
         json = {"json_serializer": _to_json, "json_deserializer": orjson.loads}
         if self.url.startswith("sqlite"):
@@ -53,7 +49,7 @@ class Database:
             self._reading_engine = self._engine
         else:
             self._engine = sa.create_engine(
-                self.url, pool_pre_ping=True, connect_args=_connect_args(self.url, busy_seconds), **json
+                self.url, pool_pre_ping=True, connect_args=connect_args(self.url, busy_seconds, application), **json
             )
             self._reading_engine = self._engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -130,9 +126,3 @@ def shown_url(url: str) -> str:
 
 def _to_json(value: Any) -> str:
     return orjson.dumps(value).decode()
-
-
-def _connect_args(url: str, busy_seconds: float) -> dict[str, Any]:
-    """Arguments of a PostgreSQL connection; what the URL itself says goes first."""
-    defaults = {**_POSTGRESQL_CONNECTION, "options": f"-c lock_timeout={round(busy_seconds * 1000)}"}
-    return {name: value for name, value in defaults.items() if name not in sa.make_url(url).query}

@@ -12,6 +12,9 @@ import sqlalchemy as sa
 from service.errors import RankwardError
 from service.store.tables import dispatcher_lease as table
 
+DISPATCHER = "rankward dispatcher"
+"""What PostgreSQL calls a dispatcher's sessions."""
+
 
 class Deposed(RankwardError):
     """Another dispatcher has taken over"""
@@ -87,6 +90,16 @@ def take_lease(connection: sa.Connection, seen: DispatcherLease, holder: str, se
     return seen.token + 1 if taken else None
 
 
+def end_silent_writers(connection: sa.Connection, seconds: float) -> None:
+    """End the sessions of dispatchers whose transaction is older than `seconds` while the server waits for them.
+
+    Such a dispatcher stands still or is cut off, and with it stand its locks, on the lease above all. PostgreSQL can
+    end them; the lock on a SQLite file ends with the process that has it.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_END_SILENT_WRITERS, {"application": DISPATCHER, "seconds": seconds})
+
+
 def beat(connection: sa.Connection, token: int, seconds: float) -> None:
     """Keep the lease for `seconds` more; raises Deposed when somebody else has it."""
     mine = table.c.token == token
@@ -106,6 +119,11 @@ def check_lease(connection: sa.Connection, token: int) -> None:
         raise _deposed()
 
 
+_END_SILENT_WRITERS = sa.text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND application_name = :application AND pid <> pg_backend_pid() AND wait_event = 'ClientRead'"
+    " AND xact_start < clock_timestamp() - make_interval(secs => :seconds)"
+)
 _LEASE = sa.select(table.c.holder, table.c.token, table.c.heartbeat_at, table.c.expires_at)
 
 

@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
         docs_url=None,
         redoc_url=None,
     )
-    database = Database(settings.url, settings.busy_seconds, CHECKPOINT_PAGES, "rankward api")
+    database = Database(settings.url, settings.busy_seconds, CHECKPOINT_PAGES)
     app.state.settings, app.state.limits, app.state.database = settings, limits, database
     app.state.rates = Rates()
     app.state.submission_threads = submission_threads(database)

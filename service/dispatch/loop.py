@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from service.dispatch.cluster import Cluster
 from service.dispatch.leadership import Leadership
 from service.dispatch.metrics import Reports
-from service.dispatch.planner import MOST_RUNS_PER_BATCH, Facts, Queue, StartSlice, plan, room
+from service.dispatch.planner import MOST_RUNS_PER_BATCH, NO_PRIORITY, Facts, Queue, StartSlice, plan, room
 from service.queues import QueueKey
 from service.settings import Settings
 from service.store import leases
@@ -97,8 +97,15 @@ class Dispatcher:
             most = MOST_RUNS_PER_BATCH * (idle_workers + slices_ahead)
             rows = leases.waiting_queues(connection, MOST_RUNS_PER_BATCH, most)
         queues = [Queue(key, row["waiting"], row["first_run"], row["numbers"]) for key, row in rows]
-        on_cores = not self.cluster.may_have_gpus()
-        return Facts(queues, idle_workers, slices_ahead, self._last_served, self._share_last_served, on_cores)
+        return Facts(
+            queues,
+            idle_workers,
+            slices_ahead,
+            self._last_served,
+            self._share_last_served,
+            max((lease.key.priority for lease in self._in_flight.values()), default=NO_PRIORITY),
+            on_cores=not self.cluster.may_have_gpus(),
+        )
 
     def _start(self, start: StartSlice) -> None:
         key = start.queue.key

@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle, groupby, islice
+from itertools import cycle, groupby, islice, takewhile
 
 from service.queues import QueueKey
 from workers.batching import enough_runs
@@ -13,6 +13,9 @@ MOST_RUNS_PER_BATCH = 1024
 
 NUMBERS_PER_BATCH = 2**19
 """States and observations of one batch: 4 MiB in float64, about what stays in a core's cache between two steps."""
+
+NO_PRIORITY = float("-inf")
+"""Below all others."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Facts:
         slices_ahead: how many more slices may wait at the cluster, so that workers go on while results are stored.
         last_served: the number of the slice that last served a queue; later is larger.
         share_last_served: and that last served a share.
+        priority_in_flight: the highest of the slices in flight, NO_PRIORITY where there are none.
         on_cores: whether every worker computes on a CPU core, where a batch of some engines is soon as fast as it gets.
     """
 
@@ -48,6 +52,7 @@ class Facts:
     slices_ahead: int
     last_served: Mapping[QueueKey, int]
     share_last_served: Mapping[int, int]
+    priority_in_flight: float = NO_PRIORITY
     on_cores: bool = False
 
 
@@ -74,7 +79,8 @@ def plan(facts: Facts) -> list[StartSlice]:
     workers = Counter(turns[: facts.idle_workers])
     spare = facts.idle_workers - workers.total()
     workers.update(islice(cycle(served), spare if served else 0))
-    further = _full_turns(turns[facts.idle_workers :], workers, facts.on_cores)
+    highest = max([facts.priority_in_flight, *(queue.key.priority for queue in turns)])
+    further = _full_turns(turns[facts.idle_workers :], workers, highest, facts.on_cores)
     at_once, later = list[StartSlice](), list[StartSlice]()
     for queue in served:
         starts = _split(queue, workers[queue] + further[queue])
@@ -133,14 +139,15 @@ def _in_turn(rows: Iterable[Iterable[Queue]]) -> list[Queue]:
     return taken
 
 
-def _full_turns(turns: Iterable[Queue], workers: Mapping[Queue, int], on_cores: bool) -> Counter[Queue]:
-    """Those of the turns beyond the idle workers that have a full batch.
+def _full_turns(turns: Iterable[Queue], workers: Mapping[Queue, int], highest: float, on_cores: bool) -> Counter[Queue]:
+    """Those of the turns beyond the idle workers that have a full batch, of the `highest` priority.
 
     At the first queue that has none and gets no worker either they end: what went ahead of it would take every worker
-    before it is idle, again and again, and the queue would never have its turn.
+    before it is idle, again and again, and the queue would never have its turn. What is less urgent than a slice in
+    flight would do the same to that one's runs when they come back.
     """
     full = Counter[Queue]()
-    for queue in turns:
+    for queue in takewhile(lambda one: one.key.priority >= highest, turns):
         if queue.waiting // full_batch(queue, on_cores) > workers.get(queue, 0) + full[queue]:
             full[queue] += 1
         elif not workers.get(queue, 0) + full[queue]:

@@ -14,7 +14,7 @@ from service.garbage import spare_collector
 from service.settings import Settings
 from service.signals import on_stop_signals
 from service.store.database import DATABASE_AWAY, Database, describe
-from service.store.dispatcher_lease import DISPATCHER, Deposed
+from service.store.dispatcher_lease import Deposed
 from service.store.migrate import check_schema
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def run_dispatcher(settings: Settings) -> None:
     stopping = threading.Event()
     on_stop_signals(stopping.set)
     show_metrics(settings)
-    with closing(Database(settings.url, settings.busy_seconds, application=DISPATCHER)) as database:
+    with closing(Database(settings.url, settings.busy_seconds)) as database:
         _wait_for_schema(database, stopping)
         leadership = Leadership(database, settings.dispatcher_name, settings.lease_seconds)
         while _stand_by(leadership, stopping):

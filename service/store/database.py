@@ -32,15 +32,12 @@ class Database:
         url: as SQLAlchemy spells it; `postgresql://` stands for the driver used here.
         busy_seconds: how long a statement waits for a lock before it fails.
         checkpoint_pages: see `use_sqlite`; SQLite's own default.
-        application: what PostgreSQL calls this process's sessions.
 
     Attributes:
         one_writes_at_a_time: and all others wait, as on SQLite.
     """
 
-    def __init__(
-        self, url: str, busy_seconds: float = 30.0, checkpoint_pages: int = 1000, application: str = "rankward"
-    ) -> None:
+    def __init__(self, url: str, busy_seconds: float = 30.0, checkpoint_pages: int = 1000) -> None:
         self.url = driver_url(url)
         json = {"json_serializer": _to_json, "json_deserializer": orjson.loads}
         if self.url.startswith("sqlite"):
@@ -49,7 +46,7 @@ class Database:
             self._reading_engine = self._engine
         else:
             self._engine = sa.create_engine(
-                self.url, pool_pre_ping=True, connect_args=connect_args(self.url, busy_seconds, application), **json
+                self.url, pool_pre_ping=True, connect_args=connect_args(self.url, busy_seconds), **json
             )
             self._reading_engine = self._engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True

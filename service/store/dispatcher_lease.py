@@ -12,9 +12,6 @@ import sqlalchemy as sa
 from service.errors import RankwardError
 from service.store.tables import dispatcher_lease as table
 
-DISPATCHER = "rankward dispatcher"
-"""What PostgreSQL calls a dispatcher's sessions."""
-
 
 class Deposed(RankwardError):
     """Another dispatcher has taken over"""
@@ -84,6 +81,7 @@ def take_lease(connection: sa.Connection, seen: DispatcherLease, holder: str, se
     Returns:
         The new token; None when somebody beat, took it or gave it back meanwhile.
     """
+    connection.execute(sa.select(table.c.token).with_for_update()).all()  # waits for the holder's write to end
     unchanged = sa.and_(table.c.token == seen.token, table.c.heartbeat_at.is_not_distinct_from(seen.heartbeat_at))
     changes = {"holder": holder, "token": seen.token + 1, **_beat(connection, seconds)}
     taken = connection.execute(sa.update(table).where(unchanged).values(changes)).rowcount
@@ -91,13 +89,13 @@ def take_lease(connection: sa.Connection, seen: DispatcherLease, holder: str, se
 
 
 def end_silent_writers(connection: sa.Connection, seconds: float) -> None:
-    """End the sessions of dispatchers whose transaction is older than `seconds` while the server waits for them.
+    """End the sessions that hold the lease in a transaction older than `seconds` while the server waits for them.
 
     Such a dispatcher stands still or is cut off, and with it stand its locks, on the lease above all. PostgreSQL can
     end them; the lock on a SQLite file ends with the process that has it.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(_END_SILENT_WRITERS, {"application": DISPATCHER, "seconds": seconds})
+        connection.execute(_END_SILENT_WRITERS, {"table": table.name, "seconds": seconds})
 
 
 def beat(connection: sa.Connection, token: int, seconds: float) -> None:
@@ -113,16 +111,18 @@ def give_back_lease(connection: sa.Connection, token: int) -> None:
 
 
 def check_lease(connection: sa.Connection, token: int) -> None:
-    """Raise Deposed unless the lease is held; until the transaction's end nobody else can take it."""
-    mine = sa.select(table.c.token).where(table.c.token == token).with_for_update(read=True)
+    """Raise Deposed unless the lease is held; until the transaction's end nobody else can take it, but it can beat."""
+    mine = sa.select(table.c.token).where(table.c.token == token).with_for_update(read=True, key_share=True)
     if connection.execute(mine).first() is None:
         raise _deposed()
 
 
 _END_SILENT_WRITERS = sa.text(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-    " AND application_name = :application AND pid <> pg_backend_pid() AND wait_event = 'ClientRead'"
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE usename = current_user AND pid <> pg_backend_pid() AND wait_event IN ('ClientRead', 'ClientWrite')"
     " AND xact_start < clock_timestamp() - make_interval(secs => :seconds)"
+    " AND pid IN (SELECT pid FROM pg_locks WHERE relation = CAST(CAST(:table AS text) AS regclass) AND granted"
+    " AND mode IN ('RowShareLock', 'RowExclusiveLock'))"
 )
 _LEASE = sa.select(table.c.holder, table.c.token, table.c.heartbeat_at, table.c.expires_at)
 

@@ -25,10 +25,12 @@ class Lease:
 
     Attributes:
         token: what the runs' rows carry while the lease holds.
+        key: of the queue they were taken from.
         run_ids: internal ids, in the order of the batch's members.
     """
 
     token: str
+    key: QueueKey
     run_ids: tuple[int, ...]
     batch: Batch
 
@@ -111,7 +113,7 @@ def lease_runs(connection: sa.Connection, key: QueueKey, most: int, now: datetim
     changes = {"lease_token": token, "status": "running"}
     started = sa.func.coalesce(runs.c.started_at, sa.literal(now, runs.c.started_at.type))
     connection.execute(sa.update(runs).where(runs.c.id.in_(ids)).values({**changes, "started_at": started}))
-    return Lease(token, tuple(ids), _load_batch(connection, ids))
+    return Lease(token, key, tuple(ids), _load_batch(connection, ids))
 
 
 def release_others(connection: sa.Connection, tokens: Sequence[str]) -> int:

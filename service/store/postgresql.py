@@ -15,20 +15,24 @@ _CONNECTION = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
-_SESSION = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
+_SESSION = {
+    "tcp_user_timeout": 20_000,
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+}
 """So that the server, too, notices within half a minute a machine that is gone, and lets go of its locks."""
 
 
-def connect_args(url: str, busy_seconds: float, application: str) -> dict[str, Any]:
+def connect_args(url: str, busy_seconds: float) -> dict[str, Any]:
     """Arguments of a connection; what the URL itself says goes first.
 
     Args:
         busy_seconds: how long a statement waits for a lock.
-        application: what the server calls these sessions.
     """
     session = {"lock_timeout": round(busy_seconds * 1000), **_SESSION}
     options = " ".join(f"-c {name}={value}" for name, value in session.items())
-    defaults = {**_CONNECTION, "options": options, "application_name": application}
+    defaults = {**_CONNECTION, "options": options}
     return {name: value for name, value in defaults.items() if name not in sa.make_url(url).query}
 
 

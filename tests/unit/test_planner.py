@@ -12,7 +12,7 @@ def queue(key="a", waiting=10, first_run=1, batch_limit=None, numbers=12, priori
 
 def Facts(queues, idle, ahead, last_served, shares=None, on_cores=False):  # noqa: N802
     by_key = {one.key: last_served[one.key.batch_key] for one in queues if one.key.batch_key in last_served}
-    return planner.Facts(queues, idle, ahead, by_key, shares or {}, on_cores)
+    return planner.Facts(queues, idle, ahead, by_key, shares or {}, on_cores=on_cores)
 
 
 def sizes(one, idle, ahead, on_cores=True):

@@ -6,7 +6,7 @@ from collections import Counter, deque
 
 import pytest
 
-from service.dispatch.planner import Facts, Queue, plan, room
+from service.dispatch.planner import NO_PRIORITY, Facts, Queue, plan, room
 from service.queues import QueueKey
 
 SLICE_SECONDS, PLAN_SECONDS = 2.0, 0.1
@@ -18,7 +18,8 @@ class Simulation:
 
     def __init__(self, workers, seed):
         self.workers, self.now, self.in_flight, self.slices = workers, 0.0, 0, 0
-        self.waiting, self.first_start = Counter[QueueKey](), {}
+        self.waiting, self.first_start, self.started = Counter[QueueKey](), {}, Counter[QueueKey]()
+        self.keys_in_flight = Counter[QueueKey]()
         self.busy_seconds = 0.0
         self._random = random.Random(seed)
         self._computing, self._ahead = [], deque()
@@ -40,6 +41,7 @@ class Simulation:
                 self._compute(self._ahead.popleft(), ended)
         for key, runs in back:
             self.waiting[key] += runs
+            self.keys_in_flight[key] -= 1
             self.in_flight -= 1
 
     def _plan(self):
@@ -47,11 +49,16 @@ class Simulation:
         queues = [
             Queue(key, waiting, place, 12) for place, (key, waiting) in enumerate(self.waiting.items()) if waiting
         ]
-        for start in plan(Facts(queues, idle, ahead, self._last_served, self._share_last_served, on_cores=True)):
+        highest = max((key.priority for key, slices in self.keys_in_flight.items() if slices), default=NO_PRIORITY)
+        for start in plan(
+            Facts(queues, idle, ahead, self._last_served, self._share_last_served, highest, on_cores=True)
+        ):
             key, self.slices = start.queue.key, self.slices + 1
             self._last_served[key] = self._share_last_served[key.share] = self.slices
             self.waiting[key] -= start.runs
             self.in_flight += 1
+            self.keys_in_flight[key] += 1
+            self.started[key] += 1
             slice_ = (key, start.runs)
             self._compute(slice_, self.now) if len(self._computing) < self.workers else self._ahead.append(slice_)
 
@@ -84,3 +91,14 @@ def test_a_small_queue_has_its_turn_within_two_slices_beside_a_large_one(workers
         simulation.waiting[key] = runs
         simulation.run(60)
         assert simulation.first_start[key] - 10 < 2 * 1.2 * SLICE_SECONDS + 2 * PLAN_SECONDS
+
+
+@pytest.mark.parametrize("runs", [1, 64, 100])
+def test_what_is_less_urgent_does_not_come_between_the_slices_of_what_is_more(runs):
+    simulation = Simulation(1, seed=0)
+    simulation.waiting[LARGE] = 512
+    simulation.run(10)
+    urgent = QueueKey("fused auto urgent", priority=10)
+    simulation.waiting[urgent] = runs
+    simulation.run(60)
+    assert simulation.started[urgent] > 0.9 * 56 / (1.1 * SLICE_SECONDS)

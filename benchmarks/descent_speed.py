@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from workers.engines import fused
-from workers.engines import torch as torch_engine
-from workers.engines.descents import Clock, Descents, Engine
-from workers.initializers import starting_factors
-from workers.milestones import no_milestones
+from workers.lab.engines.descent import engine as torch_engine
+from workers.lab.engines.descents import Clock, Descents, Engine
+from workers.lab.engines.fused import engine as fused
 from workers.records import Budget
-from workers.specs import RunSpec
+from workers.runs.initializers import starting_factors
+from workers.runs.milestones import no_milestones
+from workers.runs.spec import RunSpec
 
 DEPTHS = (2, 3, 4)
 BATCH = 1024

@@ -30,9 +30,9 @@ from service.store.migrate import migrate
 from service.store.tables import runs, summaries
 from service.store.trajectories import insert_points, summary_rows
 from service.use_cases.run_rows import run_row
-from workers.columns import METRICS, metrics_of
 from workers.records import Points
-from workers.specs import RunSpec
+from workers.runs.metrics import METRICS, metrics_of
+from workers.runs.spec import RunSpec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SPEC = {

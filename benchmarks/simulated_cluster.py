@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from service.dispatch.planner import Facts, Queue, plan, room
-from service.queues import QueueKey
+from service.values.queues import QueueKey
 
 
 @dataclass(frozen=True)

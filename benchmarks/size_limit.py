@@ -9,11 +9,11 @@ import time
 import torch
 
 from benchmarks.descent_speed import engine_loop
-from workers.costs import multiply_adds_per_step
-from workers.engines import fused
-from workers.engines import torch as torch_engine
-from workers.engines.fused_limits import fused_limit
-from workers.specs import RunSpec
+from workers.lab.engines.descent import engine as torch_engine
+from workers.lab.engines.fused import engine as fused
+from workers.runs.costs import multiply_adds_per_step
+from workers.runs.fused_limits import fused_limit
+from workers.runs.spec import RunSpec
 
 SIZES = ((2, 3), (4, 3), (8, 3), (8, 16), (8, 32), (16, 3), (24, 3), (32, 3))
 RUNS = (1, 8, 128)

@@ -15,13 +15,13 @@ import numpy as np
 import sqlalchemy as sa
 
 from service.dispatch.planner import MOST_RUNS_PER_BATCH, Facts, Queue, plan
-from service.ids import new_id
 from service.store import leases
 from service.store.database import Database
 from service.store.experiments import insert_experiment, insert_runs
 from service.store.migrate import migrate
 from service.store.trajectories import insert_points
 from service.use_cases.run_rows import run_row
+from service.values.ids import new_id
 from tests.postgresql import PostgreSQL
 from tests.specs import spec
 from workers.records import Points

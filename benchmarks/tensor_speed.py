@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import torch
 
-from workers.initializers import starting_factors
-from workers.observations import ObservedEntries, observe
 from workers.records import Batch, Budget, Member
+from workers.runs.initializers import starting_factors
+from workers.runs.models import halves_of
+from workers.runs.observations import ObservedEntries, observe
+from workers.runs.spec import RunSpec
 from workers.slices import run_slice
-from workers.specs import RunSpec
-from workers.specs.models import halves_of
 
 ROUNDS = 5
 

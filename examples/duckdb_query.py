@@ -8,8 +8,7 @@ import tempfile
 from pathlib import Path
 
 import duckdb
-
-from service.client import Rankward
+from rankward import Rankward
 
 with (
     tempfile.TemporaryDirectory() as folder,

@@ -5,7 +5,7 @@ Usage: RANKWARD_URL=http://127.0.0.1:8000 python examples/sweep.py
 
 import os
 
-from service.client import Rankward
+from rankward import Rankward
 
 EXPERIMENT = {
     "name": "depth and rank",

@@ -4,12 +4,12 @@ import socket
 
 import uvicorn
 
-from service import logs
 from service.app import create_app
-from service.garbage import spare_collector
-from service.http_protocol import ProblemProtocol
+from service.edge.protocol import ProblemProtocol
+from service.processes import logs
+from service.processes.garbage import spare_collector
+from service.processes.signals import on_stop_signals
 from service.settings import Settings
-from service.signals import on_stop_signals
 from service.use_cases.keys import check_somebody_gets_in
 
 SECONDS_TO_FINISH = 15

@@ -5,19 +5,20 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
-from service import problems, web
-from service.edge import Edge
-from service.event_streams import EventStreams
-from service.openapi import document_specs
-from service.rates import Rates
+from service import web
+from service.edge import problems
+from service.edge.event_streams import EventStreams
+from service.edge.middleware import Edge
+from service.edge.openapi import document_specs
+from service.edge.rates import Rates
+from service.processes.signals import before_stop_signals
 from service.routes import documentation, events, experiments, figures, health, presets, runs, summaries, trajectories
 from service.routes.access import guard
 from service.routes.dependencies import submission_threads
 from service.settings import Limits, Settings
-from service.signals import before_stop_signals
 from service.store.database import Database
 from service.use_cases.exposition import Exposition
-from service.version import VERSION
+from service.values.version import VERSION
 
 _ABOUT = "Implicit-regularisation experiments: gradient descent on factorised models, trajectories in SQL."
 _GUARDED = (

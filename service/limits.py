@@ -3,11 +3,11 @@
 from math import prod
 
 from service.settings import Limits
-from workers.batching import engine_misfit
-from workers.columns import metrics_of
-from workers.costs import most_points, most_steps, observed_numbers, trained_numbers
-from workers.specs import RunSpec
-from workers.specs.models import NuclearNorm
+from workers.runs.costs import most_points, most_steps, observed_numbers, trained_numbers
+from workers.runs.engines import engine_misfit
+from workers.runs.metrics import metrics_of
+from workers.runs.models import NuclearNorm
+from workers.runs.spec import RunSpec
 
 Violation = tuple[tuple[str, ...], str]
 

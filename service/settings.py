@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from service.addresses import is_loopback
+from service.values.addresses import is_loopback
 
 PREFIX = "RANKWARD_"
 

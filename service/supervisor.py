@@ -13,7 +13,7 @@ import httpx2
 import structlog
 
 from service.errors import RankwardError
-from service.locks import hold
+from service.processes.locks import hold
 from service.settings import Settings
 from service.store.migrate import migrate
 from service.use_cases.keys import check_somebody_gets_in

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from service.client import Rankward
+from service.client.api import Rankward
 
 
 class Server:

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from workers.records import Batch, Budget, Checkpoint, Member, SliceResult
+from workers.runs.spec import RunSpec
 from workers.slices import run_slice
-from workers.specs import RunSpec
 
 BASIC: dict[str, Any] = {
     "problem": {"kind": "perturbed_2x2"},

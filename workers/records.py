@@ -24,8 +24,8 @@ class Checkpoint:
     Attributes:
         step: steps taken so far.
         state: factors in row-major order, then the optimiser's vectors; one flat array in the run's precision.
-        milestones: int64, see `workers.milestones`.
-        rank_search: int64, see `workers.rank_search`, of a run whose descent is over and whose ranks are not yet found.
+        milestones: int64, see `workers.runs.milestones`.
+        rank_search: int64, see `workers.lab.rank_search`; of a run that has descended and whose ranks are searched for.
     """
 
     step: int
@@ -63,8 +63,8 @@ class Points:
 
     Attributes:
         member: position of the point's run in the batch, shape (points,).
-        columns: `step`, `time` and every metric of `workers.columns`, shape (points,) or (points, width) for vectors;
-            a metric that does not apply to the batch's problem is left out.
+        columns: `step`, `time` and every metric of `workers.runs.metrics` that applies to the batch's problem, shape
+            (points,), or (points, width) of vectors.
     """
 
     member: npt.NDArray[np.int64]
@@ -80,7 +80,7 @@ class RunProgress:
         outcome: None while the run is not finished.
         error: why the run cannot be run at all (its start does not exist, say); it is over then.
         summary: `steps`, `time`, `first_step_below`, `determinant_sign_changed_at`, and `SUMMARY_METRICS` of
-            `workers.columns`, None until they are measured.
+            `workers.runs.metrics`, None until they are measured.
         last_point: position of the run's last point among the slice's points, None when it recorded none.
     """
 

@@ -17,6 +17,6 @@ def run_slice(batch: Batch, budget: Budget) -> SliceResult:
         Progress of every member in order and the points recorded on the way. Cutting a run into slices anywhere does
         not change it.
     """
-    from workers.execution import execute
+    from workers.lab.execution import execute
 
     return execute(batch, budget)

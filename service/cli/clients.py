@@ -9,7 +9,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from service.cli.figures import figure_format
 from service.cli.show import ApiKey, Url, failed, make_console, runs_table, watch
-from service.client import DEFAULT_URL, Rankward
+from service.client.api import DEFAULT_URL, Rankward
 from service.errors import RankwardError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -48,7 +48,7 @@ def certificates(
     keep: Annotated[bool, typer.Option("--keep", help="Leave a whole set that is there as it is.")] = False,
 ) -> None:
     """Make an authority and certificates for the scheduler, the workers and the dispatcher of one cluster."""
-    from service.certificates import make_certificates
+    from service.processes.certificates import make_certificates
 
     for path in make_certificates(directory, host, days, keep):
         print(path)

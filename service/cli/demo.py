@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from service.cli.show import groups_table, make_console, runs_table, watch
-from service.client import Json, Rankward
+from service.client.api import Json, Rankward
 from service.settings import Settings
 
 

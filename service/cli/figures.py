@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from service.cli.show import ApiKey, Url, make_console
-from service.client import DEFAULT_URL, Rankward
+from service.client.api import DEFAULT_URL, Rankward
 from service.errors import RankwardError
 
 FORMATS = ("png", "svg", "json")

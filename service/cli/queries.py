@@ -8,7 +8,7 @@ import typer
 
 from service.cli.clients import AsJson, print_json
 from service.cli.show import ApiKey, Url, make_console, plain_table, runs_table
-from service.client import DEFAULT_URL, RUNS_PER_PAGE, Format, Rankward
+from service.client.api import DEFAULT_URL, RUNS_PER_PAGE, Format, Rankward
 
 _console = make_console()
 Experiment = Annotated[str | None, typer.Option(help="Only runs of this experiment.")]

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from service.processes.signals import on_stop_signals
 from service.settings import Settings
-from service.signals import on_stop_signals
 
 DataDir = Annotated[Path | None, typer.Option(help="Where the database file lives. [default: .rankward]")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
@@ -23,7 +23,7 @@ SECONDS_BETWEEN_CHECKS = 0.5
 
 def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, workers: Workers = None) -> None:
     """Start everything on this machine: API, dispatcher, worker processes, database."""
-    from service import logs
+    from service.processes import logs
     from service.store.database import shown_url
     from service.supervisor import Supervisor
 
@@ -47,7 +47,7 @@ def api(
 ) -> None:
     """Start the API alone, on a migrated database."""
     from service.api_process import run_api
-    from service.orphans import end_with_parent
+    from service.processes.orphans import end_with_parent
 
     if lifeline is not None:
         end_with_parent(lifeline)
@@ -59,7 +59,7 @@ def dispatcher(
 ) -> None:
     """Start a dispatcher, with worker processes of its own or those behind RANKWARD_SCHEDULER; of several one works."""
     from service.dispatch.process import run_dispatcher
-    from service.orphans import end_with_parent
+    from service.processes.orphans import end_with_parent
 
     if lifeline is not None:
         end_with_parent(lifeline)
@@ -77,8 +77,8 @@ def migrate(data_dir: DataDir = None) -> None:
 
 def demo(data_dir: DataDir = None, figures: Figures = Path()) -> None:
     """Start a service, run the presets first_look and figure_1 over HTTP, show what came out, stop."""
-    from service import logs
     from service.cli.demo import show_what_it_does
+    from service.processes import logs
     from service.supervisor import Supervisor
 
     logs.configure("demo")
@@ -94,7 +94,7 @@ def settings_of(**given: object) -> Settings:
 
 def _workers(settings: Settings) -> str:
     """Where the computing happens, in a few words."""
-    from service.placement import places
+    from service.processes.placement import places
 
     return str(len(places(settings.workers))) if settings.scheduler is None else f"behind {settings.scheduler}"
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from service.client import Json, Rankward
-from service.labels import rate_label, start_label
+from service.client.api import Json, Rankward
+from service.values.labels import rate_label, start_label
 
 Url = Annotated[str, typer.Option(envvar="RANKWARD_URL", help="The server.")]
 ApiKey = Annotated[

@@ -8,7 +8,7 @@ from distributed import Client, Nanny, Scheduler, SpecCluster
 
 from service.dispatch.configuration import ONE_THREAD, PRIVATE_PAGES, configure_dask
 from service.errors import RankwardError
-from service.placement import places
+from service.processes.placement import places
 from workers.records import Batch, Budget, SliceResult
 from workers.slices import run_slice
 
@@ -43,7 +43,7 @@ class LocalDaskCluster:
     """Worker processes on this machine, each with one thread, and nothing that listens beyond the loopback.
 
     Args:
-        workers: how many; see `service.placement.places`.
+        workers: how many; see `service.processes.placement.places`.
 
     Raises:
         ClusterFailed: a worker process ended before it was ready.

@@ -11,17 +11,17 @@ from urllib.parse import urlsplit
 import dask.config
 from distributed.security import Security
 
-from service.addresses import is_loopback
 from service.errors import RankwardError
-from service.logs import take_over_libraries
+from service.processes.logs import take_over_libraries
 from service.settings import Settings
+from service.values.addresses import is_loopback
 
 CONFIGURATION: dict[str, Any] = {
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.deploy.lost-worker-timeout": "600s",  # who is not back by then is dropped for good
-    "distributed.worker.preload": ["workers.execution"],
+    "distributed.worker.preload": ["workers.lab.execution"],
     "distributed.worker.profile.enabled": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,

@@ -16,10 +16,10 @@ from datetime import datetime
 import sqlalchemy as sa
 import structlog
 
-from service.ids import new_id
 from service.store import dispatcher_lease as store
 from service.store.database import DATABASE_AWAY, Database
 from service.store.dispatcher_lease import Deposed, DispatcherLease
+from service.values.ids import new_id
 
 BEATS_PER_LEASE = 4
 

@@ -12,13 +12,13 @@ from service.dispatch.cluster import Cluster
 from service.dispatch.leadership import Leadership
 from service.dispatch.metrics import Reports
 from service.dispatch.planner import MOST_RUNS_PER_BATCH, NO_PRIORITY, Facts, Queue, StartSlice, plan, room
-from service.queues import QueueKey
 from service.settings import Settings
 from service.store import leases
 from service.store.database import DATABASE_AWAY, Database, describe
 from service.store.dispatcher_lease import Deposed
 from service.store.leases import Lease
 from service.store.slices import apply_slice, fail_slice
+from service.values.queues import QueueKey
 from workers.records import Budget, SliceResult
 
 SECONDS_BETWEEN_TRIES = 1.0

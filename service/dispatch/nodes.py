@@ -9,9 +9,9 @@ import structlog
 from distributed import Nanny, Scheduler, Status
 from distributed.security import Security
 
-from service import logs
 from service.dispatch.configuration import ONE_THREAD, PRIVATE_PAGES, configure_dask, security_of
-from service.placement import places
+from service.processes import logs
+from service.processes.placement import places
 from service.settings import Settings
 
 SECONDS_BETWEEN_TRIES = 1.0

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, groupby, islice, takewhile
 
-from service.queues import QueueKey
-from workers.batching import enough_runs
+from service.values.queues import QueueKey
+from workers.runs.engines import enough_runs
 
 MOST_RUNS_PER_BATCH = 1024
 """Larger batches are no faster on any engine, and take longer to send and to store."""
@@ -25,7 +25,7 @@ class Queue:
     Attributes:
         waiting: how many runs wait.
         first_run: the oldest one's id.
-        numbers: in one run's state, more where its memory is far larger (`workers.costs.batch_numbers`).
+        numbers: in one run's state, more where its memory is far larger (`workers.runs.costs.batch_numbers`).
     """
 
     key: QueueKey

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from service import logs
 from service.dispatch.leadership import Leadership
 from service.dispatch.metrics import show_metrics
 from service.errors import NotReady
-from service.garbage import spare_collector
+from service.processes import logs
+from service.processes.garbage import spare_collector
+from service.processes.signals import on_stop_signals
 from service.settings import Settings
-from service.signals import on_stop_signals
 from service.store.database import DATABASE_AWAY, Database, describe
 from service.store.dispatcher_lease import Deposed
 from service.store.migrate import check_schema

@@ -12,7 +12,7 @@ import pyarrow.compute
 from service.exports.arrow_types import Array, DataType, RecordBatch, Schema
 from service.exports.tables import VECTOR, parse_vectors
 from service.exports.thinning import thin
-from workers.columns import TRAJECTORY_COLUMNS
+from workers.runs.metrics import TRAJECTORY_COLUMNS
 
 pc: Any = pyarrow.compute
 _WHERE = ("run_id", "step", "time")

@@ -8,8 +8,8 @@ import orjson
 import pyarrow as pa
 
 from service.exports.arrow_types import Array, DataType
-from service.numbers import spell
 from service.queries.fields import Kind
+from service.values.numbers import spell
 
 VECTOR = pa.list_(pa.float64())
 _TYPES = {

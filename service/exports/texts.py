@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from service.exports.arrow_types import Array
-from service.numbers import spell
+from service.values.numbers import spell
 
 pc: Any = pyarrow.compute
 _NEEDS_QUOTES = '[",\r\n]|^$'

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from service.figures.picture import Array, Axis, Scale
-from workers.specs import RunSpec
+from workers.runs.spec import RunSpec
 
 ABSCISSAS = ("step", "time", "loss")
 """What a trajectory can be drawn against."""

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from service.figures.picture import DASHES, Color, ColorScale, Dash, Shade
-from service.labels import field_label, setting_label
+from service.values.labels import field_label, setting_label
 
 Leaves = Mapping[str, Any]
 

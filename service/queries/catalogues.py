@@ -9,9 +9,9 @@ from service.queries.errors import QueryError
 from service.queries.fields import NUMERIC, Field, Kind, Open, Path, Place, Values, any_object, leaf
 from service.queries.spec_places import SpecPlace
 from service.schemas import RunStatus
-from workers.columns import METRICS, SUMMARY_METRICS
 from workers.records import Outcome
-from workers.specs import RunSpec
+from workers.runs.metrics import METRICS, SUMMARY_METRICS
+from workers.runs.spec import RunSpec
 
 STATUSES: tuple[str, ...] = get_args(RunStatus)
 _SEGMENT = re.compile(r'\.?(?:(?P<name>[A-Za-z_]\w*)|"(?P<quoted>[^"]*)")|\[(?P<index>\d{1,6})\]')

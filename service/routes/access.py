@@ -6,11 +6,11 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPBearer
 
-from service.addresses import is_outside
+from service.edge.rates import WINDOW_SECONDS, Rates
 from service.errors import Forbidden, TryLater
-from service.rates import WINDOW_SECONDS, Rates
 from service.routes.dependencies import get_database, get_limits, presented_key
 from service.use_cases.keys import Holder, Scope, find_holder
+from service.values.addresses import is_outside
 
 _BEARER = HTTPBearer(
     scheme_name="api_key",

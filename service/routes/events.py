@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.event_streams import EventStreams, Stream
-from service.problems import RESPONSES
+from service.edge.event_streams import EventStreams, Stream
+from service.edge.problems import RESPONSES
 from service.routes.dependencies import DatabaseDependency
 from service.settings import Settings
 from service.use_cases.events import FROM_THE_START, check_position
-from workers.specs.base import LARGEST_INTEGER
+from workers.runs.base import LARGEST_INTEGER
 
 router = APIRouter(prefix="/v1/experiments/{experiment_id}/events", tags=["experiments"], responses=RESPONSES)
 

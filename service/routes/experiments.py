@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from service.openapi import request_body
-from service.problems import BODY_RESPONSES, RESPONSES
+from service.edge.openapi import request_body
+from service.edge.problems import BODY_RESPONSES, RESPONSES
 from service.routes.access import HolderDependency
 from service.routes.answers import answers_with, json_answer, next_link
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency, run_submission

@@ -6,16 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from service.edge.problems import RESPONSES
 from service.figures.kinds.base import Ask
 from service.figures.layout import ONE_COLUMN, TWO_COLUMNS
 from service.figures.picture import Scale
 from service.figures.renderers import MEDIA_TYPES, PNG_SCALE, Style
 from service.figures.themes import ThemeName
-from service.problems import RESPONSES
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
 from service.schemas import FigureList
 from service.use_cases import figures
-from service.version import VERSION
+from service.values.version import VERSION
 
 router = APIRouter(prefix="/v1/experiments/{experiment_id}/figures", tags=["figures"], responses=RESPONSES)
 

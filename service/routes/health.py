@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.problems import RESPONSES, responses
+from service.edge.problems import RESPONSES, responses
 from service.routes.access import guard
 from service.routes.dependencies import DatabaseDependency
 from service.use_cases.readiness import Readiness, check_ready

@@ -9,7 +9,7 @@ from service.exports.formats import FormatName
 from service.schemas import RunStatus
 from service.use_cases.listing import ListQuery
 from service.use_cases.trajectories import PointQuery
-from workers.specs.base import LARGEST_INTEGER
+from workers.runs.base import LARGEST_INTEGER
 
 Accept = Annotated[str | None, Header(description="Media types that the client takes; `format` goes before it.")]
 WHERE = "Which ones, e.g. `status = 'succeeded' AND model.depth >= 3 AND summary.loss < 1e-4`; see docs/queries.md."

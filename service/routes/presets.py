@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from service import presets
-from service.problems import RESPONSES
+from service.edge.problems import RESPONSES
 from service.schemas import Page, PresetSummary
 
 router = APIRouter(prefix="/v1/presets", tags=["presets"], responses=RESPONSES)

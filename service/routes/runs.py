@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from service.edge.openapi import request_body
+from service.edge.problems import BODY_RESPONSES, NOT_ACCEPTABLE, RESPONSES
 from service.errors import FieldError, InvalidPayload
 from service.exports.formats import accepted_format
-from service.openapi import request_body
-from service.problems import BODY_RESPONSES, NOT_ACCEPTABLE, RESPONSES
 from service.routes.access import HolderDependency
 from service.routes.answers import (
     NOT_MODIFIED,

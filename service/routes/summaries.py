@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.problems import RESPONSES
+from service.edge.problems import RESPONSES
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
 from service.routes.parameters import WHERE
 from service.schemas import Curves, Summary

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from service.edge.problems import NOT_ACCEPTABLE, RESPONSES
 from service.exports.formats import accepted_format
-from service.problems import NOT_ACCEPTABLE, RESPONSES
 from service.routes.answers import THINNED, answers_with, stream
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
 from service.routes.parameters import Accept, SelectedPointParameters

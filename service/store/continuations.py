@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from service.store.leases import lock_runs
 from service.store.revisions import CURRENT, take_revision
 from service.store.tables import checkpoints, experiments, runs, trajectory_points
-from workers.milestones import forget_point
+from workers.runs.milestones import forget_point
 
 _WAITING = {"status": "queued", "lease_token": None, "finished_at": None, "attempts": 0}
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from service.store.tables import runs, summaries, trajectory_points
-from workers.columns import TRAJECTORY_COLUMNS
+from workers.runs.metrics import TRAJECTORY_COLUMNS
 
 Row = Mapping[Any, Any]
 Array = npt.NDArray[Any]

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from service.ids import new_id
-from service.queues import QueueKey
 from service.store.revisions import take_revision
 from service.store.tables import LEASED, WAITING, checkpoints, runs
+from service.values.ids import new_id
+from service.values.queues import QueueKey
 from workers.records import Batch, Checkpoint, Member
 
 

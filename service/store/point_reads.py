@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from service.store.database import Database
 from service.store.postgresql import binary_cursor
 from service.store.tables import trajectory_points
-from workers.columns import TRAJECTORY_COLUMNS
+from workers.runs.metrics import TRAJECTORY_COLUMNS
 
 POINTS_PER_READ = 2**14
 RUNS_PER_READ = 1000

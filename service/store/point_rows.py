@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from service.numbers import spell_all
-from workers.columns import TRAJECTORY_COLUMNS, ColumnKind
+from service.values.numbers import spell_all
+from workers.runs.metrics import TRAJECTORY_COLUMNS, ColumnKind
 
 COPY_NULL = "null"
 """How a line of text spells NULL: as orjson spells what is not a number."""

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-from workers.columns import METRICS, SUMMARY_METRICS, ColumnKind
+from workers.runs.metrics import METRICS, SUMMARY_METRICS, ColumnKind
 
 metadata = sa.MetaData(
     naming_convention={

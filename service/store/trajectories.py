@@ -8,12 +8,12 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from service.numbers import spell_all
 from service.store.point_rows import COPY_NULL, copy_lines, to_values, value_rows
 from service.store.postgresql import driver_errors
 from service.store.tables import runs, trajectory_points
-from workers.columns import TRAJECTORY_COLUMNS, ColumnKind
+from service.values.numbers import spell_all
 from workers.records import Points
+from workers.runs.metrics import TRAJECTORY_COLUMNS, ColumnKind
 
 
 def insert_points(connection: sa.Connection, run_ids: Mapping[int, int], points: Points) -> None:

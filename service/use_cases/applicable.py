@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 from cachetools import LRUCache
 
-from workers.columns import metrics_of, summary_metrics_of
-from workers.specs import RunSpec
+from workers.runs.metrics import metrics_of, summary_metrics_of
+from workers.runs.spec import RunSpec
 
 _MOST_KNOWN = 20_000
 

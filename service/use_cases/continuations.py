@@ -15,8 +15,8 @@ from service.use_cases.keys import Holder
 from service.use_cases.quotas import check_quotas
 from service.use_cases.run_rows import run_row
 from service.use_cases.runs import find_row, get_run
-from workers.schedules import is_scheduled
-from workers.specs import RunSpec
+from workers.runs.schedules import is_scheduled
+from workers.runs.spec import RunSpec
 
 
 def extend_run(

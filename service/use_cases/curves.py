@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from service.errors import FieldError, InvalidPayload
-from service.numbers import spell
-from service.quantiles import five_numbers
 from service.schemas import Curves, GroupCurves
 from service.settings import Limits
 from service.store.database import Database
 from service.store.point_reads import Columns, PointSelection, read_points_of
 from service.use_cases.groups import grouped, grouping_fields, selected_in
-from workers.columns import METRICS
+from service.values.numbers import spell
+from service.values.quantiles import five_numbers
+from workers.runs.metrics import METRICS
 
 Axis = Literal["step", "time", "loss"]
 Numbers = npt.NDArray[np.float64]

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from service.errors import FieldError, json_pointer
-from workers.specs.base import LARGEST_INTEGER
-from workers.sweeps import SweptRun
+from workers.runs.base import LARGEST_INTEGER
+from workers.runs.sweeps import SweptRun
 
 Path = Sequence[str | int]
 

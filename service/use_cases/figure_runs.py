@@ -14,8 +14,8 @@ from service.figures.kinds.base import Ask, DrawnRun, Kind
 from service.settings import Limits
 from service.store import figure_data as store
 from service.store.experiments import find_experiment
-from workers.costs import points_until
-from workers.specs import RunSpec
+from workers.runs.costs import points_until
+from workers.runs.spec import RunSpec
 
 Row = Mapping[Any, Any]
 _DECIDES_COLUMNS = ("problem", "model", "loss", "record")

@@ -14,7 +14,7 @@ from service.settings import Limits
 from service.store.database import Database
 from service.store.figure_data import last_change
 from service.use_cases.figure_runs import Source, choose, find_row, read_runs, read_source, sorts_of, told_apart
-from workers.specs import RunSpec
+from workers.runs.spec import RunSpec
 
 _PARAMETERS = {field.name: field.name for field in fields(Ask)} | {"others": "with"}
 """Fields of an Ask by their names, as parameters are called."""

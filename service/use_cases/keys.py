@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
-from service.addresses import is_loopback
 from service.errors import NotFound, NotReady, Unauthenticated
 from service.settings import Limits, Settings
 from service.store import keys as store
 from service.store.database import Database
 from service.store.migrate import check_schema
+from service.values.addresses import is_loopback
 
 Scope = Literal["read", "submit", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)

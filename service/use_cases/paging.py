@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 
 from service.errors import FieldError, InvalidPayload
-from service.numbers import spell
 from service.queries.expressions import Value
 from service.queries.fields import NUMERIC, Kind
 from service.queries.lists import Key
 from service.store.fields import kind_to_sort
 from service.store.keyset import Mark
-from workers.specs.base import LARGEST_INTEGER
+from service.values.numbers import spell
+from workers.runs.base import LARGEST_INTEGER
 
 _STRANGER = "This cursor is not one that was given out; take `next` of the page before, or leave it out."
 _OF_ANOTHER = "This cursor belongs to another query; leave it out, or repeat the query that it was given out for."

@@ -11,8 +11,8 @@ from service.limits import exceeded, first_violation
 from service.schemas import ExperimentRequest
 from service.settings import Limits
 from service.use_cases.field_errors import pointer_into_run, request_errors, run_errors, unsafe_value
-from workers.specs import RunSpec
-from workers.sweeps import SweepError, SweptRun, check_sweep, count_runs, expand
+from workers.runs.spec import RunSpec
+from workers.runs.sweeps import SweepError, SweptRun, check_sweep, count_runs, expand
 
 Body = TypeVar("Body", bound=BaseModel)
 

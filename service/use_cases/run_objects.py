@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from service.numbers import spell, spell_all
 from service.queries.fields import Field, Path
 from service.use_cases.applicable import applicable_columns
+from service.values.numbers import spell, spell_all
 
 _BEFORE_SUMMARY = ("index", "status", "outcome", "step", "spec")
 _AFTER_SUMMARY = ("created_at", "started_at", "finished_at", "error")

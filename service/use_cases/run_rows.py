@@ -4,12 +4,12 @@ from datetime import datetime
 from math import prod
 from typing import Any
 
-from service.ids import new_id
-from workers.batching import batch_key
-from workers.costs import batch_numbers, most_multiply_adds
-from workers.specs import RunSpec
-from workers.specs.models import CpTensor, NuclearNorm, SymmetricMatrix, halves_of
-from workers.specs.problems import observation_count
+from service.values.ids import new_id
+from workers.runs.costs import batch_numbers, most_multiply_adds
+from workers.runs.engines import batch_key
+from workers.runs.models import CpTensor, NuclearNorm, SymmetricMatrix, halves_of
+from workers.runs.problems import observation_count
+from workers.runs.spec import RunSpec
 
 
 def run_row(spec: RunSpec, index: int, now: datetime, priority: int = 0, share: int = 0) -> dict[str, Any]:

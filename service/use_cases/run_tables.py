@@ -8,7 +8,7 @@ from service.exports.arrow_types import RecordBatch, Schema
 from service.queries.catalogues import RUNS
 from service.queries.fields import Field, Kind
 from service.use_cases.run_objects import look_up, tagged_run
-from workers.columns import METRICS, SUMMARY_METRICS
+from workers.runs.metrics import METRICS, SUMMARY_METRICS
 
 _FIRST = ("id", "experiment_id", "index", "status", "outcome", "step")
 _SPEC = (

@@ -16,9 +16,9 @@ from service.store import runs as store
 from service.store.database import Database
 from service.use_cases.listing import ListQuery, named, select_runs
 from service.use_cases.run_objects import run_object, sparse_run
-from service.version import VERSION
-from workers.costs import trained_numbers
-from workers.specs import RunSpec
+from service.values.version import VERSION
+from workers.runs.costs import trained_numbers
+from workers.runs.spec import RunSpec
 
 
 def get_run(database: Database, run_id: str) -> dict[str, Any]:

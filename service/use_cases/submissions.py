@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.errors import FieldError, IdempotencyConflict, InvalidPayload
-from service.ids import new_id
 from service.schemas import Cost, DryRun, Experiment, ExperimentDetail, ExperimentRequest
 from service.settings import Limits
 from service.store import experiments as store
@@ -20,7 +19,8 @@ from service.use_cases.keys import Holder
 from service.use_cases.payloads import parse_runs
 from service.use_cases.quotas import check_quotas
 from service.use_cases.run_rows import run_row
-from workers.costs import most_multiply_adds, most_points, most_steps
+from service.values.ids import new_id
+from workers.runs.costs import most_multiply_adds, most_points, most_steps
 
 MOST_KEY_CHARACTERS = 255
 

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from service.numbers import spell
-from service.quantiles import five_numbers
 from service.queries.catalogues import summary_metric
 from service.queries.fields import Field
 from service.schemas import GroupSummary, Summary
@@ -16,6 +14,8 @@ from service.store.database import Database
 from service.use_cases.groups import grouped, grouping_fields, selected_in
 from service.use_cases.listing import named
 from service.use_cases.run_objects import look_up
+from service.values.numbers import spell
+from service.values.quantiles import five_numbers
 
 
 def summarise(

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.numbers import spell, spell_all
 from service.schemas import StabilityPrediction, Theory, TheorySetting, TightnessPrediction
 from service.store.database import Database
 from service.store.trajectories import read_points
 from service.use_cases.runs import find_row
-from workers.specs import RunSpec
-from workers.theory.settings import Recognised, recognise
-from workers.theory.verdicts import Verdict, columns_needed, judge
+from service.values.numbers import spell, spell_all
+from workers.runs.spec import RunSpec
+from workers.runs.theory.settings import Recognised, recognise
+from workers.runs.theory.verdicts import Verdict, columns_needed, judge
 
 _SHOWN = ("step", "time", "loss", "unobserved_entry", "determinant_sign", "effective_rank", "distance_to_infimal_rank")
 """Recorded columns that stand beside the bounds."""

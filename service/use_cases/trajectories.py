@@ -15,7 +15,7 @@ from service.store.runs import RunSelection, all_runs
 from service.use_cases.applicable import applicable_columns
 from service.use_cases.listing import ListQuery, named, select_runs
 from service.use_cases.runs import find_row
-from workers.columns import METRICS
+from workers.runs.metrics import METRICS
 
 Row = Mapping[Any, Any]
 ALWAYS = ("step", "time")

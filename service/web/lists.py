@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from service.errors import FieldError, InvalidPayload
-from service.labels import field_label
 from service.use_cases.applicable import applicable_columns
 from service.use_cases.listing import ListQuery
+from service.values.labels import field_label
 
 ROWS = 50
 """Rows of a table on one page."""

@@ -7,7 +7,7 @@ import orjson
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from service.labels import field_label
+from service.values.labels import field_label
 from service.web import formats
 from service.web.assets import PLOTLY_ADDRESS, assets
 

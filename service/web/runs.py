@@ -20,7 +20,7 @@ from service.use_cases.theory import get_theory
 from service.web.forms import Fields, same_origin
 from service.web.rendering import page
 from service.web.spec_text import abridged, from_text, to_yaml
-from workers.columns import METRICS
+from workers.runs.metrics import METRICS
 
 router = APIRouter(include_in_schema=False)
 acts = APIRouter(include_in_schema=False, dependencies=[Depends(same_origin)])

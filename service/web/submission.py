@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from service import presets
 from service.errors import FieldError, IdempotencyConflict, InvalidPayload, TryLater, json_pointer
-from service.ids import new_id
 from service.routes.access import HolderDependency
 from service.routes.dependencies import DatabaseDependency, LimitsDependency, run_submission
 from service.schemas import DryRun
@@ -19,6 +18,7 @@ from service.store.database import Database
 from service.use_cases import experiments, runs, submissions
 from service.use_cases.keys import Holder
 from service.use_cases.payloads import parse_request
+from service.values.ids import new_id
 from service.web.forms import Fields
 from service.web.rendering import page
 from service.web.spec_text import from_text, to_yaml

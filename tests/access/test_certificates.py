@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from service.certificates import AlreadyThere, make_certificates
-from service.placement import places
+from service.processes.certificates import AlreadyThere, make_certificates
+from service.processes.placement import places
 
 
 def test_certificates_are_signed_by_the_authority_and_keys_are_private(tmp_path: Path):

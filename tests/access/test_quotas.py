@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.app import create_app
-from service.rates import Rates
+from service.edge.rates import Rates
 from service.settings import Limits
 from tests.specs import BASIC
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from service.http_protocol import MOST_HEAD_BYTES, MOST_URL_BYTES
+from service.edge.protocol import MOST_HEAD_BYTES, MOST_URL_BYTES
 
 HEAD = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from service.queues import QueueKey
 from service.store.leases import lease_runs
 from service.store.slices import apply_slice
 from service.store.tables import runs
+from service.values.queues import QueueKey
 from tests.databases import BOTH_DATABASES
 from tests.specs import BASIC
 from workers.records import Budget

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from service.app import create_app
-from service.event_streams import EventStreams
+from service.edge.event_streams import EventStreams
 from service.settings import Limits
 from service.store.database import Database
 from service.use_cases import experiments

@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from service.client import Rankward
+from service.client.api import Rankward
 from tests.chaos.deployment import Deployment
 from tests.chaos.disturbances import DISTURBANCES
 from tests.chaos.traffic import Traffic

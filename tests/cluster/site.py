@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 from ruamel.yaml import YAML
 
-from service.client import Rankward
+from service.client.api import Rankward
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = YAML(typ="safe", pure=True).load((ROOT / "docker-compose.yml").read_text())

@@ -3,7 +3,7 @@
 import httpx2
 import psutil
 
-from service.addresses import is_loopback
+from service.values.addresses import is_loopback
 from tests.specs import BASIC
 
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from workers.engines import fused
-from workers.engines.descents import Clock, Descents, Engine, Snapshots
-from workers.initializers import starting_factors
-from workers.milestones import no_milestones
+from workers.lab.engines.descents import Clock, Descents, Engine, Snapshots
+from workers.lab.engines.fused import engine as fused
 from workers.records import Budget, Outcome
-from workers.specs import RunSpec
+from workers.runs.initializers import starting_factors
+from workers.runs.milestones import no_milestones
+from workers.runs.spec import RunSpec
 
 
 def spec(**changes: Any) -> RunSpec:

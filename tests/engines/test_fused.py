@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engines.fused_cases import Result, carry_on, complete, descents, ongoing, outcome_counts, spec
-from workers.engines import fused, torch
-from workers.engines.descents import Clock, Descents
-from workers.engines.fused_limits import fused_limit
-from workers.milestones import no_milestones
+from workers.lab.engines.descent import engine as torch
+from workers.lab.engines.descents import Clock, Descents
+from workers.lab.engines.fused import engine as fused
 from workers.records import Budget, Outcome
-from workers.specs import RunSpec
+from workers.runs.fused_limits import fused_limit
+from workers.runs.milestones import no_milestones
+from workers.runs.spec import RunSpec
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "data"
 bits = settings(derandomize=True, deadline=None, max_examples=25)

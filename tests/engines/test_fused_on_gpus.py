@@ -4,10 +4,10 @@ import pytest
 import warp as wp
 
 from tests.engines.fused_cases import Result, complete, descents, spec
-from workers.engines import fused
-from workers.engines.descents import Clock
-from workers.engines.fused_kernels import kernel_of
-from workers.engines.fused_source import Program
+from workers.lab.engines.descents import Clock
+from workers.lab.engines.fused import engine as fused
+from workers.lab.engines.fused.kernels import kernel_of
+from workers.lab.engines.fused.source import Program
 from workers.records import Budget
 
 PROGRAMS = {

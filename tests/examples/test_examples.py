@@ -14,7 +14,7 @@ import httpx2
 import pyarrow.parquet as pq
 import pytest
 
-from service.http_protocol import MOST_URL_BYTES
+from service.edge.protocol import MOST_URL_BYTES
 from service.settings import Settings
 from service.store.database import Database
 from tests.servers import Server

@@ -10,7 +10,7 @@ from service.figures.picture import Axis, Line, Panel, Picture, Shade
 from service.figures.themes import THEMES
 from service.figures.thinning import drawable, kept
 from service.figures.variation import label_of, leaves, looks_of, varying_paths
-from workers.columns import METRICS
+from workers.runs.metrics import METRICS
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=False, width=32)
 

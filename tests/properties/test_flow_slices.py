@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tests.properties.test_slices import EXACT, assert_same, points_of, run_in_slices
 from tests.specs import flow, member, run_whole
 from workers.records import Batch, Budget
+from workers.runs.spec import RunSpec
 from workers.slices import run_slice
-from workers.specs import RunSpec
 
 
 @st.composite

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.specs import member, run_whole
 from workers.records import Batch, Budget, Outcome, SliceResult
+from workers.runs.spec import RunSpec
 from workers.slices import run_slice
-from workers.specs import RunSpec
 
 
 @st.composite

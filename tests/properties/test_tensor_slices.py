@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from tests.properties.test_slices import EXACT, assert_same, points_of, run_in_slices
 from tests.specs import member, run_whole
 from workers.records import Batch, Budget, Outcome
+from workers.runs.spec import RunSpec
 from workers.slices import run_slice
-from workers.specs import RunSpec
 
 LIMITS = ({}, {"loss_below": 1e-3}, {"loss_below": 0.1, "check_every": 10, "checks_in_a_row": 3})
 OPTIMIZERS = ("gradient_descent", "momentum", "adam", "group_rmsprop")

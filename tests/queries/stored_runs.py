@@ -10,8 +10,8 @@ from service.store.experiments import insert_experiment, insert_runs
 from service.store.tables import runs, summaries, trajectory_points
 from service.use_cases.run_rows import run_row
 from tests.specs import BASIC
-from workers.columns import METRICS, metrics_of
-from workers.specs import RunSpec
+from workers.runs.metrics import METRICS, metrics_of
+from workers.runs.spec import RunSpec
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")

@@ -9,7 +9,7 @@ import pytest
 from tests.reference.test_authors_numbers import assert_close
 from tests.servers import Server
 from tests.specs import run_whole
-from workers.specs import RunSpec
+from workers.runs.spec import RunSpec
 
 FILES = sorted((Path(__file__).parent / "data").glob("cp_*.json"))
 SMOOTH_STEPS = 300

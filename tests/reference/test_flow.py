@@ -5,8 +5,8 @@ import pytest
 
 from tests.specs import flow, run_whole
 from workers.records import Outcome
-from workers.theory.bounds import basic_bound
-from workers.theory.verdicts import columns_needed, judge
+from workers.runs.theory.bounds import basic_bound
+from workers.runs.theory.verdicts import columns_needed, judge
 
 TO_1E_8 = {"max_time": 1e12, "loss_below": 1e-8}
 ENTRIES = {"points_per_decade": 1, "entries": [[0, 0], [0, 1], [1, 0], [1, 1]]}

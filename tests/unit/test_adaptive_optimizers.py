@@ -27,7 +27,7 @@ def product(run, factors):
 
 
 def loss_of(run, factors):
-    from workers.observations import observe
+    from workers.runs.observations import observe
 
     observed = observe(run.problem)
     residual = (product(run, factors) - torch.from_numpy(observed.values))[torch.from_numpy(observed.mask)]
@@ -78,7 +78,7 @@ def test_a_run_takes_the_written_out_steps(constants, written_out, setting):
         )
         for i, rate in enumerate(RATES)
     ]
-    from workers.initializers import starting_factors
+    from workers.runs.initializers import starting_factors
 
     for run, progress in zip(runs, run_whole(*runs).progress, strict=True):
         start = [torch.from_numpy(f).requires_grad_() for f in starting_factors(run)]

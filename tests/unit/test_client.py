@@ -6,8 +6,8 @@ import sys
 import httpx2
 import pytest
 
-from service.client import Rankward, ServerSaidNo, ServerUnreachable
-from service.transport import TRIES, Transport
+from service.client.api import Rankward, ServerSaidNo, ServerUnreachable
+from service.client.transport import TRIES, Transport
 
 
 class Scripted:
@@ -116,5 +116,5 @@ def test_a_stream_that_breaks_leaves_no_file_of_that_name(tmp_path):
 
 def test_it_imports_nothing_heavy():
     heavy = ("torch", "pyarrow", "numpy", "sqlalchemy", "fastapi", "pydantic", "rich", "dask")
-    code = f"import sys, service.client; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, service.client.api; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

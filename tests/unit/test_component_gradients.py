@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.specs import spec
-from workers.models.base import build_model
-from workers.models.cp_tensor import ComponentGradient, khatri_rao, product
-from workers.models.sparse_components import SparseComponentGradient
-from workers.objectives import build_objective
-from workers.sparse_objectives import SparseEntryObjective
+from workers.lab.models.base import build_model
+from workers.lab.models.cp_tensor import ComponentGradient, khatri_rao, product
+from workers.lab.models.sparse_components import SparseComponentGradient
+from workers.lab.objectives import build_objective
+from workers.lab.sparse_objectives import SparseEntryObjective
 
 SHAPES = st.integers(2, 6).flatmap(lambda order: st.tuples(*[st.integers(1, 4)] * order))
 LETTERS = "abcdef"

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from tests.specs import flow, run_whole
-from workers.engines.flow_end_to_end import EndToEndFlow
-from workers.engines.flow_factors import FactorFlow
-from workers.engines.flow_systems import Standing, jacobian
-from workers.flows import carried_sign, start_determinant
-from workers.initializers import starting_factors
+from workers.lab.engines.flow.end_to_end import EndToEndFlow
+from workers.lab.engines.flow.factors import FactorFlow
+from workers.lab.engines.flow.systems import Standing, jacobian
 from workers.records import Outcome
-from workers.schedules import count_flow_points, recorded_times
+from workers.runs.conservation import carried_sign, start_determinant
+from workers.runs.initializers import starting_factors
+from workers.runs.schedules import count_flow_points, recorded_times
 
 GAUSSIAN = {"kind": "gaussian", "std": 0.5}
 MEASURED = {"kind": "low_rank_sensing", "shape": [3, 3], "rank": 1, "measurements": 4}
@@ -118,7 +118,7 @@ def test_what_a_flow_conserves_hardly_drifts(parts):
 
 
 def test_a_drift_beyond_tolerance_is_noted(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("workers.engines.flow.MOST_DRIFT_IN_TOLERANCES", 1e-3)
+    monkeypatch.setattr("workers.lab.engines.flow.engine.MOST_DRIFT_IN_TOLERANCES", 1e-3)
     result = run_whole(flow(init=GAUSSIAN))
     drift = result.points.columns["conservation_drift"]
     assert result.progress[0].summary["drift_exceeded_at"] == int(np.argmax(drift > 1e-12))
@@ -160,7 +160,7 @@ def test_a_flow_at_rest_rests():
 
 @pytest.mark.parametrize("scale", [1e30, 1e45, 1e120])
 def test_a_flow_that_cannot_be_integrated_is_a_sentence_and_spares_its_batch(scale, monkeypatch):
-    monkeypatch.setattr("workers.engines.flow.MOST_STEPS", 2000)
+    monkeypatch.setattr("workers.lab.engines.flow.engine.MOST_STEPS", 2000)
     result = run_whole(flow(init={"kind": "identity", "scale": scale}), flow())
     assert result.progress[0].error is not None or result.progress[0].outcome == Outcome.DIVERGED
     assert result.progress[1].outcome == Outcome.BUDGET_EXHAUSTED

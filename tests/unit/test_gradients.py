@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.specs import spec
-from workers.models.deep_matrix import DeepMatrixGradient, product
-from workers.objectives import build_objective
+from workers.lab.models.deep_matrix import DeepMatrixGradient, product
+from workers.lab.objectives import build_objective
 
 
 def problem(kind, shape, draw):

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.specs import spec
-from workers.metrics.factors import log_determinant
-from workers.metrics.matrix import matrix_metrics
+from workers.lab.metrics.factors import log_determinant
+from workers.lab.metrics.matrix import matrix_metrics
 
 EXTRA = {"metrics": ["determinant", "schatten_quasi_norm", "numerical_rank"], "entries": [[0, 0], [1, 1]]}
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.milestones import milestone_summary, no_milestones, note_determinant_signs, note_losses
+from workers.runs.milestones import milestone_summary, no_milestones, note_determinant_signs, note_losses
 
 LOSSES = st.lists(st.floats(1e-12, 10.0), min_size=1, max_size=40)
 

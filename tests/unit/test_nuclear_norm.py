@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from tests.specs import member, run_whole, spec
-from workers.baselines import nuclear_norm
-from workers.baselines.certificates import certify
-from workers.baselines.constraints import constraints_of
-from workers.baselines.nuclear_norm import NotSolved, minimise_nuclear_norm
-from workers.batching import batch_key, engine_of
-from workers.columns import metrics_of, summary_metrics_of
-from workers.observations import observe
+from workers.lab.baselines import nuclear_norm
+from workers.lab.baselines.certificates import certify
+from workers.lab.baselines.constraints import constraints_of
+from workers.lab.baselines.nuclear_norm import NotSolved, minimise_nuclear_norm
 from workers.records import Batch, Budget, Outcome
+from workers.runs.engines import batch_key, engine_of
+from workers.runs.metrics import metrics_of, summary_metrics_of
+from workers.runs.observations import observe
+from workers.runs.spec import RunSpec
 from workers.slices import run_slice
-from workers.specs import RunSpec
 
 BASELINE = {"kind": "nuclear_norm"}
 
@@ -178,5 +178,5 @@ def test_a_slice_begun_again_records_nothing_twice():
 
 
 def test_cvxpy_is_loaded_by_the_first_solve_only():
-    script = "import sys, workers.execution, workers.engines.convex; print('cvxpy' in sys.modules)"
+    script = "import sys, workers.lab.execution, workers.lab.engines.convex; print('cvxpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "False\n"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.specs import spec
-from workers.observations import infimal_rank, observe, unobserved_index
+from workers.runs.observations import infimal_rank, observe, unobserved_index
 
 
 def problem(**fields):

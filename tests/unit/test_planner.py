@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from service.dispatch import planner
 from service.dispatch.planner import Queue, StartSlice, largest_batch, plan
-from service.queues import QueueKey
+from service.values.queues import QueueKey
 
 
 def queue(key="a", waiting=10, first_run=1, batch_limit=None, numbers=12, priority=0, share=0):

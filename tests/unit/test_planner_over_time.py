@@ -7,7 +7,7 @@ from collections import Counter, deque
 import pytest
 
 from service.dispatch.planner import NO_PRIORITY, Facts, Queue, plan, room
-from service.queues import QueueKey
+from service.values.queues import QueueKey
 
 SLICE_SECONDS, PLAN_SECONDS = 2.0, 0.1
 LARGE = QueueKey("fused auto large")

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.specs import spec
-from workers.engines.recording import Schedules
-from workers.schedules import count_points, recorded_steps
-from workers.specs.run import Record
+from workers.lab.engines.recording import Schedules
+from workers.runs.schedules import count_points, recorded_steps
+from workers.runs.spec import Record
 
 
 def test_log_spacing_has_the_asked_points_per_decade():

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from tests.properties.test_slices import EXACT, assert_same, points_of, run_in_slices
 from tests.specs import run_whole, spec
-from workers.metrics import sharpness
-from workers.metrics.sharpness import lanczos, sharpness_metric
-from workers.observations import ObservedEntries, observe
+from workers.lab.metrics import sharpness
+from workers.lab.metrics.sharpness import lanczos, sharpness_metric
+from workers.runs.observations import ObservedEntries, observe
 
 MODELS = {
     "depth 1": {"kind": "deep_matrix", "depth": 1},

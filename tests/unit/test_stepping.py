@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.specs import run_whole, spec
-from workers.engines import stepping
-from workers.engines.stepping import SEGMENT, EagerSteps, GraphedSteps
+from workers.lab.engines.descent import stepping
+from workers.lab.engines.descent.stepping import SEGMENT, EagerSteps, GraphedSteps
 
 
 class Recorder:

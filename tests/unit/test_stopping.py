@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from workers.engines.stopping import NEVER, LossLimits, find_stops
-from workers.milestones import NOT_YET
+from workers.lab.engines.stopping import NEVER, LossLimits, find_stops
 from workers.records import Outcome
-from workers.specs.run import Stop
+from workers.runs.milestones import NOT_YET
+from workers.runs.spec import Stop
 
 
 def stops(losses, limit=0.1, steps_left=100, first_slot=1, broken=NEVER):

@@ -1,6 +1,6 @@
 import pytest
 
-from workers.sweeps import SweepError, check_sweep, count_runs, expand
+from workers.runs.sweeps import SweepError, check_sweep, count_runs, expand
 
 
 def test_axes_are_crossed_and_keys_of_one_axis_move_together():

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 
 from tests.specs import run_whole, spec
 from tests.unit.test_gradients import problem
-from workers.initializers import starting_factors
-from workers.metrics.matrix import matrix_metrics
-from workers.models.symmetric_matrix import SymmetricGradient
-from workers.objectives import build_objective
-from workers.observations import observe
-from workers.theory.verdicts import Verdict, columns_needed, judge
+from workers.lab.metrics.matrix import matrix_metrics
+from workers.lab.models.symmetric_matrix import SymmetricGradient
+from workers.lab.objectives import build_objective
+from workers.runs.initializers import starting_factors
+from workers.runs.observations import observe
+from workers.runs.theory.verdicts import Verdict, columns_needed, judge
 
 SYMMETRIC = {"kind": "symmetric_matrix"}
 IDENTITY = {"kind": "identity", "scale": 1.0}

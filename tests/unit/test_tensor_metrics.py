@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from tests.specs import member, run_whole, spec
-from workers import execution
-from workers.costs import batch_numbers, state_numbers
-from workers.initializers import starting_factors
-from workers.metrics.tensor import tensor_metrics
-from workers.metrics.tensor_rank import fits_rank, rank_bound
-from workers.observations import observe
-from workers.rank_search import advance_search, begin_search, is_done, search_summary
+from workers.lab import execution
+from workers.lab.metrics.tensor import tensor_metrics
+from workers.lab.metrics.tensor_rank import fits_rank, rank_bound
+from workers.lab.rank_search import advance_search, begin_search, is_done, search_summary
 from workers.records import Batch, Budget, Outcome
+from workers.runs.costs import batch_numbers, state_numbers
+from workers.runs.initializers import starting_factors
+from workers.runs.observations import observe
 
 ASKED = {"metrics": ["matricisation_ranks", "matricisation_effective_ranks"], "entries": [[0, 0, 0], [2, 1, 3]]}
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.specs import spec
-from workers.theory import bounds
-from workers.theory.settings import Recognised, recognise
+from workers.runs.theory import bounds
+from workers.runs.theory.settings import Recognised, recognise
 
 LOSSES = np.array([1.3e-1, 1.3e-2, 1.3e-3, 1.3e-4, 1e-4, 1e-6])
 BOUND = np.array([1.505, 6.043, 19.561, 62.001, 70.697, 707.105])

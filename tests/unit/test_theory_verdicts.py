@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.specs import run_whole, spec
-from workers.metrics.matrix import matrix_metrics
-from workers.theory.rounding import largest_factor_norm, sign_is_certain
-from workers.theory.verdicts import Verdict, columns_needed, judge
+from workers.lab.metrics.matrix import matrix_metrics
+from workers.runs.theory.rounding import largest_factor_norm, sign_is_certain
+from workers.runs.theory.verdicts import Verdict, columns_needed, judge
 
 GAUSSIAN = {"kind": "gaussian", "std": 1e-2, "std_of": "product", "balanced": True, "determinant": "positive"}
 ALL_ENTRIES = [[0, 0], [0, 1], [1, 0], [1, 1]]

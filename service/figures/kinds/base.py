@@ -8,7 +8,7 @@ from typing import Any
 from service.errors import FieldError, InvalidPayload
 from service.figures.picture import Array, Picture, Scale
 from service.figures.variation import label_of, leaves
-from workers.specs import RunSpec
+from workers.runs.spec import RunSpec
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from service.figures.kinds.base import refuse
 from service.figures.metric_axes import ABSCISSAS
-from workers.columns import METRICS, metrics_of
-from workers.specs import RunSpec
+from workers.runs.metrics import METRICS, metrics_of
+from workers.runs.spec import RunSpec
 
 
 def metrics_there_are(specs: Sequence[RunSpec]) -> list[str]:

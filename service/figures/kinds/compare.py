@@ -10,8 +10,8 @@ from service.figures.kinds.choices import check_abscissa, check_metrics, metrics
 from service.figures.kinds.quartiles import median_and_band
 from service.figures.metric_axes import abscissa_axis, axis_of, label_of, shown
 from service.figures.picture import DASHES, Array, Axis, Panel, Picture, Series
-from workers.columns import METRICS, metrics_of
-from workers.specs import RunSpec
+from workers.runs.metrics import METRICS, metrics_of
+from workers.runs.spec import RunSpec
 
 _USUAL = ("unobserved_entry", "reconstruction_error", "loss")
 _POINTS = 200

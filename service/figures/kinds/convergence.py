@@ -12,9 +12,9 @@ import orjson
 
 from service.figures.kinds.base import Ask, DrawnRun, Kind, Scene
 from service.figures.picture import MARKERS, Array, Axis, Line, Panel, Picture
-from service.labels import model_label, start_label
-from workers.columns import metrics_of
-from workers.specs import RunSpec
+from service.values.labels import model_label, start_label
+from workers.runs.metrics import metrics_of
+from workers.runs.spec import RunSpec
 
 MEASURES = {"entries": "tracked entries", "unobserved_entry": "unobserved entry"}
 """What distances can be taken of: the first that a run records."""

@@ -13,8 +13,8 @@ from service.figures.metric_axes import abscissa_axis, axis_of, label_of, shown
 from service.figures.picture import Array, Axis, Line, Panel, Picture
 from service.figures.thinning import drawable
 from service.figures.variation import Look, looks_of, varying_paths
-from workers.columns import METRICS, metrics_of
-from workers.specs import RunSpec
+from workers.runs.metrics import METRICS, metrics_of
+from workers.runs.spec import RunSpec
 
 NORMS = ("frobenius_norm", "nuclear_norm", "spectral_norm", "schatten_quasi_norm", "unobserved_entry")
 RANKS = ("effective_rank", "stable_rank", "distance_to_infimal_rank", "numerical_rank", "loss")

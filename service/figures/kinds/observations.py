@@ -12,10 +12,10 @@ from service.figures.kinds.base import DrawnRun, Kind, Scene
 from service.figures.kinds.quartiles import median_and_band
 from service.figures.metric_axes import axis_of
 from service.figures.picture import MARKERS, Axis, Dash, Marker, Panel, Picture, Series
-from service.labels import model_label, start_label
-from workers.columns import metrics_of
-from workers.specs import RunSpec
-from workers.specs.problems import observation_count
+from service.values.labels import model_label, start_label
+from workers.runs.metrics import metrics_of
+from workers.runs.problems import observation_count
+from workers.runs.spec import RunSpec
 
 _ERROR, _RANK, _EFFECTIVE_RANK = "reconstruction_error", "rank", "effective_rank"
 _REFERENCES: tuple[tuple[str, str, str, Marker | None, Dash], ...] = (

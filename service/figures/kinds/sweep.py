@@ -11,9 +11,9 @@ from service.figures.kinds.choices import metrics_there_are
 from service.figures.metric_axes import label_of, shown
 from service.figures.picture import Array, Axis, Cells, ColorScale, Panel, Picture
 from service.figures.variation import REPETITIONS, is_wide, values_of, varying_paths
-from service.labels import field_label
-from workers.columns import METRICS, SUMMARY_METRICS, summary_metrics_of
-from workers.specs import RunSpec
+from service.values.labels import field_label
+from workers.runs.metrics import METRICS, SUMMARY_METRICS, summary_metrics_of
+from workers.runs.spec import RunSpec
 
 OUTCOME = "outcome"
 _ALWAYS = (OUTCOME, "steps", "time")

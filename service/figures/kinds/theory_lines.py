@@ -6,9 +6,13 @@ import numpy as np
 
 from service.figures.kinds.base import DrawnRun
 from service.figures.picture import Array, Line
-from workers.theory.bounds import distance_to_infimal_rank_at_most, effective_rank_at_most, unobserved_entry_at_least
-from workers.theory.predictions import loss_scale
-from workers.theory.settings import Setting, recognise
+from workers.runs.theory.bounds import (
+    distance_to_infimal_rank_at_most,
+    effective_rank_at_most,
+    unobserved_entry_at_least,
+)
+from workers.runs.theory.predictions import loss_scale
+from workers.runs.theory.settings import Setting, recognise
 
 MOST_SETTINGS = 5
 """Settings in one panel of which the bound is drawn; more would hide the runs."""

@@ -9,11 +9,11 @@ from service.figures.kinds.theory_lines import theory_lines
 from service.figures.metric_axes import abscissa_axis, axis_of, shown
 from service.figures.picture import MARKERS, Array, Axis, ColorScale, Line, Marker, Marks, Panel, Picture
 from service.figures.thinning import drawable
-from service.labels import model_label, start_label
-from workers.observations import unobserved_index
-from workers.specs import RunSpec
-from workers.theory.settings import recognise
-from workers.theory.verdicts import columns_needed, judge
+from service.values.labels import model_label, start_label
+from workers.runs.observations import unobserved_index
+from workers.runs.spec import RunSpec
+from workers.runs.theory.settings import recognise
+from workers.runs.theory.verdicts import columns_needed, judge
 
 _MARKED_POINTS = 6
 _ENTRY, _CHANGED_AT = "unobserved_entry", "determinant_sign_changed_at"

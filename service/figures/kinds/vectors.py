@@ -10,7 +10,7 @@ from service.figures.metric_axes import label_of as metric_label
 from service.figures.picture import Axis, Color, Line, Panel, Picture, Shade
 from service.figures.thinning import drawable
 from service.figures.variation import label_of, varying_paths
-from workers.columns import metrics_of
+from workers.runs.metrics import metrics_of
 
 MOST_PANELS = 6
 _MOST_HUES = 4

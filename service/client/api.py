@@ -1,0 +1,247 @@
+"""A Python client of the HTTP API; the command line is built on it.
+
+It needs neither torch nor pyarrow to be imported; `trajectories` and `run_table` import pyarrow when they are called.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from service.client.progress import experiment_bar
+from service.client.transport import ServerSaidNo, ServerUnreachable, Transport
+from service.exports.arrow_types import Table
+from service.values.ids import new_id
+
+__all__ = ["Json", "Rankward", "ServerSaidNo", "ServerUnreachable"]
+
+Json = dict[str, Any]
+Names = str | Iterable[str] | None
+Format = Literal["json", "csv", "ndjson", "arrow", "parquet"]
+DEFAULT_URL = "http://127.0.0.1:8000"
+POLL_SECONDS = 0.3
+RUNS_PER_PAGE = 1000
+
+
+class Rankward:
+    """Talks to a Rankward server; a context manager that closes its connections.
+
+    Requests are repeated when the server cannot be reached or is busy; a submission carries a key, so that it is stored
+    once. Refusals are ServerSaidNo, silence is ServerUnreachable.
+
+    Args:
+        url: where it listens, http://127.0.0.1:8000 by default.
+        api_key: sent as a bearer token; the variable RANKWARD_API_KEY when not given, none when that is not set.
+    """
+
+    def __init__(
+        self, url: str = DEFAULT_URL, api_key: str | None = None, *, transport: Transport | None = None
+    ) -> None:
+        self.url = url
+        self._transport = transport or Transport(url, api_key or os.environ.get("RANKWARD_API_KEY"))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def __enter__(self) -> "Rankward":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Experiments
+
+    def submit(self, experiment: Mapping[str, Any], key: str | None = None) -> Json:
+        """Post an experiment; returns it as stored. The same `key` and experiment are stored once."""
+        headers = {"Idempotency-Key": key or new_id()}
+        return self._json("POST", "/v1/experiments", json=experiment, headers=headers, repeatable=True)
+
+    def dry_run(self, experiment: Mapping[str, Any]) -> Json:
+        """Number of runs and the cost of an experiment."""
+        return self._json("POST", "/v1/experiments?dry_run=true", json=experiment, repeatable=True)
+
+    def experiment(self, experiment_id: str) -> Json:
+        """One experiment."""
+        return self._json("GET", f"/v1/experiments/{experiment_id}")
+
+    def experiments(self, where: str | None = None, order_by: Names = None) -> Iterator[Json]:
+        """All experiments, or those that `where` says, page by page, newest first."""
+        return self._pages("/v1/experiments", where=where, order_by=_listed(order_by))
+
+    def wait(
+        self, experiment_id: str, on_progress: Callable[[Json], None] | None = None, progress: bool = False
+    ) -> Json:
+        """Wait until every run of an experiment is over; returns it as it ended.
+
+        Args:
+            on_progress: sees the experiment as it goes.
+            progress: show a bar on standard error.
+        """
+        if progress:
+            experiment = self.experiment(experiment_id)
+            with experiment_bar(experiment["name"] or experiment_id, experiment["runs"]["total"]) as show:
+                return self.wait(experiment_id, show)
+        while True:
+            experiment = self.experiment(experiment_id)
+            if on_progress is not None:
+                on_progress(experiment)
+            if experiment["status"] not in ("queued", "running"):
+                return experiment
+            time.sleep(POLL_SECONDS)
+
+    def cancel(self, experiment_id: str) -> Json:
+        """Cancel the runs of an experiment that are not over."""
+        return self._json("POST", f"/v1/experiments/{experiment_id}/cancel", repeatable=True)
+
+    def delete(self, experiment_id: str) -> None:
+        """Delete an experiment with its runs and trajectories."""
+        self._transport.request("DELETE", f"/v1/experiments/{experiment_id}")
+
+    def summary(
+        self, experiment_id: str, metric: Names = "loss", group_by: Names = None, where: str | None = None
+    ) -> list[Json]:
+        """Count, minimum, quartiles and maximum of metrics' last values for each group of runs."""
+        wanted = _given(metric=_listed(metric), group_by=_listed(group_by), where=where)
+        return self._json("GET", f"/v1/experiments/{experiment_id}/summary", params=wanted)["items"]
+
+    def curves(
+        self, experiment_id: str, metric: str = "loss", x: str = "step", group_by: Names = None, **parameters: Any
+    ) -> list[Json]:
+        """Quantile curves of a metric along steps, time or loss for each group of runs."""
+        wanted = _given(metric=metric, x=x, group_by=_listed(group_by), **parameters)
+        return self._json("GET", f"/v1/experiments/{experiment_id}/curves", params=wanted)["items"]
+
+    def runs(
+        self,
+        experiment_id: str | None = None,
+        status: str | None = None,
+        where: str | None = None,
+        order_by: Names = None,
+        fields: Names = None,
+        page_size: int = RUNS_PER_PAGE,
+    ) -> Iterator[Json]:
+        """All runs, or those of one experiment, in one status, or that `where` says, page by page.
+
+        Args:
+            order_by: e.g. "summary.loss desc, created_at"; the order of submission when left out.
+            fields: e.g. ["id", "model.depth", "summary.loss"]; whole runs when left out.
+        """
+        wanted = {"experiment_id": experiment_id, "status": status, "where": where, "limit": page_size}
+        return self._pages("/v1/runs", **wanted, order_by=_listed(order_by), fields=_listed(fields))
+
+    def run(self, run_id: str) -> Json:
+        """One run."""
+        return self._json("GET", f"/v1/runs/{run_id}")
+
+    def cancel_run(self, run_id: str) -> Json:
+        """Cancel a run unless it is over."""
+        return self._json("POST", f"/v1/runs/{run_id}/cancel", repeatable=True)
+
+    def retry(self, run_id: str) -> Json:
+        """Run a failed or cancelled run again."""
+        return self._json("POST", f"/v1/runs/{run_id}/retry")
+
+    def extend(
+        self,
+        run_id: str,
+        max_steps: int | None = None,
+        loss_below: float | None = None,
+        max_time: float | None = None,
+    ) -> Json:
+        """Let a run go on from its checkpoint to new limits; a flow's is its time."""
+        limits = _given(max_steps=max_steps, loss_below=loss_below, max_time=max_time)
+        return self._json("POST", f"/v1/runs/{run_id}/extend", json=limits, repeatable=True)
+
+    def trajectory(self, run_id: str, **parameters: Any) -> Json:
+        """Recorded points of a run as columns."""
+        return self._json("GET", f"/v1/runs/{run_id}/trajectory", params=_given(**parameters))
+
+    def theory(self, run_id: str) -> Json:
+        """What theory says of a run, point by point, and whether it did."""
+        return self._json("GET", f"/v1/runs/{run_id}/theory")
+
+    # Tables
+
+    def trajectories(
+        self,
+        where: str | None = None,
+        metrics: Names = None,
+        experiment_id: str | None = None,
+        max_points: int | None = None,
+    ) -> Table:
+        """Points of all selected runs as an Arrow table of run_id, step, time and metrics; see its `to_pandas`."""
+        wanted = {"where": where, "metrics": _listed(metrics), "experiment_id": experiment_id, "max_points": max_points}
+        return self._table("/v1/trajectories", **wanted)
+
+    def run_table(self, where: str | None = None, fields: Names = None, experiment_id: str | None = None) -> Table:
+        """All selected runs as an Arrow table of the named fields, of specs and summaries when left out."""
+        return self._table("/v1/runs", where=where, fields=_listed(fields), experiment_id=experiment_id)
+
+    def export(self, what: Literal["runs", "trajectories"], format: Format, file: Path, **parameters: Any) -> int:
+        """Write a table to a file as it comes; returns its bytes. Takes the parameters of /v1/runs or /v1/trajectories.
+
+        The file is there only when all of it has come.
+        """
+        unfinished, written = file.with_name(f"{file.name}.part"), 0
+        wanted = _given(format=format, **parameters)
+        try:
+            with self._transport.stream(f"/v1/{what}", params=wanted) as chunks, unfinished.open("wb") as output:
+                for chunk in chunks:
+                    written += output.write(chunk)
+            unfinished.replace(file)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return written
+
+    # Presets
+
+    def presets(self) -> list[Json]:
+        """The presets that the server has."""
+        return self._json("GET", "/v1/presets")["items"]
+
+    def preset(self, name: str) -> Json:
+        """A preset, ready to submit."""
+        return self._json("GET", f"/v1/presets/{name}")
+
+    def figures(self, experiment_id: str) -> Json:
+        """The figures that can be drawn of an experiment: `default` names the one that shows it best."""
+        return self._json("GET", f"/v1/experiments/{experiment_id}/figures")
+
+    def figure(self, experiment_id: str, name: str, kind: str = "png", **parameters: Any) -> bytes:
+        """A figure of an experiment as a file's content, by kind png, svg, or json for Plotly.
+
+        The parameters are those of the query; experiments to compare with are `others`.
+        """
+        asked = {"with" if key == "others" else key: value for key, value in _given(**parameters).items()}
+        path = f"/v1/experiments/{experiment_id}/figures/{name}.{kind}"
+        return self._transport.request("GET", path, params=asked).content
+
+    def _pages(self, path: str, **parameters: Any) -> Iterator[Json]:
+        wanted = _given(**parameters)
+        while True:
+            page = self._json("GET", path, params=wanted)
+            yield from page["items"]
+            if page["next"] is None:
+                return
+            wanted["cursor"] = page["next"]
+
+    def _table(self, path: str, **parameters: Any) -> Table:
+        import pyarrow as pa
+
+        content = self._transport.request("GET", path, params=_given(format="arrow", **parameters)).content
+        return pa.ipc.open_stream(content).read_all()
+
+    def _json(self, method: str, path: str, **arguments: Any) -> Any:
+        return self._transport.request(method, path, **arguments).json()
+
+
+def _given(**parameters: Any) -> Json:
+    """Parameters that were given."""
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _listed(names: Names) -> str | None:
+    """Names as one comma-separated text."""
+    return names if names is None or isinstance(names, str) else ",".join(names)

@@ -1,0 +1,1 @@
+"""Values: small facts that many rooms share, free of I/O."""

@@ -1,0 +1,20 @@
+"""Queues: which runs may share a batch, and whose turn they take."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class QueueKey:
+    """What all runs of a queue have in common.
+
+    Attributes:
+        priority: of their experiments; a queue of a higher one goes first whenever a worker is idle.
+        share: whose share of the workers they take: the API key that submitted them, 0 without keys.
+        batch_key: see `workers.runs.engines.batch_key`.
+        batch_limit: the most runs one batch may hold, set after a batch of these failed.
+    """
+
+    batch_key: str
+    batch_limit: int | None = None
+    priority: int = 0
+    share: int = 0

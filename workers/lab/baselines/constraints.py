@@ -1,0 +1,79 @@
+"""The observations of a problem as the constraints of a program: |operator vec(W) - values| <= tolerances.
+
+Rows are scaled to norm 1 and values so that the largest has size 1: solvers work with absolute tolerances, and a
+problem must not become easier or harder by its units.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from workers.runs.observations import Observations, ObservedEntries
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Linear constraints on a matrix W of `shape`, in units of `scale`.
+
+    Attributes:
+        operator: (observations, entries), rows of norm 1; an unobserving row stays zero. vec is row-major.
+        values, tolerances: (observations,), divided by the norms of the rows and by `scale`.
+        scale: what a solution is to be multiplied by.
+        norms: (observations,), of the rows as they were.
+    """
+
+    shape: tuple[int, int]
+    operator: sp.csr_array
+    values: Array
+    tolerances: Array
+    scale: float
+    norms: Array
+
+    def excess(self, matrix: Array) -> Array:
+        """By how much each observation of a matrix is above (+) or below (-) its interval, (observations,)."""
+        residual = self.operator @ matrix.ravel() - self.values
+        return residual - np.clip(residual, -self.tolerances, self.tolerances)
+
+    def violation(self, matrix: Array) -> float:
+        """The largest excess, in the units of the observations."""
+        return float((np.abs(self.excess(matrix)) * self.norms).max() * self.scale)
+
+    def nearest(self, matrix: Array) -> Array:
+        """The matrix moved by as little as meets the constraints, where its excess can be taken away at all."""
+        excess = self.excess(matrix)
+        gram = self.operator @ self.operator.T
+        if (gram - sp.eye_array(len(self.values))).count_nonzero() == 0:  # entries: each row its own
+            moved = self.operator.T @ excess
+        else:
+            moved = np.linalg.lstsq(self.operator.toarray(), excess, rcond=None)[0]
+        return matrix - moved.reshape(self.shape)
+
+
+def constraints_of(observed: Observations, shape: tuple[int, int], tolerance: float) -> Constraints:
+    """The constraints that every observation is met to `tolerance`."""
+    operator, values = _rows(observed)
+    norms = np.asarray(sp.linalg.norm(operator, axis=1))
+    divisors = np.where(norms > 0, norms, 1.0)
+    scaled = values / divisors
+    scale = float(np.abs(scaled).max()) or 1.0
+    return Constraints(
+        shape=shape,
+        operator=sp.csr_array(sp.diags_array(1 / divisors) @ operator),
+        values=scaled / scale,
+        tolerances=tolerance / divisors / scale,
+        scale=scale,
+        norms=divisors,
+    )
+
+
+def _rows(observed: Observations) -> tuple[sp.csr_array, Array]:
+    if not isinstance(observed, ObservedEntries):
+        return sp.csr_array(observed.tensors), observed.values
+    places = np.flatnonzero(observed.mask)
+    ones, rows = np.ones(len(places)), np.arange(len(places))
+    operator = sp.csr_array((ones, (rows, places)), shape=(len(places), observed.mask.size))
+    return operator, observed.values.ravel()[places]

@@ -1,0 +1,179 @@
+"""The torch engine: batched tensors and analytic gradients, for every spec; the reference of all other engines.
+
+A chunk of steps writes each state beside the last one into a history, so nothing is decided, copied or recorded within
+a step: a step is a handful of tensor operations. After the chunk its losses say which runs were over and when, and the
+states that are recorded, or were a run's last, are read out of the history. Cutting a run into chunks therefore cannot
+change it, and a run that diverged has its last finite state at hand.
+"""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from workers.lab.engines.descent.history import SHORTEST_CHUNK, History
+from workers.lab.engines.descent.stepping import stepper_for
+from workers.lab.engines.descents import Clock, Descents, Snapshots
+from workers.lab.engines.recording import Schedules, with_last_steps
+from workers.lab.engines.stopping import NEVER, LossLimits, Stops, find_stops
+from workers.lab.models.base import build_model
+from workers.lab.models.layout import FactorLayout
+from workers.lab.optimizers import build_optimizer
+from workers.runs.costs import observes_few_entries
+from workers.runs.milestones import FAILED_CHECK, note_losses
+from workers.runs.spec import RunSpec
+
+CHUNK_SECONDS = 0.1
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+
+@torch.inference_mode()
+def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
+    """Advance all unfinished descents in lockstep until the clock stops them; finished ones leave the batch."""
+    snapshots = Snapshots()
+    while len(alive := descents.unfinished()) and clock.steps_allowed(1) and not snapshots.full:
+        lanes = _Lanes(descents, alive, torch.device(device), snapshots)
+        lanes.begin()
+        while lanes.mostly_running and not snapshots.full and (steps := clock.steps_allowed(lanes.chunk_length)):
+            lanes.chunk(steps)
+            clock.spend(steps)
+        lanes.write_back()
+    return snapshots
+
+
+class _Lanes:
+    """The runs of a batch that are not over, side by side in tensors.
+
+    Never fewer than two lanes: torch multiplies a batch of one by another path, which rounds differently. A run that is
+    alone gets a shadow beside it, which takes the same steps and is never looked at.
+    """
+
+    def __init__(
+        self, descents: Descents, members: npt.NDArray[np.int64], device: torch.device, snapshots: Snapshots
+    ) -> None:
+        self._own = len(members)
+        members = members if len(members) > 1 else np.repeat(members, 2)
+        specs = [descents.specs[i] for i in members]
+        dtype = DTYPES[specs[0].precision]
+        self._descents, self._members, self._snapshots = descents, members, snapshots
+        self._schedules = Schedules(specs)
+        self._limits = LossLimits([spec.stop for spec in specs])
+        self._max_steps = np.array([spec.max_steps for spec in specs], dtype=np.int64)
+        self._steps = descents.steps[members]
+        self._running = np.arange(len(members)) < self._own
+        self._layout = FactorLayout(specs[0].factor_shapes, len(members))
+        slots, scalars = specs[0].optimizer.slots, specs[0].optimizer.scalars
+        self._history = History(self._layout, slots, scalars, dtype, device)
+        self._history.load(descents.states[members])
+        self._optimizer = build_optimizer(specs, self._layout, dtype, device, self._history.capacity)
+        self._bind(specs, dtype, device)
+        self._step_seconds = CHUNK_SECONDS / SHORTEST_CHUNK
+
+    def _bind(self, specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> None:
+        history, runs = self._history, self._layout.runs
+        self._gradient = torch.zeros(self._layout.size, dtype=dtype, device=device)
+        self._twice_loss = torch.zeros(history.capacity + 1, runs, 1, 1, dtype=dtype, device=device)
+        model = build_model(specs, self._layout.blocks(self._gradient))
+        losses = self._twice_loss.unbind()
+        self._evaluate = [model.bind(factors, loss) for factors, loss in zip(history.factors, losses, strict=True)]
+        self._stepper = stepper_for(self._step, device, capturable=not observes_few_entries(specs[0]))
+
+    @property
+    def mostly_running(self) -> bool:
+        """Whether enough lanes are in use; if not, the batch is worth rebuilding without the finished ones."""
+        return bool(2 * np.count_nonzero(self._running) > self._own)
+
+    @property
+    def chunk_length(self) -> int:
+        """Steps that fit the history and take about CHUNK_SECONDS."""
+        return int(np.clip(CHUNK_SECONDS / self._step_seconds, 1, self._history.capacity))
+
+    def begin(self) -> None:
+        """Evaluate the states as they are; runs at step 0 are recorded and tested."""
+        self._evaluate[0]()
+        fresh = self._running & ~self._descents.begun[self._members]
+        if fresh.any():
+            self._descents.begun[self._members] = True
+            self._finish_chunk(first_slot=0, last_slot=0, considered=fresh)
+
+    def chunk(self, steps: int) -> None:
+        """Take `steps` steps with all lanes, then see what happened."""
+        started = time.perf_counter()
+        self._optimizer.prepare(self._steps, steps)
+        self._stepper.take(steps)
+        self._finish_chunk(first_slot=1, last_slot=steps, considered=self._running.copy())
+        self._history.restart(steps)
+        self._twice_loss[0].copy_(self._twice_loss[steps])
+        self._steps[self._running] += steps
+        self._step_seconds = (time.perf_counter() - started) / steps
+
+    def _step(self, slot: int) -> None:
+        """Step from the state before a slot into it, then evaluate it."""
+        states = self._history.states
+        self._optimizer.step(states[slot - 1], self._gradient, states[slot], slot)
+        self._evaluate[slot]()
+
+    def write_back(self) -> None:
+        """Store the states of the lanes that go on."""
+        self._store(np.nonzero(self._running)[0], np.zeros(np.count_nonzero(self._running), dtype=np.int64))
+
+    def _finish_chunk(self, first_slot: int, last_slot: int, considered: npt.NDArray[np.bool_]) -> None:
+        losses = 0.5 * self._twice_loss[: last_slot + 1, :, 0, 0].cpu().numpy()
+        before = self._descents.milestones[self._members, FAILED_CHECK]
+        reached, failed_check = self._limits.first_met(losses[first_slot:], first_slot, self._steps, before)
+        stops = find_stops(
+            losses[first_slot:], first_slot, reached, self._max_steps - self._steps, self._broken(last_slot)
+        )
+        self._note_losses(losses[first_slot:], first_slot, stops, considered)
+        self._note_checks(failed_check, first_slot, stops, considered)
+        self._record(losses, first_slot, stops, considered)
+        over = np.nonzero(stops.stopped & considered)[0]
+        self._steps[over] += stops.slot[over]
+        self._running[over] = False
+        self._store(over, stops.slot[over])
+        for lane in over:
+            self._descents.outcomes[self._members[lane]] = stops.outcome[lane]
+
+    def _note_losses(
+        self, losses: npt.NDArray[np.generic], first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]
+    ) -> None:
+        slots = first_slot + np.arange(len(losses))[:, None]
+        own = (slots <= stops.slot) & considered
+        milestones = self._descents.milestones[self._members]
+        note_losses(milestones, np.where(own, losses, np.inf), self._steps + first_slot)
+        self._descents.milestones[self._members[considered]] = milestones[considered]
+
+    def _note_checks(
+        self, failed: npt.NDArray[np.int64], first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]
+    ) -> None:
+        moved = np.nonzero(considered & (stops.slot >= first_slot))[0]
+        self._descents.milestones[self._members[moved], FAILED_CHECK] = failed[stops.slot[moved] - first_slot, moved]
+
+    def _record(
+        self, losses: npt.NDArray[np.generic], first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]
+    ) -> None:
+        after = np.where(considered, self._steps + first_slot - 1, NEVER)
+        until = self._steps + stops.slot
+        recorded_before = (stops.slot < first_slot) & self._schedules.contain(until)
+        over = np.nonzero(stops.stopped & considered & ~recorded_before)[0]
+        lanes, steps = with_last_steps(self._schedules.due(after, until), over, until[over])
+        if not len(lanes):
+            return
+        slots = steps - self._steps[lanes]
+        factors = self._history.read_factors(slots, lanes)
+        self._snapshots.add(self._members[lanes], steps, losses[slots, lanes], factors)
+
+    def _store(self, lanes: npt.NDArray[np.int64], slots: npt.NDArray[np.int64]) -> None:
+        self._descents.states[self._members[lanes]] = self._history.read_states(slots, lanes)
+        self._descents.steps[self._members[lanes]] = self._steps[lanes]
+
+    def _broken(self, last_slot: int) -> npt.NDArray[np.int64]:
+        """First slot whose factors are not finite; looked for only where a running lane's last are not."""
+        finite = self._history.finite(last_slot) | ~self._running
+        broken = np.full(self._layout.runs, NEVER, dtype=np.int64)
+        if not finite.all():
+            every = np.stack([self._history.finite(slot) for slot in range(last_slot + 1)])
+            broken = np.where(every.all(axis=0), NEVER, np.argmin(every, axis=0))
+        return broken

@@ -1,0 +1,76 @@
+"""The history of a chunk: every state of a batch, slot after slot, so that any of them can be read afterwards."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from workers.lab.models.layout import FactorLayout
+
+HISTORY_BYTES = 16 * 2**20
+"""Memory of a chunk's history: small enough to stay near the core, large enough that chunks of big batches are long."""
+
+LONGEST_CHUNK, SHORTEST_CHUNK = 128, 8
+
+
+class History:
+    """States of all runs of a batch at consecutive steps; slot 0 is where a chunk begins.
+
+    Args:
+        layout: how factors lie in a flat vector.
+        slots, scalars: vectors and single numbers per run in a state (`workers.runs.optimizers`).
+
+    Attributes:
+        capacity: the most steps of a chunk.
+        states: for each slot its vectors (size,), then its numbers (runs,).
+        factors: for each slot the factors (runs, rows, columns).
+    """
+
+    def __init__(
+        self, layout: FactorLayout, slots: int, scalars: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        fitting = HISTORY_BYTES // (slots * layout.size * dtype.itemsize)
+        self.capacity = int(np.clip(fitting, SHORTEST_CHUNK, LONGEST_CHUNK))
+        self._layout, self._slots, self._scalars = layout, slots, scalars
+        width = slots * layout.size
+        self._all = torch.zeros(self.capacity + 1, width + scalars * layout.runs, dtype=dtype, device=device)
+        self._vectors = self._all[:, :width].unflatten(1, (slots, layout.size))
+        self._numbers = self._all[:, width:].unflatten(1, (scalars, layout.runs)) if scalars else None
+        self.states = [self._unbound(slot) for slot in range(self.capacity + 1)]
+        self.factors = [layout.blocks(state[0]) for state in self.states]
+
+    def load(self, states: npt.NDArray[np.generic]) -> None:
+        """Put states (runs, numbers of a state) into slot 0."""
+        cut = states.shape[1] - self._scalars
+        per_slot = states[:, :cut].reshape(len(states), self._slots, -1).swapaxes(0, 1)
+        self._vectors[0].copy_(torch.from_numpy(self._layout.flatten(per_slot)))
+        if self._numbers is not None:
+            self._numbers[0].copy_(torch.from_numpy(states[:, cut:].T.copy()))
+
+    def restart(self, slot: int) -> None:
+        """Begin the next chunk from a slot."""
+        self._all[0].copy_(self._all[slot])
+
+    def read_states(self, slots: npt.NDArray[np.int64], runs: npt.NDArray[np.int64]) -> npt.NDArray[np.generic]:
+        """States (rows, numbers of a state) at the given slots and runs, each (rows,)."""
+        index = self._index(slots, runs)
+        parts = [self._layout.gather(self._vectors[:, vector], index) for vector in range(self._slots)]
+        if self._numbers is not None:
+            parts.append(self._numbers.swapaxes(1, 2)[index])
+        return torch.cat(parts, dim=1).cpu().numpy()
+
+    def read_factors(self, slots: npt.NDArray[np.int64], runs: npt.NDArray[np.int64]) -> npt.NDArray[np.generic]:
+        """Factors (rows, trained numbers) at the given slots and runs, each (rows,)."""
+        return self._layout.gather(self._vectors[:, 0], self._index(slots, runs)).cpu().numpy()
+
+    def finite(self, slot: int) -> npt.NDArray[np.bool_]:
+        """Whether all factors of each run are finite, (runs,)."""
+        finite = torch.stack([factor.isfinite().flatten(1).all(dim=1) for factor in self.factors[slot]])
+        return finite.all(dim=0).cpu().numpy()
+
+    def _unbound(self, slot: int) -> list[Tensor]:
+        numbers = [] if self._numbers is None else list(self._numbers[slot].unbind())
+        return [*self._vectors[slot].unbind(), *numbers]
+
+    def _index(self, slots: npt.NDArray[np.int64], runs: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(slots).to(self._all.device), torch.from_numpy(runs).to(self._all.device)

@@ -1,0 +1,117 @@
+"""What every engine works on: a batch of descents, the snapshots taken of them, and the clock of a slice."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from workers.records import Budget, Outcome
+from workers.runs.spec import RunSpec
+
+MOST_SNAPSHOT_BYTES = 64 * 2**20
+"""Snapshots kept in a worker before a slice ends early to hand them over."""
+
+POINT_BYTES = 256
+"""About what the metrics of a point take on its way to the database."""
+
+
+@dataclass
+class Descents:
+    """Where a batch of runs stands; engines advance it in place.
+
+    Attributes:
+        specs: share a batch key.
+        steps: int64 (runs,).
+        states: (runs, slots * entries) in the run's precision: factors, then the optimiser's vectors.
+        milestones: int64 (runs, ...), see `workers.runs.milestones`.
+        begun: bool (runs,), false until step 0 has been recorded and tested.
+        outcomes: None for a run that is not over.
+        errors: why a run cannot go on, by its position.
+        findings: what an engine found beside the descent, under names in a run's summary, by its position.
+    """
+
+    specs: Sequence[RunSpec]
+    steps: npt.NDArray[np.int64]
+    states: npt.NDArray[Any]
+    milestones: npt.NDArray[np.int64]
+    begun: npt.NDArray[np.bool_]
+    outcomes: list[Outcome | None]
+    errors: dict[int, str] = field(default_factory=dict[int, str])
+    findings: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
+
+    def unfinished(self) -> npt.NDArray[np.int64]:
+        """Positions of the runs that are not over."""
+        going = (outcome is None and run not in self.errors for run, outcome in enumerate(self.outcomes))
+        return np.flatnonzero(list(going))
+
+
+@dataclass
+class Snapshots:
+    """Recorded states: which run, at which step, with which loss and factors.
+
+    `known` holds what only the engine can tell: columns of points by name, and `carried_determinant` (rows, 2), the
+    sign and ln|.| of determinants where they are known better than the factors say, NaN elsewhere.
+    """
+
+    member: list[npt.NDArray[np.int64]] = field(default_factory=list[npt.NDArray[np.int64]])
+    step: list[npt.NDArray[np.int64]] = field(default_factory=list[npt.NDArray[np.int64]])
+    loss: list[npt.NDArray[Any]] = field(default_factory=list[npt.NDArray[Any]])
+    factors: list[npt.NDArray[Any]] = field(default_factory=list[npt.NDArray[Any]])
+    known: list[Mapping[str, npt.NDArray[Any]]] = field(default_factory=list[Mapping[str, npt.NDArray[Any]]])
+    nbytes: int = 0
+
+    def add(
+        self,
+        member: npt.NDArray[np.int64],
+        step: npt.NDArray[np.int64],
+        loss: npt.NDArray[Any],
+        factors: npt.NDArray[Any],
+        **known: npt.NDArray[Any],
+    ) -> None:
+        """Append rows: member, step, loss (rows,), factors (rows, entries), and what else is known of them."""
+        self.member.append(member)
+        self.step.append(step)
+        self.loss.append(loss)
+        self.factors.append(factors)
+        self.known.append(known)
+        self.nbytes += factors.nbytes + len(step) * POINT_BYTES
+
+    @property
+    def full(self) -> bool:
+        """Whether the slice should end to hand the snapshots over."""
+        return self.nbytes >= MOST_SNAPSHOT_BYTES
+
+
+class Clock:
+    """How much of a slice's budget is left; a slice takes at least one step, however short its time."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._deadline = time.monotonic() + budget.seconds
+        self._steps_left = budget.steps
+        self._moved = False
+
+    @property
+    def seconds_left(self) -> float:
+        """Wall-clock seconds to the end of the slice, negative once it is over."""
+        return self._deadline - time.monotonic()
+
+    def steps_allowed(self, wanted: int) -> int:
+        """At most `wanted` steps, zero when the slice is over."""
+        if self.seconds_left <= 0:
+            return 0 if self._moved else 1
+        return wanted if self._steps_left is None else min(wanted, self._steps_left)
+
+    def spend(self, steps: int) -> None:
+        """Count steps that were taken."""
+        self._moved = True
+        if self._steps_left is not None:
+            self._steps_left -= steps
+
+
+class Engine(Protocol):
+    """Advances descents until all are over or the clock says stop, and returns what was recorded on the way."""
+
+    def __call__(self, descents: Descents, clock: Clock, device: str) -> Snapshots: ...

@@ -1,0 +1,1 @@
+"""The flow engine: gradient flows, integrated adaptively."""

@@ -1,0 +1,1 @@
+"""The fused engine: many steps of many small factorisations in one launch of compiled code."""

@@ -1,0 +1,63 @@
+"""Recording: which states of a chunk are on the schedules of their runs, found for all runs at once."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from workers.runs.schedules import recorded_steps
+from workers.runs.spec import RunSpec
+
+Indices = npt.NDArray[np.int64]
+
+
+class Schedules:
+    """The recording schedules of a batch; runs with the same schedule are looked up together."""
+
+    def __init__(self, specs: Sequence[RunSpec]) -> None:
+        groups: dict[int, tuple[Indices, list[int]]] = {}
+        for position, spec in enumerate(specs):
+            steps = recorded_steps(spec.record, spec.max_steps)
+            groups.setdefault(id(steps), (steps, []))[1].append(position)
+        self._groups = [(steps, np.array(positions)) for steps, positions in groups.values()]
+
+    def due(self, after: Indices, until: Indices) -> tuple[Indices, Indices]:
+        """Scheduled steps in (after, until] of each run.
+
+        Args:
+            after, until: (runs,), steps.
+
+        Returns:
+            Positions of runs and their steps, each (points,), run by run with ascending steps.
+        """
+        found = [_due_in_group(steps, runs, after[runs], until[runs]) for steps, runs in self._groups]
+        runs, steps = (np.concatenate(part) for part in zip(*found, strict=True))
+        return runs, steps
+
+    def count(self, after: Indices, until: Indices) -> int:
+        """How many steps `due` would list, over all runs."""
+        bounds = [
+            [np.searchsorted(steps, at[runs], side="right") for at in (until, after)] for steps, runs in self._groups
+        ]
+        return sum(int(np.maximum(high - low, 0).sum()) for high, low in bounds)
+
+    def contain(self, steps: Indices) -> npt.NDArray[np.bool_]:
+        """Whether each run's step is on its own schedule, (runs,)."""
+        runs, _ = self.due(steps - 1, steps)
+        contained = np.zeros(len(steps), dtype=bool)
+        contained[runs] = True
+        return contained
+
+
+def _due_in_group(steps: Indices, runs: Indices, after: Indices, until: Indices) -> tuple[Indices, Indices]:
+    low, high = np.searchsorted(steps, after, side="right"), np.searchsorted(steps, until, side="right")
+    counts = np.maximum(high - low, 0)
+    starts = np.repeat(low - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+    return np.repeat(runs, counts), steps[starts + np.arange(counts.sum())]
+
+
+def with_last_steps(due: tuple[Indices, Indices], runs: Indices, last: Indices) -> tuple[Indices, Indices]:
+    """Add the last step of the runs that are over, where the schedule does not have it already."""
+    pairs = np.stack([np.concatenate([due[0], runs]), np.concatenate([due[1], last])])
+    unique = np.unique(pairs, axis=1)
+    return unique[0], unique[1]

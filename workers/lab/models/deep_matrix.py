@@ -1,0 +1,62 @@
+"""The deep matrix factorisation W = F1 F2 ... FL: its product, its loss and its gradient, for a batch of runs.
+
+With P_j = F1 ... Fj and S_L = dl/dW, the chain rule gives dl/dF_j = P_(j-1)^T S_j and S_(j-1) = S_j F_j^T, so a step
+costs 3 (L - 1) batched matrix products and no intermediate larger than the factors themselves.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from workers.lab.objectives import Objective
+
+
+def product(factors: Sequence[Tensor]) -> Tensor:
+    """F1 @ F2 @ ... @ FL, shape (runs, rows, columns)."""
+    result = factors[0]
+    for factor in factors[1:]:
+        result = torch.bmm(result, factor)
+    return result
+
+
+class DeepMatrixGradient:
+    """Loss and gradient at many states of one batch, with every intermediate allocated once.
+
+    Args:
+        objective: the observations of the batch.
+        gradient: (runs, rows, columns) per factor, where gradients are written.
+    """
+
+    def __init__(self, objective: Objective, gradient: Sequence[Tensor]) -> None:
+        self._objective = objective
+        self._gradient = list(gradient)
+        runs, rows = gradient[0].shape[:2]
+        self._products = [gradient[0].new_empty(runs, rows, block.shape[2]) for block in gradient[1:]]
+        self._products_t = [block.mT for block in self._products]
+        self._pulled = [gradient[0].new_empty(runs, rows, block.shape[1]) for block in gradient[1:]]
+        if self._pulled:
+            self._pulled[0] = self._gradient[0]  # the signal pulled back to the first factor is its gradient
+
+    def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Callable[[], None]:
+        """See `workers.lab.models.base.Model`."""
+        return partial(self.evaluate, factors, [factor.mT for factor in factors], loss)
+
+    def evaluate(self, factors: Sequence[Tensor], transposed: Sequence[Tensor], loss: Tensor) -> None:
+        """Write the loss into `loss` (runs, 1, 1) and the gradient into the blocks given at the start.
+
+        Args:
+            factors: (runs, rows, columns) per factor.
+            transposed: the same, each with its last two dimensions swapped.
+        """
+        whole = factors[0]
+        for factor, out in zip(factors[1:], self._products, strict=True):
+            whole = torch.bmm(whole, factor, out=out)
+        signal = self._objective.pull_back(whole, loss)
+        for j in range(len(factors) - 1, 0, -1):
+            before = self._products_t[j - 2] if j > 1 else transposed[0]
+            torch.bmm(before, signal, out=self._gradient[j])
+            signal = torch.bmm(signal, transposed[j], out=self._pulled[j - 1])
+        if len(factors) == 1:
+            self._gradient[0].copy_(signal)

@@ -1,0 +1,43 @@
+"""The symmetric factorisation W = U U^T: its product, its loss and its gradient, for a batch of runs.
+
+With S = dl/dW the chain rule gives dl/dU = (S + S^T) U, so a step costs two batched matrix products.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from workers.lab.objectives import Objective
+
+
+def product(factors: Sequence[Tensor]) -> Tensor:
+    """U @ U^T of the only factor, shape (runs, dimension, dimension)."""
+    return torch.bmm(factors[0], factors[0].mT)
+
+
+class SymmetricGradient:
+    """Loss and gradient at many states of one batch, with every intermediate allocated once.
+
+    Args:
+        objective: the observations of the batch.
+        gradient: (runs, dimension, rank) of the only factor, where gradients are written.
+    """
+
+    def __init__(self, objective: Objective, gradient: Sequence[Tensor]) -> None:
+        self._objective, self._gradient = objective, gradient[0]
+        runs, dimension = gradient[0].shape[:2]
+        self._whole = gradient[0].new_empty(runs, dimension, dimension)
+        self._both = torch.empty_like(self._whole)
+
+    def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Callable[[], None]:
+        """See `workers.lab.models.base.Model`."""
+        factor, transposed = factors[0], factors[0].mT
+
+        def evaluate() -> None:
+            torch.bmm(factor, transposed, out=self._whole)
+            signal = self._objective.pull_back(self._whole, loss)
+            torch.add(signal, signal.mT, out=self._both)
+            torch.bmm(self._both, factor, out=self._gradient)
+
+        return evaluate

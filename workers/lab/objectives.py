@@ -1,0 +1,124 @@
+"""Objectives: the loss over a batch's observations, and its gradient in the product.
+
+A product is a matrix; a tensor is reshaped to one (`workers.runs.models.halves_of`). Residuals are weighted so that
+both losses take one formula: with r the residuals and w the weight, the gradient in the observed values is w r and the
+loss is w / 2 |r|^2; w = 1 gives half the sum of squares, w = 2 / m their mean.
+"""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from workers.runs.models import halves_of
+from workers.runs.observations import ObservedEntries, observe
+from workers.runs.problems import observation_count
+from workers.runs.spec import RunSpec
+
+
+class Objective(Protocol):
+    """The loss of a batch of products."""
+
+    def pull_back(self, product: Tensor, loss: Tensor) -> Tensor:
+        """Write *twice* the loss into `loss` (runs, 1, 1); return dl/dW (runs, rows, columns).
+
+        The gradient is valid until the next call. The loss is doubled because halving is exact in floating point and
+        can be done for many steps at once.
+        """
+        ...
+
+    def losses(self, product: Tensor) -> Tensor:
+        """The losses (runs,) of products (runs, rows, columns), for torch to differentiate."""
+        ...
+
+    def select(self, runs: Tensor) -> "Objective":
+        """The objective of the runs at the given positions (repeats allowed)."""
+        ...
+
+    @property
+    def bytes_per_run(self) -> int:
+        """Memory that one run's observations take."""
+        ...
+
+
+class EntryObjective:
+    """Observed entries: residual = W - values where weights are not zero."""
+
+    def __init__(self, values: Tensor, weights: Tensor) -> None:
+        self._values, self._weights = values, weights
+        runs = values.shape[0]
+        self._residual, self._gradient = torch.empty_like(values), torch.empty_like(values)
+        self._residual_column = self._residual.view(runs, -1, 1)
+        self._gradient_row = self._gradient.view(runs, 1, -1)
+
+    def pull_back(self, product: Tensor, loss: Tensor) -> Tensor:
+        torch.sub(product, self._values, out=self._residual)
+        torch.mul(self._residual, self._weights, out=self._gradient)
+        torch.bmm(self._gradient_row, self._residual_column, out=loss)
+        return self._gradient
+
+    def losses(self, product: Tensor) -> Tensor:
+        return ((product - self._values).square() * self._weights).sum(dim=(1, 2)) / 2
+
+    def select(self, runs: Tensor) -> "EntryObjective":
+        return EntryObjective(self._values[runs], self._weights[runs])
+
+    @property
+    def bytes_per_run(self) -> int:
+        return 4 * self._values[0].nbytes
+
+
+class MeasurementObjective:
+    """Linear measurements: residual = tensors @ vec(W) - values."""
+
+    def __init__(self, tensors: Tensor, values: Tensor, weights: Tensor, shape: Sequence[int]) -> None:
+        self._tensors, self._values, self._weights, self._shape = tensors, values, weights, tuple(shape)
+        self._tensors_t = tensors.mT
+        self._residual, self._weighted = torch.empty_like(values), torch.empty_like(values)
+        self._gradient = tensors.new_empty(len(tensors), *shape)
+        self._gradient_column = self._gradient.view(len(tensors), -1, 1)
+
+    def pull_back(self, product: Tensor, loss: Tensor) -> Tensor:
+        torch.bmm(self._tensors, product.reshape(len(product), -1, 1), out=self._residual)
+        self._residual.sub_(self._values)
+        torch.mul(self._residual, self._weights, out=self._weighted)
+        torch.bmm(self._weighted.mT, self._residual, out=loss)
+        torch.bmm(self._tensors_t, self._weighted, out=self._gradient_column)
+        return self._gradient
+
+    def losses(self, product: Tensor) -> Tensor:
+        residual = torch.bmm(self._tensors, product.reshape(len(product), -1, 1)) - self._values
+        return (residual.square() * self._weights).sum(dim=(1, 2)) / 2
+
+    def select(self, runs: Tensor) -> "MeasurementObjective":
+        return MeasurementObjective(self._tensors[runs], self._values[runs], self._weights[runs], self._shape)
+
+    @property
+    def bytes_per_run(self) -> int:
+        return self._tensors[0].nbytes + self._gradient[0].nbytes
+
+
+def build_objective(specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> Objective:
+    """The objective of a batch whose specs share a batch key."""
+    observed = [observe(spec.problem) for spec in specs]
+    shape = tuple(prod(half) for half in halves_of(specs[0].problem.shape))
+    weights = [1.0 if spec.loss == "half_sse" else 2.0 / observation_count(spec.problem) for spec in specs]
+
+    def tensor(arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
+        return torch.as_tensor(np.stack(arrays), dtype=dtype, device=device)
+
+    if isinstance(observed[0], ObservedEntries):
+        entries = [one for one in observed if isinstance(one, ObservedEntries)]
+        masks = [weight * one.mask.reshape(shape) for one, weight in zip(entries, weights, strict=True)]
+        return EntryObjective(tensor([one.values.reshape(shape) for one in entries]), tensor(masks))
+    measured = [one for one in observed if not isinstance(one, ObservedEntries)]
+    return MeasurementObjective(
+        tensor([one.tensors for one in measured]),
+        tensor([one.values[:, None] for one in measured]),
+        tensor([np.array([[weight]]) for weight in weights]),
+        shape,
+    )

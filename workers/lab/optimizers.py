@@ -1,0 +1,188 @@
+"""Optimisers: from a state and a gradient to the next state, on flat vectors over all factors of all runs.
+
+A state is a row of `slots` flat vectors, the factors first, then whatever the optimiser carries; single numbers per run
+follow. The next state is written beside the old one, never over it, so that every state of a chunk of steps can be
+looked at afterwards. Products and sums are separate operations: fused multiply-adds would make results depend on the
+place of a run in its batch.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from workers.lab.models.layout import FactorLayout
+from workers.runs import optimizers
+from workers.runs.spec import RunSpec
+
+
+class Optimizer(Protocol):
+    """One step of a batch."""
+
+    def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
+        """Make ready for `count` steps in a row of runs that have taken `steps` (runs,) so far.
+
+        What a step reads is written over, never moved: a step that was captured reads the same memory each time.
+        """
+        ...
+
+    def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
+        """Write the state after a step into `after`.
+
+        Args:
+            before, after: `slots` vectors (size,), then `scalars` vectors (runs,).
+            gradient: (size,).
+            number: which step it is of those prepared for, from 1.
+        """
+        ...
+
+
+class _Plain:
+    """An optimiser whose steps do not depend on how many were taken."""
+
+    def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
+        pass
+
+
+class GradientDescent(_Plain):
+    """F <- F - learning_rate * gradient."""
+
+    def __init__(self, learning_rate: Tensor) -> None:
+        self._learning_rate = learning_rate
+        self._move = torch.empty_like(learning_rate)
+
+    def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
+        torch.mul(gradient, self._learning_rate, out=self._move)
+        torch.sub(before[0], self._move, out=after[0])
+
+
+class Momentum(_Plain):
+    """Heavy ball (Polyak 1964): v <- beta v + gradient, F <- F - learning_rate * v, v = 0 at the start."""
+
+    def __init__(self, learning_rate: Tensor, beta: Tensor) -> None:
+        self._learning_rate, self._beta = learning_rate, beta
+        self._move = torch.empty_like(learning_rate)
+
+    def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
+        torch.mul(before[1], self._beta, out=after[1])
+        after[1].add_(gradient)
+        torch.mul(after[1], self._learning_rate, out=self._move)
+        torch.sub(before[0], self._move, out=after[0])
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015), in the operations of torch.optim.Adam; see `workers.runs.optimizers.Adam`."""
+
+    def __init__(self, specs: Sequence[optimizers.Adam], layout: FactorLayout, like: Tensor, most_steps: int) -> None:
+        self._layout, self._like = layout, like
+        self._learning_rate = np.array([spec.learning_rate for spec in specs])
+        self._betas = np.array([[spec.beta_1, spec.beta_2] for spec in specs])
+        self._decays = [_spread(layout, like, beta) for beta in self._betas.T]
+        self._shares = [_spread(layout, like, 1 - beta) for beta in self._betas.T]
+        self._epsilon = _spread(layout, like, [spec.epsilon for spec in specs])
+        self._scale, self._move = torch.empty_like(self._epsilon), torch.empty_like(self._epsilon)
+        self._rates, self._roots = (like.new_empty(most_steps, layout.size).unbind() for _ in range(2))
+
+    def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
+        first, second = (_start_corrections(beta, steps, count) for beta in self._betas.T)
+        for number, (rate, root) in enumerate(zip(self._learning_rate / first, np.sqrt(second), strict=True)):
+            self._rates[number].copy_(_spread(self._layout, self._like, rate))
+            self._roots[number].copy_(_spread(self._layout, self._like, root))
+
+    def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
+        for slot, what in ((1, gradient), (2, torch.mul(gradient, gradient, out=self._scale))):
+            torch.mul(before[slot], self._decays[slot - 1], out=after[slot])
+            after[slot].add_(torch.mul(what, self._shares[slot - 1], out=self._move))
+        torch.sqrt(after[2], out=self._scale)
+        self._scale.div_(self._roots[number - 1]).add_(self._epsilon)
+        torch.div(after[1], self._scale, out=self._move)
+        self._move.mul_(self._rates[number - 1])
+        torch.sub(before[0], self._move, out=after[0])
+
+
+class GroupRmsprop:
+    """One adaptive step size for all factors of a run; see `workers.runs.optimizers.GroupRmsprop`.
+
+    As in the authors' trajectories, a factor's share of v, (1 - beta) * its squared gradient, is rounded to single
+    precision before it is added, in runs of double precision too; without that their numbers are missed by 1e-8.
+    """
+
+    def __init__(
+        self, specs: Sequence[optimizers.GroupRmsprop], layout: FactorLayout, like: Tensor, most_steps: int
+    ) -> None:
+        self._beta = np.array([spec.beta for spec in specs])
+        self._share = torch.as_tensor(1 - self._beta, dtype=torch.float32, device=like.device)
+        self._decay, self._learning_rate, self._epsilon = (
+            torch.as_tensor(values, dtype=like.dtype, device=like.device)
+            for values in (
+                self._beta,
+                np.array([spec.learning_rate for spec in specs]),
+                np.array([spec.epsilon for spec in specs]),
+            )
+        )
+        self._layout, self._move = layout, like.new_empty(layout.size)
+        self._moves = layout.blocks(self._move)
+        self._squares = like.new_empty(len(layout.shapes), layout.runs, 1, 1)
+        self._corrections = like.new_empty(most_steps, layout.runs)
+        self._correction_of = self._corrections.unbind()
+
+    def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
+        corrections = _start_corrections(self._beta, steps, count)
+        self._corrections[:count].copy_(torch.from_numpy(corrections))
+
+    def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
+        blocks, mean = self._layout.blocks(gradient), after[1]
+        for block, square in zip(blocks, self._squares, strict=True):
+            row = block.flatten(1).unsqueeze(1)
+            torch.bmm(row, row.mT, out=square)
+        torch.mul(before[1], self._decay, out=mean)
+        for share in self._squares.flatten(1).to(torch.float32) * self._share:
+            mean.add_(share)
+        rate = self._learning_rate / (mean / self._correction_of[number - 1]).sqrt_().add_(self._epsilon)
+        for block, move in zip(blocks, self._moves, strict=True):
+            torch.mul(block, rate[:, None, None], out=move)
+        torch.sub(before[0], self._move, out=after[0])
+
+
+def build_optimizer(
+    specs: Sequence[RunSpec], layout: FactorLayout, dtype: torch.dtype, device: torch.device, most_steps: int
+) -> Optimizer:
+    """The optimiser of a batch whose specs share a batch key, each run with its own constants.
+
+    Args:
+        most_steps: the most that are ever prepared for at once.
+    """
+    like = torch.empty(0, dtype=dtype, device=device)
+    match specs[0].optimizer:
+        case optimizers.Adam():
+            adams = [one.optimizer for one in specs if isinstance(one.optimizer, optimizers.Adam)]
+            return Adam(adams, layout, like, most_steps)
+        case optimizers.GroupRmsprop():
+            own = [one.optimizer for one in specs if isinstance(one.optimizer, optimizers.GroupRmsprop)]
+            return GroupRmsprop(own, layout, like, most_steps)
+        case optimizers.Momentum():
+            betas = [spec.optimizer.beta for spec in specs if isinstance(spec.optimizer, optimizers.Momentum)]
+            return Momentum(_learning_rates(specs, layout, like), _spread(layout, like, betas))
+        case optimizers.GradientDescent():
+            return GradientDescent(_learning_rates(specs, layout, like))
+        case optimizers.GradientFlow():
+            raise TypeError("A flow takes no steps; the engine 'flow' integrates it.")
+
+
+def _learning_rates(specs: Sequence[RunSpec], layout: FactorLayout, like: Tensor) -> Tensor:
+    return _spread(layout, like, [spec.learning_rate for spec in specs])
+
+
+def _spread(layout: FactorLayout, like: Tensor, values: Sequence[float] | npt.NDArray[np.float64]) -> Tensor:
+    """One value per run over the flat vector, in the type and on the device of `like`."""
+    return layout.expand(torch.as_tensor(values, dtype=like.dtype, device=like.device))
+
+
+def _start_corrections(
+    beta: npt.NDArray[np.float64], steps: npt.NDArray[np.int64], count: int
+) -> npt.NDArray[np.float64]:
+    """1 - beta^t of the next `count` steps, (count, runs): how far a running mean begun at zero falls short."""
+    return 1 - np.power(beta, steps + np.arange(1, count + 1)[:, None])

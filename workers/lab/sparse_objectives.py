@@ -1,0 +1,74 @@
+"""The loss over few observed entries of large tensors, as one sparse matrix over the whole batch."""
+
+import warnings
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from workers.runs.models import halves_of
+from workers.runs.observations import ObservedEntries, observe
+from workers.runs.problems import observation_count
+from workers.runs.spec import RunSpec
+
+Indices = npt.NDArray[np.int64]
+
+
+class SparseEntryObjective:
+    """Observed entries of tensors reshaped to matrices; run i has rows and columns of its own in one sparse matrix.
+
+    Attributes:
+        transposition: (observations,), the order by columns of observations that are listed by rows.
+    """
+
+    def __init__(self, specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> None:
+        self._shape = tuple(prod(half) for half in halves_of(specs[0].problem.shape))
+        found = [_entries(spec, self._shape) for spec in specs]
+        weights = [1.0 if spec.loss == "half_sse" else 2.0 / observation_count(spec.problem) for spec in specs]
+        counts = [len(values) for _, _, values in found]
+        self._runs = len(specs)
+        self._rows = np.concatenate([rows + i * self._shape[0] for i, (rows, _, _) in enumerate(found)])
+        self._columns = np.concatenate([columns + i * self._shape[1] for i, (_, columns, _) in enumerate(found)])
+        self._values = torch.as_tensor(np.concatenate([one[2] for one in found]), dtype=dtype, device=device)
+        self._weights = torch.as_tensor(np.repeat(weights, counts), dtype=dtype, device=device)
+        self._run = torch.as_tensor(np.repeat(np.arange(self._runs), counts), device=device)
+        self.transposition = torch.as_tensor(np.lexsort((self._rows, self._columns)), device=device)
+
+    def pull_back(self, observed: Tensor, loss: Tensor) -> Tensor:
+        """Write *twice* the loss into `loss` (runs, 1, 1); return its gradient, (observations,)."""
+        residual = observed - self._values
+        gradient = residual * self._weights
+        loss.view(-1).zero_().index_add_(0, self._run, residual.mul_(gradient))
+        return gradient
+
+    def matrices(self) -> tuple[Tensor, Tensor]:
+        """The sparse matrix of all runs and its transpose, values to be filled in."""
+        rows, columns = (self._runs * size for size in self._shape)
+        order = self.transposition.cpu().numpy()
+        return (
+            self._matrix(self._rows, self._columns, (rows, columns)),
+            self._matrix(self._columns[order], self._rows[order], (columns, rows)),
+        )
+
+    def _matrix(self, rows: Indices, columns: Indices, size: tuple[int, int]) -> Tensor:
+        starts = np.searchsorted(rows, np.arange(size[0] + 1)).astype(np.int32)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+            return torch.sparse_csr_tensor(
+                torch.from_numpy(starts),
+                torch.from_numpy(columns.astype(np.int32)),
+                torch.zeros_like(self._values, device="cpu"),
+                size=size,
+                check_invariants=True,
+            ).to(self._values.device)
+
+
+def _entries(spec: RunSpec, shape: tuple[int, ...]) -> tuple[Indices, Indices, npt.NDArray[np.float64]]:
+    """Rows, columns and values of a run's observations, by rows."""
+    observed = observe(spec.problem)
+    assert isinstance(observed, ObservedEntries)
+    rows, columns = np.nonzero(observed.mask.reshape(shape))
+    return rows, columns, observed.values.reshape(shape)[rows, columns]

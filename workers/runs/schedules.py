@@ -1,0 +1,82 @@
+"""Schedules: which steps of a descent, and which times of a flow, are recorded, as data."""
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from workers.runs.spec import LATEST_TIME, Record, RunSpec
+
+Steps = npt.NDArray[np.int64]
+Times = npt.NDArray[np.float64]
+
+FIRST_TIME = 1e-3
+"""Time of a flow's first point after its start."""
+
+
+@lru_cache(maxsize=256)
+def recorded_steps(record: Record, max_steps: int) -> Steps:
+    """Scheduled steps from 0 to `max_steps`, ascending.
+
+    A step is on the schedule whatever `max_steps` is, so that a run extended later has the points of one that asked for
+    more from the start; the last step of a run is recorded on top of these.
+
+    Returns:
+        int64 array of shape (points,), never to be written to.
+    """
+    if record.every is not None:
+        steps = np.arange(0, max_steps + 1, record.every, dtype=np.int64)
+    else:
+        steps = _log_spaced(record.points_per_decade or 1, max_steps)
+    steps.setflags(write=False)
+    return steps
+
+
+def is_scheduled(spec: RunSpec, step: int, time: float) -> bool:
+    """Whether the last point of a run is on its schedule, or was recorded for being the last one.
+
+    Args:
+        step: the number of the last step, of a flow that of its last point.
+        time: the time of the last point.
+    """
+    if spec.is_flow:
+        return bool(recorded_times(spec.record.points_per_decade or 1)[step] == time)
+    return bool(recorded_steps(spec.record, step)[-1] == step)
+
+
+def count_points(record: Record, max_steps: int) -> int:
+    """The most points that a run of `max_steps` steps can record, computed without listing them all."""
+    if record.every is not None:
+        return max_steps // record.every + 1 + (max_steps % record.every > 0)
+    steps = recorded_steps(record, max_steps)
+    return len(steps) + int(steps[-1] != max_steps)
+
+
+@lru_cache(maxsize=16)
+def recorded_times(points_per_decade: int) -> Times:
+    """Times at which the points of a flow are recorded: point number n at the n-th of them, and its end on top.
+
+    0, then FIRST_TIME and on from there with so many in every decade up to LATEST_TIME, whenever the flow ends: one
+    that is extended later has the points of one that asked for more from the start.
+
+    Returns:
+        float64 array, ascending, never to be written to.
+    """
+    decades = np.log10(LATEST_TIME / FIRST_TIME)
+    powers = np.arange(int(np.ceil(decades * points_per_decade)) + 1) / points_per_decade
+    times = np.concatenate([[0.0], FIRST_TIME * 10.0**powers])
+    times.setflags(write=False)
+    return times
+
+
+def count_flow_points(points_per_decade: int, max_time: float) -> int:
+    """The most points that a flow to `max_time` can record."""
+    times = recorded_times(points_per_decade)
+    return int(np.searchsorted(times, max_time, side="left")) + 1
+
+
+def _log_spaced(points_per_decade: int, max_steps: int) -> Steps:
+    last = int(np.ceil(np.log10(max(max_steps, 1)) * points_per_decade))
+    powers = np.rint(10.0 ** (np.arange(last + 1) / points_per_decade)).astype(np.int64)
+    steps = np.unique(np.concatenate([[0], powers]))
+    return steps[steps <= max_steps]

@@ -1,0 +1,141 @@
+"""Settings: which theory speaks of a problem, recognised from its observations up to symmetry.
+
+Loss, norms, ranks and |det| do not change when rows and columns are permuted or change sign, so a setting is its
+observations with the unobserved entry moved to (0, 0) and every sign made positive. What is left of the signs is the
+one the determinant must have.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from workers.runs.observations import RANK_TOLERANCE, observe, unobserved_index
+from workers.runs.problems import Problem
+
+Array = npt.NDArray[np.float64]
+SettingKind = Literal["basic_2x2", "perturbed_2x2", "all_but_corner"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting that theory speaks of, up to symmetry: equal settings have equal bounds.
+
+    Attributes:
+        kind: `basic_2x2` and `all_but_corner` have |z| = |z'| = 1 and epsilon = 0.
+        dimension: rows of the square matrix.
+        z, z_prime: sizes of the entries beside the unobserved one, the larger first.
+        epsilon: size of the entry across from it (2 x 2).
+    """
+
+    kind: SettingKind
+    dimension: int
+    z: float = 1.0
+    z_prime: float = 1.0
+    epsilon: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A problem as theory sees it.
+
+    Attributes:
+        setting: its setting.
+        unobserved: row and column of the unobserved entry.
+        needed_sign: 1 or -1, the sign of det W with which the bounds hold; exact fits with the unobserved entry 0 have
+            the other one.
+        predicted_limit: where the unobserved entry goes as the loss goes to zero, infinite where it has no bound.
+    """
+
+    setting: Setting
+    unobserved: tuple[int, ...]
+    needed_sign: int
+    predicted_limit: float
+
+
+@lru_cache(maxsize=1024)
+def recognise(problem: Problem) -> Recognised | str:
+    """What theory sees in a problem, or one sentence on why it says nothing."""
+    if len(problem.shape) != 2:
+        return f"Theory speaks of matrices, and this is a tensor of order {len(problem.shape)}."
+    rows, columns = problem.shape
+    if rows != columns:
+        return f"Theory speaks of square matrices, and this one is {rows} x {columns}."
+    index = unobserved_index(problem)
+    if index is None:
+        return "Theory speaks of problems with exactly one unobserved entry, and this is none."
+    values = observe(problem).values
+    setting = _setting(values, *index)
+    if isinstance(setting, str):
+        return setting
+    return Recognised(setting, index, _needed_sign(values, *index), _predicted_limit(values, *index))
+
+
+@lru_cache(maxsize=1024)
+def is_nearly_semidefinite(problem: Problem) -> bool:
+    """Whether symmetric positive semidefinite matrices come arbitrarily close to all but one observed entry.
+
+    They do exactly when the unobserved entry is on the diagonal, the others are symmetric, and the matrix without its
+    row and column is positive semidefinite: made definite by an arbitrarily small change of its diagonal, it has a
+    Schur complement, which a large entry makes nonnegative.
+    """
+    index, values = unobserved_index(problem), observe(problem).values
+    if index is None or index[0] != index[1] or not (values == values.T).all():
+        return False
+    core = np.delete(np.delete(values, index[0], axis=0), index[1], axis=1)
+    eigenvalues = np.linalg.eigvalsh(core)
+    return bool(eigenvalues[0] >= -RANK_TOLERANCE * np.abs(eigenvalues).max())
+
+
+def _setting(values: Array, row: int, column: int) -> Setting | str:
+    """`values` (n, n), zero where unobserved, that is at (row, column)."""
+    dimension = len(values)
+    if dimension == 1:
+        return "A 1 x 1 matrix with nothing observed has no loss to speak of."
+    if dimension == 2:
+        sizes = np.abs(values)
+        beside = float(sizes[row, 1 - column]), float(sizes[1 - row, column])
+        return _two_by_two(max(beside), min(beside), float(sizes[1 - row, 1 - column]))
+    if _is_all_but_corner(values, row, column):
+        return Setting("all_but_corner", dimension)
+    return (
+        f"Of {dimension} x {dimension} matrices theory speaks only where the observations are those of all_but_corner, "
+        "up to the order and the signs of rows and columns."
+    )
+
+
+def _two_by_two(z: float, z_prime: float, epsilon: float) -> Setting | str:
+    if z_prime == 0:
+        return "An observed entry beside the unobserved one is 0: some finite matrix fits exactly at the least rank."
+    is_basic = z == z_prime == 1 and epsilon == 0
+    return Setting("basic_2x2" if is_basic else "perturbed_2x2", 2, z, z_prime, epsilon)
+
+
+def _is_all_but_corner(values: Array, row: int, column: int) -> bool:
+    """One entry of size 1 in every row and column, the unobserved entry counted as 0, and none across from it.
+
+    A matrix of signs with one nonzero entry in every row and column is [[0, 1], [1, 0]] and an identity after
+    reordering: the rows and columns of the entries beside the unobserved one come second.
+    """
+    sizes = np.abs(values)
+    permutes = np.isin(sizes, (0.0, 1.0)).all() and (sizes.sum(axis=0) == 1).all() and (sizes.sum(axis=1) == 1).all()
+    return bool(permutes and values[row, column] == 0)
+
+
+def _needed_sign(values: Array, row: int, column: int) -> int:
+    """The sign opposite to that of det W at exact fits with the unobserved entry 0."""
+    if len(values) == 2:
+        beside = np.sign(values[row, 1 - column]) * np.sign(values[1 - row, column])
+        return int(beside if row == column else -beside)
+    return -int(np.linalg.slogdet(values).sign)
+
+
+def _predicted_limit(values: Array, row: int, column: int) -> float:
+    """z z' / epsilon: the value with which the observed entries have determinant 0, infinite where there is none."""
+    across = values[1 - row, 1 - column] if len(values) == 2 else 0.0
+    if across == 0:
+        return float("inf")
+    with np.errstate(over="ignore"):
+        return float(values[row, 1 - column] * (values[1 - row, column] / across))

@@ -22,8 +22,8 @@ from service.store.migrate import migrate
 from service.store.trajectories import insert_points
 from service.use_cases.run_rows import run_row
 from service.values.ids import new_id
-from tests.postgresql import PostgreSQL
-from tests.specs import spec
+from tests.helpers.postgresql import PostgreSQL
+from tests.helpers.specs import spec
 from workers.records import Points
 
 RUNS, POINTS_PER_RUN = 100, 500

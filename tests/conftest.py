@@ -12,9 +12,9 @@ from service.dispatch.leadership import Leadership
 from service.dispatch.loop import Dispatcher
 from service.settings import Limits, Settings
 from service.store.database import Database
-from tests.databases import Templates
-from tests.inline_cluster import InlineCluster
-from tests.servers import Server
+from tests.helpers.databases import Templates
+from tests.helpers.inline_cluster import InlineCluster
+from tests.helpers.servers import Server
 
 hypothesis_settings.register_profile("rankward", derandomize=True, deadline=None, max_examples=25)
 hypothesis_settings.load_profile("rankward")
@@ -46,7 +46,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Templates]:
 
 @pytest.fixture
 def database_kind() -> str:
-    """See `BOTH_DATABASES` in tests/databases.py."""
+    """See `BOTH_DATABASES` in tests/helpers/databases.py."""
     return "sqlite"
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from service.cli import app
 from service.settings import Settings
 from service.store.migrate import migrate
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 
 def rankward(*arguments, **environment):

@@ -9,7 +9,7 @@ from service.app import create_app
 from service.settings import Settings
 from service.store.tables import api_keys
 from service.use_cases import keys
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 OPEN = ("/livez", "/readyz")
 TOO_SMALL = {"get": "submit", "post": "read", "put": "read", "patch": "read", "delete": "submit"}

@@ -12,7 +12,7 @@ from service.dispatch import metrics
 from service.settings import Settings
 from service.store.dispatcher_lease import Heartbeat
 from service.use_cases import exposition, readiness
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 

@@ -6,7 +6,7 @@ from fastapi.testclient import TestClient
 from service.app import create_app
 from service.edge.rates import Rates
 from service.settings import Limits
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 FOUR = {"run": BASIC, "sweep": [{"seed": [0, 1, 2, 3]}]}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 MATRICES = {
     "name": "matrices",

@@ -9,7 +9,7 @@ from service.app import create_app
 from service.settings import Limits
 from tests.api.wrong_payloads import CASES
 from tests.api.wrong_payloads.payloads import changed
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 JSON = {"content-type": "application/json"}
 

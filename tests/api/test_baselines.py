@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 SWEEP = {
     "run": {**{name: part for name, part in BASIC.items() if name != "model"}, "record": {"metrics": ["sharpness"]}},

@@ -10,8 +10,8 @@ from service.store.leases import lease_runs
 from service.store.slices import apply_slice
 from service.store.tables import runs
 from service.values.queues import QueueKey
-from tests.databases import BOTH_DATABASES
-from tests.specs import BASIC
+from tests.helpers.databases import BOTH_DATABASES
+from tests.helpers.specs import BASIC
 from workers.records import Budget
 from workers.slices import run_slice
 

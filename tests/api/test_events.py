@@ -13,8 +13,8 @@ from service.settings import Limits
 from service.store.database import Database
 from service.use_cases import experiments
 from service.use_cases.events import FROM_THE_START, read_events
-from tests.databases import BOTH_DATABASES
-from tests.specs import BASIC
+from tests.helpers.databases import BOTH_DATABASES
+from tests.helpers.specs import BASIC
 
 FOUR = {"run": BASIC, "sweep": [{"seed": [0, 1, 2, 3]}]}
 

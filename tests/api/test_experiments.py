@@ -3,8 +3,8 @@
 import json
 import re
 
-from tests.databases import BOTH_DATABASES
-from tests.specs import BASIC
+from tests.helpers.databases import BOTH_DATABASES
+from tests.helpers.specs import BASIC
 
 pytestmark = BOTH_DATABASES
 

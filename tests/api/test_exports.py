@@ -14,8 +14,8 @@ from starlette.requests import ClientDisconnect
 from service.exports.formats import FORMATS
 from service.routes.answers import stream
 from service.use_cases.exports import Stream
-from tests import coroutines
-from tests.specs import BASIC
+from tests.helpers import coroutines
+from tests.helpers.specs import BASIC
 
 MIXED = {
     "run": BASIC | {"record": {"every": 20}},

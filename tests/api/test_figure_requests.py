@@ -10,7 +10,7 @@ from service.app import create_app
 from service.settings import Limits
 from tests.api.figures import MATRICES, OF_MATRICES, OF_TENSORS, columns_of, path_of, plotly, runs_of, traces_about
 from tests.api.test_tensors import SWEEP as TENSORS
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 
 def test_the_list_says_which_figures_apply(api, finish, matrices):

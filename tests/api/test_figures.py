@@ -11,7 +11,7 @@ from matplotlib import image
 from service.figures.kinds import KINDS
 from tests.api.figures import MATRICES, OF_MATRICES, OF_TENSORS, columns_of, path_of, plotly, runs_of, traces_about
 from tests.api.test_tensors import SWEEP as TENSORS
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 
 def check_every_format(api, experiment, name, **parameters):

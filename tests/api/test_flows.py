@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from tests.specs import FLOW
+from tests.helpers.specs import FLOW
 
 BALANCED = {"kind": "gaussian", "std": 1e-2, "std_of": "product", "balanced": True, "determinant": "positive"}
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from service.use_cases import submissions
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 
 @pytest.fixture

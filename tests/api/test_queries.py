@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.api.test_experiments import SWEEP
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 TWO_DEPTHS = {
     "tags": {"paper": "2005.06398"},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.api.test_experiments import SWEEP
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 
 def test_the_points_in_sql_are_those_of_the_api(api, finish, settings):

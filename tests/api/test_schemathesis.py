@@ -27,8 +27,8 @@ from service.settings import Limits, Settings
 from service.store.database import Database
 from service.store.migrate import migrate
 from service.use_cases.keys import create_key
-from tests.inline_cluster import InlineCluster
-from tests.specs import BASIC
+from tests.helpers.inline_cluster import InlineCluster
+from tests.helpers.specs import BASIC
 
 FEW, MANY = 10, 2000
 CHECKS = [

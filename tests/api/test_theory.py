@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 ALL = [[0, 0], [0, 1], [1, 0], [1, 1]]
 BALANCED = BASIC["init"] | {"balanced": True}

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.servers import Server
-from tests.specs import BASIC
+from tests.helpers.servers import Server
+from tests.helpers.specs import BASIC
 
 _ARGUMENTS = (
     "--no-sandbox",

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 PATIENCE = 200_000
 LONG = {"name": "long", "run": BASIC | {"stop": {"max_steps": 10**9}}, "sweep": [{"seed": [0, 1]}]}

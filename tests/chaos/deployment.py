@@ -14,7 +14,7 @@ import psutil
 from service.store.database import DATABASE_AWAY, Database
 from service.store.dispatcher_lease import dispatcher_heartbeat
 from service.store.migrate import migrate
-from tests.postgresql import PostgreSQL
+from tests.helpers.postgresql import PostgreSQL
 
 LEASE_SECONDS = 2.0
 SECONDS_TO_RECOVER = 240.0

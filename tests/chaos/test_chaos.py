@@ -11,8 +11,8 @@ from service.client.api import Rankward
 from tests.chaos.deployment import Deployment
 from tests.chaos.disturbances import DISTURBANCES
 from tests.chaos.traffic import Traffic
-from tests.postgresql import PostgreSQL
-from tests.specs import BASIC, member, spec
+from tests.helpers.postgresql import PostgreSQL
+from tests.helpers.specs import BASIC, member, spec
 from workers.records import Batch, Budget
 from workers.slices import run_slice
 

@@ -2,7 +2,7 @@
 
 from service.dispatch.cluster import LocalDaskCluster
 from tests.chaos.guilty import GUILTY_SEED, run_slice_or_die
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 
 class DeadlyCluster(LocalDaskCluster):

@@ -5,7 +5,7 @@ import uuid
 
 import httpx2
 
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 SMALL = {"run": BASIC | {"stop": {"max_steps": 50}}, "sweep": [{"seed": [0, 1]}]}
 

@@ -8,7 +8,7 @@ import pytest
 from service.dispatch import external
 from service.dispatch.external import ExternalDaskCluster
 from service.settings import Settings
-from tests.specs import member, spec
+from tests.helpers.specs import member, spec
 from workers.records import Batch, Budget
 
 BATCH = Batch((member(spec()),))

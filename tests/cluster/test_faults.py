@@ -10,10 +10,10 @@ import pytest
 from distributed.comm import connect
 from distributed.security import Security
 
-from tests import coroutines
 from tests.cluster.cuttable import Cuttable
 from tests.cluster.site import Site, until
-from tests.specs import BASIC
+from tests.helpers import coroutines
+from tests.helpers.specs import BASIC
 
 SWEEP = {
     "name": "faults",

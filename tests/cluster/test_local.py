@@ -4,7 +4,7 @@ import httpx2
 import psutil
 
 from service.values.addresses import is_loopback
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 
 def test_nothing_listens_beyond_the_loopback(server):

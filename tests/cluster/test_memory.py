@@ -4,7 +4,7 @@ import gc
 from contextlib import closing
 
 from service.dispatch.cluster import LocalDaskCluster
-from tests.specs import member, spec
+from tests.helpers.specs import member, spec
 from workers.records import Batch, Budget
 
 SLICES = 12

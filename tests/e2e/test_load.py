@@ -3,8 +3,8 @@
 import time
 
 from benchmarks.submission_load import submit_many
-from tests import coroutines
-from tests.servers import Server
+from tests.helpers import coroutines
+from tests.helpers.servers import Server
 
 SUBMISSIONS = 200
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.servers import Server
-from tests.specs import BASIC
+from tests.helpers.servers import Server
+from tests.helpers.specs import BASIC
 
 LONG = {
     "name": "long",

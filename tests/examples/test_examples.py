@@ -17,7 +17,7 @@ import pytest
 from service.edge.protocol import MOST_URL_BYTES
 from service.settings import Settings
 from service.store.database import Database
-from tests.servers import Server
+from tests.helpers.servers import Server
 
 ROOT = Path(__file__).parents[2]
 DOCS = ("queries.md", "exports.md", "walkthrough.md")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.specs import member, run_whole
+from tests.helpers.specs import member, run_whole
 from workers.records import Batch, Budget, Outcome, SliceResult
 from workers.runs.spec import RunSpec
 from workers.slices import run_slice

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from service.store.database import Database
-from tests.databases import Templates
+from tests.helpers.databases import Templates
 from tests.queries.stored_runs import fill
 
 

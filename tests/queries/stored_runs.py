@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from service.store.experiments import insert_experiment, insert_runs
 from service.store.tables import runs, summaries, trajectory_points
 from service.use_cases.run_rows import run_row
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 from workers.runs.metrics import METRICS, metrics_of
 from workers.runs.spec import RunSpec
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.servers import Server
+from tests.helpers.servers import Server
 
 FILES = sorted((Path(__file__).parent / "data").glob("completion_*.json"))
 SMOOTH_STEPS = 1000

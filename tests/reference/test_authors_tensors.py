@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers.servers import Server
+from tests.helpers.specs import run_whole
 from tests.reference.test_authors_numbers import assert_close
-from tests.servers import Server
-from tests.specs import run_whole
 from workers.runs.spec import RunSpec
 
 FILES = sorted((Path(__file__).parent / "data").glob("cp_*.json"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.specs import flow, run_whole
+from tests.helpers.specs import flow, run_whole
 from workers.records import Outcome
 from workers.runs.theory.bounds import basic_bound
 from workers.runs.theory.verdicts import columns_needed, judge

@@ -6,7 +6,7 @@ from statistics import median
 import numpy as np
 import pytest
 
-from tests.servers import Server
+from tests.helpers.servers import Server
 
 UNBALANCED = {2: (0.1, 2.6), 3: (2.0, 70.8), 4: (19.0, 70.8)}
 """Range over seeds of |W00| at loss 1e-4, by depth."""

@@ -5,7 +5,7 @@ from statistics import median
 import pytest
 
 from service.presets import get_preset
-from tests.servers import Server
+from tests.helpers.servers import Server
 
 ERRORS = {50: 0.13, 100: 4e-3, 150: 4e-4, 200: 5e-6}
 """Medians that the authors' plot shows at a start of std 1e-3, of one target; another is harder or easier by a few."""

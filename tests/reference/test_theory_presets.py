@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.servers import Server
+from tests.helpers.servers import Server
 
 Judged = list[tuple[dict[str, Any], dict[str, Any]]]
 

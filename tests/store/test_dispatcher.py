@@ -1,7 +1,7 @@
 """The loop around a cluster that computes in this thread: failures of slices."""
 
-from tests.databases import BOTH_DATABASES
-from tests.specs import BASIC
+from tests.helpers.databases import BOTH_DATABASES
+from tests.helpers.specs import BASIC
 
 RUNS = {"run": BASIC, "sweep": [{"seed": [0, 1, 2, 3]}]}
 

@@ -17,9 +17,9 @@ from service.dispatch.leadership import Leadership
 from service.dispatch.loop import Dispatcher
 from service.settings import Settings
 from service.store.database import DATABASE_AWAY, Database, driver_url, shown_url
-from tests.databases import BOTH_DATABASES
-from tests.inline_cluster import InlineCluster
-from tests.specs import BASIC
+from tests.helpers.databases import BOTH_DATABASES
+from tests.helpers.inline_cluster import InlineCluster
+from tests.helpers.specs import BASIC
 
 RUNS = {"run": BASIC, "sweep": [{"seed": [0, 1, 2, 3]}]}
 
@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_written(api, dispatcher, database, monkeypatch):
 def postgresql(templates, tmp_path, settings):
     """A server of the test's own, and settings for a database on it."""
     from service.store.migrate import migrate
-    from tests.postgresql import PostgreSQL
+    from tests.helpers.postgresql import PostgreSQL
 
     with PostgreSQL() as server:
         url = server.url(server.create())

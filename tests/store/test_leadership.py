@@ -12,9 +12,9 @@ from service.store import dispatcher_lease
 from service.store.dispatcher_lease import Deposed, dispatcher_heartbeat
 from service.use_cases.experiments import get_experiment
 from service.use_cases.submissions import submit
-from tests.databases import BOTH_DATABASES
-from tests.inline_cluster import InlineCluster
-from tests.specs import BASIC
+from tests.helpers.databases import BOTH_DATABASES
+from tests.helpers.inline_cluster import InlineCluster
+from tests.helpers.specs import BASIC
 
 LEASE = 10.0
 

@@ -15,7 +15,7 @@ from service.store import leases
 from service.store.database import Database
 from service.store.migrate import alembic_config, check_schema, migrate
 from service.store.tables import checkpoints, experiments, runs, summaries, trajectory_points
-from tests.databases import BOTH_DATABASES
+from tests.helpers.databases import BOTH_DATABASES
 from tests.store import first_schema
 
 

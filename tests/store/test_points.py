@@ -15,8 +15,8 @@ from service.store.tables import runs, trajectory_points
 from service.store.trajectories import insert_points, read_points
 from service.use_cases.experiments import delete
 from service.use_cases.submissions import submit
-from tests.databases import BOTH_DATABASES
-from tests.specs import BASIC
+from tests.helpers.databases import BOTH_DATABASES
+from tests.helpers.specs import BASIC
 from workers.records import Points
 
 pytestmark = BOTH_DATABASES

@@ -11,8 +11,8 @@ from service.store.revisions import CURRENT, read_progress, take_revision
 from service.store.tables import runs
 from service.use_cases.events import FROM_THE_START, read_events
 from service.use_cases.run_rows import run_row
-from tests.databases import BOTH_DATABASES
-from tests.specs import spec
+from tests.helpers.databases import BOTH_DATABASES
+from tests.helpers.specs import spec
 
 pytestmark = BOTH_DATABASES
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,8 +12,8 @@ from service.store.slices import apply_slice, fail_slice
 from service.store.tables import checkpoints, runs, summaries, trajectory_points
 from service.use_cases.experiments import cancel, delete
 from service.use_cases.submissions import submit
-from tests.databases import BOTH_DATABASES
-from tests.specs import BASIC
+from tests.helpers.databases import BOTH_DATABASES
+from tests.helpers.specs import BASIC
 from workers.records import Budget
 from workers.slices import run_slice
 

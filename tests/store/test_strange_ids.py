@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.databases import BOTH_DATABASES
+from tests.helpers.databases import BOTH_DATABASES
 
 
 @BOTH_DATABASES

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.specs import run_whole, spec
+from tests.helpers.specs import run_whole, spec
 
 RATES = (0.003, 0.01)
 STEPS = 60

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.specs import spec
+from tests.helpers.specs import spec
 from workers.lab.models.base import build_model
 from workers.lab.models.cp_tensor import ComponentGradient, khatri_rao, product
 from workers.lab.models.sparse_components import SparseComponentGradient

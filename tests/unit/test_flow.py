@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.specs import flow, run_whole
+from tests.helpers.specs import flow, run_whole
 from workers.lab.engines.flow.end_to_end import EndToEndFlow
 from workers.lab.engines.flow.factors import FactorFlow
 from workers.lab.engines.flow.systems import Standing, jacobian

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.specs import spec
+from tests.helpers.specs import spec
 from workers.lab.models.deep_matrix import DeepMatrixGradient, product
 from workers.lab.objectives import build_objective
 

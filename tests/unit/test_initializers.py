@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.specs import spec
+from tests.helpers.specs import spec
 from workers.runs.initializers import StartError, starting_factors
 
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 5))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.specs import spec
+from tests.helpers.specs import spec
 from workers.lab.metrics.factors import log_determinant
 from workers.lab.metrics.matrix import matrix_metrics
 

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.specs import member, run_whole, spec
+from tests.helpers.specs import member, run_whole, spec
 from workers.lab.baselines import nuclear_norm
 from workers.lab.baselines.certificates import certify
 from workers.lab.baselines.constraints import constraints_of

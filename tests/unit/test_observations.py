@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.specs import spec
+from tests.helpers.specs import spec
 from workers.runs.observations import infimal_rank, observe, unobserved_index
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.specs import run_whole, spec
+from tests.helpers.specs import run_whole, spec
 
 RATES = (0.02, 0.05)
 OPTIMIZERS = {

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.specs import spec
+from tests.helpers.specs import spec
 from workers.lab.engines.recording import Schedules
 from workers.runs.schedules import count_points, recorded_steps
 from workers.runs.spec import Record

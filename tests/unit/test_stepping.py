@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.specs import run_whole, spec
+from tests.helpers.specs import run_whole, spec
 from workers.lab.engines.descent import stepping
 from workers.lab.engines.descent.stepping import SEGMENT, EagerSteps, GraphedSteps
 

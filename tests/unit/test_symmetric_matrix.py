@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tests.specs import run_whole, spec
+from tests.helpers.specs import run_whole, spec
 from tests.unit.test_gradients import problem
 from workers.lab.metrics.matrix import matrix_metrics
 from workers.lab.models.symmetric_matrix import SymmetricGradient

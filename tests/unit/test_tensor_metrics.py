@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.specs import member, run_whole, spec
+from tests.helpers.specs import member, run_whole, spec
 from workers.lab import execution
 from workers.lab.metrics.tensor import tensor_metrics
 from workers.lab.metrics.tensor_rank import fits_rank, rank_bound

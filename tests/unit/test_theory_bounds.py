@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.specs import spec
+from tests.helpers.specs import spec
 from workers.runs.theory import bounds
 from workers.runs.theory.settings import Recognised, recognise
 

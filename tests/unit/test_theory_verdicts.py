@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tests.specs import run_whole, spec
+from tests.helpers.specs import run_whole, spec
 from workers.lab.metrics.matrix import matrix_metrics
 from workers.runs.theory.rounding import largest_factor_norm, sign_is_certain
 from workers.runs.theory.verdicts import Verdict, columns_needed, judge

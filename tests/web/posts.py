@@ -1,6 +1,6 @@
 """What the tests of the pages submit."""
 
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 FOUR = {"name": "four", "tags": {"paper": "2005.06398"}, "run": BASIC, "sweep": [{"seed": [0, 1, 2, 3]}]}
 

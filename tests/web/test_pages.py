@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from service.store.tables import runs
 from service.web.rendering import POLICY
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 from tests.web.posts import FOUR, posted
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"

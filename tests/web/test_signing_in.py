@@ -7,7 +7,7 @@ from starlette.requests import Request
 from service.app import create_app
 from service.routes.dependencies import presented_key
 from service.use_cases.keys import create_key
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 
 def test_where_no_keys_are_asked_for_signing_in_says_so(api):

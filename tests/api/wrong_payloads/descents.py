@@ -1,7 +1,7 @@
 """Wrong optimisers, stops, records, engines, precisions and seeds."""
 
 from tests.api.wrong_payloads.payloads import Cases, changed, tensor
-from tests.specs import BASIC, FLOW
+from tests.helpers.specs import BASIC, FLOW
 
 CASES: Cases = {
     "truth for a number": (changed("seed", True), "/run/seed", "integer"),

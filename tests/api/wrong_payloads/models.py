@@ -10,7 +10,7 @@ from tests.api.wrong_payloads.payloads import (
     observed,
     tensor,
 )
-from tests.specs import BASIC, FLOW
+from tests.helpers.specs import BASIC, FLOW
 
 CASES: Cases = {
     "unknown field": (changed("model.dept", 3), "/run/model/dept", "Unknown field"),

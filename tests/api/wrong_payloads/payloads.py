@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 Cases = dict[str, tuple[dict[str, Any], str, str]]
 """Payload, JSON pointer of its first mistake, and some words of the sentence, by what is wrong."""

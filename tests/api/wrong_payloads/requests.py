@@ -1,7 +1,7 @@
 """Wrong requests around a run: fields at the top, names, tags, sweeps."""
 
 from tests.api.wrong_payloads.payloads import Cases, changed
-from tests.specs import BASIC
+from tests.helpers.specs import BASIC
 
 CASES: Cases = {
     "unknown field at the top": ({"run": BASIC, "colour": 1}, "/colour", "Unknown field"),

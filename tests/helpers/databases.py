@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.store.migrate import migrate
-from tests.postgresql import PostgreSQL
+from tests.helpers.postgresql import PostgreSQL
 
 BOTH_DATABASES = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
 """Marks tests (or, as `pytestmark`, a file) to run on SQLite and on PostgreSQL; the others run on SQLite alone."""

@@ -1,0 +1,1 @@
+"""What tests share: specs to begin from, databases, servers, a cluster in this process."""

@@ -1,7 +1,9 @@
 """The entry: all commands, and errors as sentences instead of tracebacks."""
 
+import os
 import sys
 
+import structlog
 import typer
 from pydantic import ValidationError
 from rich.console import Console
@@ -9,6 +11,8 @@ from rich.markup import escape
 
 from service.cli import clients, cluster, figures, keys, queries, roles, settings
 from service.errors import RankwardError
+from service.processes import logs
+from service.strange_variables import strange_variables
 
 app = typer.Typer(
     help="Implicit-regularisation experiments: descent on factorised models, trajectories in SQL.",
@@ -38,6 +42,7 @@ app.add_typer(keys.app, name="keys")
 
 def main() -> None:
     """Run the command line; a known error ends it with its sentence and exit status 1."""
+    _warn_of_strange_variables()
     try:
         app()
     except RankwardError as error:
@@ -46,6 +51,17 @@ def main() -> None:
         _end("A setting is not valid", "; ".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors()))
     except OSError as error:
         _end("The system said no", f"{error.filename or ''} {error.strerror or error}")
+
+
+def _warn_of_strange_variables() -> None:
+    """A line of the log for each variable that is a mistyped setting; `serve` says it for its children."""
+    strange = [] if "--lifeline" in sys.argv else list(strange_variables(os.environ))
+    if not strange:
+        return
+    logs.configure("rankward")
+    for name, meant in strange:
+        advice = {} if meant is None else {"did_you_mean": meant}
+        structlog.get_logger(__name__).warning("a variable is no setting and changes nothing", variable=name, **advice)
 
 
 def _end(title: str, detail: str) -> None:

@@ -229,3 +229,32 @@ def test_a_client_that_does_not_read_is_passed_over_and_then_gets_the_newest(api
     client.takes_more = True
     streams._serve((client,))
     assert b"cancelled" in client.chunks[1]
+
+
+@pytest.mark.parametrize(
+    "last", ["9" * 5000, "0" * 5000, "9" * 19, "-1", "1e5", "\u00b2", " 1 ", "nan", "1" + "0" * 4299]
+)
+def test_an_event_number_of_any_kind_is_heeded_or_ignored(api, finish, last):
+    experiment = finish({"run": BASIC | {"stop": {"max_steps": 20}}})
+    answer = api.get(f"/v1/experiments/{experiment['id']}/events", headers={"Last-Event-ID": last.encode("latin-1")})
+    assert answer.status_code in (200, 204)
+
+
+DIGITS = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        (f"/v1/runs?limit={DIGITS}", {}),
+        (f"/v1/runs?where=step%20%3E%20{DIGITS}", {}),
+        (f"/v1/experiments/none/events?after={DIGITS}", {}),
+        (f"/v1/experiments/none/figures/metrics.png?width={DIGITS}", {}),
+        (f"/v1/runs/none/trajectory?from_step={DIGITS}", {}),
+        ("/docs/assets/swagger-ui.css", {"Range": f"bytes={DIGITS}-"}),
+        ("/docs/assets/swagger-ui.css", {"Range": f"bytes=0-{DIGITS}"}),
+        ("/v1/runs", {"Accept": f"application/json;q={DIGITS}"}),
+    ],
+)
+def test_numbers_of_thousands_of_digits_are_no_error_of_ours(api, path, headers):
+    assert api.get(path, headers=headers).status_code < 500

@@ -1,5 +1,9 @@
 """Signing in with a key: where it is kept, what it opens, where it leads."""
 
+import re
+from html import unescape
+from urllib.parse import parse_qsl, unquote, urlsplit
+
 import pytest
 from fastapi.testclient import TestClient
 from starlette.requests import Request
@@ -61,6 +65,55 @@ def test_signing_in_leads_to_a_page_of_this_server(guarded, target):
     client, key = guarded
     answer = client.post("/sign-in", data={"key": key, "next": target}, follow_redirects=False)
     assert answer.headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/compare?experiment=A&experiment=B",
+        "/?where=status+%3D+%27failed%27&order_by=-created_at",
+        "/new?preset=first_look",
+        "/experiments/x%20y/groups?group_by=model.depth&metric=loss",
+        "/runs/\u2603?a=%E2%98%83",
+    ],
+)
+def test_signing_in_leads_to_the_whole_address(guarded, address):
+    client, key = guarded
+    away = client.get(address, headers={"Accept": "text/html"}, follow_redirects=False)
+    assert away.status_code == 303
+    form = client.get(away.headers["location"]).text
+    target = unescape(re.search(r'name="next" value="([^"]*)"', form)[1])
+    back = client.post("/sign-in", data={"key": key, "next": target}, follow_redirects=False)
+    wanted, given = (urlsplit(str(client.base_url.join(url))) for url in (address, back.headers["location"]))
+    assert (unquote(given.path), parse_qsl(given.query)) == (unquote(wanted.path), parse_qsl(wanted.query))
+
+
+@pytest.mark.parametrize(
+    ("referer", "target"),
+    [
+        ("http://localhost/new?preset=first_look", "/new?preset=first_look"),
+        ("http://localhost//evil.example/", "/"),
+        ("http://[", "/"),
+        ("", "/"),
+    ],
+)
+def test_a_form_sent_while_signed_out_leads_back_to_its_page(guarded, referer, target):
+    client, _ = guarded
+    sent = client.post("/experiments/x/cancel", headers={"Referer": referer}, follow_redirects=False)
+    asked = client.get(sent.headers["location"])
+    assert f'name="next" value="{target}"' in asked.text
+
+
+@pytest.mark.parametrize("key", ["\u2603", "a\r\nSet-Cookie: b=c", "\x00", ";", "\U0001f600" * 1000, ""])
+@pytest.mark.parametrize("next", ["/", "/\u2603?\u2603=1", "\u2603", "/\x00", "/\r\nX: y"])
+def test_any_text_may_be_given_as_a_key(api, guarded, key, next):
+    open_answer = api.post("/sign-in", data={"key": key, "next": next}, follow_redirects=False)
+    assert open_answer.status_code == 303
+    assert open_answer.headers["location"].startswith("/")
+    assert "set-cookie" not in open_answer.headers
+    refused = guarded[0].post("/sign-in", data={"key": key, "next": next}, follow_redirects=False)
+    assert refused.status_code == 200
+    assert "set-cookie" not in refused.headers
 
 
 def test_the_key_of_a_request_is_that_of_its_header_or_else_of_its_cookie():

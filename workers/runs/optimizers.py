@@ -58,7 +58,7 @@ class Adam(OptimizerBase, frozen=True):
     F <- F - learning_rate * m' / (sqrt(v') + epsilon), m' = m / (1 - beta_1^t), v' = v / (1 - beta_2^t), t from 1.
     """
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "adam", "learning_rate": 0.01}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "adam", "learning_rate": 0.02}
     slots: ClassVar[int] = 3
     kind: Literal["adam"]
     learning_rate: Positive
@@ -75,7 +75,7 @@ class GroupRmsprop(OptimizerBase, frozen=True):
     factor adds to v is rounded to single precision first, as it is in the authors' trajectories.
     """
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "group_rmsprop", "learning_rate": 0.01}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "group_rmsprop", "learning_rate": 0.02}
     slots: ClassVar[int] = 1
     scalars: ClassVar[int] = 1
     kind: Literal["group_rmsprop"]
@@ -93,7 +93,7 @@ class GradientFlow(OptimizerBase, frozen=True):
     `workers.lab.engines.flow.state`.
     """
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "gradient_flow"}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "gradient_flow", "rtol": 1e-6}
     slots: ClassVar[int] = 2
     scalars: ClassVar[int] = 8
     is_flow: ClassVar[bool] = True

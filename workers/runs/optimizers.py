@@ -20,6 +20,7 @@ class OptimizerBase(SpecModel, frozen=True):
         example: a small valid optimiser of this kind, as JSON values.
         slots: vectors of a state: the factors, then whatever the optimiser carries from step to step.
         scalars: single numbers of a state, which follow the vectors.
+        multiply_adds: of a step, for each trained number.
         is_flow: whether it is integrated to a time; else it takes steps.
         is_fusable: whether the fused engine takes its steps.
     """
@@ -27,6 +28,7 @@ class OptimizerBase(SpecModel, frozen=True):
     example: ClassVar[Mapping[str, Any]]
     slots: ClassVar[int]
     scalars: ClassVar[int] = 0
+    multiply_adds: ClassVar[int] = 1
     is_flow: ClassVar[bool] = False
     is_fusable: ClassVar[bool] = False
 
@@ -46,6 +48,7 @@ class Momentum(OptimizerBase, frozen=True):
 
     example: ClassVar[Mapping[str, Any]] = {"kind": "momentum", "learning_rate": 0.02, "beta": 0.8}
     slots: ClassVar[int] = 2
+    multiply_adds: ClassVar[int] = 2
     is_fusable: ClassVar[bool] = True
     kind: Literal["momentum"]
     learning_rate: Positive
@@ -60,6 +63,7 @@ class Adam(OptimizerBase, frozen=True):
 
     example: ClassVar[Mapping[str, Any]] = {"kind": "adam", "learning_rate": 0.02}
     slots: ClassVar[int] = 3
+    multiply_adds: ClassVar[int] = 8
     kind: Literal["adam"]
     learning_rate: Positive
     beta_1: Decay = 0.9
@@ -78,6 +82,7 @@ class GroupRmsprop(OptimizerBase, frozen=True):
     example: ClassVar[Mapping[str, Any]] = {"kind": "group_rmsprop", "learning_rate": 0.02}
     slots: ClassVar[int] = 1
     scalars: ClassVar[int] = 1
+    multiply_adds: ClassVar[int] = 2
     kind: Literal["group_rmsprop"]
     learning_rate: Positive
     beta: Decay = 0.99

@@ -20,7 +20,7 @@ from service.store.point_reads import Columns, PointSelection, read_points_of
 from service.use_cases.groups import grouped, grouping_fields, selected_in
 from service.values.numbers import spell
 from service.values.quantiles import five_numbers
-from workers.runs.metrics import METRICS
+from workers.runs.metrics import BY_NAME, METRICS
 
 Axis = Literal["step", "time", "loss"]
 Numbers = npt.NDArray[np.float64]
@@ -49,8 +49,8 @@ def spread_along(database: Database, experiment_id: str, query: CurveQuery, limi
         NotFound: no such experiment.
         InvalidPayload: the query says what cannot be asked.
     """
-    if METRICS.get(query.metric) not in ("float", "integer"):
-        known = ", ".join(name for name, kind in METRICS.items() if kind != "vector")
+    if query.metric not in METRICS or not BY_NAME[query.metric].is_number:
+        known = ", ".join(name for name in METRICS if BY_NAME[name].is_number)
         raise InvalidPayload([FieldError("/metric", f"There is no curve of {query.metric!r}; take one of {known}.", 0)])
     fields = grouping_fields(query.group_by, limits)
     groups = grouped(database, selected_in(database, experiment_id, query.where, limits), fields)

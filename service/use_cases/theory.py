@@ -12,11 +12,12 @@ from service.store.database import Database
 from service.store.trajectories import read_points
 from service.use_cases.runs import find_row
 from service.values.numbers import spell, spell_all
+from workers.runs.metrics import shown_in
 from workers.runs.spec import RunSpec
 from workers.runs.theory.settings import Recognised, recognise
 from workers.runs.theory.verdicts import Verdict, columns_needed, judge
 
-_SHOWN = ("step", "time", "loss", "unobserved_entry", "determinant_sign", "effective_rank", "distance_to_infimal_rank")
+_SHOWN = ("step", "time", *shown_in("theory"))
 """Recorded columns that stand beside the bounds."""
 
 

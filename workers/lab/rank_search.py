@@ -21,7 +21,7 @@ from workers.lab.models.base import product_of
 from workers.lab.models.layout import split_factors
 from workers.records import Outcome
 from workers.runs.costs import trained_numbers
-from workers.runs.metrics import ranks_of
+from workers.runs.metrics import BY_NAME
 from workers.runs.observations import observe
 from workers.runs.problems import ObservedEntries, Problem
 from workers.runs.shapes import highest_rank
@@ -34,6 +34,11 @@ Search = npt.NDArray[np.int64]
 RANKS = ("rank", "target_rank", "linear_rank")
 _OUTCOMES = tuple(Outcome)
 _UNBEGUN, _UNTRIED, _UNKNOWN, _NONE = -1, -2, -3, -4
+
+
+def ranks_of(spec: RunSpec) -> tuple[str, ...]:
+    """Which of RANKS a run is measured by."""
+    return tuple(name for name in RANKS if BY_NAME[name].applies(spec))
 
 
 def begin_search(outcome: Outcome) -> Search:

@@ -2,6 +2,7 @@
 
 from math import prod
 
+from workers.runs.metrics import gradients_per_point
 from workers.runs.schedules import count_flow_points, count_points
 from workers.runs.spec import RunSpec
 
@@ -27,12 +28,6 @@ FLOW_NUMBERS = 2**14
 A_WHOLE_BATCH = 2**62
 """More numbers than any batch may hold: a run that counts for so many is alone in its own."""
 
-MOST_HESSIAN_PRODUCTS = 200
-"""Products with a Hessian after which the search for its largest eigenvalue is given up."""
-
-GRADIENTS_PER_HESSIAN_PRODUCT = 3
-"""What a product with a Hessian costs: every product of the gradient is differentiated in both of its factors."""
-
 SOLVER_ITERATIONS = 1000
 """About what a first-order solver takes."""
 
@@ -45,10 +40,8 @@ def most_multiply_adds(spec: RunSpec) -> int:
     if not spec.model.is_trained:
         return SOLVER_ITERATIONS * spec.model.multiply_adds(spec.problem.shape)
     steps = most_steps(spec)
-    if "sharpness" in spec.record.metrics:
-        products = min(trained_numbers(spec), MOST_HESSIAN_PRODUCTS)
-        steps += most_points(spec) * products * GRADIENTS_PER_HESSIAN_PRODUCT
-    return steps * multiply_adds_per_step(spec)
+    measured = most_points(spec) * gradients_per_point(spec)
+    return (steps + measured) * multiply_adds_per_step(spec)
 
 
 def multiply_adds_per_step(spec: RunSpec) -> int:

@@ -10,18 +10,17 @@ from service.figures.kinds.choices import check_abscissa, check_metrics, metrics
 from service.figures.kinds.quartiles import median_and_band
 from service.figures.metric_axes import abscissa_axis, axis_of, label_of, shown
 from service.figures.picture import DASHES, Array, Axis, Panel, Picture, Series
-from workers.runs.metrics import METRICS, metrics_of
+from workers.runs.metrics import BY_NAME, metrics_of, shown_in
 from workers.runs.spec import RunSpec
 
-_USUAL = ("unobserved_entry", "reconstruction_error", "loss")
 _POINTS = 200
 """Places at which runs, each recorded at steps of its own, are compared."""
 _NOTE = "Median and quartiles of the runs that got as far, where at least half of them did."
 
 
 def _settle(ask: Ask, specs: Sequence[RunSpec]) -> Ask:
-    there_are = [name for name in metrics_there_are(specs) if METRICS[name] != "vector"]
-    metric = ask.metric or next(name for name in _USUAL if name in there_are)
+    there_are = [name for name in metrics_there_are(specs) if BY_NAME[name].is_number]
+    metric = ask.metric or next(name for name in shown_in("telling") if name in there_are)
     check_metrics("metric", [metric], there_are)
     x = ask.x or ("step" if metric == "loss" else "loss")
     return replace(ask, metric=metric, x=check_abscissa(x))

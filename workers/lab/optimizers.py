@@ -146,9 +146,9 @@ class AdamSteps:
 class GroupRmspropSteps:
     """See `workers.runs.optimizers.GroupRmsprop`.
 
-    As in the authors' trajectories, a factor's share of v, (1 - beta) * its squared gradient, is rounded to single
-    precision before it is added, in runs of double precision too. Without this rounding the authors' results are missed
-    by 1e-8.
+    A factor's share of v is (1 - beta) * its squared gradient. It is rounded to single precision before it is added, in
+    runs of double precision too, as in the authors' trajectories. Without this rounding their results are missed by
+    1e-8.
     """
 
     def __init__(
@@ -193,8 +193,8 @@ class OptimizerMaths:
     """The mathematics of one kind of optimiser.
 
     Attributes:
-        steps: makes the steps of a batch from the optimisers of its runs, the layout of its factors, a tensor of their
-            type on their device, and the most steps that are ever prepared together.
+        steps: makes the steps of a batch. Its arguments are the optimisers of the runs, the layout of their factors, a
+            tensor of the factors' type and device, and the most steps that are ever prepared together.
         fused: the same step for the fused engine; None where that engine cannot take it.
     """
 

@@ -25,8 +25,8 @@ BALANCED_TO = 1e-12
 def carried_sign(spec: RunSpec) -> int:
     """Sign of the determinant that a flow carries from its start on, 0 for a run that carries none.
 
-    A flow carries it when the product is square (2 x 2 and up), the factors are two or more and none is narrower than
-    the product, and the start is balanced with a determinant other than zero.
+    A flow carries it when the product is square (2 x 2 and up) and has two or more factors, none narrower than itself.
+    The start must be balanced, with a determinant other than zero.
     """
     if not spec.is_flow or not spec.model.is_chain or not _may_be_balanced(spec):
         return 0

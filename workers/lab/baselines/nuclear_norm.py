@@ -107,14 +107,8 @@ def _solve(constraints: Constraints, name: str, accuracy: float, seconds: float)
     import cvxpy as cp
 
     matrix = cp.Variable(constraints.shape)
-    observed = cp.Constant(constraints.operator) @ cp.vec(matrix, order="C")
-    if constraints.tolerances.any():
-        above = observed >= constraints.values - constraints.tolerances
-        below = observed <= constraints.values + constraints.tolerances
-        program = cp.Problem(cp.Minimize(cp.normNuc(matrix)), [above, below])
-    else:
-        above = below = observed == constraints.values
-        program = cp.Problem(cp.Minimize(cp.normNuc(matrix)), [above])
+    above, below = _observation_constraints(cp, matrix, constraints)
+    program = cp.Problem(cp.Minimize(cp.normNuc(matrix)), [above] if above is below else [above, below])
     _run(cp, program, name, accuracy, seconds)
     if program.status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
         raise NotSolved("No matrix meets every observation within the tolerance; raise model.tolerance.")
@@ -126,6 +120,17 @@ def _solve(constraints: Constraints, name: str, accuracy: float, seconds: float)
     upper, lower = np.asarray(below.dual_value), np.asarray(above.dual_value)
     # cvxpy's dual variables of inequalities are nonnegative; that of an equality has the opposite sign of v.
     return matrix.value, -upper if above is below else lower - upper
+
+
+def _observation_constraints(cp: Any, matrix: Any, constraints: Constraints) -> tuple[Any, Any]:
+    """The observations bounded from below and from above; the same equality twice where there is no tolerance."""
+    observed = cp.Constant(constraints.operator) @ cp.vec(matrix, order="C")
+    if not constraints.tolerances.any():
+        equal = observed == constraints.values
+        return equal, equal
+    above = observed >= constraints.values - constraints.tolerances
+    below = observed <= constraints.values + constraints.tolerances
+    return above, below
 
 
 def _run(cp: Any, program: Any, name: str, accuracy: float, seconds: float) -> None:

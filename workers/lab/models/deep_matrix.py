@@ -1,7 +1,7 @@
 """The deep matrix factorisation W = F1 F2 ... FL: its product, its loss and its gradient, for a batch of runs.
 
-With P_j = F1 ... Fj and S_L = dl/dW, the chain rule gives dl/dF_j = P_(j-1)^T S_j and S_(j-1) = S_j F_j^T, so a step
-costs 3 (L - 1) batched matrix products and no intermediate larger than the factors themselves.
+With P_j = F1 ... Fj and S_L = dl/dW, the chain rule gives dl/dF_j = P_(j-1)^T S_j and S_(j-1) = S_j F_j^T. A step costs
+3 (L - 1) batched matrix products, and no intermediate is larger than the factors themselves.
 """
 
 from collections.abc import Sequence

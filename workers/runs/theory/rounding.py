@@ -67,7 +67,7 @@ def _log_least_determinant(spec: RunSpec, columns: Mapping[str, Array], largest:
 def _least_singular_value(spec: RunSpec, largest: Array) -> Array:
     """The least singular value of W above which the sign is certain, (points,).
 
-    The least singular value of a factor is at least that of W over M^(L-1), and a matrix moved by less than its least
+    The least singular value of a factor is at least that of W over M^(L-1). A matrix moved by less than its least
     singular value keeps the sign of its determinant.
     """
     width = max(max(shape) for shape in spec.factor_shapes)

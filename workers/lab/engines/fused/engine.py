@@ -1,8 +1,8 @@
 """The fused engine: many steps of many small factorisations in one launch, bit for bit the same however they are cut.
 
-A launch advances every run by a number of steps. Within it, the step loop, the stop test at every step, the milestones
-and the recording all run in compiled code (`text`, `source`) with the factors in registers. Between launches, finished
-runs leave, the others are packed into blocks again, and the clock is read.
+A launch advances every run by a number of steps, in compiled code (`text`, `source`) with the factors in registers:
+the step loop, the stop test at every step, the milestones and the recording. Between launches, finished runs leave, the
+others are packed into blocks again, and the clock is read.
 """
 
 import time

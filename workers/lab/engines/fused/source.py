@@ -89,9 +89,15 @@ def update_of(spec: RunSpec) -> FusedUpdate:
 
 def source(program: Program) -> str:
     """Body of the native function that advances one block; see `workers.lab.engines.fused.kernels` for arguments."""
+    types = VECTOR_TYPES if program.lanes > 1 else TYPES
+    substitutions = {**_sizes(program), **_pieces(program)}
+    return "".join(Template(text).substitute(substitutions) for text in (types, BLOCK, ADVANCE))
+
+
+def _sizes(program: Program) -> dict[str, object]:
+    """Types, sizes and status codes, by their names in the templates."""
     scalar, largest = SCALARS[program.precision]
-    root = _tree(program.shapes, 0, len(program.shapes))
-    constants = {
+    return {
         "scalar": scalar,
         "largest": largest,
         "lanes": program.lanes,
@@ -104,7 +110,12 @@ def source(program: Program) -> str:
         "statuses": f"OVER = {OVER}, FRESH = {FRESH}, GOING = {GOING}, "
         f"CONVERGED = {CONVERGED}, EXHAUSTED = {EXHAUSTED}, DIVERGED = {DIVERGED}",
     }
-    pieces = {
+
+
+def _pieces(program: Program) -> dict[str, str]:
+    """Statements that depend on the shapes and the optimiser, by their names in the templates."""
+    root = _tree(program.shapes, 0, len(program.shapes))
+    return {
         "constants": _lines(_constants(program)),
         "load": _lines(_load(program)),
         "forward": _lines(_square(root, program) if program.symmetric else _forward(root, program)),
@@ -115,8 +126,6 @@ def source(program: Program) -> str:
         "store": _lines(_store(program)),
         "unroll": _unroll(program),
     }
-    types = VECTOR_TYPES if program.lanes > 1 else TYPES
-    return "".join(Template(text).substitute(constants, **pieces) for text in (types, BLOCK, ADVANCE))
 
 
 def _tree(shapes: tuple[tuple[int, int], ...], first: int, end: int) -> _Node:

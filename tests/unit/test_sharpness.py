@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.helpers.slices import EXACT, assert_same, points_of, run_in_slices
 from tests.helpers.specs import run_whole, spec
-from tests.properties.test_slices import EXACT, assert_same, points_of, run_in_slices
 from workers.lab.metrics import sharpness
 from workers.lab.metrics.sharpness import lanczos, sharpness_metric
 from workers.runs.observations import ObservedEntries, observe

@@ -54,7 +54,8 @@ def multiply_adds_per_step(spec: RunSpec) -> int:
     """Multiply-adds of one step: the model's product and gradient, the residuals and the update."""
     entries = prod(spec.problem.shape)
     observed = entries if spec.problem.observes_entries else 2 * spec.problem.observation_count * entries
-    return spec.model.multiply_adds(spec.problem.shape) + observed + trained_numbers(spec)
+    update = spec.optimizer.multiply_adds * trained_numbers(spec)
+    return spec.model.multiply_adds(spec.problem.shape) + observed + update
 
 
 def observes_few_entries(spec: RunSpec) -> bool:

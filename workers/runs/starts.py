@@ -68,7 +68,7 @@ class Gaussian(StartBase, frozen=True):
     sign, starts are redrawn until the product's determinant has it.
     """
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "gaussian", "std": 0.3}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "gaussian", "std": 0.5}
 
     kind: Literal["gaussian"]
     std: Positive
@@ -127,7 +127,7 @@ class Gaussian(StartBase, frozen=True):
 class Identity(StartBase, frozen=True):
     """Every factor is `scale` times the identity (ones on the main diagonal of a rectangular factor)."""
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "identity", "scale": 0.3}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "identity", "scale": 0.5}
 
     kind: Literal["identity"]
     scale: Positive
@@ -147,7 +147,7 @@ class Identity(StartBase, frozen=True):
 class Explicit(StartBase, frozen=True):
     """The factors themselves, first to last."""
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "explicit", "factors": [[[0.1, 0.2], [0.0, 0.3]]] * 2}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "explicit", "factors": [[[0.3, 0.1], [-0.2, 0.4]]]}
 
     kind: Literal["explicit"]
     factors: Annotated[tuple[Matrix, ...], Listed, Field(min_length=1)]

@@ -21,7 +21,7 @@ class CpTensor(ModelBase, frozen=True):
     the largest, which constrains no tensor.
     """
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "cp_tensor", "rank": 3}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "cp_tensor", "rank": 2}
     sums_components: ClassVar[bool] = True
     evaluates_entries: ClassVar[bool] = True
 

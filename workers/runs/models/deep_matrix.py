@@ -22,7 +22,7 @@ LARGEST_EXPONENT = log(np.finfo(np.float64).max)
 class DeepMatrix(ModelBase, frozen=True):
     """W = F1 F2 ... FL, a deep linear network; hidden widths are min(rows, columns) unless given."""
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "deep_matrix", "depth": 2}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "deep_matrix", "depth": 3, "hidden_width": 2}
     is_fusable: ClassVar[bool] = True
     is_chain: ClassVar[bool] = True
     width_name: ClassVar[str] = "hidden width"

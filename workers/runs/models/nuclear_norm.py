@@ -33,7 +33,7 @@ class NuclearNorm(ModelBase, frozen=True):
         max_seconds: after which the solver gives up, and the run fails.
     """
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "nuclear_norm"}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "nuclear_norm", "tolerance": 0.1}
     is_trained: ClassVar[bool] = False
 
     kind: Literal["nuclear_norm"]

@@ -18,7 +18,7 @@ _LOW_RANK_KINDS = tuple(kind for kind, problem in PROBLEMS.items() if issubclass
 class SymmetricMatrix(ModelBase, frozen=True):
     """W = U U^T, symmetric and positive semidefinite; U is (dimension, rank), the rank the dimension unless given."""
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "symmetric_matrix"}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "symmetric_matrix", "rank": 2}
     is_fusable: ClassVar[bool] = True
     is_symmetric: ClassVar[bool] = True
 

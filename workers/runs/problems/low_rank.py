@@ -80,9 +80,9 @@ class LowRankCompletion(LowRank, frozen=True):
 
     example: ClassVar[Mapping[str, Any]] = {
         "kind": "low_rank_completion",
-        "shape": [3, 3],
+        "shape": [2, 2],
         "rank": 1,
-        "observed": 6,
+        "observed": 3,
     }
 
     kind: Literal["low_rank_completion"]
@@ -113,9 +113,9 @@ class LowRankSensing(LowRank, frozen=True):
 
     example: ClassVar[Mapping[str, Any]] = {
         "kind": "low_rank_sensing",
-        "shape": [3, 3],
+        "shape": [2, 2],
         "rank": 1,
-        "measurements": 5,
+        "measurements": 3,
     }
     observes_entries: ClassVar[bool] = False
 

@@ -1,4 +1,4 @@
-"""What a run is: one problem, one model, one start, one optimiser, and when to stop."""
+"""A run: one problem, one model, one start, one optimiser, and when to stop."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -23,7 +23,7 @@ else:
 DEFAULT_POINTS_PER_DECADE = 100
 
 LATEST_TIME = 1e18
-"""Where every flow ends at the latest: the loss would be far below rounding."""
+"""Latest end of a flow: the loss would be far below rounding."""
 
 
 class Stop(SpecModel, frozen=True):
@@ -107,12 +107,12 @@ class RunSpec(SpecModel, frozen=True):
 
     @property
     def depth(self) -> int:
-        """How many factors are multiplied: a symmetric product counts its only factor twice."""
+        """How many factors are multiplied; a symmetric product counts its only factor twice."""
         return self.model.depth_of(self.problem.shape)
 
     @property
     def is_flow(self) -> bool:
-        """Whether the run is a gradient flow, which has a time and no steps."""
+        """Whether the run is a gradient flow, which has times but no steps."""
         return self.optimizer.is_flow and self.model.is_trained
 
     @property
@@ -128,7 +128,7 @@ class RunSpec(SpecModel, frozen=True):
 
     @property
     def time_of_a_step(self) -> float:
-        """What a step adds to the time of a run, as far as it has steps."""
+        """Time that one step adds: the learning rate of a descent, 0 for a run without steps."""
         return self.learning_rate if self.descends else 0.0
 
     @property

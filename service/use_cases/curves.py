@@ -16,7 +16,7 @@ from service.errors import FieldError, InvalidPayload
 from service.schemas import Curves, GroupCurves
 from service.settings import Limits
 from service.store.database import Database
-from service.store.point_reads import Columns, PointSelection, read_points_of
+from service.store.points import Columns, PointSelection, stream_points
 from service.use_cases.groups import grouped, grouping_fields, selected_in
 from service.values.numbers import spell
 from service.values.quantiles import five_numbers
@@ -80,7 +80,7 @@ def _columns(database: Database, run_ids: Sequence[int], query: CurveQuery) -> d
 def _read(database: Database, run_ids: Sequence[int], query: CurveQuery) -> Iterator[tuple[Numbers, Numbers]]:
     """Places and values of each run, by ascending place."""
     selection, held = PointSelection((query.x, query.metric)), list[Numbers]()
-    for pieces in read_points_of(database, run_ids, selection, _as_numbers):
+    for pieces in stream_points(database, run_ids, selection, _as_numbers):
         points = np.concatenate([*held, *pieces], axis=1)
         starts = np.flatnonzero(np.diff(points[0])) + 1
         *whole, last = np.split(points, starts, axis=1)

@@ -66,10 +66,13 @@ def test_a_median_among_runs_that_went_to_infinity():
     assert (band.low.tolist(), band.high.tolist()) == ([1.5, np.inf, 3], [np.inf, np.inf, 3])
 
 
+@pytest.mark.parametrize("filled", [np.inf, np.nan])
+@pytest.mark.parametrize("scale", ["linear", "log"])
 @pytest.mark.parametrize("format", ["png", "svg", "json"])
-def test_where_all_is_infinite_there_is_an_empty_panel(format):
-    line = Line(X, np.full(6, np.inf), 0, "median")
-    assert render(Picture("", (Panel(Axis("x", "log"), Axis("y", "log"), (line,)),)), format, STYLE)
+def test_where_nothing_is_finite_a_panel_is_empty(format, scale, filled):
+    line = Line(X, np.full(6, filled), 0, "median")
+    panel = Panel(Axis("x", scale, falling=True), Axis("y", scale), (line,))
+    assert render(Picture("", (panel,)), format, STYLE) != render(picture(scale, filled), format, STYLE)
 
 
 def test_of_no_samples_nothing_is_drawn():

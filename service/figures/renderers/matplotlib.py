@@ -114,12 +114,14 @@ def _draw_panel(axes: Axes, panel: Panel, theme: Theme, colors: ScalarMappable) 
 
 
 def _set_axis(axes: Axes, name: Literal["x", "y"], axis: Axis) -> None:
-    getattr(axes, f"set_{name}scale")(axis.scale)
-    if axis.limits is not None:
-        getattr(axes, f"set_{name}lim")(axis.limits)
-    elif axis.falling:
-        getattr(axes, f"invert_{name}axis")()
     drawn = getattr(axes, f"{name}axis")
+    has_nothing = axis.scale == "log" and not np.isfinite(drawn.get_minpos())  # of which matplotlib finds no logarithm
+    limits = axis.limits or ((1, 10) if has_nothing else None)
+    if limits is not None:
+        getattr(axes, f"set_{name}lim")(limits)
+    getattr(axes, f"set_{name}scale")(axis.scale)
+    if limits is None and axis.falling:
+        getattr(axes, f"invert_{name}axis")()
     if axis.scale == "linear":
         drawn.set_major_locator(MaxNLocator(6, integer=axis.whole, steps=[1, 2, 2.5, 5, 10]))
         axes.ticklabel_format(axis=name, useMathText=True, scilimits=(-3, 5))

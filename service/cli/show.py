@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from statistics import median
 from typing import Annotated, Any
 
 import typer
@@ -54,14 +53,16 @@ def runs_table(runs: Sequence[Json]) -> Table:
 
 def groups_table(runs: Sequence[Json]) -> Table:
     """Runs that differ only by their seed, a line for each group: medians, and the range of the unobserved entry."""
+    from service.values.quantiles import five_numbers, median  # numpy, which no other command needs
+
     groups: dict[tuple[str, ...], list[Json]] = {}
     for run in runs:
         groups.setdefault(_row(run)[:3], []).append(run["summary"])
     table = Table("depth", "start", "rate", "runs", "steps", "loss", "|entry|", "least", "most", box=SIMPLE)
     for settings, summaries in groups.items():
-        entries = sorted(abs(summary["unobserved_entry"]) for summary in summaries)
-        steps, loss = (median(summary[name] for summary in summaries) for name in ("steps", "loss"))
-        spread = (_number(value, ".4g") for value in (median(entries), entries[0], entries[-1]))
+        entries = five_numbers([abs(float(summary["unobserved_entry"])) for summary in summaries])
+        steps, loss = (median([float(summary[name]) for summary in summaries]) for name in ("steps", "loss"))
+        spread = (_number(value, ".4g") for value in (entries.median, entries.least, entries.greatest))
         table.add_row(*settings, str(len(summaries)), f"{steps:,.0f}", _number(loss, ".2e"), *spread)
     return table
 

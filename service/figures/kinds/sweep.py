@@ -12,6 +12,7 @@ from service.figures.metric_axes import label_of, shown
 from service.figures.picture import Array, Axis, Cells, ColorScale, Panel, Picture
 from service.figures.variation import REPETITIONS, is_wide, values_of, varying_paths
 from service.values.labels import field_label
+from service.values.quantiles import median
 from workers.runs.metrics import BY_NAME, shown_in, summary_metrics_of
 from workers.runs.spec import RunSpec
 
@@ -80,7 +81,7 @@ def _medians(
             value = None if value is None else float(value == "converged")
         if value is not None:
             found[run.leaves.get(y[0]), run.leaves.get(x[0])].append(float(value))
-    aggregate = np.mean if metric == OUTCOME else np.median
+    aggregate = np.mean if metric == OUTCOME else median
     cells = [[found.get((row, column), [np.nan]) for column in x[1]] for row in y[1]]
     return np.array([[aggregate(shown(metric, np.array(cell))) for cell in row] for row in cells], dtype=float)
 

@@ -14,6 +14,8 @@ import pytest
 from service.settings import Settings
 from service.store.migrate import migrate
 
+pytestmark = pytest.mark.processes
+
 FORBIDDEN = ("torch", "warp", "dask", "distributed", "cvxpy", "clarabel", "scs", "plotly")
 LOADED_WHEN_NEEDED = ("matplotlib", "pyarrow", "scipy")
 MOST_MODULES = 1600

@@ -6,13 +6,13 @@ from typing import get_args
 import pytest
 import torch
 
+from tests.helpers.losses import loss_by_definition
 from tests.kinds.combinations import is_trained, problem_examples, training, valid
 from tests.kinds.examples import example_of, kinds_of
 from workers.lab.models.base import build_model, product_of
 from workers.runs.costs import observes_few_entries
 from workers.runs.models import Model
-from workers.runs.observations import observe
-from workers.runs.problems import ObservedEntries, Problem
+from workers.runs.problems import Problem
 from workers.runs.spec import Loss, RunSpec
 
 RUNS = 3
@@ -34,16 +34,6 @@ def specs() -> list[RunSpec]:
 
 def name_of(spec):
     return "-".join((spec.model.kind, spec.problem.kind, "x".join(map(str, spec.problem.shape)), spec.loss))
-
-
-def loss_by_definition(spec: RunSpec, whole: torch.Tensor) -> torch.Tensor:
-    """The loss of one run, whose product has the shape of the problem."""
-    observed = observe(spec.problem)
-    if isinstance(observed, ObservedEntries):
-        residuals = (whole - torch.from_numpy(observed.values))[torch.from_numpy(observed.mask)]
-    else:
-        residuals = torch.from_numpy(observed.tensors) @ whole.flatten() - torch.from_numpy(observed.values)
-    return residuals.square().mean() if spec.loss == "mse" else residuals.square().sum() / 2
 
 
 @pytest.mark.parametrize("spec", specs(), ids=name_of)

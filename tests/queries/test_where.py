@@ -1,4 +1,8 @@
-"""The `where` language against a plain evaluation of the same expression over the same runs."""
+"""The `where` language against a plain evaluation of the same expression over the same runs.
+
+`holds` is the language a second time, on purpose: it evaluates in Python what the service turns into SQL, and the two
+share nothing but the catalogue's paths, so that where they agree they make no common mistake.
+"""
 
 import math
 import operator

@@ -7,11 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from workers.lab.models.products import product_of
 
 from tests.helpers.losses import loss_by_definition
 from tests.helpers.specs import spec
-from workers.lab.models.base import build_model
+from workers.lab.models.base import build_model, product_of
 from workers.lab.models.cp_tensor import ComponentGradient, khatri_rao
 from workers.lab.models.cp_tensor import product as product_of_components
 from workers.lab.models.deep_matrix import DeepMatrixGradient, product

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from tests.helpers.specs import flow, run_whole
+from tests.helpers.specs import flow, member, run_whole
 from workers.lab.engines.flow.end_to_end import EndToEndFlow
 from workers.lab.engines.flow.factors import FactorFlow
 from workers.lab.engines.flow.systems import Reading, jacobian
-from workers.records import Outcome
+from workers.records import Batch, Budget, Outcome
 from workers.runs.conservation import carried_sign, start_determinant
 from workers.runs.initializers import starting_factors
 from workers.runs.schedules import count_flow_points, recorded_times
+from workers.slices import run_slice
 
 GAUSSIAN = {"kind": "gaussian", "std": 0.5}
 MEASURED = {"kind": "low_rank_sensing", "shape": [3, 3], "rank": 1, "measurements": 4}
@@ -180,3 +181,26 @@ def test_times_are_spaced_evenly_on_a_logarithmic_scale():
     times = recorded_times(10)
     assert times[:2].tolist() == [0.0, 1e-3]
     assert times[2:] / times[1:-1] == pytest.approx(10**0.1)
+
+
+def test_a_flow_that_goes_on_forgets_what_its_extra_last_point_said():
+    """Its loss is rounding alone here, so that the extra point is below a decade that the schedule's next is not."""
+    parts = {
+        "problem": {
+            "kind": "completion",
+            "shape": [2, 2],
+            "observations": [{"index": [0, 0], "value": 1.0}, {"index": [1, 1], "value": 0.5}],
+        },
+        "model": {"kind": "symmetric_matrix", "rank": 2},
+        "init": {
+            "kind": "explicit",
+            "factors": [[[0.06286511054669665, -0.06605243164565094], [0.32021132522164103, 0.052450058576519853]]],
+        },
+        "optimizer": {"kind": "gradient_flow", "rtol": 1e-6},
+        "record": {"points_per_decade": 4},
+    }
+    short, long = flow(**parts, stop={"max_time": 7.0}), flow(**parts, stop={"max_time": 14.0})
+    stopped = run_whole(short).progress[0]
+    rest, longer = run_slice(Batch((member(long, stopped.checkpoint),)), Budget(600)), run_whole(long)
+    assert stopped.summary["first_step_below"] != longer.progress[0].summary["first_step_below"]
+    assert rest.progress[0].summary == longer.progress[0].summary

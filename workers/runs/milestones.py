@@ -65,6 +65,12 @@ def note_losses(milestones: Milestones, losses: npt.NDArray[Any], first_step: np
             milestones[run, decade] = first_step[run] + np.argmax(losses[:, run] < _THRESHOLDS[decade])
 
 
+def forget_losses(milestones: Milestones, step: int) -> None:
+    """Take back, in place, the decades that one run's loss first went below at `step`."""
+    decades = milestones[: len(LOSS_DECADES)]
+    decades[decades == step] = NOT_YET
+
+
 def note_determinant_signs(milestones: Milestones, steps: npt.NDArray[Any], signs: npt.NDArray[Any]) -> None:
     """Enter one run's determinant signs at its recorded steps, in place.
 

@@ -18,7 +18,7 @@ from workers.lab.engines.flow.systems import System
 from workers.records import Outcome
 from workers.runs.conservation import carried_sign
 from workers.runs.metrics import metrics_of
-from workers.runs.milestones import note_losses
+from workers.runs.milestones import forget_losses, note_losses
 from workers.runs.optimizers import GradientFlow
 from workers.runs.schedules import recorded_times
 
@@ -62,6 +62,21 @@ class _Flow:
         begun, state = bool(descents.begun[run]), descents.states[run]
         self._state = read_state(state) if begun else first_state(self._spec, state, sign)
         self._sign = sign
+        if begun:
+            self._forget_last_point()
+
+    def _forget_last_point(self) -> None:
+        """Forget what rests on the last point of a run that was over and is extended, unless the schedule has it.
+
+        Only a run that was over stands within a stretch; a longer run has another point of that number.
+        """
+        time = self._state.now.time
+        number = int(np.searchsorted(self._times, time, "left"))
+        is_scheduled = number < len(self._times) and self._times[number] == time
+        if time > self._state.stretch.time and not is_scheduled:
+            forget_losses(self._descents.milestones[self._run], number)
+            if self._state.drift_exceeded_at == number:
+                self._state = replace(self._state, drift_exceeded_at=NOT_YET)
 
     def advance(self, snapshots: Snapshots) -> None:
         """Take a stretch of steps and store its results: the state, the points, and the outcome of a run that ended."""

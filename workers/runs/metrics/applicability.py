@@ -4,7 +4,6 @@ from collections.abc import Callable
 from math import prod
 
 from workers.runs.metrics.metric import Measured
-from workers.runs.observations import infimal_rank, unobserved_index
 
 MOST_RANKED_ENTRIES = 2**13
 """Larger products are not ranked: one fit takes longer than a slice should."""
@@ -58,11 +57,15 @@ def of_conserving_flows(spec: Measured) -> bool:
 
 def of_unobserved_entries(spec: Measured) -> bool:
     """Problems with exactly one unobserved entry."""
+    from workers.runs.observations import unobserved_index  # loads numpy, which few commands need
+
     return unobserved_index(spec.problem) is not None
 
 
 def of_infimal_ranks(spec: Measured) -> bool:
     """Matrices with at most one unobserved entry."""
+    from workers.runs.observations import infimal_rank
+
     return infimal_rank(spec.problem) is not None
 
 

@@ -105,7 +105,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "float",
         of_matrices,
         "of matrices",
-        "Squared Frobenius over squared spectral norm; NaN for the zero matrix.",
+        "Squared Frobenius over squared spectral norm (Rudelson and Vershynin 2007); NaN for the zero matrix.",
         axis=_LINEAR,
         shown={"ranks": 20},
     ),
@@ -150,7 +150,8 @@ CATALOGUE: tuple[Metric, ...] = (
         "float",
         of_conserving_flows,
         "of flows with several factors",
-        "How far what a gradient flow conserves has moved, over the size of the factors or of the product.",
+        "How far what a gradient flow conserves has moved since the start: over the largest squared norm of a factor, or, "
+        "where the determinant is carried, of the product over its norm.",
     ),
     Metric(
         "gradient_norm",

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from workers.runs.models import Model
-from workers.runs.problems import Problem
+if TYPE_CHECKING:  # the catalogue costs a command no import of numpy or pydantic
+    from workers.runs.models import Model
+    from workers.runs.problems import Problem
 
 ColumnKind = Literal["float", "integer", "vector", "text"]
 
@@ -37,9 +38,9 @@ class Measured(Protocol):
     """A run as a metric sees it (`workers.runs.spec.RunSpec`)."""
 
     @property
-    def problem(self) -> Problem: ...
+    def problem(self) -> "Problem": ...
     @property
-    def model(self) -> Model: ...
+    def model(self) -> "Model": ...
     @property
     def record(self) -> Recorded: ...
     @property

@@ -150,8 +150,8 @@ CATALOGUE: tuple[Metric, ...] = (
         "float",
         of_conserving_flows,
         "of flows with several factors",
-        "How far what a gradient flow conserves has moved since the start: over the largest squared norm of a factor, or, "
-        "where the determinant is carried, of the product over its norm.",
+        "How far what a gradient flow conserves has moved since the start, over the largest squared norm of a factor; "
+        "where the determinant is carried, how far the product has, over its norm.",
     ),
     Metric(
         "gradient_norm",

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from service.schemas import StabilityPrediction, Theory, TheorySetting, TightnessPrediction
 from service.store.database import Database
+from service.store.run_rows import RunRow
 from service.store.trajectories import read_points
 from service.use_cases.runs import find_row
 from service.values.numbers import spell, spell_all
-from workers.runs.spec import RunSpec
 from workers.runs.theory.settings import Recognised, recognise
 from workers.runs.theory.verdicts import Verdict, columns_needed, judge
 
@@ -24,13 +24,13 @@ def get_theory(database: Database, run_id: str) -> Theory:
     """What theory says of a run's points so far, or why it says nothing; raises NotFound."""
     with database.reading() as connection:
         row = find_row(connection, run_id)
-        spec = RunSpec.model_validate(row["spec"])
+        spec = row.spec
         recognised = recognise(spec.problem)
         if isinstance(recognised, str):
             return Theory(run_id=run_id, applies=False, reason=recognised)
         names = dict.fromkeys((*_SHOWN, *columns_needed(spec)))
-        columns = read_points(connection, row["id"], list(names), None, None)
-    verdict = _judge(row, spec, columns)
+        columns = read_points(connection, row.id, list(names), None, None)
+    verdict = _judge(row, columns)
     found: dict[str, Any] = {
         "run_id": run_id,
         "setting": _setting(recognised),
@@ -42,9 +42,9 @@ def get_theory(database: Database, run_id: str) -> Theory:
     return Theory(applies=True, columns=_shown(columns, verdict), points=points, **found, **_said(verdict))
 
 
-def _judge(row: Mapping[str, Any], spec: RunSpec, columns: Mapping[str, list[Any]]) -> Verdict | str:
+def _judge(row: RunRow, columns: Mapping[str, list[Any]]) -> Verdict | str:
     arrays = {name: _as_array(column) for name, column in columns.items()}
-    return judge(spec, arrays, row["summary_determinant_sign_changed_at"])
+    return judge(row.spec, arrays, row["summary_determinant_sign_changed_at"])
 
 
 def _setting(recognised: Recognised) -> TheorySetting:

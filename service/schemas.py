@@ -6,12 +6,12 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.values.numbers import InfiniteWord
+from service.values.statuses import RunStatus
 from workers.runs.base import Integer, Natural, Positive, misfit
 
 Tag = Annotated[str, Field(max_length=500)]
 TagName = Annotated[str, Field(min_length=1, max_length=100)]
 Item = TypeVar("Item")
-RunStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Values = Annotated[list[Any], Field(description="Values of one field.")]
 
 

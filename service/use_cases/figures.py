@@ -13,7 +13,8 @@ from service.schemas import FigureList, FigureSummary
 from service.settings import Limits
 from service.store.database import Database
 from service.store.figure_data import last_change
-from service.use_cases.figure_runs import Source, choose, find_row, read_runs, read_source, sorts_of, told_apart
+from service.use_cases.experiments import find_row
+from service.use_cases.figure_runs import Source, choose, read_runs, read_source, sorts_of, told_apart
 from workers.runs.spec import RunSpec
 
 _PARAMETERS = {field.name: field.name for field in fields(Ask)} | {"others": "with"}

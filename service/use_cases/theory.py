@@ -13,7 +13,6 @@ from service.store.points import Array, read_points
 from service.use_cases.runs import find_row
 from service.values.numbers import spell, spell_all
 from workers.runs.metrics import TRAJECTORY_COLUMNS, shown_in
-from workers.runs.spec import RunSpec
 from workers.runs.theory.settings import Recognised, recognise
 from workers.runs.theory.verdicts import Verdict, columns_needed, judge
 
@@ -25,13 +24,13 @@ def get_theory(database: Database, run_id: str) -> Theory:
     """What theory says of a run's points so far, or why it says nothing; raises NotFound."""
     with database.reading() as connection:
         row = find_row(connection, run_id)
-        spec = RunSpec.model_validate(row["spec"])
+        spec = row.spec
         recognised = recognise(spec.problem)
         if isinstance(recognised, str):
             return Theory(run_id=run_id, applies=False, reason=recognised)
         names = dict.fromkeys((*_SHOWN, *columns_needed(spec)))
-        points = read_points(connection, {row["id"]: list(names)})
-    columns = points.get(row["id"]) or dict.fromkeys(names, np.empty(0))
+        points = read_points(connection, {row.id: list(names)})
+    columns = points.get(row.id) or dict.fromkeys(names, np.empty(0))
     verdict = judge(spec, columns, row["summary_determinant_sign_changed_at"])
     found: dict[str, Any] = {
         "run_id": run_id,

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from service.store.experiments import insert_experiment, insert_runs
+from service.store.run_rows import new_run
 from service.store.tables import runs, summaries, trajectory_points
-from service.use_cases.run_rows import run_row
 from tests.helpers.specs import BASIC
 from workers.runs.metrics import METRICS, metrics_of
 from workers.runs.spec import RunSpec
@@ -72,7 +72,7 @@ def _spec(chance):
 def _row(chance, spec, index):
     status = chance.choice(STATUSES)
     return {
-        **run_row(spec, index, NOW + timedelta(seconds=chance.randrange(4))),
+        **new_run(spec, index, NOW + timedelta(seconds=chance.randrange(4))),
         "status": status,
         "outcome": chance.choice(["converged", "diverged", "budget_exhausted"]) if status == "succeeded" else None,
         "error": chance.choice(["no start", "a % sign", "back\\slash", "x*?[y]"]) if status == "failed" else None,

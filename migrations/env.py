@@ -9,7 +9,6 @@ from service.settings import Settings
 from service.store.database import Database
 from service.store.tables import UtcTime, metadata
 
-
 _UNSEEN = "(Skipped|autogenerate skipping) .*expression-based index"
 """On SQLite nobody can read such an index back to compare it; tests/store/test_short_ids.py asks whether it is used."""
 

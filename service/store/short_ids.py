@@ -17,7 +17,7 @@ Resource = Literal["experiment", "run"]
 CHARACTERS = 36
 LEAST_START = 4
 LEAST_END = CHARACTERS - END_AT + 1
-_SHORT = re.compile(r"[0-9a-f-]{%d,%d}" % (LEAST_START, CHARACTERS - 1))
+_SHORT = re.compile(rf"[0-9a-f-]{{{LEAST_START},{CHARACTERS - 1}}}")
 _LEAST, _GREATEST = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
 _TABLES = {"experiment": experiments, "run": runs}
 

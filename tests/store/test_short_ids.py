@@ -103,7 +103,7 @@ def test_every_path_takes_them(api, experiment):
     whole = {"{experiment_id}": experiment["id"], "{run_id}": run["id"], "{file}": "metrics.json"}
     walked = 0
     for path, methods in api.get("/openapi.json").json()["paths"].items():
-        if "{experiment_id}" not in path and "{run_id}" not in path or "get" not in methods:
+        if ("{experiment_id}" not in path and "{run_id}" not in path) or "get" not in methods:
             continue
         address = path
         for name, value in whole.items():

@@ -36,7 +36,8 @@ class Rankward:
 
     Requests are repeated when the server cannot be reached or is busy; a submission carries a key, so that it is stored
     once. Refusals are ServerSaidNo, silence is ServerUnreachable. Values may be those of numpy, pandas and the standard
-    library; what JSON cannot carry is NotJson, before anything is sent. Ids may be short: see docs/queries.md.
+    library; what JSON cannot carry is NotJson, before anything is sent. Ids may be short: their last
+    8 characters or more, or their first ones, where no other id has them.
 
     Args:
         url: where it listens, http://127.0.0.1:8000 by default.

@@ -67,7 +67,7 @@ def _scalar(value: Any, path: Path) -> Any:
         case float():
             return _finite(float(value), value, path)
         case Decimal() | Fraction():
-            is_small = abs(value) < MOST_WHOLE if isinstance(value, Fraction) else value.adjusted() < MOST_DIGITS
+            is_small = abs(value) < MOST_WHOLE if isinstance(value, Fraction) else _is_small(value)
             return int(value) if is_small and value == int(value) else _finite(float(value), value, path)
         case datetime() | date() | time():
             return value.isoformat()
@@ -75,6 +75,10 @@ def _scalar(value: Any, path: Path) -> Any:
             return str(value)
         case _:
             raise _refused(value, path, "give a number, a text, a list or an object.")
+
+
+def _is_small(value: Decimal) -> bool:
+    return value.is_finite() and value.adjusted() < MOST_DIGITS
 
 
 def _is_missing(value: Any) -> bool:

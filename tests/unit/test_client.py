@@ -151,7 +151,7 @@ def test_waiting_goes_on_through_a_server_that_comes_back():
     server = Scripted(said(200, counts), *away, said(200, counts | {"status": "succeeded"}))
     told = []
     assert server.client.wait("x", on_silence=told.append)["status"] == "succeeded"
-    assert [sentence.rpartition(" is back")[1] for sentence in told] == ["", " is back"]
+    assert [sentence.endswith(" is back.") for sentence in told] == [False, True]
     assert "does not answer" in told[0]
 
 

@@ -15,6 +15,7 @@ from service.store.fields import RUN_HOME
 from service.store.filters import Filter
 from service.store.keyset import Keyset, Mark
 from service.store.run_rows import RunRow
+from service.store.short_ids import full_id
 from service.store.tables import checkpoints, experiments, runs, summaries
 
 CHUNK = 1000
@@ -72,6 +73,8 @@ def list_marked_runs(
 def mark_runs(connection: sa.Connection, selection: RunSelection, limit: int) -> Sequence[Mark]:
     """Internal ids and sort values of the first runs of a selection; no row is read whole."""
     dialect = connection.dialect.name
+    if selection.experiment_id is not None:
+        selection = replace(selection, experiment_id=full_id(connection, "experiment", selection.experiment_id))
     query = _where(sa.select(runs.c.id).select_from(_JOINED), selection, dialect)
     query = Keyset(RUN_HOME, selection.order, runs.c.id, dialect).apply(query, selection.after)
     return [Mark(tuple(values), row_id) for row_id, *values in connection.execute(query.limit(limit))]

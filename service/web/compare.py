@@ -17,6 +17,7 @@ from service.use_cases.applicable import applicable_columns
 from service.use_cases.experiments import get_experiment, list_experiments
 from service.use_cases.listing import ListQuery, named
 from service.use_cases.runs import list_runs
+from service.use_cases.short_ids import whole_id
 from service.use_cases.summaries import summarise
 from service.web.lists import ROWS
 from service.web.rendering import page
@@ -44,7 +45,7 @@ def compare(
     metric: str = "",
 ) -> Response:
     """The chosen experiments, and others to choose."""
-    chosen = list(dict.fromkeys(experiment or []))
+    chosen = list(dict.fromkeys(whole_id(database, "experiment", text) for text in experiment or []))
     metric = metric or (_telling(database, chosen[0], limits) if chosen else METRICS[0])
     mistake = _mistake(chosen, metric, limits)
     compared = [] if mistake else [_compared(database, one, metric, limits) for one in chosen]

@@ -59,7 +59,7 @@ CATALOGUE: tuple[Metric, ...] = (
         axis=Axis("|unobserved entry|", is_size=True),
         bound="unobserved_entry",
         shown={"telling": 10, "run": 20, "runs": 20, "compare": 10, "terminal": 20, "norms": 50, "theory": 20},
-        cell=Cell("|entry|", ".4g"),
+        cell=Cell("|entry|", ".4g", "size of the unobserved entry"),
     ),
     Metric(
         "frobenius_norm",
@@ -98,7 +98,7 @@ CATALOGUE: tuple[Metric, ...] = (
         axis=_LINEAR,
         bound="effective_rank",
         shown={"run": 40, "runs": 40, "compare": 40, "terminal": 30, "ranks": 10, "theory": 40},
-        cell=Cell("eff. rank", ".5f"),
+        cell=Cell("eff. rank", ".5f", "effective rank"),
     ),
     Metric(
         "stable_rank",

@@ -89,10 +89,17 @@ class Limit:
 
 @dataclass(frozen=True)
 class Cell:
-    """A metric's column in a table of the command line: its heading, and the format of its values."""
+    """A metric's column in a table of the command line.
+
+    Attributes:
+        heading: of the column.
+        format: of its values.
+        meaning: of the heading, where it is not the metric's name.
+    """
 
     heading: str
     format: str
+    meaning: str = ""
 
 
 def free(spec: Measured) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from service.dispatch.planner import Facts, Queue, plan, room
 from service.values.queues import QueueKey
+from workers.runs.engines import BatchKey
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class SimulatedCluster:
 
     def _start_planned(self) -> None:
         idle, ahead = room(self.workers, self.in_flight)
-        waiting = Queue(QueueKey("key"), self.costs.runs * (idle + ahead), 0, 1)
+        waiting = Queue(QueueKey(BatchKey.parse("key")), self.costs.runs * (idle + ahead), 0, 1)
         starts = plan(Facts([waiting], idle, ahead, {}, {})) if idle or ahead else []
         for _ in starts:
             self.now += self.costs.lease

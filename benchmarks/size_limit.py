@@ -12,7 +12,7 @@ from benchmarks.descent_speed import engine_loop
 from workers.lab.engines.descent import engine as torch_engine
 from workers.lab.engines.fused import engine as fused
 from workers.runs.costs import multiply_adds_per_step
-from workers.runs.fused_limits import fused_limit
+from workers.runs.engines import fused_limit
 from workers.runs.spec import RunSpec
 
 SIZES = ((2, 3), (4, 3), (8, 3), (8, 16), (8, 32), (16, 3), (24, 3), (32, 3))

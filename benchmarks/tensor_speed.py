@@ -12,8 +12,8 @@ import torch
 
 from workers.records import Batch, Budget, Member
 from workers.runs.initializers import starting_factors
-from workers.runs.models import halves_of
 from workers.runs.observations import ObservedEntries, observe
+from workers.runs.shapes import halves_of
 from workers.runs.spec import RunSpec
 from workers.slices import run_slice
 

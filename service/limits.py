@@ -6,7 +6,6 @@ from service.settings import Limits
 from workers.runs.costs import most_points, most_steps, observed_numbers, trained_numbers
 from workers.runs.engines import engine_misfit
 from workers.runs.metrics import metrics_of
-from workers.runs.models import NuclearNorm
 from workers.runs.spec import RunSpec
 
 Violation = tuple[tuple[str, ...], str]
@@ -26,7 +25,7 @@ def first_violation(spec: RunSpec, limits: Limits) -> Violation | None:
     if misfit := engine_misfit(spec):
         return ("engine",), misfit
     measured = trained_numbers(spec) if "sharpness" in metrics_of(spec) else 0
-    solved = sum(spec.problem.shape) if isinstance(spec.model, NuclearNorm) else 0
+    solved = spec.model.semidefinite_size(spec.problem.shape)
     checks = (
         (("stop", "max_steps"), "The steps of this run are", most_steps(spec), "max_steps_per_run"),
         (("stop", "max_time"), "The time of this run is", spec.max_time if spec.is_flow else 0, "max_time_per_run"),

@@ -12,7 +12,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from service.client.api import Json, Rankward
-from service.values.labels import rate_label, start_label
 
 Url = Annotated[str, typer.Option(envvar="RANKWARD_URL", help="The server.")]
 ApiKey = Annotated[
@@ -75,6 +74,8 @@ def groups_table(runs: Sequence[Json]) -> Table:
 
 
 def _row(run: Json) -> tuple[str, ...]:
+    from service.values.labels import rate_label, start_label  # loads numpy, which few commands need
+
     spec = run["spec"]
     return (
         str(spec["model"].get("depth", "-")),

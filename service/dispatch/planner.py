@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import cycle, groupby, islice, takewhile
 
 from service.values.queues import QueueKey
-from workers.runs.engines import enough_runs
 
 MOST_RUNS_PER_BATCH = 1024
 """Larger batches are no faster on any engine, and take longer to send and to store."""
@@ -101,13 +100,13 @@ def largest_batch(queue: Queue) -> int:
 
 
 def full_batch(queue: Queue, on_cores: bool) -> int:
-    """The runs of a queue from which a batch takes as much longer as it has more of them."""
-    largest, enough = largest_batch(queue), enough_runs(queue.key.batch_key)
+    """The batch size above which a batch's time grows in proportion to its size."""
+    largest, enough = largest_batch(queue), queue.key.batch_key.enough_runs
     return min(largest, enough) if on_cores and enough is not None else largest
 
 
 def _turns(facts: Facts) -> Iterator[Queue]:
-    """Every batch that waits, as its queue, in the order in which they should be served."""
+    """Queues in serving order, one entry per waiting batch."""
 
     def batches(queue: Queue) -> int:
         return -(-queue.waiting // full_batch(queue, facts.on_cores))

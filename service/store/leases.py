@@ -17,6 +17,7 @@ from service.store.tables import LEASED, WAITING, checkpoints, runs
 from service.values.ids import new_id
 from service.values.queues import QueueKey
 from workers.records import Batch, Checkpoint, Member
+from workers.runs.engines import BatchKey
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def waiting_queues(connection: sa.Connection, batch: int, most: int) -> list[tup
 
 
 def _key(row: Mapping[Any, Any]) -> QueueKey:
-    return QueueKey(row["batch_key"], row["batch_limit"] or None, -row["urgency"], row["share"])
+    return QueueKey(BatchKey.parse(row["batch_key"]), row["batch_limit"] or None, -row["urgency"], row["share"])
 
 
 def lease_runs(connection: sa.Connection, key: QueueKey, most: int, now: datetime) -> Lease | None:
@@ -99,7 +100,7 @@ def lease_runs(connection: sa.Connection, key: QueueKey, most: int, now: datetim
             WAITING,
             runs.c.urgency == -key.priority,
             runs.c.share == key.share,
-            runs.c.batch_key == key.batch_key,
+            runs.c.batch_key == str(key.batch_key),
             runs.c.batch_limit == (key.batch_limit or 0),
         )
         .order_by(runs.c.id)

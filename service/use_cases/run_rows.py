@@ -7,8 +7,7 @@ from typing import Any
 from service.values.ids import new_id
 from workers.runs.costs import batch_numbers, most_multiply_adds
 from workers.runs.engines import batch_key
-from workers.runs.models import CpTensor, NuclearNorm, SymmetricMatrix, halves_of
-from workers.runs.problems import observation_count
+from workers.runs.shapes import halves_of
 from workers.runs.spec import RunSpec
 
 
@@ -19,7 +18,7 @@ def run_row(spec: RunSpec, index: int, now: datetime, priority: int = 0, share: 
         "index": index,
         "status": "queued",
         "created_at": now,
-        "batch_key": batch_key(spec),
+        "batch_key": str(batch_key(spec)),
         "numbers": batch_numbers(spec),
         "max_multiply_adds": float(most_multiply_adds(spec)),
         "urgency": -priority,
@@ -37,14 +36,14 @@ def _filterable(spec: RunSpec) -> dict[str, Any]:
         "columns": columns,
         "model_kind": spec.model.kind,
         "depth": getattr(spec.model, "depth", None),
-        "components": spec.factor_shapes[0][1] if isinstance(spec.model, CpTensor | SymmetricMatrix) else None,
+        "components": spec.model.components(spec.problem.shape),
         "tensor_order": len(spec.problem.shape),
-        "observed": observation_count(spec.problem),
+        "observed": spec.problem.observation_count,
         "loss_kind": spec.loss,
         "precision": spec.precision,
         "seed": spec.seed,
         **_of_the_descent(spec),
-        **(_OF_NO_DESCENT if isinstance(spec.model, NuclearNorm) else {}),
+        **(_OF_NO_DESCENT if not spec.model.is_trained else {}),
     }
 
 

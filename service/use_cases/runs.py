@@ -17,7 +17,7 @@ from service.store.database import Database
 from service.use_cases.listing import ListQuery, named, select_runs
 from service.use_cases.run_objects import run_object, sparse_run
 from service.values.version import VERSION
-from workers.runs.costs import trained_numbers
+from workers.runs.factors import split_factors
 from workers.runs.spec import RunSpec
 
 
@@ -70,12 +70,8 @@ def get_factors(database: Database, run_id: str) -> bytes:
         state = store.read_state(connection, row["id"], spec.precision)
     if state is None:
         raise NotAvailable(f"Run {run_id} has stored no factors yet; ask again once its step is above 0.")
-    cuts = np.cumsum([rows * columns for rows, columns in spec.factor_shapes])[:-1]
-    parts = np.split(state[: trained_numbers(spec)], cuts)
     file = io.BytesIO()
-    factors = {
-        f"factor_{i}": part.reshape(s) for i, (part, s) in enumerate(zip(parts, spec.factor_shapes, strict=True))
-    }
+    factors = {f"factor_{i}": factor for i, factor in enumerate(split_factors(state, spec.factor_shapes))}
     np.savez(file, allow_pickle=False, **factors)
     return file.getvalue()
 

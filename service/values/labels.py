@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
+from workers.runs.models import MODELS
+from workers.runs.starts import STARTS
+
 
 def start_label(spec: Mapping[str, Any]) -> str:
     """The start of a run, given its resolved spec; only products of matrices are balanced or not."""
-    if spec["model"]["kind"] == "nuclear_norm":
-        return "nuclear norm"
-    start = spec["init"]
-    if start["kind"] == "identity":
-        return f"{start['scale']:g} x identity"
-    if start["kind"] != "gaussian":
-        return start["kind"]
-    balance = "balanced" if start["balanced"] else "unbalanced"
-    return f"{start['std']:g}" if spec["model"]["kind"] == "cp_tensor" else f"{start['std']:g} {balance}"
+    model, start = MODELS.get(spec["model"]["kind"]), STARTS.get(spec["init"]["kind"])
+    if model is None or start is None:  # of a newer server
+        return spec["init"]["kind"]
+    if not model.is_trained:
+        return model_label(spec)
+    return start.model_construct(**spec["init"]).label(says_balance=not model.sums_components)
 
 
 def rate_label(spec: Mapping[str, Any]) -> str:
@@ -25,16 +25,7 @@ def rate_label(spec: Mapping[str, Any]) -> str:
 
 def model_label(spec: Mapping[str, Any]) -> str:
     """The model of a run, given its resolved spec."""
-    model = spec["model"]
-    match model["kind"]:
-        case "deep_matrix":
-            return f"depth {model['depth']}"
-        case "symmetric_matrix":
-            return f"symmetric, rank {model['rank']}" if "rank" in model else "symmetric"
-        case "nuclear_norm":
-            return "nuclear norm"
-        case _:
-            return "components of a tensor"
+    return MODELS[spec["model"]["kind"]].model_construct(**spec["model"]).label()
 
 
 _VAGUE = ("kind", "rank", "seed", "std", "scale", "norm", "noise", "shape", "determinant")

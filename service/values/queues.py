@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from workers.runs.engines import BatchKey
+
 
 @dataclass(frozen=True)
 class QueueKey:
@@ -10,11 +12,11 @@ class QueueKey:
     Attributes:
         priority: of their experiments; a queue of a higher one goes first whenever a worker is idle.
         share: whose share of the workers they take: the API key that submitted them, 0 without keys.
-        batch_key: see `workers.runs.engines.batch_key`.
+        batch_key: what their batches compute.
         batch_limit: the most runs one batch may hold, set after a batch of these failed.
     """
 
-    batch_key: str
+    batch_key: BatchKey
     batch_limit: int | None = None
     priority: int = 0
     share: int = 0

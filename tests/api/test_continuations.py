@@ -13,6 +13,7 @@ from service.values.queues import QueueKey
 from tests.helpers.databases import BOTH_DATABASES
 from tests.helpers.specs import BASIC
 from workers.records import Budget
+from workers.runs.engines import BatchKey
 from workers.slices import run_slice
 
 
@@ -98,7 +99,7 @@ def test_a_slice_in_flight_when_its_run_is_extended_changes_nothing(api, databas
     now = datetime.now(UTC)
     with database.writing() as connection:
         key = connection.scalar(sa.select(runs.c.batch_key))
-        lease = lease_runs(connection, QueueKey(key), 1, now)
+        lease = lease_runs(connection, QueueKey(BatchKey.parse(key)), 1, now)
     result = run_slice(lease.batch, Budget(60))
     assert extend(api, run, max_steps=60).status_code == 202
     with database.writing() as connection:

@@ -16,7 +16,7 @@ from workers.lab.engines.descent import engine as torch
 from workers.lab.engines.descents import Clock, Descents
 from workers.lab.engines.fused import engine as fused
 from workers.records import Budget, Outcome
-from workers.runs.fused_limits import fused_limit
+from workers.runs.engines import fused_limit
 from workers.runs.milestones import no_milestones
 from workers.runs.spec import RunSpec
 

@@ -8,15 +8,16 @@ from workers.lab.engines.descents import Clock
 from workers.lab.engines.fused import engine as fused
 from workers.lab.engines.fused.kernels import kernel_of
 from workers.lab.engines.fused.source import Program
+from workers.lab.optimizers import DESCENT_UPDATE, MOMENTUM_UPDATE
 from workers.records import Budget
 
 PROGRAMS = {
-    "three factors in registers": Program(((2, 2),) * 3, "gradient_descent", "float64", 1),
-    "momentum in single precision": Program(((2, 2),) * 3, "momentum", "float32", 1),
-    "one factor": Program(((3, 4),), "gradient_descent", "float64", 1),
-    "rectangular": Program(((3, 2), (2, 4)), "momentum", "float64", 1),
-    "loops that are not unrolled": Program(((8, 8),) * 3, "gradient_descent", "float64", 1),
-    "symmetric": Program(((3, 2),), "gradient_descent", "float64", 1, symmetric=True),
+    "three factors in registers": Program(((2, 2),) * 3, 1, DESCENT_UPDATE, "float64", 1),
+    "momentum in single precision": Program(((2, 2),) * 3, 2, MOMENTUM_UPDATE, "float32", 1),
+    "one factor": Program(((3, 4),), 1, DESCENT_UPDATE, "float64", 1),
+    "rectangular": Program(((3, 2), (2, 4)), 2, MOMENTUM_UPDATE, "float64", 1),
+    "loops that are not unrolled": Program(((8, 8),) * 3, 1, DESCENT_UPDATE, "float64", 1),
+    "symmetric": Program(((3, 2),), 1, DESCENT_UPDATE, "float64", 1, symmetric=True),
 }
 HOPPER = 90
 

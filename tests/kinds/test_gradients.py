@@ -9,8 +9,7 @@ import torch
 from tests.helpers.losses import loss_by_definition
 from tests.kinds.combinations import is_trained, problem_examples, training, valid
 from tests.kinds.examples import example_of, kinds_of
-from workers.lab.models.base import build_model
-from workers.lab.models.products import product_of
+from workers.lab.models.base import build_model, product_of
 from workers.runs.costs import observes_few_entries
 from workers.runs.models import Model
 from workers.runs.problems import Problem

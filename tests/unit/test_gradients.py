@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from tests.helpers.losses import loss_by_definition
 from tests.helpers.specs import spec
-from workers.lab.models.base import build_model
+from workers.lab.models.base import build_model, product_of
 from workers.lab.models.cp_tensor import ComponentGradient, khatri_rao
 from workers.lab.models.cp_tensor import product as product_of_components
 from workers.lab.models.deep_matrix import DeepMatrixGradient, product
-from workers.lab.models.products import product_of
 from workers.lab.models.sparse_components import SparseComponentGradient
 from workers.lab.objectives import build_objective
 from workers.lab.sparse_objectives import SparseEntryObjective

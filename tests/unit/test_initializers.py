@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.specs import spec
-from workers.runs.initializers import StartError, starting_factors
+from workers.runs.initializers import starting_factors
+from workers.runs.starts import StartError
 
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 5))
 
@@ -69,6 +70,6 @@ def test_identity_and_explicit_starts():
 
 
 def test_a_sign_that_underflow_hides_is_given_up_with_a_sentence(monkeypatch):
-    monkeypatch.setattr("workers.runs.initializers._determinant_sign", lambda factors: 0)
+    monkeypatch.setattr("workers.runs.starts.determinant_sign", lambda chain: 0)
     with pytest.raises(StartError, match="explicit factors"):
         starting_factors(spec())

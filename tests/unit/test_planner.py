@@ -3,15 +3,16 @@ from hypothesis import strategies as st
 
 from service.dispatch.planner import Facts, Queue, StartSlice, largest_batch, plan
 from service.values.queues import QueueKey
+from workers.runs.engines import BatchKey
 
 
 def queue(key="a", waiting=10, first_run=1, batch_limit=None, numbers=12, priority=0, share=0):
-    return Queue(QueueKey(key, batch_limit, priority, share), waiting, first_run, numbers)
+    return Queue(QueueKey(BatchKey.parse(key), batch_limit, priority, share), waiting, first_run, numbers)
 
 
 def facts(queues, idle, ahead, last_served, shares=None, on_cores=False):
     """What the planner is told, with the turns of queues by their batch keys."""
-    by_key = {one.key: last_served[one.key.batch_key] for one in queues if one.key.batch_key in last_served}
+    by_key = {one.key: last_served[str(one.key.batch_key)] for one in queues if str(one.key.batch_key) in last_served}
     return Facts(queues, idle, ahead, by_key, shares or {}, on_cores=on_cores)
 
 
@@ -20,7 +21,7 @@ def sizes(one, idle, ahead, on_cores=True):
 
 
 def served(*queues, idle=1, ahead=0, shares=None):
-    return [start.queue.key.batch_key for start in plan(facts(queues, idle, ahead, {}, shares))]
+    return [str(start.queue.key.batch_key) for start in plan(facts(queues, idle, ahead, {}, shares))]
 
 
 def test_nothing_to_do():
@@ -40,8 +41,8 @@ def test_each_queue_gets_a_worker_before_any_gets_two():
 
 def test_queues_are_served_in_turn():
     queues = [queue("a", first_run=1), queue("b", first_run=50)]
-    assert [start.queue.key.batch_key for start in plan(facts(queues, 1, 0, {"a": 7, "b": 6}))] == ["b"]
-    assert [start.queue.key.batch_key for start in plan(facts(queues, 1, 0, {"a": 7, "b": 8}))] == ["a"]
+    assert [str(start.queue.key.batch_key) for start in plan(facts(queues, 1, 0, {"a": 7, "b": 6}))] == ["b"]
+    assert [str(start.queue.key.batch_key) for start in plan(facts(queues, 1, 0, {"a": 7, "b": 8}))] == ["a"]
 
 
 def test_batches_respect_their_limits():

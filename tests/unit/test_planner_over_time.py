@@ -8,9 +8,10 @@ import pytest
 
 from service.dispatch.planner import NO_PRIORITY, Facts, Queue, plan, room
 from service.values.queues import QueueKey
+from workers.runs.engines import BatchKey
 
 SLICE_SECONDS, PLAN_SECONDS = 2.0, 0.1
-LARGE = QueueKey("fused auto large")
+LARGE = QueueKey(BatchKey.parse("fused auto large"))
 
 
 class Simulation:
@@ -87,7 +88,7 @@ def test_a_small_queue_has_its_turn_within_two_slices_beside_a_large_one(workers
         simulation = Simulation(workers, seed)
         simulation.waiting[LARGE] = 512
         simulation.run(10)
-        key = QueueKey(small, priority=priority)
+        key = QueueKey(BatchKey.parse(small), priority=priority)
         simulation.waiting[key] = runs
         simulation.run(60)
         assert simulation.first_start[key] - 10 < 2 * 1.2 * SLICE_SECONDS + 2 * PLAN_SECONDS
@@ -98,7 +99,7 @@ def test_what_is_less_urgent_does_not_come_between_the_slices_of_what_is_more(ru
     simulation = Simulation(1, seed=0)
     simulation.waiting[LARGE] = 512
     simulation.run(10)
-    urgent = QueueKey("fused auto urgent", priority=10)
+    urgent = QueueKey(BatchKey.parse("fused auto urgent"), priority=10)
     simulation.waiting[urgent] = runs
     simulation.run(60)
     assert simulation.started[urgent] > 0.9 * 56 / (1.1 * SLICE_SECONDS)

@@ -19,10 +19,10 @@ from workers.lab.rank_search import Search, is_done, outcome_of, search_ranks, s
 from workers.records import Batch, Budget, Checkpoint, Member, Points, RunProgress, SliceResult, joined
 from workers.runs.costs import state_numbers
 from workers.runs.engines import engine_of
-from workers.runs.initializers import StartError, starting_factors
+from workers.runs.initializers import starting_factors
 from workers.runs.milestones import milestone_summary, no_milestones, note_determinant_signs, widened
-from workers.runs.models import CpTensor
 from workers.runs.spec import RunSpec
+from workers.runs.starts import StartError
 
 torch.set_num_threads(1)  # two intra-op threads on busy cores make a 0.2 ms step take 25 ms
 
@@ -146,7 +146,7 @@ def _metrics(
     per_point: npt.NDArray[Any],
     carried: npt.NDArray[Any] | None,
 ) -> dict[str, Any]:
-    if isinstance(specs[0].model, CpTensor):
+    if specs[0].model.sums_components:
         return tensor_metrics(specs, member, per_point)
     return matrix_metrics(specs, member, per_point, carried)
 

@@ -1,6 +1,6 @@
 """Objectives: the loss over a batch's observations, and its gradient in the product.
 
-A product is a matrix; a tensor is reshaped to one (`workers.runs.models.halves_of`). Residuals are weighted so that
+A product is a matrix; a tensor is reshaped to one (`workers.runs.shapes.halves_of`). Residuals are weighted so that
 both losses take one formula: with r the residuals and w the weight, the gradient in the observed values is w r and the
 loss is w / 2 |r|^2; w = 1 gives half the sum of squares, w = 2 / m their mean.
 """
@@ -14,9 +14,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.runs.models import halves_of
-from workers.runs.observations import ObservedEntries, observe
-from workers.runs.problems import observation_count
+from workers.runs.losses import loss_weight
+from workers.runs.observations import observe
+from workers.runs.problems import LinearMeasurements, ObservedEntries
+from workers.runs.shapes import halves_of
 from workers.runs.spec import RunSpec
 
 
@@ -106,19 +107,19 @@ def build_objective(specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.
     """The objective of a batch whose specs share a batch key."""
     observed = [observe(spec.problem) for spec in specs]
     shape = tuple(prod(half) for half in halves_of(specs[0].problem.shape))
-    weights = [1.0 if spec.loss == "half_sse" else 2.0 / observation_count(spec.problem) for spec in specs]
+    weights = [loss_weight(spec) for spec in specs]
 
     def tensor(arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
         return torch.as_tensor(np.stack(arrays), dtype=dtype, device=device)
 
     if isinstance(observed[0], ObservedEntries):
-        entries = [one for one in observed if isinstance(one, ObservedEntries)]
-        masks = [weight * one.mask.reshape(shape) for one, weight in zip(entries, weights, strict=True)]
-        return EntryObjective(tensor([one.values.reshape(shape) for one in entries]), tensor(masks))
-    measured = [one for one in observed if not isinstance(one, ObservedEntries)]
+        entries = [each for each in observed if isinstance(each, ObservedEntries)]
+        masks = [weight * each.mask.reshape(shape) for each, weight in zip(entries, weights, strict=True)]
+        return EntryObjective(tensor([each.values.reshape(shape) for each in entries]), tensor(masks))
+    measured = [each for each in observed if isinstance(each, LinearMeasurements)]
     return MeasurementObjective(
-        tensor([one.tensors for one in measured]),
-        tensor([one.values[:, None] for one in measured]),
+        tensor([each.tensors for each in measured]),
+        tensor([each.values[:, None] for each in measured]),
         tensor([np.array([[weight]]) for weight in weights]),
         shape,
     )

@@ -3,11 +3,15 @@
 A state is a row of `slots` flat vectors, the factors first, then whatever the optimiser carries; single numbers per run
 follow. The next state is written beside the old one, never over it, so that every state of a chunk of steps can be
 looked at afterwards. Products and sums are separate operations: fused multiply-adds would make results depend on the
-place of a run in its batch.
+position of a run in its batch.
+
+Beside each class stands the text of the same step for the fused engine, where that engine takes it; there the text
+says itself what is fused.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +20,12 @@ from torch import Tensor
 
 from workers.lab.models.layout import FactorLayout
 from workers.runs import optimizers
+from workers.runs.optimizers import OptimizerBase
 from workers.runs.spec import RunSpec
 
 
 class Optimizer(Protocol):
-    """One step of a batch."""
+    """The steps of a batch."""
 
     def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
         """Make ready for `count` steps in a row of runs that have taken `steps` (runs,) so far.
@@ -40,31 +45,59 @@ class Optimizer(Protocol):
         ...
 
 
-class _Plain:
+@dataclass(frozen=True)
+class FusedUpdate:
+    """A step as C++ for the fused engine, entry by entry.
+
+    Attributes:
+        constants: fields of the optimiser's spec that the text reads, by these names.
+        prepare: statements before the first step.
+        step: statements for each entry; $gradient is its gradient, $slot0 the factor's entry, $slot1 and on what the
+            optimiser carries beside it. fused(a, b, c) is a b + c rounded once.
+    """
+
+    constants: tuple[str, ...]
+    prepare: str
+    step: str
+
+
+class _Memoryless:
     """An optimiser whose steps do not depend on how many were taken."""
 
     def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
         pass
 
 
-class GradientDescent(_Plain):
-    """F <- F - learning_rate * gradient."""
+class GradientDescentSteps(_Memoryless):
+    """See `workers.runs.optimizers.GradientDescent`."""
 
-    def __init__(self, learning_rate: Tensor) -> None:
-        self._learning_rate = learning_rate
-        self._move = torch.empty_like(learning_rate)
+    def __init__(
+        self, specs: Sequence[optimizers.GradientDescent], layout: FactorLayout, like: Tensor, most_steps: int
+    ) -> None:
+        self._learning_rate = _spread(layout, like, [spec.learning_rate for spec in specs])
+        self._move = torch.empty_like(self._learning_rate)
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
         torch.mul(gradient, self._learning_rate, out=self._move)
         torch.sub(before[0], self._move, out=after[0])
 
 
-class Momentum(_Plain):
-    """Heavy ball (Polyak 1964): v <- beta v + gradient, F <- F - learning_rate * v, v = 0 at the start."""
+DESCENT_UPDATE = FusedUpdate(
+    constants=("learning_rate",),
+    prepare="const V minus_rate = -learning_rate;",
+    step="$slot0 = fused(minus_rate, $gradient, $slot0);",
+)
 
-    def __init__(self, learning_rate: Tensor, beta: Tensor) -> None:
-        self._learning_rate, self._beta = learning_rate, beta
-        self._move = torch.empty_like(learning_rate)
+
+class MomentumSteps(_Memoryless):
+    """See `workers.runs.optimizers.Momentum`."""
+
+    def __init__(
+        self, specs: Sequence[optimizers.Momentum], layout: FactorLayout, like: Tensor, most_steps: int
+    ) -> None:
+        self._learning_rate = _spread(layout, like, [spec.learning_rate for spec in specs])
+        self._beta = _spread(layout, like, [spec.beta for spec in specs])
+        self._move = torch.empty_like(self._learning_rate)
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
         torch.mul(before[1], self._beta, out=after[1])
@@ -73,8 +106,15 @@ class Momentum(_Plain):
         torch.sub(before[0], self._move, out=after[0])
 
 
-class Adam:
-    """Adam (Kingma and Ba 2015), in the operations of torch.optim.Adam; see `workers.runs.optimizers.Adam`."""
+MOMENTUM_UPDATE = FusedUpdate(
+    constants=("learning_rate", "beta"),
+    prepare="const V minus_rate = -learning_rate;",
+    step="$slot1 = fused(beta, $slot1, $gradient); $slot0 = fused(minus_rate, $slot1, $slot0);",
+)
+
+
+class AdamSteps:
+    """See `workers.runs.optimizers.Adam`; in the operations of torch.optim.Adam."""
 
     def __init__(self, specs: Sequence[optimizers.Adam], layout: FactorLayout, like: Tensor, most_steps: int) -> None:
         self._layout, self._like = layout, like
@@ -103,8 +143,8 @@ class Adam:
         torch.sub(before[0], self._move, out=after[0])
 
 
-class GroupRmsprop:
-    """One adaptive step size for all factors of a run; see `workers.runs.optimizers.GroupRmsprop`.
+class GroupRmspropSteps:
+    """See `workers.runs.optimizers.GroupRmsprop`.
 
     As in the authors' trajectories, a factor's share of v, (1 - beta) * its squared gradient, is rounded to single
     precision before it is added, in runs of double precision too; without that their numbers are missed by 1e-8.
@@ -147,33 +187,39 @@ class GroupRmsprop:
         torch.sub(before[0], self._move, out=after[0])
 
 
+@dataclass(frozen=True)
+class OptimizerMaths:
+    """The mathematics of one kind of optimiser.
+
+    Attributes:
+        steps: makes the steps of a batch from the optimisers of its runs, the layout of its factors, a tensor of their
+            type on their device, and the most steps that are ever prepared for together.
+        fused: the same step for the fused engine; None where that engine does not take it.
+    """
+
+    steps: Callable[[Sequence[Any], FactorLayout, Tensor, int], Optimizer]
+    fused: FusedUpdate | None = None
+
+
+MATHS: dict[type[OptimizerBase], OptimizerMaths] = {
+    optimizers.GradientDescent: OptimizerMaths(GradientDescentSteps, DESCENT_UPDATE),
+    optimizers.Momentum: OptimizerMaths(MomentumSteps, MOMENTUM_UPDATE),
+    optimizers.Adam: OptimizerMaths(AdamSteps),
+    optimizers.GroupRmsprop: OptimizerMaths(GroupRmspropSteps),
+}
+"""The mathematics of each kind of optimiser that takes steps; a flow takes none."""
+
+
 def build_optimizer(
     specs: Sequence[RunSpec], layout: FactorLayout, dtype: torch.dtype, device: torch.device, most_steps: int
 ) -> Optimizer:
     """The optimiser of a batch whose specs share a batch key, each run with its own constants.
 
     Args:
-        most_steps: the most that are ever prepared for at once.
+        most_steps: the most steps that are ever prepared for together.
     """
     like = torch.empty(0, dtype=dtype, device=device)
-    match specs[0].optimizer:
-        case optimizers.Adam():
-            adams = [one.optimizer for one in specs if isinstance(one.optimizer, optimizers.Adam)]
-            return Adam(adams, layout, like, most_steps)
-        case optimizers.GroupRmsprop():
-            own = [one.optimizer for one in specs if isinstance(one.optimizer, optimizers.GroupRmsprop)]
-            return GroupRmsprop(own, layout, like, most_steps)
-        case optimizers.Momentum():
-            betas = [spec.optimizer.beta for spec in specs if isinstance(spec.optimizer, optimizers.Momentum)]
-            return Momentum(_learning_rates(specs, layout, like), _spread(layout, like, betas))
-        case optimizers.GradientDescent():
-            return GradientDescent(_learning_rates(specs, layout, like))
-        case optimizers.GradientFlow():
-            raise TypeError("A flow takes no steps; the engine 'flow' integrates it.")
-
-
-def _learning_rates(specs: Sequence[RunSpec], layout: FactorLayout, like: Tensor) -> Tensor:
-    return _spread(layout, like, [spec.learning_rate for spec in specs])
+    return MATHS[type(specs[0].optimizer)].steps([spec.optimizer for spec in specs], layout, like, most_steps)
 
 
 def _spread(layout: FactorLayout, like: Tensor, values: Sequence[float] | npt.NDArray[np.float64]) -> Tensor:

@@ -17,13 +17,14 @@ import torch
 
 from workers.lab.engines.descents import Clock, Descents
 from workers.lab.metrics.tensor_rank import fits_rank, rank_bound
+from workers.lab.models.base import product_of
 from workers.lab.models.layout import split_factors
-from workers.lab.models.products import product_of
 from workers.records import Outcome
 from workers.runs.costs import trained_numbers
 from workers.runs.metrics import ranks_of
-from workers.runs.observations import ObservedEntries, observe
-from workers.runs.problems import Problem, highest_rank
+from workers.runs.observations import observe
+from workers.runs.problems import ObservedEntries, Problem
+from workers.runs.shapes import highest_rank
 from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[np.float64]

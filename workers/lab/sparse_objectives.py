@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.runs.models import halves_of
-from workers.runs.observations import ObservedEntries, observe
-from workers.runs.problems import observation_count
+from workers.runs.losses import loss_weight
+from workers.runs.observations import observe_entries
+from workers.runs.shapes import halves_of
 from workers.runs.spec import RunSpec
 
 Indices = npt.NDArray[np.int64]
@@ -27,7 +27,7 @@ class SparseEntryObjective:
     def __init__(self, specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> None:
         self._shape = tuple(prod(half) for half in halves_of(specs[0].problem.shape))
         found = [_entries(spec, self._shape) for spec in specs]
-        weights = [1.0 if spec.loss == "half_sse" else 2.0 / observation_count(spec.problem) for spec in specs]
+        weights = [loss_weight(spec) for spec in specs]
         counts = [len(values) for _, _, values in found]
         self._runs = len(specs)
         self._rows = np.concatenate([rows + i * self._shape[0] for i, (rows, _, _) in enumerate(found)])
@@ -68,7 +68,6 @@ class SparseEntryObjective:
 
 def _entries(spec: RunSpec, shape: tuple[int, ...]) -> tuple[Indices, Indices, npt.NDArray[np.float64]]:
     """Rows, columns and values of a run's observations, by rows."""
-    observed = observe(spec.problem)
-    assert isinstance(observed, ObservedEntries)
+    observed = observe_entries(spec.problem)
     rows, columns = np.nonzero(observed.mask.reshape(shape))
     return rows, columns, observed.values.reshape(shape)[rows, columns]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic_core import PydanticCustomError
@@ -17,6 +17,12 @@ class SpecModel(BaseModel, frozen=True):
 def _integral(value: Any) -> Any:
     """Read 5e6 as the integer it is; leave everything else to the strict check."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def classes_by_kind(union: Any) -> dict[str, type[Any]]:
+    """The classes of a union told apart by their `kind` (Annotated with its discriminator), by that kind, in order."""
+    classes = get_args(get_args(union)[0])
+    return {get_args(model.model_fields["kind"].annotation)[0]: model for model in classes}
 
 
 LARGEST_INTEGER = 2**53 - 1

@@ -1,4 +1,4 @@
-"""Flows: which of them are integrated end to end, and what a flow conserves.
+"""Conservation: which flows carry their determinant, and where it begins.
 
 dF_j/dt = -dl/dF_j conserves F_j^T F_j - F_(j+1) F_(j+1)^T (Arora, Cohen, Hazan 2018). Where these are zero, the start
 is balanced, and the product obeys a flow of its own in which no singular value ever reaches zero
@@ -8,15 +8,13 @@ known for good.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from workers.runs.initializers import StartError, starting_factors
-from workers.runs.models import CpTensor, DeepMatrix
+from workers.runs.initializers import starting_factors
 from workers.runs.spec import RunSpec
-from workers.runs.starts import Gaussian
+from workers.runs.starts import StartError
 
 Array = npt.NDArray[np.float64]
 
@@ -31,14 +29,14 @@ def carried_sign(spec: RunSpec) -> int:
     Carried by flows of square products (2 x 2 and up) of two or more factors, none of them narrower than the product,
     from balanced starts with a determinant that is not zero.
     """
-    if not spec.is_flow or not isinstance(spec.model, DeepMatrix) or not _may_be_balanced(spec):
+    if not spec.is_flow or not spec.model.is_chain or not _may_be_balanced(spec):
         return 0
     try:
         factors = starting_factors(spec)
     except StartError:
         return 0
     largest = max(float(np.sum(factor**2)) for factor in factors)
-    gaps = [float(np.linalg.norm(gap)) for gap in conserved(spec, factors)]
+    gaps = [float(np.linalg.norm(gap)) for gap in spec.model.conserved(factors)]
     return start_determinant(factors)[0] if max(gaps) <= BALANCED_TO * largest else 0
 
 
@@ -54,24 +52,12 @@ def start_determinant(factors: Sequence[Array]) -> tuple[int, float]:
         return 0, log_abs
     if all(factor.shape == (dimension, dimension) for factor in factors):
         return int(np.prod([np.linalg.slogdet(factor).sign for factor in factors])), log_abs
-    # Scaled one by one: the product itself may underflow.
+    # Each factor is scaled by itself: the product may underflow.
     product = np.linalg.multi_dot([factor / np.linalg.norm(factor) for factor in factors])
     return int(np.linalg.slogdet(product).sign), log_abs
-
-
-def conserved(spec: RunSpec, factors: Sequence[Array]) -> list[Array]:
-    """What the flow from these factors conserves.
-
-    Of a deep matrix F_j^T F_j - F_(j+1) F_(j+1)^T for each j; of a CP factorisation ||f_r of a mode||^2 - ||f_r of the
-    next mode||^2 for each component (Razin, Maman, Cohen 2021).
-    """
-    if isinstance(spec.model, CpTensor):
-        return [(left**2).sum(axis=0) - (right**2).sum(axis=0) for left, right in pairwise(factors)]
-    return [left.T @ left - right @ right.T for left, right in pairwise(factors)]
 
 
 def _may_be_balanced(spec: RunSpec) -> bool:
     rows, columns = spec.problem.shape
     wide_enough = min(min(shape) for shape in spec.factor_shapes) >= rows
-    drawn_apart = isinstance(spec.init, Gaussian) and not spec.init.balanced
-    return rows == columns > 1 and len(spec.factor_shapes) > 1 and wide_enough and not drawn_apart
+    return rows == columns > 1 and len(spec.factor_shapes) > 1 and wide_enough and spec.init.may_be_balanced

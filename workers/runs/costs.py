@@ -2,8 +2,6 @@
 
 from math import prod
 
-from workers.runs.models import CpTensor, NuclearNorm, SymmetricMatrix, halves_of
-from workers.runs.problems import observation_count, observes_entries
 from workers.runs.schedules import count_flow_points, count_points
 from workers.runs.spec import RunSpec
 
@@ -36,7 +34,7 @@ GRADIENTS_PER_HESSIAN_PRODUCT = 3
 """What a product with a Hessian costs: every product of the gradient is differentiated in both of its factors."""
 
 SOLVER_ITERATIONS = 1000
-"""About what a first-order solver takes; each decomposes a symmetric matrix of rows plus columns, at 9 n^3."""
+"""About what a first-order solver takes."""
 
 
 def most_multiply_adds(spec: RunSpec) -> int:
@@ -44,8 +42,8 @@ def most_multiply_adds(spec: RunSpec) -> int:
 
     The steps of a flow are its solver's own and not counted.
     """
-    if isinstance(spec.model, NuclearNorm):
-        return SOLVER_ITERATIONS * 9 * sum(spec.problem.shape) ** 3
+    if not spec.model.is_trained:
+        return SOLVER_ITERATIONS * spec.model.multiply_adds(spec.problem.shape)
     steps = most_steps(spec)
     if "sharpness" in spec.record.metrics:
         products = min(trained_numbers(spec), MOST_HESSIAN_PRODUCTS)
@@ -56,27 +54,16 @@ def most_multiply_adds(spec: RunSpec) -> int:
 def multiply_adds_per_step(spec: RunSpec) -> int:
     """Multiply-adds of one step: the products of the model and their gradients, the residuals and the update."""
     entries = prod(spec.problem.shape)
-    observed = entries if observes_entries(spec.problem) else 2 * observation_count(spec.problem) * entries
-    return _of_the_model(spec) + observed + trained_numbers(spec)
-
-
-def _of_the_model(spec: RunSpec) -> int:
-    """3 (L - 1) products of a deep matrix, 2 of a symmetric one; 3 of the halves of CP factors, and the halves."""
-    if isinstance(spec.model, SymmetricMatrix):
-        return 2 * spec.problem.shape[0] * trained_numbers(spec)
-    if isinstance(spec.model, CpTensor):
-        rank = spec.factor_shapes[0][1]
-        halves = halves_of(spec.problem.shape)
-        return 3 * rank * prod(spec.problem.shape) + 3 * rank * sum(prod(half) for half in halves if len(half) > 1)
-    rows = spec.factor_shapes[0][0]
-    return 3 * sum(rows * inner * outer for inner, outer in spec.factor_shapes[1:])
+    observed = entries if spec.problem.observes_entries else 2 * spec.problem.observation_count * entries
+    update = spec.optimizer.multiply_adds * trained_numbers(spec)
+    return spec.model.multiply_adds(spec.problem.shape) + observed + update
 
 
 def observes_few_entries(spec: RunSpec) -> bool:
-    """Whether a CP factorisation is cheaper to evaluate at its observed entries than as a whole."""
+    """Whether the observed entries are cheaper to evaluate by themselves than the product as a whole."""
     entries = prod(spec.problem.shape)
-    few = observation_count(spec.problem) < SPARSE_BELOW * entries and entries >= SPARSE_FROM_ENTRIES
-    return few and isinstance(spec.model, CpTensor) and observes_entries(spec.problem)
+    few = spec.problem.observation_count < SPARSE_BELOW * entries and entries >= SPARSE_FROM_ENTRIES
+    return few and spec.model.evaluates_entries and spec.problem.observes_entries
 
 
 def trained_numbers(spec: RunSpec) -> int:
@@ -91,7 +78,7 @@ def most_steps(spec: RunSpec) -> int:
 
 def most_points(spec: RunSpec) -> int:
     """The most points one run can record."""
-    if isinstance(spec.model, NuclearNorm):
+    if not spec.model.is_trained:
         return 1
     if spec.is_flow:
         return count_flow_points(spec.record.points_per_decade or 1, spec.max_time)
@@ -105,14 +92,10 @@ def points_until(spec: RunSpec, step: int) -> int:
 
 def working_numbers(spec: RunSpec) -> int:
     """Numbers that one run keeps in memory while it steps: products, observations, gradients and a few states."""
-    entries, rank = prod(spec.problem.shape), spec.factor_shapes[0][1]
-    products = [spec.factor_shapes[0][0] * columns for _, columns in spec.factor_shapes[1:]]
-    if isinstance(spec.model, SymmetricMatrix):
-        products = [2 * entries]
-    if isinstance(spec.model, CpTensor):
-        products = [3 * prod(half) * rank for half in halves_of(spec.problem.shape)]
-    observed = 4 * entries if observes_entries(spec.problem) else observation_count(spec.problem) * entries
-    return sum(products) + entries + observed + FEWEST_STATES * state_numbers(spec)
+    entries = prod(spec.problem.shape)
+    observed = 4 * entries if spec.problem.observes_entries else spec.problem.observation_count * entries
+    intermediate = spec.model.intermediate_numbers(spec.problem.shape)
+    return intermediate + entries + observed + FEWEST_STATES * state_numbers(spec)
 
 
 def batch_numbers(spec: RunSpec) -> int:
@@ -121,7 +104,7 @@ def batch_numbers(spec: RunSpec) -> int:
     Flows are integrated one by one, so a batch of them is kept small for other workers to take the rest. A solver,
     whose time nothing cuts short, has a slice of its own.
     """
-    if isinstance(spec.model, NuclearNorm):
+    if not spec.model.is_trained:
         return A_WHOLE_BATCH
     if spec.is_flow:
         return max(FLOW_NUMBERS, state_numbers(spec))
@@ -136,4 +119,4 @@ def state_numbers(spec: RunSpec) -> int:
 def observed_numbers(spec: RunSpec) -> int:
     """Numbers that describe one run's observations in memory."""
     entries = prod(spec.problem.shape)
-    return entries if observes_entries(spec.problem) else observation_count(spec.problem) * entries
+    return entries if spec.problem.observes_entries else spec.problem.observation_count * entries

@@ -3,9 +3,7 @@
 from math import prod
 from typing import Literal
 
-from workers.runs.models import CpTensor, NuclearNorm
-from workers.runs.observations import infimal_rank, is_target_known, unobserved_index
-from workers.runs.problems import observes_entries
+from workers.runs.observations import infimal_rank, unobserved_index
 from workers.runs.spec import MOST_RANKED_ENTRIES, RunSpec
 
 ColumnKind = Literal["float", "integer", "vector", "text"]
@@ -68,17 +66,17 @@ def metrics_of(spec: RunSpec) -> tuple[str, ...]:
 
 def ranks_of(spec: RunSpec) -> tuple[str, ...]:
     """Which ranks a run is measured by: those there are if its target is known or the metric `rank` is asked for."""
-    known = is_target_known(spec.problem)
+    known = spec.problem.is_target_known
     if not (known or "rank" in spec.record.metrics) or prod(spec.problem.shape) > MOST_RANKED_ENTRIES:
         return ()
-    exist = {"rank": True, "target_rank": known, "linear_rank": observes_entries(spec.problem)}
+    exist = {"rank": True, "target_rank": known, "linear_rank": spec.problem.observes_entries}
     return tuple(name for name, does in exist.items() if does)
 
 
 def summary_metrics_of(spec: RunSpec) -> tuple[str, ...]:
     """Names of the SUMMARY_METRICS that apply to a run."""
-    has_baseline = is_target_known(spec.problem) and observes_entries(spec.problem)
-    own = OF_BASELINES if isinstance(spec.model, NuclearNorm) else ()
+    has_baseline = spec.problem.is_target_known and spec.problem.observes_entries
+    own = () if spec.model.is_trained else OF_BASELINES
     return (*ranks_of(spec), *(("linear_reconstruction_error",) if has_baseline else ()), *own)
 
 
@@ -93,12 +91,12 @@ def _absent_metrics(spec: RunSpec) -> set[str]:
         "log_abs_determinant": is_square,
         "balancedness_gap": len(shape) == 2 and len(spec.factor_shapes) > 1,
         "conservation_drift": spec.is_flow and len(spec.factor_shapes) > 1,
-        "reconstruction_error": is_target_known(spec.problem),
+        "reconstruction_error": spec.problem.is_target_known,
         "entries": bool(spec.record.entries),
-        "component_norms": isinstance(spec.model, CpTensor),
+        "component_norms": spec.model.sums_components,
         **{name: name in spec.record.metrics for name in _WHEN_ASKED},
     }
-    if isinstance(spec.model, NuclearNorm):
+    if not spec.model.is_trained:
         applies |= dict.fromkeys(_OF_DESCENTS, False)
     return {name for name, does in applies.items() if not does}
 

@@ -1,17 +1,16 @@
 """What a run is: one problem, one model, one start, one optimiser, and when to stop."""
 
-from collections.abc import Sequence
 from math import prod
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from workers.runs.base import Count, Listed, Natural, Positive, SpecModel, check_index, check_matrix, misfit
-from workers.runs.defaults import filled_in
-from workers.runs.models import CpTensor, Model, NuclearNorm, SymmetricMatrix
+from workers.runs.base import Count, Listed, Natural, Positive, SpecModel, check_index, misfit
+from workers.runs.models import MODELS, Model
 from workers.runs.optimizers import GradientFlow, Optimizer
-from workers.runs.problems import Index, Problem
-from workers.runs.starts import Explicit, Gaussian, Identity, Start
+from workers.runs.problems import Problem
+from workers.runs.shapes import Index
+from workers.runs.starts import Start
 
 Loss = Literal["half_sse", "mse"]
 Engine = Literal["auto", "fused", "torch", "flow"]
@@ -117,18 +116,18 @@ class RunSpec(SpecModel, frozen=True):
 
     @property
     def depth(self) -> int:
-        """How many factors are multiplied: a symmetric product counts its only one twice."""
-        return 2 if isinstance(self.model, SymmetricMatrix) else len(self.factor_shapes)
+        """How many factors are multiplied: a symmetric product counts its only factor twice."""
+        return self.model.depth_of(self.problem.shape)
 
     @property
     def is_flow(self) -> bool:
         """Whether the run is a gradient flow, which has a time and no steps."""
-        return isinstance(self.optimizer, GradientFlow) and not isinstance(self.model, NuclearNorm)
+        return self.optimizer.is_flow and self.model.is_trained
 
     @property
     def descends(self) -> bool:
         """Whether the run takes steps: neither a gradient flow nor a baseline that is solved."""
-        return not isinstance(self.optimizer, GradientFlow) and not isinstance(self.model, NuclearNorm)
+        return self.model.is_trained and not self.optimizer.is_flow
 
     @property
     def learning_rate(self) -> float:
@@ -156,16 +155,21 @@ class RunSpec(SpecModel, frozen=True):
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, value: Any) -> Any:
-        return filled_in(value)
+        match value:
+            case {"model": {"kind": str(kind)}} if kind in MODELS:
+                return MODELS[kind].fill_in(value)
+            case _:
+                return value
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        _check_model(self)
+        self.model.check_shape(self.problem.shape)
         if self.is_flow:
             _check_flow(self)
         elif self.descends:
             _check_descent(self)
-        _check_start(self)
+        if self.model.is_trained:
+            self.init.check(self.model, self.problem.shape)
         for number, index in enumerate(self.record.entries):
             check_index(index, self.problem.shape, ("record", "entries", number))
         _check_metrics(self)
@@ -174,17 +178,6 @@ class RunSpec(SpecModel, frozen=True):
     def resolved(self) -> dict[str, Any]:
         """The spec as JSON values, defaults filled in."""
         return self.model_dump(mode="json", exclude_none=True)
-
-
-def _check_model(spec: RunSpec) -> None:
-    kind, order = spec.model.kind, len(spec.problem.shape)
-    if not isinstance(spec.model, CpTensor) and order > 2:
-        raise misfit(("model", "kind"), f"A {kind} has two dimensions and this problem has {order}; use a cp_tensor.")
-    rows, columns = spec.problem.shape[0], spec.problem.shape[-1]
-    if isinstance(spec.model, SymmetricMatrix) and rows != columns:
-        raise misfit(
-            ("model", "kind"), f"A {kind} is square and this problem is {rows} x {columns}; use a deep_matrix."
-        )
 
 
 def _check_descent(spec: RunSpec) -> None:
@@ -227,57 +220,5 @@ def _check_metrics(spec: RunSpec) -> None:
             ("record", "metrics"),
             f"This product has {entries:,} entries and ranks are found up to {MOST_RANKED_ENTRIES:,}; leave it out.",
         )
-    if any(name.startswith("matricisation") for name in asked) and not isinstance(spec.model, CpTensor):
+    if any(name.startswith("matricisation") for name in asked) and not spec.model.sums_components:
         raise misfit(("record", "metrics"), "Matricisation ranks are those of a cp_tensor; leave the metric out.")
-
-
-def _check_start(spec: RunSpec) -> None:
-    if isinstance(spec.model, NuclearNorm):
-        return
-    if isinstance(spec.model, CpTensor):
-        _check_start_of_components(spec.init)
-    match spec.init:
-        case Explicit(factors=factors):
-            _check_factors(factors, spec.factor_shapes)
-        case Gaussian(determinant="positive" | "negative" as sign):
-            _check_determinant(spec, sign)
-        case _:
-            pass
-
-
-def _check_start_of_components(start: Start) -> None:
-    match start:
-        case Identity():
-            raise misfit(("init", "kind"), "An identity start is one of deep_matrix; use a gaussian or explicit start.")
-        case Gaussian(balanced=True):
-            raise misfit(("init", "balanced"), "Balanced starts are those of deep_matrix; leave balanced out here.")
-        case Gaussian(determinant="positive" | "negative"):
-            raise misfit(("init", "determinant"), "A cp_tensor is not drawn by its determinant; ask for 'any'.")
-        case _:
-            pass
-
-
-def _check_factors(factors: Sequence[Sequence[Sequence[float]]], shapes: Sequence[tuple[int, int]]) -> None:
-    if len(factors) != (count := len(shapes)):
-        raise misfit(
-            ("init", "factors"),
-            f"The model has {count} factor{'s'[: count - 1]}, and {len(factors)} were given; give one for each.",
-        )
-    for number, (factor, shape) in enumerate(zip(factors, shapes, strict=True)):
-        check_matrix(factor, shape, ("init", "factors", number))
-
-
-def _check_determinant(spec: RunSpec, sign: str) -> None:
-    rows, columns = spec.problem.shape[0], spec.problem.shape[-1]
-    if rows != columns:
-        raise misfit(
-            ("init", "determinant"), f"A {rows} x {columns} product has no determinant; ask for the sign 'any'."
-        )
-    if min(min(shape) for shape in spec.factor_shapes) < rows:
-        what = "rank" if isinstance(spec.model, SymmetricMatrix) else "hidden width"
-        raise misfit(
-            ("init", "determinant"),
-            f"With a {what} below {rows} the determinant is always zero; widen the model or ask for 'any'.",
-        )
-    if isinstance(spec.model, SymmetricMatrix) and sign == "negative":
-        raise misfit(("init", "determinant"), "U U^T never has a negative determinant; ask for 'any' or 'positive'.")

@@ -1,21 +1,74 @@
-"""Starts: where the factors are when descent begins (the `init` of a spec)."""
+"""Starts: where the factors are when descent begins (the `init` of a spec), and how they are made of a seed."""
 
-from typing import Annotated, Literal
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
+import numpy as np
 from pydantic import Field
 
-from workers.runs.base import Listed, Positive, SpecModel
-from workers.runs.problems import Matrix
+from workers.runs.base import Listed, Positive, SpecModel, check_matrix, classes_by_kind, misfit
+from workers.runs.factors import Factor, determinant_sign
+from workers.runs.shapes import Matrix
 
 DeterminantSign = Literal["any", "positive", "negative"]
+SIGNS = {"positive": 1, "negative": -1}
+
+MOST_REDRAWS = 1000
+"""Draws of a Gaussian start before a determinant sign is given up."""
 
 
-class Gaussian(SpecModel, frozen=True):
+class StartError(ValueError):
+    """The start does not exist: no draw has the determinant sign, or a number is not finite."""
+
+
+class Startable(Protocol):
+    """What a start asks of a model (`workers.runs.models.base.ModelBase` has it)."""
+
+    is_symmetric: ClassVar[bool]
+    sums_components: ClassVar[bool]
+    width_name: ClassVar[str]
+
+    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]: ...
+    def draw(self, start: "Gaussian", shape: Sequence[int], stream: np.random.Generator) -> list[Factor]: ...
+    def chain(self, factors: Sequence[Factor]) -> list[Factor]: ...
+
+
+class StartBase(SpecModel, ABC, frozen=True):
+    """What a start of any kind says of itself.
+
+    Class attributes:
+        example: a small valid start of this kind, as JSON values.
+    """
+
+    example: ClassVar[Mapping[str, Any]]
+
+    @abstractmethod
+    def check(self, model: Startable, shape: Sequence[int]) -> None:
+        """Raise a misfit, pointing into the run, unless a model with a product of `shape` can begin like this."""
+
+    @abstractmethod
+    def make(self, model: Startable, shape: Sequence[int], seed: int) -> list[Factor]:
+        """The factors at step 0, first to last, in float64; raises StartError."""
+
+    @abstractmethod
+    def label(self, says_balance: bool) -> str:
+        """The start in a few words, with whether it is balanced where models are balanced or not."""
+
+    @property
+    def may_be_balanced(self) -> bool:
+        """Whether factors of this start may be balanced: not where each is drawn by itself."""
+        return True
+
+
+class Gaussian(StartBase, frozen=True):
     """Independent normal entries, per factor or so that the product's entries have standard deviation `std`.
 
     A balanced start draws the product and splits its singular value decomposition over the factors. With a determinant
     sign, starts are redrawn until the product's determinant has it.
     """
+
+    example: ClassVar[Mapping[str, Any]] = {"kind": "gaussian", "std": 0.5}
 
     kind: Literal["gaussian"]
     std: Positive
@@ -23,19 +76,102 @@ class Gaussian(SpecModel, frozen=True):
     balanced: bool = False
     determinant: DeterminantSign = "any"
 
+    def check(self, model: Startable, shape: Sequence[int]) -> None:
+        """Components are neither balanced nor drawn by a determinant; a determinant needs a square, full product."""
+        if model.sums_components:
+            self._check_components()
+        elif self.determinant != "any":
+            self._check_determinant(model, shape)
 
-class Identity(SpecModel, frozen=True):
+    def make(self, model: Startable, shape: Sequence[int], seed: int) -> list[Factor]:
+        """Drawn from a generator of the run's own, again until the determinant has the sign that is wanted."""
+        stream = np.random.default_rng(seed)
+        for _ in range(MOST_REDRAWS):
+            factors = model.draw(self, shape, stream)
+            if self.determinant == "any" or determinant_sign(model.chain(factors)) == SIGNS[self.determinant]:
+                return factors
+        raise StartError(
+            f"No start with a {self.determinant} determinant was found in {MOST_REDRAWS} draws; "
+            "ask for the sign 'any', another seed, or give explicit factors."
+        )
+
+    def label(self, says_balance: bool) -> str:
+        """The standard deviation, and the balance."""
+        balance = "balanced" if self.balanced else "unbalanced"
+        return f"{self.std:g} {balance}" if says_balance else f"{self.std:g}"
+
+    @property
+    def may_be_balanced(self) -> bool:
+        return self.balanced
+
+    def _check_components(self) -> None:
+        if self.balanced:
+            raise misfit(("init", "balanced"), "Balanced starts are those of deep_matrix; leave balanced out here.")
+        if self.determinant != "any":
+            raise misfit(("init", "determinant"), "A cp_tensor is not drawn by its determinant; ask for 'any'.")
+
+    def _check_determinant(self, model: Startable, shape: Sequence[int]) -> None:
+        pointer, rows, columns = ("init", "determinant"), shape[0], shape[-1]
+        if rows != columns:
+            raise misfit(pointer, f"A {rows} x {columns} product has no determinant; ask for the sign 'any'.")
+        if min(min(factor) for factor in model.factor_shapes(shape)) < rows:
+            raise misfit(
+                pointer,
+                f"With a {model.width_name} below {rows} the determinant is always zero; "
+                "widen the model or ask for 'any'.",
+            )
+        if model.is_symmetric and self.determinant == "negative":
+            raise misfit(pointer, "U U^T never has a negative determinant; ask for 'any' or 'positive'.")
+
+
+class Identity(StartBase, frozen=True):
     """Every factor is `scale` times the identity (ones on the main diagonal of a rectangular factor)."""
+
+    example: ClassVar[Mapping[str, Any]] = {"kind": "identity", "scale": 0.5}
 
     kind: Literal["identity"]
     scale: Positive
 
+    def check(self, model: Startable, shape: Sequence[int]) -> None:
+        """Components do not begin as identities: all would be alike."""
+        if model.sums_components:
+            raise misfit(("init", "kind"), "An identity start is one of deep_matrix; use a gaussian or explicit start.")
 
-class Explicit(SpecModel, frozen=True):
+    def make(self, model: Startable, shape: Sequence[int], seed: int) -> list[Factor]:
+        return [self.scale * np.eye(*factor) for factor in model.factor_shapes(shape)]
+
+    def label(self, says_balance: bool) -> str:
+        return f"{self.scale:g} x identity"
+
+
+class Explicit(StartBase, frozen=True):
     """The factors themselves, first to last."""
+
+    example: ClassVar[Mapping[str, Any]] = {"kind": "explicit", "factors": [[[0.3, 0.1], [-0.2, 0.4]]]}
 
     kind: Literal["explicit"]
     factors: Annotated[tuple[Matrix, ...], Listed, Field(min_length=1)]
 
+    def check(self, model: Startable, shape: Sequence[int]) -> None:
+        """There is a matrix of the right shape for each factor."""
+        shapes = model.factor_shapes(shape)
+        if len(self.factors) != (count := len(shapes)):
+            raise misfit(
+                ("init", "factors"),
+                f"The model has {count} factor{'s'[: count - 1]}, and {len(self.factors)} were given; "
+                "give one for each.",
+            )
+        for number, (factor, factor_shape) in enumerate(zip(self.factors, shapes, strict=True)):
+            check_matrix(factor, factor_shape, ("init", "factors", number))
+
+    def make(self, model: Startable, shape: Sequence[int], seed: int) -> list[Factor]:
+        return [np.array(factor, dtype=np.float64) for factor in self.factors]
+
+    def label(self, says_balance: bool) -> str:
+        return self.kind
+
 
 Start = Annotated[Gaussian | Identity | Explicit, Field(discriminator="kind")]
+
+STARTS: dict[str, type[StartBase]] = classes_by_kind(Start)
+"""The class of each kind."""

@@ -14,7 +14,6 @@ from service.figures.metric_axes import axis_of
 from service.figures.picture import MARKERS, Axis, Dash, Marker, Panel, Picture, Series
 from service.values.labels import model_label, start_label
 from workers.runs.metrics import metrics_of
-from workers.runs.problems import observation_count
 from workers.runs.spec import RunSpec
 
 _ERROR, _RANK, _EFFECTIVE_RANK = "reconstruction_error", "rank", "effective_rank"
@@ -31,7 +30,7 @@ def _applies(spec: RunSpec) -> bool:
 
 
 def _varies(specs: Sequence[RunSpec]) -> bool:
-    return len({observation_count(spec.problem) for spec in specs}) > 1
+    return len({spec.problem.observation_count for spec in specs}) > 1
 
 
 def _picture(scene: Scene) -> Picture:

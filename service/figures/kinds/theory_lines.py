@@ -6,12 +6,12 @@ import numpy as np
 
 from service.figures.kinds.base import DrawnRun
 from service.figures.picture import Array, Line
+from workers.runs.losses import loss_weight
 from workers.runs.theory.bounds import (
     distance_to_infimal_rank_at_most,
     effective_rank_at_most,
     unobserved_entry_at_least,
 )
-from workers.runs.theory.predictions import loss_scale
 from workers.runs.theory.settings import Setting, recognise
 
 MOST_SETTINGS = 5
@@ -38,7 +38,7 @@ def theory_lines(runs: Sequence[DrawnRun], metric: str) -> list[Line]:
 def setting_of(run: DrawnRun) -> tuple[Setting, float] | None:
     """The setting that theory sees in a run, and its loss over half the sum of squared residuals."""
     found = recognise(run.spec.problem)
-    return None if isinstance(found, str) else (found.setting, loss_scale(run.spec))
+    return None if isinstance(found, str) else (found.setting, loss_weight(run.spec))
 
 
 def _line(known: tuple[Setting, float], runs: Sequence[DrawnRun], metric: str) -> Line | None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from workers.runs.observations import Observations, ObservedEntries
+from workers.runs.problems import Observations, ObservedEntries
 
 Array = npt.NDArray[np.float64]
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from workers.lab.baselines.certificates import Certificate, certify
 from workers.lab.baselines.constraints import Constraints, constraints_of
-from workers.runs.models import NuclearNorm
+from workers.runs.models.nuclear_norm import NuclearNorm
 from workers.runs.observations import observe
 from workers.runs.problems import Problem
 

@@ -7,7 +7,7 @@ from workers.lab.engines.descents import Clock, Descents, Snapshots
 from workers.records import Outcome
 from workers.runs.losses import ProductLoss
 from workers.runs.milestones import note_losses
-from workers.runs.models import NuclearNorm
+from workers.runs.models.nuclear_norm import NuclearNorm
 
 
 def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:

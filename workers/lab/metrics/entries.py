@@ -8,8 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.runs.models import halves_of
 from workers.runs.observations import observe, unobserved_index
+from workers.runs.shapes import halves_of
 from workers.runs.spec import RunSpec
 
 Members = npt.NDArray[np.int64]

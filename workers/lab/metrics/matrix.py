@@ -16,10 +16,9 @@ from workers.lab.metrics.gradients import gradient_norms
 from workers.lab.metrics.masks import mask_columns
 from workers.lab.metrics.padding import pad_rows
 from workers.lab.metrics.sharpness import sharpness_metric
+from workers.lab.models.base import chain_of
 from workers.lab.models.deep_matrix import product
 from workers.lab.models.layout import split_factors
-from workers.lab.models.products import chain_of
-from workers.runs.models import SymmetricMatrix
 from workers.runs.observations import infimal_rank
 from workers.runs.spec import RunSpec
 
@@ -93,7 +92,7 @@ def _of_factors(specs: Sequence[RunSpec], factors: Sequence[Tensor], carried: Te
     chain = chain_of(specs[0].model, factors)
     rows, width = specs[0].problem.shape
     if rows == width:
-        measure = log_determinant_of_square if isinstance(specs[0].model, SymmetricMatrix) else log_determinant
+        measure = log_determinant_of_square if specs[0].model.is_symmetric else log_determinant
         sign, log_abs = measure([pad_rows(factor, VECTOR_ROWS) for factor in chain])
         if carried is not None:
             known = pad_rows(carried, VECTOR_ROWS)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from workers.lab.metrics.padding import pad_rows
+from workers.lab.models.base import product_of
 from workers.lab.models.layout import split_factors
-from workers.lab.models.products import product_of
 from workers.lab.objectives import Objective, build_objective
 from workers.runs.costs import MOST_HESSIAN_PRODUCTS, trained_numbers, working_numbers
 from workers.runs.models import Model

@@ -19,7 +19,7 @@ from workers.lab.metrics.sharpness import sharpness_metric
 from workers.lab.models.cp_tensor import product
 from workers.lab.models.layout import split_factors
 from workers.lab.objectives import Objective, build_objective
-from workers.runs.models import halves_of
+from workers.runs.shapes import halves_of
 from workers.runs.spec import RunSpec
 
 Column = npt.NDArray[Any]

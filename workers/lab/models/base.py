@@ -1,44 +1,42 @@
-"""What an engine asks of a model: the loss and the gradient of a batch at states whose places in memory are known."""
+"""The mathematics of models by class, and the loss and gradient of a batch."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from workers.lab.models.cp_tensor import ComponentGradient
-from workers.lab.models.deep_matrix import DeepMatrixGradient
+from workers.lab.models.cp_tensor import CpTensorMaths
+from workers.lab.models.deep_matrix import DeepMatrixMaths
+from workers.lab.models.maths import Gradient, ModelMaths
+from workers.lab.models.nuclear_norm import NuclearNormMaths
 from workers.lab.models.sparse_components import SparseComponentGradient
-from workers.lab.models.symmetric_matrix import SymmetricGradient
+from workers.lab.models.symmetric_matrix import SymmetricMatrixMaths
 from workers.lab.objectives import Objective, build_objective
 from workers.lab.sparse_objectives import SparseEntryObjective
-from workers.runs import models
 from workers.runs.costs import observes_few_entries
+from workers.runs.models.base import ModelBase
+from workers.runs.models.cp_tensor import CpTensor
+from workers.runs.models.deep_matrix import DeepMatrix
+from workers.runs.models.nuclear_norm import NuclearNorm
+from workers.runs.models.symmetric_matrix import SymmetricMatrix
 from workers.runs.spec import RunSpec
 
-
-class Model(Protocol):
-    """Loss and gradient of a batch."""
-
-    def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Callable[[], None]:
-        """A call that evaluates these factors, whatever they hold by then.
-
-        Args:
-            factors: (runs, rows, columns) per factor.
-            loss: (runs, 1, 1), where *twice* the loss is written.
-
-        Returns:
-            A call that writes the loss, and the gradient into the blocks that the model was built with.
-        """
-        ...
+MATHS: dict[type[ModelBase], ModelMaths] = {
+    DeepMatrix: DeepMatrixMaths(),
+    SymmetricMatrix: SymmetricMatrixMaths(),
+    CpTensor: CpTensorMaths(),
+    NuclearNorm: NuclearNormMaths(),
+}
+"""The mathematics of each kind of model."""
 
 
-def build_model(specs: Sequence[RunSpec], gradient: Sequence[Tensor]) -> Model:
-    """The model of a batch whose specs share a batch key.
+def build_model(specs: Sequence[RunSpec], gradient: Sequence[Tensor]) -> Gradient:
+    """The loss and gradient of a batch whose specs share a batch key.
 
     Args:
-        specs: one per run.
-        gradient: (runs, rows, columns) per factor, where gradients are written; its type and device are the model's.
+        specs: those of the runs, in order.
+        gradient: (runs, rows, columns) per factor, where gradients are written, in the type and on the device of the
+            evaluation.
     """
     dtype, device = gradient[0].dtype, gradient[0].device
     if observes_few_entries(specs[0]):
@@ -47,12 +45,16 @@ def build_model(specs: Sequence[RunSpec], gradient: Sequence[Tensor]) -> Model:
     return gradient_of(specs[0].model, objective, gradient)
 
 
-def gradient_of(model: models.Model, objective: Objective, gradient: Sequence[Tensor]) -> Model:
-    """A model that computes whole products, on an objective; see `build_model`."""
-    match model:
-        case models.CpTensor():
-            return ComponentGradient(objective, gradient)
-        case models.SymmetricMatrix():
-            return SymmetricGradient(objective, gradient)
-        case _:
-            return DeepMatrixGradient(objective, gradient)
+def gradient_of(model: ModelBase, objective: Objective, gradient: Sequence[Tensor]) -> Gradient:
+    """The loss and gradient of whole products, on an objective; see `build_model`."""
+    return MATHS[type(model)].gradient(objective, gradient)
+
+
+def product_of(model: ModelBase, factors: Sequence[Tensor]) -> Tensor:
+    """W as a matrix (runs, rows, columns), that of a tensor reshaped by its halves; differentiable."""
+    return MATHS[type(model)].product(factors)
+
+
+def chain_of(model: ModelBase, factors: Sequence[Tensor]) -> list[Tensor]:
+    """Matrices (runs, rows, columns) whose product, first to last, is the W of a model of order 2."""
+    return MATHS[type(model)].chain(factors)

@@ -1,22 +1,21 @@
 """The CP factorisation W = sum_r f1_r x ... x fN_r: its product, its loss and its gradient, for a batch of runs.
 
-The modes are split in two halves (`workers.runs.models.halves_of`). With A and B the Khatri-Rao products of the
+The modes are split in two halves (`workers.runs.shapes.halves_of`). With A and B the Khatri-Rao products of the
 factors of each half, the tensor reshaped to (entries of the first half, entries of the last) is W = A B^T. With
 S = dl/dW the chain rule gives dl/dA = S B and dl/dB = S^T A: three batched matrix products, which hold almost all of
 the arithmetic. What is left is to pull dl/dA and dl/dB back through their Khatri-Rao products, a sum over one mode at a
 time. Nothing larger than W, A and B is ever formed; the R x d^N terms of the sum never are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 
 import torch
 from torch import Tensor
 
+from workers.lab.models.maths import Evaluation, ModelMaths
 from workers.lab.objectives import Objective
-from workers.runs.models import halves_of
-
-Evaluation = Callable[[], None]
+from workers.runs.shapes import halves_of
 
 
 def khatri_rao(factors: Sequence[Tensor]) -> Tensor:
@@ -37,6 +36,19 @@ def split(factors: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
     """The factors of the first half of the modes, and those of the last."""
     cut = len(halves_of([factor.shape[1] for factor in factors])[0])
     return list(factors[:cut]), list(factors[cut:])
+
+
+class CpTensorMaths(ModelMaths):
+    """The mathematics of a sum of outer products."""
+
+    def product(self, factors: Sequence[Tensor]) -> Tensor:
+        return product(factors)
+
+    def chain(self, factors: Sequence[Tensor]) -> list[Tensor]:
+        return [factors[0], factors[1].mT.contiguous()]
+
+    def gradient(self, objective: Objective, gradient: Sequence[Tensor]) -> "ComponentGradient":
+        return ComponentGradient(objective, gradient)
 
 
 class KhatriRao:
@@ -111,7 +123,7 @@ class ComponentGradient:
         self._whole = gradient[0].new_empty(runs, rows, self._halves[1].gradient.shape[1])
 
     def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Evaluation:
-        """See `workers.lab.models.base.Model`."""
+        """See `workers.lab.models.maths.Gradient`."""
         bound = [half.bind(own) for half, own in zip(self._halves, split(factors), strict=True)]
         (first, multiply_first, pull_first), (last, multiply_last, pull_last) = bound
         last_t, whole, objective = last.mT, self._whole, self._objective

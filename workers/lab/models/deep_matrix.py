@@ -4,12 +4,13 @@ With P_j = F1 ... Fj and S_L = dl/dW, the chain rule gives dl/dF_j = P_(j-1)^T S
 costs 3 (L - 1) batched matrix products and no intermediate larger than the factors themselves.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 
+from workers.lab.models.maths import Evaluation, ModelMaths
 from workers.lab.objectives import Objective
 
 
@@ -19,6 +20,19 @@ def product(factors: Sequence[Tensor]) -> Tensor:
     for factor in factors[1:]:
         result = torch.bmm(result, factor)
     return result
+
+
+class DeepMatrixMaths(ModelMaths):
+    """The mathematics of a chain of independent factors."""
+
+    def product(self, factors: Sequence[Tensor]) -> Tensor:
+        return product(factors)
+
+    def chain(self, factors: Sequence[Tensor]) -> list[Tensor]:
+        return list(factors)
+
+    def gradient(self, objective: Objective, gradient: Sequence[Tensor]) -> "DeepMatrixGradient":
+        return DeepMatrixGradient(objective, gradient)
 
 
 class DeepMatrixGradient:
@@ -39,8 +53,8 @@ class DeepMatrixGradient:
         if self._pulled:
             self._pulled[0] = self._gradient[0]  # the signal pulled back to the first factor is its gradient
 
-    def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Callable[[], None]:
-        """See `workers.lab.models.base.Model`."""
+    def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Evaluation:
+        """See `workers.lab.models.maths.Gradient`."""
         return partial(self.evaluate, factors, [factor.mT for factor in factors], loss)
 
     def evaluate(self, factors: Sequence[Tensor], transposed: Sequence[Tensor], loss: Tensor) -> None:

@@ -4,15 +4,14 @@ With A and B as in `workers.lab.models.cp_tensor`, stacked over the runs, the ob
 product and dl/dA = S B, dl/dB = S^T A are products with a sparse S that holds every run in a block of its own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from workers.lab.models.cp_tensor import KhatriRao, split
+from workers.lab.models.maths import Evaluation
 from workers.lab.sparse_objectives import SparseEntryObjective
-
-Evaluation = Callable[[], None]
 
 
 class SparseComponentGradient:
@@ -29,7 +28,7 @@ class SparseComponentGradient:
         self._entries, self._entries_t = objective.matrices()
 
     def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Evaluation:
-        """See `workers.lab.models.base.Model`."""
+        """See `workers.lab.models.maths.Gradient`."""
         bound = [half.bind(own) for half, own in zip(self._halves, split(factors), strict=True)]
         (first, multiply_first, pull_first), (last, multiply_last, pull_last) = bound
         rank = first.shape[2]

@@ -3,17 +3,31 @@
 With S = dl/dW the chain rule gives dl/dU = (S + S^T) U, so a step costs two batched matrix products.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from workers.lab.models.maths import Evaluation, ModelMaths
 from workers.lab.objectives import Objective
 
 
 def product(factors: Sequence[Tensor]) -> Tensor:
     """U @ U^T of the only factor, shape (runs, dimension, dimension)."""
     return torch.bmm(factors[0], factors[0].mT)
+
+
+class SymmetricMatrixMaths(ModelMaths):
+    """The mathematics of a factor times its own transpose."""
+
+    def product(self, factors: Sequence[Tensor]) -> Tensor:
+        return product(factors)
+
+    def chain(self, factors: Sequence[Tensor]) -> list[Tensor]:
+        return [factors[0], factors[0].mT.contiguous()]
+
+    def gradient(self, objective: Objective, gradient: Sequence[Tensor]) -> "SymmetricGradient":
+        return SymmetricGradient(objective, gradient)
 
 
 class SymmetricGradient:
@@ -30,8 +44,8 @@ class SymmetricGradient:
         self._whole = gradient[0].new_empty(runs, dimension, dimension)
         self._both = torch.empty_like(self._whole)
 
-    def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Callable[[], None]:
-        """See `workers.lab.models.base.Model`."""
+    def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Evaluation:
+        """See `workers.lab.models.maths.Gradient`."""
         factor, transposed = factors[0], factors[0].mT
 
         def evaluate() -> None:

@@ -15,9 +15,8 @@ is S U, with S = dl/dW.
 from dataclasses import dataclass
 from math import isfinite
 
-from workers.runs.models import SymmetricMatrix
+from workers.runs.losses import loss_weight
 from workers.runs.optimizers import GradientDescent, GradientFlow
-from workers.runs.problems import observation_count
 from workers.runs.spec import RunSpec
 from workers.runs.theory.settings import Setting
 
@@ -50,11 +49,6 @@ class StabilityLimit:
     loss: float
 
 
-def loss_scale(spec: RunSpec) -> float:
-    """The run's loss divided by half the sum of squared residuals: 1, or 2 / m for a mean over m."""
-    return 1.0 if spec.loss == "half_sse" else 2.0 / observation_count(spec.problem)
-
-
 def tightness_law(spec: RunSpec, setting: Setting, time: float) -> TightnessLaw | None:
     """|W00| = (2 (L + 1) t)^(L / (2 (L + 1))) at time t, None where the law does not apply."""
     depth = spec.depth
@@ -76,12 +70,12 @@ def stability_limit(spec: RunSpec, setting: Setting) -> StabilityLimit | None:
     if steepest <= 1:
         return None
     size = steepest ** (depth / (2 * depth - 2))
-    return StabilityLimit(size, loss_scale(spec) / 2 * steepest ** (-depth / (depth - 1)))
+    return StabilityLimit(size, loss_weight(spec) / 2 * steepest ** (-depth / (depth - 1)))
 
 
 def _pace(spec: RunSpec) -> float:
     """By how much learning rate and time are multiplied in the laws."""
-    return loss_scale(spec) * (2.0 if isinstance(spec.model, SymmetricMatrix) else 1.0)
+    return loss_weight(spec) * (2.0 if spec.model.is_symmetric else 1.0)
 
 
 def _has_laws(spec: RunSpec, setting: Setting) -> bool:

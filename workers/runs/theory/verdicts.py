@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workers.runs.models import DeepMatrix, SymmetricMatrix
+from workers.runs.losses import loss_weight
 from workers.runs.spec import RunSpec
 from workers.runs.theory import bounds
-from workers.runs.theory.predictions import StabilityLimit, TightnessLaw, loss_scale, stability_limit, tightness_law
+from workers.runs.theory.predictions import StabilityLimit, TightnessLaw, stability_limit, tightness_law
 from workers.runs.theory.rounding import distance_error, sign_is_certain
 from workers.runs.theory.settings import Recognised, is_nearly_semidefinite, recognise
 
@@ -91,7 +91,7 @@ def _held(
     spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any], changed_at: int | None
 ) -> tuple[npt.NDArray[np.bool_], int | None]:
     """Points up to which the sign is certain and the needed one, and the first uncertain one, if that ended them."""
-    if isinstance(spec.model, SymmetricMatrix):
+    if spec.model.is_symmetric:
         return np.logical_and.accumulate(np.isfinite(columns["determinant_sign"])), None
     certain = sign_is_certain(spec, columns)
     needed = columns["determinant_sign"] == recognised.needed_sign
@@ -105,9 +105,9 @@ def _held(
 
 def _refusal(spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any]) -> str | None:
     """Why theory says nothing of a run in a setting it knows."""
-    if isinstance(spec.model, SymmetricMatrix):
+    if spec.model.is_symmetric:
         return _refusal_of_symmetric(recognised)
-    if not isinstance(spec.model, DeepMatrix):
+    if not spec.model.is_chain:
         return (
             f"Theory speaks of deep_matrix and symmetric_matrix factorisations, and this model is a {spec.model.kind}."
         )
@@ -129,12 +129,12 @@ def _refusal_of_symmetric(recognised: Recognised) -> str | None:
 
 def _limit(spec: RunSpec, recognised: Recognised) -> float | None:
     """Where the unobserved entry goes; nowhere for a symmetric model that cannot come near the observations."""
-    reachable = not isinstance(spec.model, SymmetricMatrix) or is_nearly_semidefinite(spec.problem)
+    reachable = not spec.model.is_symmetric or is_nearly_semidefinite(spec.problem)
     return recognised.predicted_limit if reachable else None
 
 
 def _bounds(spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any]) -> dict[str, Array]:
-    setting, loss = recognised.setting, columns["loss"] / loss_scale(spec)
+    setting, loss = recognised.setting, columns["loss"] / loss_weight(spec)
     found = {
         "bound": bounds.unobserved_entry_at_least(setting, loss),
         "distance_to_infimal_rank_at_most": bounds.distance_to_infimal_rank_at_most(setting, loss),
@@ -152,7 +152,7 @@ def _margins(spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any]) 
 
     The bound is taken at the largest loss that rounding can have made into the recorded one.
     """
-    distance = bounds.distance_of(columns["loss"] / loss_scale(spec)) + distance_error(spec, columns)
+    distance = bounds.distance_of(columns["loss"] / loss_weight(spec)) + distance_error(spec, columns)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         bound = bounds.unobserved_entry_at_least(recognised.setting, distance**2 / 2)
         return np.where(bound > 0, np.abs(columns["unobserved_entry"]) / bound, np.inf)

@@ -14,10 +14,11 @@ one that small is not told from zero.
 import numpy as np
 import numpy.typing as npt
 
+from workers.lab.engines.flow.gradients import product_of
 from workers.lab.engines.flow.systems import Standing
 from workers.runs.conservation import carried_sign
-from workers.runs.initializers import spread_factors
-from workers.runs.losses import ProductLoss, product_of
+from workers.runs.factors import split_factors, spread_factors
+from workers.runs.losses import ProductLoss
 from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[np.float64]
@@ -35,8 +36,7 @@ class EndToEndFlow:
         self._exponents = 2 / self._depth * np.arange(self._depth)[:, None]
 
     def begin(self, standing: Standing) -> Array:
-        parts = np.split(standing.factors, np.cumsum([rows * columns for rows, columns in self._shapes])[:-1])
-        product = product_of([part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)])
+        product = product_of(split_factors(standing.factors, self._shapes))
         return np.append(product.ravel(), standing.log_abs_determinant)
 
     def velocity(self, numbers: Array) -> Array:

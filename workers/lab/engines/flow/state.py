@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from workers.lab.engines.flow.systems import Standing
 from workers.runs.conservation import start_determinant
+from workers.runs.factors import split_factors
 from workers.runs.optimizers import GradientFlow
 from workers.runs.spec import RunSpec
 
@@ -74,7 +75,6 @@ def first_state(spec: RunSpec, state: npt.NDArray[Any], sign: int) -> FlowState:
         sign: of the determinant that the flow carries, 0 for none.
     """
     factors = state[: (len(state) - SCALARS) // 2]
-    cuts = np.cumsum([rows * columns for rows, columns in spec.factor_shapes])[:-1]
-    shaped = [part.reshape(shape) for part, shape in zip(np.split(factors, cuts), spec.factor_shapes, strict=True)]
-    place = Place(0.0, Standing(factors, start_determinant(shaped)[1] if sign else np.nan, np.nan, 0.0))
+    log_abs = start_determinant(split_factors(factors, spec.factor_shapes))[1] if sign else np.nan
+    place = Place(0.0, Standing(factors, log_abs, np.nan, 0.0))
     return FlowState(place, place)

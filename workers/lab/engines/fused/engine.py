@@ -12,8 +12,7 @@ import numpy as np
 from workers.lab.engines.descents import Clock, Descents, Snapshots
 from workers.lab.engines.fused.kernels import launch
 from workers.lab.engines.fused.launches import Constants, lay_out, read_back
-from workers.lab.engines.fused.source import Program
-from workers.runs.models import SymmetricMatrix
+from workers.lab.engines.fused.source import Program, update_of
 
 LAUNCH_SECONDS = 0.25
 """How long a launch should last: the clock cannot be read within one."""
@@ -68,8 +67,8 @@ def _program(descents: Descents, runs: int, device: str) -> Program:
     """What runs on the device: lanes only where there is no thread per run, and more than one run."""
     spec = descents.specs[0]
     lanes = LANES[spec.precision] if device == "cpu" and runs > 1 else 1
-    symmetric = isinstance(spec.model, SymmetricMatrix)
-    return Program(spec.factor_shapes, spec.optimizer.kind, spec.precision, lanes, symmetric)
+    slots, update = spec.optimizer.slots, update_of(spec)
+    return Program(spec.factor_shapes, slots, update, spec.precision, lanes, spec.model.is_symmetric)
 
 
 def _recordable(descents: Descents, constants: Constants, alive: np.ndarray, program: Program, steps: int) -> int:

@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.lab.engines.descents import Descents, Snapshots
-from workers.lab.engines.fused.source import CONVERGED, DIVERGED, EXHAUSTED, FRESH, GOING, OVER, Program
+from workers.lab.engines.fused.source import CONVERGED, DIVERGED, EXHAUSTED, FRESH, GOING, OVER, Program, update_of
 from workers.lab.engines.recording import Schedules
 from workers.lab.engines.stopping import NEVER
 from workers.records import Outcome
+from workers.runs.losses import loss_weight
 from workers.runs.milestones import LOSS_DECADES, NOT_YET
-from workers.runs.observations import ObservedEntries, observe
-from workers.runs.optimizers import Momentum
-from workers.runs.problems import observation_count
+from workers.runs.observations import observe_entries
 from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[Any]
@@ -27,17 +26,17 @@ class Constants:
 
     def __init__(self, specs: Sequence[RunSpec]) -> None:
         dtype = np.dtype(specs[0].precision)
-        observed = [_entries(spec) for spec in specs]
-        scales = [1.0 if spec.loss == "half_sse" else 2.0 / observation_count(spec.problem) for spec in specs]
-        betas = [spec.optimizer.beta if isinstance(spec.optimizer, Momentum) else 0.0 for spec in specs]
+        observed = [observe_entries(spec.problem) for spec in specs]
+        names = update_of(specs[0]).constants
         self.max_steps = np.array([spec.max_steps for spec in specs], dtype=np.int64)
         self.schedules = Schedules(specs)
         self.thresholds = _not_below([*map(float, LOSS_DECADES), 0.0], dtype)
         self.arrays: dict[str, Array] = {
-            "targets": np.array([one.values for one in observed], dtype=dtype),
-            "weights": np.array([scale * one.mask for scale, one in zip(scales, observed, strict=True)], dtype=dtype),
-            "rates": np.array([spec.learning_rate for spec in specs], dtype=dtype),
-            "betas": np.array(betas, dtype=dtype),
+            "targets": np.array([entries.values for entries in observed], dtype=dtype),
+            "weights": np.array(
+                [loss_weight(spec) * entries.mask for spec, entries in zip(specs, observed, strict=True)], dtype=dtype
+            ),
+            "constants": np.array([[getattr(spec.optimizer, name) for name in names] for spec in specs], dtype=dtype),
             "limits": _not_below([spec.stop.loss_below or 0.0 for spec in specs], dtype),
             "last_steps": self.max_steps,
         }
@@ -47,12 +46,6 @@ class Constants:
         after = np.full(len(descents.steps), NEVER, dtype=np.int64)
         after[alive] = descents.steps[alive] - ~descents.begun[alive]
         return after, np.minimum(descents.steps + steps, self.max_steps)
-
-
-def _entries(spec: RunSpec) -> ObservedEntries:
-    observed = observe(spec.problem)
-    assert isinstance(observed, ObservedEntries)
-    return observed
 
 
 def _not_below(limits: Sequence[float], dtype: np.dtype[Any]) -> Array:

@@ -15,7 +15,9 @@ from math import prod
 from string import Template
 
 from workers.lab.engines.fused.text import ADVANCE, BLOCK, KEEP_ROLLED, TYPES, UNROLL, VECTOR_TYPES
+from workers.lab.optimizers import MATHS, FusedUpdate
 from workers.runs.milestones import LOSS_DECADES, WIDTH
+from workers.runs.spec import RunSpec
 
 MOST_UNROLLED = 1000
 """Multiply-adds of a step up to which all loops are unrolled, so that factors can stay in registers."""
@@ -34,22 +36,19 @@ class Program:
 
     Attributes:
         shapes: (rows, columns) of each factor, first to last.
-        optimizer: kind of the optimiser.
+        slots: vectors in a state.
+        update: the optimiser's step.
         precision: float64 or float32.
         lanes: runs side by side in a block, a power of two.
         symmetric: whether the product is the only factor times its transpose.
     """
 
     shapes: tuple[tuple[int, int], ...]
-    optimizer: str
+    slots: int
+    update: FusedUpdate
     precision: str
     lanes: int
     symmetric: bool = False
-
-    @property
-    def slots(self) -> int:
-        """Vectors in a state."""
-        return 2 if self.optimizer == "momentum" else 1
 
     @property
     def entries(self) -> int:
@@ -80,6 +79,13 @@ class _Node:
     children: tuple["_Node", ...] = field(default=())
 
 
+def update_of(spec: RunSpec) -> FusedUpdate:
+    """The step of a spec's optimiser, which the fused engine must be able to take."""
+    update = MATHS[type(spec.optimizer)].fused
+    assert update is not None
+    return update
+
+
 def source(program: Program) -> str:
     """Body of the native function that advances one block; see `fused_kernels` for its arguments."""
     scalar, largest = SCALARS[program.precision]
@@ -91,12 +97,14 @@ def source(program: Program) -> str:
         "entries": program.entries,
         "slots": program.slots,
         "cells": program.cells,
+        "constant_count": len(program.update.constants),
         "decades": len(LOSS_DECADES),
         "milestones": WIDTH,
         "statuses": f"OVER = {OVER}, FRESH = {FRESH}, GOING = {GOING}, "
         f"CONVERGED = {CONVERGED}, EXHAUSTED = {EXHAUSTED}, DIVERGED = {DIVERGED}",
     }
     pieces = {
+        "constants": _lines(_constants(program)),
         "load": _lines(_load(program)),
         "forward": _lines(_square(root, program) if program.symmetric else _forward(root, program)),
         "backward": _lines(_of_square(root, program) if program.symmetric else _backward(root, "signal", program)),
@@ -131,10 +139,22 @@ def _store(program: Program) -> Iterator[str]:
 
 def _parts(program: Program) -> Iterator[tuple[str, int, int]]:
     start = 0
-    for kind in ("factor", "velocity")[: program.slots]:
+    for slot in range(program.slots):
         for number, shape in enumerate(program.shapes):
-            yield f"{kind}{number}", prod(shape), start
+            yield _slot_name(slot, number), prod(shape), start
             start += prod(shape)
+
+
+def _slot_name(slot: int, number: int) -> str:
+    """The local array of a factor, or of what the optimiser carries beside it."""
+    return f"slot{slot}_{number}" if slot else f"factor{number}"
+
+
+def _constants(program: Program) -> Iterator[str]:
+    """The constants of the optimiser by their names, and what it makes of them before the first step."""
+    for number, name in enumerate(program.update.constants):
+        yield f"const V {name} = constant[{number}];"
+    yield program.update.prepare
 
 
 def _forward(node: _Node, program: Program, root: bool = True) -> Iterator[str]:
@@ -183,11 +203,10 @@ def _of_square(factor: _Node, program: Program) -> Iterator[str]:
 def _update(program: Program) -> Iterator[str]:
     is_product = program.symmetric or len(program.shapes) > 1
     for number, shape in enumerate(program.shapes):
-        factor, velocity = f"factor{number}[n]", f"velocity{number}[n]"
+        entries = {f"slot{slot}": f"{_slot_name(slot, number)}[n]" for slot in range(program.slots)}
         gradient = f"pulled_factor{number}[n]" if is_product else "signal[n]"
-        carried = f"{velocity} = fused(beta_, {velocity}, {gradient});" if program.slots == 2 else ""
-        moved = f"{factor} = fused(minus_rate, {velocity if carried else gradient}, {factor});"
-        yield f"{_unroll(program)} for (int n = 0; n < {prod(shape)}; ++n) {{ {carried} {moved} }}"
+        step = Template(program.update.step).substitute(entries, gradient=gradient)
+        yield f"{_unroll(program)} for (int n = 0; n < {prod(shape)}; ++n) {{ {step} }}"
 
 
 def _entry(node: _Node, transposed: bool = False) -> str:

@@ -26,12 +26,12 @@ typedef T V __attribute__((ext_vector_type($lanes)));
 
 BLOCK = """
 typedef long long Count;
-constexpr int LANES = $lanes, ENTRIES = $entries, SLOTS = $slots, CELLS = $cells;
+constexpr int LANES = $lanes, ENTRIES = $entries, SLOTS = $slots, CELLS = $cells, CONSTANTS = $constant_count;
 constexpr int DECADES = $decades, MILESTONES = $milestones;
 constexpr int $statuses;
 
 struct Block {
-    V state[SLOTS * ENTRIES], target[CELLS], weight[CELLS], rate, beta;
+    V state[SLOTS * ENTRIES], target[CELLS], weight[CELLS], constant[CONSTANTS];
 
     static CUDA_CALLABLE V fused(V a, V b, V c) { return RANKWARD_FUSED(a, b, c); }
     static CUDA_CALLABLE T& lane(V& vector, int number) { return ((T*)&vector)[number]; }
@@ -49,7 +49,8 @@ struct Block {
     // Take steps while every lane's twice loss is finite and not below `low`; returns how many were taken.
     __attribute__((noinline)) CUDA_CALLABLE Count descend(V low, Count steps) {
         $load
-        const V minus_rate = -rate, beta_ = beta, largest = V(T($largest));
+        $constants
+        const V largest = V(T($largest));
         Count taken = 0;
         for (; taken < steps; ++taken) {
             $forward
@@ -86,8 +87,8 @@ for (int l = 0; l < LANES; ++l) {
         Block::lane(now.target[n], l) = runs.targets.data[Count(run) * CELLS + n];
         Block::lane(now.weight[n], l) = runs.weights.data[Count(run) * CELLS + n];
     }
-    Block::lane(now.rate, l) = runs.rates.data[run];
-    Block::lane(now.beta, l) = runs.betas.data[run];
+    for (int n = 0; n < CONSTANTS; ++n)
+        Block::lane(now.constant[n], l) = runs.constants.data[Count(run) * CONSTANTS + n];
     if (runs.status.data[run] == OVER) now.park(l);
 }
 

@@ -1,0 +1,10 @@
+"""Nuclear norm minimisation as a model: W itself is the only factor, and nothing is trained.
+
+Its solver is `workers.lab.baselines.nuclear_norm`.
+"""
+
+from workers.lab.models.deep_matrix import DeepMatrixMaths
+
+
+class NuclearNormMaths(DeepMatrixMaths):
+    """A product of one factor."""

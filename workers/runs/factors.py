@@ -1,0 +1,65 @@
+"""Factors as numpy arrays: taken apart, balanced, and the sign of their product's determinant."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Factor = npt.NDArray[np.float64]
+Shapes = Sequence[tuple[int, int]]
+
+
+def split_factors(numbers: npt.NDArray[Any], shapes: Shapes) -> list[npt.NDArray[Any]]:
+    """Flat factors (..., trained numbers) as arrays (..., rows, columns), first to last, without what follows."""
+    ends = np.cumsum([prod(shape) for shape in shapes])
+    parts = np.split(numbers[..., : ends[-1]], ends[:-1], axis=-1)
+    return [part.reshape(*part.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def balanced_factors(product: Factor, shapes: Shapes) -> list[Factor]:
+    """Split a product A = U S V^T into factors U S^(1/L), S^(1/L), ..., S^(1/L) V^T (Arora, Cohen, Hazan 2018).
+
+    Hidden widths above the rank are padded with zeros; narrower ones keep the largest singular values. Either way
+    F_j^T F_j = F_(j+1) F_(j+1)^T.
+    """
+    depth = len(shapes)
+    if depth == 1 or not np.isfinite(product).all():
+        return [product] * depth
+    left, singular_values, right = np.linalg.svd(product, full_matrices=False)
+    return spread_factors(left, singular_values ** (1 / depth), right, shapes)
+
+
+def spread_factors(left: Factor, root: Factor, right: Factor, shapes: Shapes) -> list[Factor]:
+    """Factors U R, R, ..., R V^T, two or more of them, of the given shapes.
+
+    Args:
+        left, right: U (rows, k) and V^T (k, columns).
+        root: (k,), the diagonal of R.
+    """
+    factors = [left * root, *[np.diag(root)] * (len(shapes) - 2), root[:, None] * right]
+    return [_fitted(factor, shape) for factor, shape in zip(factors, shapes, strict=True)]
+
+
+def balancedness_gaps(factors: Sequence[Factor]) -> list[Factor]:
+    """F_j^T F_j - F_(j+1) F_(j+1)^T for each j, which a gradient flow conserves (Arora, Cohen, Hazan 2018)."""
+    return [left.T @ left - right @ right.T for left, right in pairwise(factors)]
+
+
+def determinant_sign(chain: Sequence[Factor]) -> int:
+    """Sign of the determinant of a chain's square product: 1, -1, or 0.
+
+    Square factors are taken by themselves, for their product may underflow.
+    """
+    if all(factor.shape[0] == factor.shape[1] for factor in chain):
+        return int(np.nan_to_num(np.prod([np.linalg.slogdet(factor).sign for factor in chain])))
+    return int(np.nan_to_num(np.linalg.slogdet(np.linalg.multi_dot(chain)).sign))
+
+
+def _fitted(factor: Factor, shape: tuple[int, int]) -> Factor:
+    fitted = np.zeros(shape)
+    rows, columns = min(shape[0], factor.shape[0]), min(shape[1], factor.shape[1])
+    fitted[:rows, :columns] = factor[:rows, :columns]
+    return fitted

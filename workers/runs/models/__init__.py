@@ -1,0 +1,19 @@
+"""Models: how the matrix or tensor is written as a product of trained factors; one file per kind.
+
+The mathematics of a kind stand in the equally named file of `workers.lab.models`.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from workers.runs.base import classes_by_kind
+from workers.runs.models.base import ModelBase
+from workers.runs.models.cp_tensor import CpTensor
+from workers.runs.models.deep_matrix import DeepMatrix
+from workers.runs.models.nuclear_norm import NuclearNorm
+from workers.runs.models.symmetric_matrix import SymmetricMatrix
+
+Model = Annotated[DeepMatrix | SymmetricMatrix | CpTensor | NuclearNorm, Field(discriminator="kind")]
+MODELS: dict[str, type[ModelBase]] = classes_by_kind(Model)
+"""The class of each kind."""

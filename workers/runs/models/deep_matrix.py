@@ -1,0 +1,97 @@
+"""Deep matrix factorisation: W = F1 F2 ... FL."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import exp, inf, log
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from workers.runs.base import Count
+from workers.runs.factors import Factor, balanced_factors, balancedness_gaps
+from workers.runs.models.base import ModelBase, check_is_matrix
+from workers.runs.starts import Gaussian
+
+DEEPEST = 1000
+"""Factors of the deepest model: each costs memory and time even where it is tiny."""
+
+LARGEST_EXPONENT = log(np.finfo(np.float64).max)
+
+
+class DeepMatrix(ModelBase, frozen=True):
+    """W = F1 F2 ... FL, a deep linear network; hidden widths are min(rows, columns) unless given."""
+
+    example: ClassVar[Mapping[str, Any]] = {"kind": "deep_matrix", "depth": 3, "hidden_width": 2}
+    is_fusable: ClassVar[bool] = True
+    is_chain: ClassVar[bool] = True
+    width_name: ClassVar[str] = "hidden width"
+
+    kind: Literal["deep_matrix"]
+    depth: Annotated[Count, Field(le=DEEPEST)]
+    hidden_width: Count | None = None
+
+    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
+        """Shapes of F1 ... FL."""
+        width = self.hidden_width or min(shape)
+        widths = [shape[0], *[width] * (self.depth - 1), shape[1]]
+        return tuple(pairwise(widths))
+
+    def depth_of(self, shape: Sequence[int]) -> int:
+        return self.depth
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        check_is_matrix(self.kind, shape)
+
+    def multiply_adds(self, shape: Sequence[int]) -> int:
+        """3 (L - 1) products of matrices: L - 1 forward, 2 (L - 1) back."""
+        factors = self.factor_shapes(shape)
+        return 3 * sum(factors[0][0] * inner * outer for inner, outer in factors[1:])
+
+    def intermediate_numbers(self, shape: Sequence[int]) -> int:
+        factors = self.factor_shapes(shape)
+        return sum(factors[0][0] * columns for _, columns in factors[1:])
+
+    def draw(self, start: Gaussian, shape: Sequence[int], stream: np.random.Generator) -> list[Factor]:
+        """Independent factors, or a balanced split of a drawn product."""
+        shapes = self.factor_shapes(shape)
+        width = shapes[0][1] if len(shapes) > 1 else 1
+        if start.balanced:
+            product = product_std(start, len(shapes), width) * stream.standard_normal(tuple(shape))
+            return balanced_factors(product, shapes)
+        std = factor_std(start, len(shapes), width)
+        return [std * stream.standard_normal(factor) for factor in shapes]
+
+    def chain(self, factors: Sequence[Factor]) -> list[Factor]:
+        return list(factors)
+
+    def conserved(self, factors: Sequence[Factor]) -> list[Factor]:
+        return balancedness_gaps(factors)
+
+    def label(self) -> str:
+        return f"depth {self.depth}"
+
+    def components(self, shape: Sequence[int]) -> int | None:
+        return None
+
+    def batch_words(self, shape: Sequence[int]) -> str:
+        return f"depth={self.depth} width={self.factor_shapes(shape)[0][1]}"
+
+
+def factor_std(start: Gaussian, depth: int, hidden_width: int) -> float:
+    """Standard deviation of a factor's entries.
+
+    For independent factors the product's entries have variance std^(2 L) width^(L - 1), so a product std p needs
+    (p / width^((L - 1) / 2))^(1 / L) per factor. So it is for the entries of U U^T off the diagonal, with L = 2.
+    """
+    if start.std_of == "factor":
+        return start.std
+    return exp((log(start.std) - (depth - 1) / 2 * log(hidden_width)) / depth)  # the power itself could overflow
+
+
+def product_std(start: Gaussian, depth: int, hidden_width: int) -> float:
+    """Standard deviation of the product's entries, the inverse of `factor_std`."""
+    if start.std_of == "product":
+        return start.std
+    exponent = depth * log(start.std) + (depth - 1) / 2 * log(hidden_width)
+    return exp(exponent) if exponent < LARGEST_EXPONENT else inf

@@ -1,0 +1,85 @@
+"""Nuclear norm minimisation: the convex baseline beside the factorisations."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from workers.runs.base import Positive
+from workers.runs.factors import Factor
+from workers.runs.models.base import ModelBase, check_is_matrix
+from workers.runs.starts import Gaussian
+
+LONGEST_SOLVE = 3600.0
+"""Seconds that a solver may be given."""
+
+UNUSED: dict[str, Any] = {
+    "init": {"kind": "identity", "scale": 1.0},
+    "optimizer": {"kind": "gradient_descent", "learning_rate": 1.0},
+    "stop": {"max_steps": 0},
+}
+"""What a run has in place of the parts that describe a descent, where they were left out; none of it is ever used."""
+
+
+class NuclearNorm(ModelBase, frozen=True):
+    """No descent but a baseline beside it: the W of least nuclear norm with every |W_o - y_o| at most `tolerance`.
+
+    Solved as a semidefinite program (Fazel, Hindi, Boyd 2001). It trains nothing: the start, the optimiser, the stop,
+    the schedule and the engine of a run do not apply to it and may be left out; it records one point, at step 0.
+
+    Attributes:
+        solver: `clarabel` (interior point, for small matrices), `scs` (first order), or the one that suits the size.
+        max_seconds: after which the solver gives up, and the run fails.
+    """
+
+    example: ClassVar[Mapping[str, Any]] = {"kind": "nuclear_norm", "tolerance": 0.1}
+    is_trained: ClassVar[bool] = False
+
+    kind: Literal["nuclear_norm"]
+    tolerance: Annotated[float, Field(ge=0)] = 1e-3
+    solver: Literal["auto", "clarabel", "scs"] = "auto"
+    max_seconds: Annotated[Positive, Field(le=LONGEST_SOLVE)] = 600.0
+
+    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
+        """The shape of W itself."""
+        return ((shape[0], shape[1]),)
+
+    def depth_of(self, shape: Sequence[int]) -> int:
+        """W itself is the only factor."""
+        return 1
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        check_is_matrix(self.kind, shape)
+
+    def multiply_adds(self, shape: Sequence[int]) -> int:
+        """A decomposition of the semidefinite matrix, at 9 n^3."""
+        return 9 * self.semidefinite_size(shape) ** 3
+
+    def intermediate_numbers(self, shape: Sequence[int]) -> int:
+        return 0
+
+    def draw(self, start: Gaussian, shape: Sequence[int], stream: np.random.Generator) -> list[Factor]:
+        """Zeros: nothing begins anywhere."""
+        return [np.zeros(factor) for factor in self.factor_shapes(shape)]
+
+    def chain(self, factors: Sequence[Factor]) -> list[Factor]:
+        return list(factors)
+
+    def conserved(self, factors: Sequence[Factor]) -> list[Factor]:
+        return []
+
+    def label(self) -> str:
+        return "nuclear norm"
+
+    def components(self, shape: Sequence[int]) -> int | None:
+        return None
+
+    def semidefinite_size(self, shape: Sequence[int]) -> int:
+        """Rows plus columns."""
+        return sum(shape)
+
+    @classmethod
+    def fill_in(cls, run: Mapping[str, Any]) -> dict[str, Any]:
+        """Parts that describe a descent may be left out."""
+        return {**UNUSED, **run}

@@ -1,0 +1,78 @@
+"""Symmetric matrix factorisation: W = U U^T."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from workers.runs.base import Count, misfit
+from workers.runs.factors import Factor
+from workers.runs.models.base import ModelBase, check_is_matrix
+from workers.runs.models.deep_matrix import factor_std
+from workers.runs.problems import PROBLEMS, LowRank
+from workers.runs.starts import Gaussian
+
+_HAVE_SYMMETRIC_TARGETS = tuple(kind for kind, problem in PROBLEMS.items() if issubclass(problem, LowRank))
+
+
+class SymmetricMatrix(ModelBase, frozen=True):
+    """W = U U^T, symmetric and positive semidefinite; U is (dimension, rank), the rank the dimension unless given."""
+
+    example: ClassVar[Mapping[str, Any]] = {"kind": "symmetric_matrix", "rank": 2}
+    is_fusable: ClassVar[bool] = True
+    is_symmetric: ClassVar[bool] = True
+
+    kind: Literal["symmetric_matrix"]
+    rank: Count | None = None
+
+    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
+        """Shape of U, the only factor."""
+        return ((shape[0], self.rank or shape[0]),)
+
+    def depth_of(self, shape: Sequence[int]) -> int:
+        """Two: U and U^T."""
+        return 2
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        check_is_matrix(self.kind, shape)
+        rows, columns = shape
+        if rows != columns:
+            raise misfit(
+                ("model", "kind"),
+                f"A {self.kind} is square and this problem is {rows} x {columns}; use a deep_matrix.",
+            )
+
+    def multiply_adds(self, shape: Sequence[int]) -> int:
+        """Two products: U U^T, and (S + S^T) U."""
+        rows, rank = self.factor_shapes(shape)[0]
+        return 2 * rows * rows * rank
+
+    def intermediate_numbers(self, shape: Sequence[int]) -> int:
+        """The product, and the sum of the signal and its transpose."""
+        return 2 * shape[0] * shape[1]
+
+    def draw(self, start: Gaussian, shape: Sequence[int], stream: np.random.Generator) -> list[Factor]:
+        """U alone; U and U^T are balanced whatever it is."""
+        factor = self.factor_shapes(shape)[0]
+        return [factor_std(start, 2, factor[1]) * stream.standard_normal(factor)]
+
+    def chain(self, factors: Sequence[Factor]) -> list[Factor]:
+        return [factors[0], factors[0].T]
+
+    def conserved(self, factors: Sequence[Factor]) -> list[Factor]:
+        return []
+
+    def label(self) -> str:
+        return f"symmetric, rank {self.rank}" if self.rank is not None else "symmetric"
+
+    def components(self, shape: Sequence[int]) -> int | None:
+        return self.factor_shapes(shape)[0][1]
+
+    @classmethod
+    def fill_in(cls, run: Mapping[str, Any]) -> dict[str, Any]:
+        """A low rank target is symmetric unless it says otherwise: no other could be fitted."""
+        match run.get("problem"):
+            case {"kind": kind, "shape": [rows, columns]} if kind in _HAVE_SYMMETRIC_TARGETS and rows == columns:
+                return {**run, "problem": {"symmetric": True, **run["problem"]}}
+            case _:
+                return dict(run)

@@ -1,0 +1,55 @@
+"""Sensing: linear measurements that are written out."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from workers.runs.base import Listed, SpecModel, check_tensor
+from workers.runs.problems.base import LinearMeasurements, ProblemBase
+from workers.runs.shapes import Shape, Tensor
+
+
+class Measurement(SpecModel, frozen=True):
+    """One linear measurement <tensor, W> = value."""
+
+    tensor: Tensor
+    value: float
+
+
+class Sensing(ProblemBase, frozen=True):
+    """Linear measurements of the whole matrix or tensor."""
+
+    example: ClassVar[Mapping[str, Any]] = {
+        "kind": "sensing",
+        "shape": [2, 2],
+        "measurements": [
+            {"tensor": [[1.0, 2.0], [0.0, -1.0]], "value": 0.5},
+            {"tensor": [[0.0, 1.0], [1.0, 0.5]], "value": -0.5},
+        ],
+    }
+    observes_entries: ClassVar[bool] = False
+
+    kind: Literal["sensing"]
+    shape: Shape
+    measurements: Annotated[tuple[Measurement, ...], Listed, Field(min_length=1)]
+
+    @property
+    def observation_count(self) -> int:
+        return len(self.measurements)
+
+    @property
+    def is_target_known(self) -> bool:
+        return False
+
+    def observe(self) -> LinearMeasurements:
+        tensors = np.array([measurement.tensor for measurement in self.measurements])
+        values = np.array([measurement.value for measurement in self.measurements])
+        return LinearMeasurements(tensors.reshape(len(values), -1), values, None)
+
+    @model_validator(mode="after")
+    def _fits_its_shape(self) -> Self:
+        for number, measurement in enumerate(self.measurements):
+            check_tensor(measurement.tensor, self.shape, ("measurements", number, "tensor"))
+        return self

@@ -27,8 +27,8 @@ from benchmarks.store_speed import databases
 from service.store.database import Database
 from service.store.experiments import insert_experiment, insert_runs
 from service.store.migrate import migrate
+from service.store.point_writes import insert_points, summary_rows
 from service.store.tables import runs, summaries
-from service.store.trajectories import insert_points, summary_rows
 from service.use_cases.run_rows import run_row
 from workers.records import Points
 from workers.runs.metrics import METRICS, metrics_of

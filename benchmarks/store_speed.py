@@ -19,7 +19,7 @@ from service.store import leases
 from service.store.database import Database
 from service.store.experiments import insert_experiment, insert_runs
 from service.store.migrate import migrate
-from service.store.trajectories import insert_points
+from service.store.point_writes import insert_points
 from service.use_cases.run_rows import run_row
 from service.values.ids import new_id
 from tests.helpers.postgresql import PostgreSQL

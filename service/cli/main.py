@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from service.cli import clients, cluster, figures, keys, queries, roles, settings
+from service.cli import clients, cluster, figures, keys, metrics, queries, roles, settings
 from service.errors import RankwardError
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ for command in (
 for command in (queries.runs, queries.experiments, queries.summary, queries.export):
     app.command()(command)
 app.command("settings")(settings.show_settings)
+app.command("metrics")(metrics.show_metrics)
 app.add_typer(keys.app, name="keys")
 
 

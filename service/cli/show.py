@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from statistics import median
 from typing import Annotated, Any
 
 import typer
@@ -20,16 +19,6 @@ ApiKey = Annotated[
 ]
 
 _SETTINGS = ("depth", "start", "rate", "steps")
-_MEASURED = {
-    "loss": ("loss", ".2e"),
-    "unobserved_entry": ("|entry|", ".4g"),
-    "effective_rank": ("eff. rank", ".5f"),
-    "reconstruction_error": ("error", ".2e"),
-    "rank": ("rank", "d"),
-}
-"""What is shown of a summary where some run has it: heading and format."""
-
-
 WIDTH_WHEN_PIPED = 160
 
 
@@ -50,25 +39,30 @@ def failed(experiment: Json) -> bool:
 
 def runs_table(runs: Sequence[Json]) -> Table:
     """Runs with the settings that differ most between experiments, and what came out."""
-    measured = [name for name in _MEASURED if any(name in run["summary"] for run in runs)]
-    names = (*_SETTINGS, *(_MEASURED[name][0] for name in measured), "outcome")
+    from workers.runs.metrics import BY_NAME, shown_in  # loads numpy, which few commands need
+
+    there_are = [name for name in shown_in("terminal") if any(name in run["summary"] for run in runs)]
+    cells = {name: cell for name in there_are if (cell := BY_NAME[name].cell) is not None}
+    names = (*_SETTINGS, *(cell.heading for cell in cells.values()), "outcome")
     table = Table(*names, caption="|entry|: size of the unobserved entry; eff. rank: effective rank", box=SIMPLE)
     for run in runs:
-        shown = (_number(_size(run["summary"].get(name)), _MEASURED[name][1]) for name in measured)
+        shown = (_number(_size(run["summary"].get(name)), cell.format) for name, cell in cells.items())
         table.add_row(*_row(run), *shown, run["outcome"] or run["status"])
     return table
 
 
 def groups_table(runs: Sequence[Json]) -> Table:
     """Runs that differ only by their seed, a line for each group: medians, and the range of the unobserved entry."""
+    from service.values.quantiles import five_numbers, median  # numpy, which no other command needs
+
     groups: dict[tuple[str, ...], list[Json]] = {}
     for run in runs:
         groups.setdefault(_row(run)[:3], []).append(run["summary"])
     table = Table("depth", "start", "rate", "runs", "steps", "loss", "|entry|", "least", "most", box=SIMPLE)
     for settings, summaries in groups.items():
-        entries = sorted(abs(summary["unobserved_entry"]) for summary in summaries)
-        steps, loss = (median(summary[name] for summary in summaries) for name in ("steps", "loss"))
-        spread = (_number(value, ".4g") for value in (median(entries), entries[0], entries[-1]))
+        entries = five_numbers([abs(float(summary["unobserved_entry"])) for summary in summaries])
+        steps, loss = (median([float(summary[name]) for summary in summaries]) for name in ("steps", "loss"))
+        spread = (_number(value, ".4g") for value in (entries.median, entries.least, entries.greatest))
         table.add_row(*settings, str(len(summaries)), f"{steps:,.0f}", _number(loss, ".2e"), *spread)
     return table
 

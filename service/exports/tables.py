@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from service.exports.arrow_types import Array, DataType
 from service.queries.fields import Kind
-from service.values.numbers import spell
+from service.values.numbers import NON_FINITE, spell
 
 VECTOR = pa.list_(pa.float64())
 _TYPES = {
@@ -61,7 +61,7 @@ def _as(type_: DataType, value: Any) -> Any:
 
 def _is_number(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number or value in ("NaN", "Infinity", "-Infinity")
+    return number or value in NON_FINITE
 
 
 def _json(value: Any) -> str:

@@ -14,9 +14,9 @@ from service.store.filters import Filter
 from service.store.inserts import insert_into
 from service.store.keyset import Keyset, Mark
 from service.store.leases import lock_runs
+from service.store.point_writes import delete_points
 from service.store.revisions import CURRENT, take_revision
 from service.store.tables import RUN_STATUSES, UNFINISHED, experiments, runs
-from service.store.trajectories import delete_points
 
 Row = Mapping[str, Any]
 

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from service.store.inserts import insert_into
 from service.store.leases import Lease, lock_runs
+from service.store.point_writes import insert_points, summary_rows
 from service.store.revisions import CURRENT, take_revision
 from service.store.tables import checkpoints, runs, summaries
-from service.store.trajectories import insert_points, summary_rows
 from workers.records import RunProgress, SliceResult
 
 Changes = dict[str, Any]

@@ -14,6 +14,7 @@ from service.figures.kinds.base import Ask, DrawnRun, Kind
 from service.settings import Limits
 from service.store import figure_data as store
 from service.store.experiments import find_experiment
+from service.store.points import read_points
 from workers.runs.costs import points_until
 from workers.runs.spec import RunSpec
 
@@ -102,7 +103,7 @@ def read_runs(
     names = kind.summary(ask)
     summaries = store.read_summaries(connection, source.id, names) if names else {}
     wanted = {run_id: kind.columns(run.spec, ask) for run_id, run in chosen} if kind.reads_points else {}
-    points = store.read_points_of(connection, wanted)
+    points = read_points(connection, wanted)
     for run_id, run in chosen:
         if not kind.reads_points or run_id in points:
             yield replace(run, row={**run.row, **summaries.get(run_id, {})}, columns=points.get(run_id, {}))

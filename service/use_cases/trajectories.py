@@ -10,7 +10,7 @@ from service.queries.catalogues import RUNS
 from service.queries.errors import QueryError
 from service.settings import Limits
 from service.store.database import Database
-from service.store.point_reads import Columns, PointSelection, read_points_of
+from service.store.points import Columns, PointSelection, stream_points
 from service.store.runs import RunSelection, all_runs
 from service.use_cases.applicable import applicable_columns
 from service.use_cases.listing import ListQuery, named, select_runs
@@ -124,7 +124,7 @@ def _read(database: Database, rows: Sequence[Row], table: PointTable) -> Iterato
     def convert(columns: Columns) -> RecordBatch:
         return point_batch(columns, pointed, schema)
 
-    for batches in read_points_of(database, list(pointed), selection, convert):
+    for batches in stream_points(database, list(pointed), selection, convert):
         yield pa.concat_batches(batches)
 
 

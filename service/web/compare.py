@@ -20,10 +20,11 @@ from service.use_cases.runs import list_runs
 from service.use_cases.summaries import summarise
 from service.web.lists import ROWS
 from service.web.rendering import page
+from workers.runs.metrics import shown_in
 
 router = APIRouter(include_in_schema=False)
-METRICS = ("unobserved_entry", "reconstruction_error", "loss", "effective_rank", "nuclear_norm", "gradient_norm")
-"""Those to choose from, what says most first."""
+METRICS = shown_in("compare")
+"""Metrics to choose from, what says most first."""
 
 
 @dataclass(frozen=True)

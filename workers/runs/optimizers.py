@@ -1,6 +1,6 @@
-"""Optimisers: how a step follows from the gradient, or the flow that steps of no length would follow.
+"""Optimisers: how a step follows from the gradient, or the flow that is the limit of small steps.
 
-The mathematics of a kind stand under the same class in `workers.lab.optimizers`.
+The mathematics of each class is in `workers.lab.optimizers`.
 """
 
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimizerBase(SpecModel, frozen=True):
-    """What an optimiser of any kind says of itself.
+    """Base of all kinds of optimiser.
 
     Class attributes:
         example: a small valid optimiser of this kind, as JSON values.
-        slots: vectors of a state: the factors, then whatever the optimiser carries from step to step.
-        scalars: single numbers of a state, which follow the vectors.
-        multiply_adds: of a step, for each trained number.
-        is_flow: whether it is integrated to a time; else it takes steps.
-        is_fusable: whether the fused engine takes its steps.
+        slots: vectors in a state: the factors, then whatever the optimiser carries from step to step.
+        scalars: single numbers in a state, which follow the vectors.
+        multiply_adds: multiply-adds of a step per trained number.
+        is_flow: whether it is integrated up to a time; otherwise it takes steps.
+        is_fusable: whether the fused engine can take its steps.
     """
 
     example: ClassVar[Mapping[str, Any]]

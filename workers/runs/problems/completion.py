@@ -1,4 +1,4 @@
-"""Completion: entries that are written out."""
+"""Completion: observed entries written out in the spec."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self

@@ -1,4 +1,4 @@
-"""Sensing: linear measurements that are written out."""
+"""Sensing: linear measurements written out in the spec."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self

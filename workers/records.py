@@ -116,10 +116,16 @@ def _joined_points(slices: Sequence[SliceResult]) -> Points:
     """The points of all parts, with members counted through the joined batch."""
     runs_before = np.cumsum([0, *[len(part.progress) for part in slices]])
     members = [part.points.member + before for part, before in zip(slices, runs_before, strict=False)]
-    # A part without points has no columns.
-    columns = [part.points.columns for part in slices if len(part.points.member)] or [slices[0].points.columns]
-    joined_columns = {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
-    return Points(np.concatenate(members), joined_columns)
+    # A part without points has no columns, and none has columns that apply to none of its runs.
+    parts = [part.points for part in slices if len(part.points.member)]
+    names = dict.fromkeys(name for part in parts for name in part.columns)
+    return Points(np.concatenate(members), {name: _joined_column(name, parts) for name in names})
+
+
+def _joined_column(name: str, parts: Sequence[Points]) -> npt.NDArray[Any]:
+    """A column of all parts, NaN for a part none of whose runs has it."""
+    width = next(part.columns[name].shape[1:] for part in parts if name in part.columns)
+    return np.concatenate([part.columns.get(name, np.full((len(part.member), *width), np.nan)) for part in parts])
 
 
 def _moved(run: RunProgress, points_before: int) -> RunProgress:

@@ -122,7 +122,7 @@ def _on_engines(kinds: tuple[type, type, type, type], parts: dict[str, Any]) -> 
         if engine_misfit(spec) is None:
             engines.setdefault(engine_of(spec), spec)
     for spec in engines.values():
-        yield Combination(kinds, tuple(_numbered(_with_all_metrics(spec), run) for run in range(RUNS)))
+        yield Combination(kinds, tuple(_numbered(with_all_metrics(spec), run) for run in range(RUNS)))
 
 
 def _completed(kinds: tuple[type, type, type, type], parts: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -137,7 +137,7 @@ def _completed(kinds: tuple[type, type, type, type], parts: dict[str, Any]) -> I
             yield completed
 
 
-def _with_all_metrics(spec: RunSpec) -> RunSpec:
+def with_all_metrics(spec: RunSpec) -> RunSpec:
     """The spec with every metric on request that it may ask for, and one entry."""
     asked: list[str] = []
     for name in get_args(ExtraMetric):

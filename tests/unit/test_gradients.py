@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from workers.lab.models.products import product_of
 
 from tests.helpers.losses import loss_by_definition
 from tests.helpers.specs import spec

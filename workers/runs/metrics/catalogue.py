@@ -27,7 +27,8 @@ from workers.runs.metrics.applicability import (
 from workers.runs.metrics.metric import Axis, Cell, Limit, Metric
 
 _LOG = Axis(scale="log")
-_RANK = Axis(is_whole=True)
+_LINEAR = Axis(page_scale="linear")
+_RANK = Axis(page_scale="linear", is_whole=True)
 
 CATALOGUE: tuple[Metric, ...] = (
     Metric(
@@ -94,6 +95,7 @@ CATALOGUE: tuple[Metric, ...] = (
         of_matrices,
         "of matrices",
         "exp of the entropy of s_i / sum s, in nats (Roy and Vetterli 2007); NaN for the zero matrix.",
+        axis=_LINEAR,
         bound="effective_rank",
         shown={"run": 40, "runs": 40, "compare": 40, "terminal": 30, "ranks": 10, "theory": 40},
         cell=Cell("eff. rank", ".5f"),
@@ -104,6 +106,7 @@ CATALOGUE: tuple[Metric, ...] = (
         of_matrices,
         "of matrices",
         "Squared Frobenius over squared spectral norm; NaN for the zero matrix.",
+        axis=_LINEAR,
         shown={"ranks": 20},
     ),
     Metric(
@@ -123,7 +126,7 @@ CATALOGUE: tuple[Metric, ...] = (
         of_squares,
         "of square matrices",
         "Sign of the determinant, taken factor by factor: -1, 0 or 1.",
-        axis=Axis("sign of the determinant", is_whole=True),
+        axis=Axis("sign of the determinant", page_scale="linear", is_whole=True),
         shown={"theory": 30},
     ),
     Metric(
@@ -132,7 +135,7 @@ CATALOGUE: tuple[Metric, ...] = (
         of_squares,
         "of square matrices",
         "ln |det W|, the sum over factors: it goes on where the determinant itself underflows.",
-        axis=Axis("ln |determinant|"),
+        axis=Axis("ln |determinant|", page_scale="linear"),
     ),
     Metric(
         "balancedness_gap",
@@ -316,6 +319,8 @@ CATALOGUE: tuple[Metric, ...] = (
         gradients=gradients_of_a_hessian,
         limit=Limit(
             "max_sharpness_numbers",
+            20_000,
+            "Trained numbers of a run that records its sharpness.",
             "The trained numbers of this run, whose sharpness is asked for, are",
             trained_numbers_of,
         ),

@@ -54,28 +54,34 @@ class Axis:
 
     Attributes:
         label: what it is called; its name in words where this is None.
-        scale: of its axis.
+        scale: of its axis in figures.
+        page_scale: of its axis on a run's page, which is linear where no value is above 0.
         is_whole: its ticks are whole numbers.
         is_size: its size is drawn, for theory speaks of the size, whatever the sign.
     """
 
     label: str | None = None
     scale: Literal["linear", "log"] = "linear"
+    page_scale: Literal["linear", "log"] = "log"
     is_whole: bool = False
     is_size: bool = False
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit of the service on the runs that record a metric.
+    """A limit of the service on the runs that record a metric; it becomes a field of `service.settings.Limits`.
 
     Attributes:
-        name: of the limit, a field of `service.settings.Limits`.
+        name: of the limit.
+        default: its value unless the service is told another.
+        description: of the limit, as the table of settings has it.
         subject: begins the sentence of a refusal, up to the verb.
         value: what is limited, of a run that records the metric.
     """
 
     name: str
+    default: int
+    description: str
     subject: str
     value: Callable[[Measured], int]
 

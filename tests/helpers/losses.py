@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from workers.runs.observations import ObservedEntries, observe
+from workers.runs.observations import observe
+from workers.runs.problems import ObservedEntries
 from workers.runs.spec import RunSpec
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.exports.json_points import write_trajectory
-from service.exports.tables import VECTOR, parse_vectors
+from service.exports.tables import VECTOR, arrow_column, parse_vectors
 from service.exports.thinning import thin
 from service.exports.writers import WRITERS
 
@@ -147,3 +147,8 @@ def test_thinning_keeps_ends_and_extremes(columns, most):
 def test_thinning_uses_the_room_it_has():
     wave = np.sin(np.arange(10_000) / 7.0)
     assert 180 <= len(thin([wave], 10_000, 200)) <= 200
+
+
+def test_a_vector_that_was_never_measured_is_null():
+    """A run's object says NaN of every metric that applies and has no value, whatever its kind."""
+    assert arrow_column([[1.5, "Infinity"], "NaN", None], VECTOR).to_pylist() == [[1.5, float("inf")], None, None]

@@ -1,7 +1,7 @@
 """The columns of `runs` that hold parts of a spec: one row of `SPEC_COLUMNS` is all there is to say of one.
 
 The table, the row of a new run, filters and the columns of exports are loops over it. A new column is a row here and a
-revision that adds it to the table and to the views (`migrations/script.py.mako` says how).
+revision that adds it to the table and to the views (CONTRIBUTING.md says how).
 """
 
 from collections.abc import Callable

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.exports.json_points import write_trajectory
-from service.exports.tables import VECTOR, parse_vectors
+from service.exports.tables import VECTOR, arrow_column, parse_vectors
 from service.exports.writers import WRITERS
 
 SCHEMA = pa.schema(
@@ -121,3 +121,8 @@ def test_vectors_from_their_texts(vectors):
 
 def _word(value):
     return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+
+
+def test_a_vector_that_was_never_measured_is_null():
+    """A run's object says NaN of every metric that applies and has no value, whatever its kind."""
+    assert arrow_column([[1.5, "Infinity"], "NaN", None], VECTOR).to_pylist() == [[1.5, float("inf")], None, None]

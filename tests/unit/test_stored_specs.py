@@ -10,9 +10,9 @@ from workers.runs.spec import RunSpec
 @pytest.mark.parametrize("base", [BASIC, FLOW])
 def test_specs_that_differ_by_their_seed_keep_it(base):
     specs = [RunSpec.model_validate({**base, "seed": seed}) for seed in (3, 0, 3, 2**53 - 1)]
-    parsed = [parse_spec(one.resolved()) for one in specs]
+    parsed = [parse_spec(run.resolved()) for run in specs]
     assert parsed == specs
-    assert [one.resolved() for one in parsed] == [one.resolved() for one in specs]
+    assert [run.resolved() for run in parsed] == [run.resolved() for run in specs]
 
 
 def test_specs_that_differ_otherwise_are_told_apart():

@@ -44,7 +44,7 @@ class GradientDescent(OptimizerBase, frozen=True):
 
 
 class Momentum(OptimizerBase, frozen=True):
-    """Heavy ball (Polyak 1964): v <- beta v + gradient, F <- F - learning_rate * v, v = 0 at the start."""
+    """Heavy ball (Polyak 1964): v <- beta v + gradient, F <- F - learning_rate * v."""
 
     example: ClassVar[Mapping[str, Any]] = {"kind": "momentum", "learning_rate": 0.02, "beta": 0.8}
     slots: ClassVar[int] = 2

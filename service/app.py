@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import Depends, FastAPI
 
@@ -50,6 +51,8 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # the edge takes slashes off
+        servers=_servers(settings),
     )
     database = Database(settings.url, settings.busy_seconds, CHECKPOINT_PAGES)
     app.state.settings, app.state.limits, app.state.database = settings, limits, database
@@ -67,6 +70,14 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
     app.mount(documentation.ASSETS_PATH, documentation.assets)
     web.install(app)
     return app
+
+
+def _servers(settings: Settings) -> list[dict[str, Any]] | None:
+    """Where the calls in the OpenAPI document are, if not where every document's calls are: at the host's root."""
+    if not settings.root_path and settings.public_origin is None:
+        return None
+    public = [] if settings.public_origin is None else [f"{settings.public_origin}{settings.root_path}"]
+    return [{"url": url} for url in (settings.root_path or "/", *public)]
 
 
 @asynccontextmanager

@@ -45,6 +45,10 @@ class MalformedRequest(RankwardError):
     """The request cannot be read"""
 
 
+class TooSlow(RankwardError):
+    """The request did not come in time"""
+
+
 class UrlTooLong(RankwardError):
     """The URL is too long"""
 

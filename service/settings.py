@@ -1,15 +1,17 @@
 """Settings, from RANKWARD_* variables; every limit has its name, its default and its meaning here."""
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from service.values.addresses import is_loopback
+from service.values.addresses import Network, host_name, is_loopback, networks
 from workers.runs.metrics import CATALOGUE
 
 PREFIX = "RANKWARD_"
@@ -93,6 +95,25 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(
         default="", description="Names, separated by commas, that the Host header may give beside the loopback's."
     )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses and networks, separated by commas, of the proxies whose X-Forwarded-Proto and "
+        "X-Forwarded-Host are believed.",
+    )
+    root_path: str = Field(default="", description="Path under which a proxy shows the service, such as /lab.")
+    public_origin: str | None = Field(
+        default=None, description="Scheme, host and port by which browsers reach the service, https://lab.example."
+    )
+    head_seconds: float = Field(
+        default=15.0, gt=0, le=3600, description="Seconds within which a request's line and headers must come."
+    )
+    body_seconds: float = Field(default=30.0, gt=0, le=3600, description="Seconds within which a body must come.")
+    body_bytes_per_second: float = Field(
+        default=10_000.0, gt=0, description="Bytes of a body that give it a second more to come."
+    )
+    max_connections: int = Field(
+        default=10_000, ge=1, description="Connections to one API process; fewer where it may open fewer files."
+    )
     workers: int | None = Field(
         default=None, ge=1, description="Worker processes; one per GPU, or per core where there is none, when not set."
     )
@@ -128,6 +149,36 @@ class Settings(BaseSettings):
     busy_seconds: float = Field(default=30.0, ge=0, le=3600, description="How long to wait for a lock in the database.")
     most_attempts: int = Field(default=3, ge=1, description="How often a run may fail alone before it is given up.")
 
+    @field_validator("host")
+    @classmethod
+    def _without_brackets(cls, host: str) -> str:
+        return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: str) -> str:
+        networks(proxies)
+        return proxies
+
+    @field_validator("root_path")
+    @classmethod
+    def _as_prefix(cls, path: str) -> str:
+        """Begins with a slash and ends with none; "" for none."""
+        prefix = path.strip("/")
+        if not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*|", prefix, re.ASCII):
+            raise ValueError(f"{path!r} is no path of letters, digits, '-', '.', '_' and '~', such as /lab")
+        return f"/{prefix}" if prefix else ""
+
+    @field_validator("public_origin")
+    @classmethod
+    def _as_origin(cls, origin: str | None) -> str | None:
+        if not origin:
+            return None
+        scheme, _, authority = origin.lower().rstrip("/").partition("://")
+        if scheme not in ("http", "https") or not host_name(authority):
+            raise ValueError(f"{origin!r} is no origin, such as https://lab.example; a path belongs into root_path")
+        return f"{scheme}://{authority}"
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -142,7 +193,9 @@ class Settings(BaseSettings):
     @cached_property
     def url(self) -> str:
         """The database's SQLAlchemy URL."""
-        return self.database_url or f"sqlite:///{(self.data_dir / 'rankward.db').absolute()}"
+        if self.database_url:
+            return self.database_url
+        return f"sqlite:///{quote(str((self.data_dir / 'rankward.db').absolute()))}"  # SQLAlchemy unquotes it
 
     @property
     def keys_required(self) -> bool:
@@ -153,3 +206,8 @@ class Settings(BaseSettings):
     def allowed_host_names(self) -> frozenset[str]:
         """Host names configured beside the loopback's."""
         return frozenset(name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip())
+
+    @cached_property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """Of the proxies whose headers are believed."""
+        return networks(self.trusted_proxies)

@@ -1,6 +1,7 @@
 """The supervisor behind `rankward serve`: one API process, one dispatcher process, restarted when they fall."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,24 +13,22 @@ from typing import Any
 import httpx2
 import structlog
 
-from service.errors import RankwardError
+from service.processes.listening import CannotServe, listen
 from service.processes.locks import hold
+from service.processes.open_files import raise_open_files
 from service.settings import Settings
 from service.store.migrate import migrate
 from service.use_cases.keys import check_somebody_gets_in
+from service.values.addresses import http_url
 
 SECONDS_FOR_PORT = 5.0
-"""How long a port may still be held by a server that is going away."""
+"""How long port and data directory may still be held by a server that is going away."""
 
 SECONDS_TO_BE_READY = 30.0
 SECONDS_TO_END = 30.0
 MOST_RESTARTS, RESTART_WINDOW_SECONDS = 5, 60.0
 
 _log = structlog.get_logger(__name__)
-
-
-class CannotServe(RankwardError):
-    """The service cannot run"""
 
 
 @dataclass
@@ -63,6 +62,10 @@ class _Child:
         _log.warning("process ended, starting it again", child=self.role)
         self.start()
 
+    def abandon(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)  # a session of its own is a group of its own
+
     def end(self) -> None:
         if self.process is None or self.process.poll() is not None:
             return
@@ -86,15 +89,17 @@ class Supervisor:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
+        self._children: list[_Child] = []
 
     def __enter__(self) -> "Supervisor":
-        settings = self._settings
+        settings = self.settings
         self._lock = hold(settings.data_dir, "serve", SECONDS_FOR_PORT)
         migrate(settings.url)
         check_somebody_gets_in(settings)
-        listener = _bind(settings.host, settings.port)
-        self.url = "http://{}:{}".format(*listener.getsockname()[:2])
+        raise_open_files()
+        listener = listen(settings.host, settings.port, SECONDS_FOR_PORT)
+        self.url = http_url(*listener.getsockname()[:2])
         lifeline, self._lifeline_end = os.pipe()
         metrics = _metrics_environment(settings)
         self._children = [
@@ -119,6 +124,11 @@ class Supervisor:
             one.close()
         self._lock.release()
 
+    def abandon(self) -> None:
+        """End every process at once, workers included; their leases run out, and nothing stored is lost."""
+        for child in self._children:
+            child.abandon()
+
     def check(self) -> None:
         """Start again what has fallen; call this every second or so."""
         for child in self._children:
@@ -127,15 +137,20 @@ class Supervisor:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + SECONDS_TO_BE_READY
-        while time.monotonic() < deadline:
-            try:
-                if httpx2.get(f"{self.url}/readyz?require=database", timeout=1).status_code == 200:
+        with httpx2.Client(timeout=1, trust_env=False) as http:  # no proxy leads to this machine
+            while time.monotonic() < deadline:
+                if _is_ready(http, self.url):
                     return
-            except httpx2.TransportError:
-                pass
-            self.check()
-            time.sleep(0.02)
+                self.check()
+                time.sleep(0.02)
         raise CannotServe(f"The API was not ready within {SECONDS_TO_BE_READY:.0f} seconds; see the log above.")
+
+
+def _is_ready(http: httpx2.Client, url: str) -> bool:
+    try:
+        return http.get(f"{url}/readyz?require=database").status_code == 200
+    except httpx2.TransportError:
+        return False
 
 
 def _metrics_environment(settings: Settings) -> dict[str, str]:
@@ -164,14 +179,3 @@ def _child(
 def _dispatcher_name(settings: Settings) -> str:
     """The same at every start, so that a dispatcher takes over at once from one before it that was killed."""
     return settings.dispatcher_name or f"serve {socket.gethostname()} {settings.data_dir.absolute()}"[-255:]
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    deadline = time.monotonic() + SECONDS_FOR_PORT
-    while True:
-        try:
-            return socket.create_server((host, port), backlog=2048)
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise CannotServe(f"Cannot listen on {host}:{port} ({error.strerror}); take another --port.") from None
-            time.sleep(0.1)

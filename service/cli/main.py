@@ -1,8 +1,10 @@
 """The entry: all commands, and errors as sentences instead of tracebacks."""
 
+import os
 import sys
 from io import TextIOWrapper
 
+import structlog
 import typer
 from pydantic import ValidationError
 from rich.text import Text
@@ -10,6 +12,8 @@ from rich.text import Text
 from service.cli import clients, cluster, figures, keys, metrics, queries, roles, settings
 from service.cli.tables import make_console
 from service.errors import RankwardError
+from service.processes import logs
+from service.processes.strange_variables import strange_variables
 from service.values.visible import visible_lines
 
 app = typer.Typer(
@@ -44,6 +48,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may hold what the terminal has no letters for
+    _warn_of_strange_variables()
     try:
         app()
     except RankwardError as error:
@@ -52,6 +57,17 @@ def main() -> None:
         _end("A setting is not valid", "; ".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors()))
     except OSError as error:
         _end("The system said no", f"{error.filename or ''} {error.strerror or error}")
+
+
+def _warn_of_strange_variables() -> None:
+    """A line of the log for each variable that is a mistyped setting; `serve` says it for its children."""
+    strange = [] if "--lifeline" in sys.argv else list(strange_variables(os.environ))
+    if not strange:
+        return
+    logs.configure("rankward")
+    for name, meant in strange:
+        advice = {} if meant is None else {"did_you_mean": meant}
+        structlog.get_logger(__name__).warning("a variable is no setting and changes nothing", variable=name, **advice)
 
 
 def _end(title: str, detail: str) -> None:

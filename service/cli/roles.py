@@ -1,6 +1,7 @@
 """Commands that run the service: all of it, or one role."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -28,12 +29,16 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, worker
     from service.supervisor import Supervisor
 
     logs.configure("serve")
-    stop = _stop_on_signals()
-    settings = settings_of(data_dir=data_dir, host=host, port=port, workers=workers)
-    with Supervisor(settings) as supervisor:
+    supervisor = Supervisor(settings_of(data_dir=data_dir, host=host, port=port, workers=workers))
+    stop = _stop_on_signals(supervisor.abandon)
+    with supervisor:
+        settings = supervisor.settings
         console = Console(highlight=False, soft_wrap=True)
-        console.print(f"Rankward listens on {supervisor.url} (documentation at {supervisor.url}/docs)")
-        console.print(f"Data: {shown_url(settings.url)}; workers: {_workers(settings)}; Ctrl-C ends it.")
+        url = f"{supervisor.url}{settings.root_path}"
+        console.print(f"Rankward listens on {url} (documentation at {url}/docs)")
+        console.print(
+            f"Data: {shown_url(settings.url)}; workers: {_workers(settings)}; Ctrl-C ends it, a second one at once."
+        )
         while not stop.wait(SECONDS_BETWEEN_CHECKS):
             supervisor.check()
 
@@ -99,7 +104,7 @@ def _workers(settings: Settings) -> str:
     return str(len(places(settings.workers))) if settings.scheduler is None else f"behind {settings.scheduler}"
 
 
-def _stop_on_signals() -> threading.Event:
+def _stop_on_signals(abandon: Callable[[], None]) -> threading.Event:
     stop = threading.Event()
-    on_stop_signals(stop.set)
+    on_stop_signals(stop.set, abandon)
     return stop

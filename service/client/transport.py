@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 
 from service.errors import RankwardError
+from service.values.addresses import is_this_machine
 
 TRIES = 5
 """How often a request is tried when the server cannot be reached or is busy."""
@@ -70,7 +71,7 @@ class Transport:
         self._url = url
         self._sleep = sleep
         self._tries = tries
-        self._http = httpx2.Client(base_url=url, timeout=timeout, headers=headers, transport=http)
+        self._http = httpx2.Client(base_url=url, timeout=timeout, headers=headers, transport=http, mounts=_direct(url))
 
     def close(self) -> None:
         """Close the connections."""
@@ -135,6 +136,13 @@ class Transport:
         return ServerUnreachable(
             f"No server answers at {self._url} ({error}); start one with `rankward serve`, or give --url."
         )
+
+
+def _direct(url: str) -> dict[str, None]:
+    """Which hosts no proxy of the environment is asked for: this machine, to which none leads."""
+    host = httpx2.URL(url).host
+    shown = f"[{host}]" if ":" in host else host
+    return {f"all://{shown}": None} if is_this_machine(host) else {}
 
 
 def _retry_after(response: httpx2.Response) -> float | None:

@@ -1,5 +1,6 @@
 """The edge of the API: what happens to every request before routing, and to every answer before it leaves."""
 
+import asyncio
 import re
 import time
 from collections.abc import Iterable, Mapping
@@ -7,13 +8,15 @@ from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import metrics
+from service.edge.front import Front
 from service.edge.problems import internal_problem, problem_of
-from service.errors import CrossOrigin, RankwardError, WrongHost
+from service.errors import CrossOrigin, NotReady, RankwardError, WrongHost
 from service.settings import Settings
-from service.values.addresses import LOOPBACK_NAMES, host_name, is_outside
+from service.values.addresses import host_name, is_loopback, is_outside
 from service.values.ids import new_id
 
 PROBES = ("/livez", "/readyz")
@@ -44,31 +47,40 @@ class Edge:
         self._app = app
         self._keys_required = settings.keys_required
         self._hosts = settings.allowed_host_names
+        self._front = Front(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        headers = Headers(scope=scope)
-        exchange = _Exchange(scope, send, _request_id(headers))
+        inside = self._front.inside(scope)
+        exchange = _Exchange(scope["method"], inside, send, self._front)
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
             try:
-                self._check(scope, headers)
-                await self._app(scope, receive, exchange.send)
+                self._check(scope, inside)
+                await self._app(inside, receive, exchange.send)
             except RankwardError as error:
-                await problem_of(error)(scope, receive, exchange.send)
+                await problem_of(error)(inside, receive, exchange.send)
+            except ClientDisconnect:
+                pass  # gone before the body was whole, or sent away as too slow: the report has a line of it
+            except asyncio.CancelledError:
+                _log.warning("a request was cut off as the server ends", method=scope["method"], path=inside["path"])
+                if exchange.status is None:
+                    await problem_of(NotReady("The server is ending; try again."))(inside, receive, exchange.send)
             except Exception as error:
-                _log.exception("a request failed", method=scope["method"], path=scope["path"])
+                _log.exception("a request failed", method=scope["method"], path=inside["path"])
                 if exchange.status is not None:
                     raise
-                await internal_problem(error)(scope, receive, exchange.send)
+                await internal_problem(error)(inside, receive, exchange.send)
             finally:
                 exchange.report()
 
-    def _check(self, scope: Scope, headers: Headers) -> None:
-        if scope["path"] not in PROBES:
-            self._check_host(scope, host_name(headers.get("host", "")))
+    def _check(self, scope: Scope, inside: Scope) -> None:
+        headers, authorities = Headers(scope=scope), self._front.authorities(scope)
+        if inside["path"] not in PROBES:
+            for authority in authorities:
+                self._check_host(scope, host_name(authority) or "")
         origin = headers.get("origin")
-        foreign = origin is not None and origin.partition("://")[2] != headers.get("host")
+        foreign = origin is not None and not self._front.is_own(origin, authorities)
         if scope["method"] not in _SAFE_METHODS and (foreign or headers.get("sec-fetch-site") == "cross-site"):
             raise CrossOrigin("A page of another site asked for this; only this server's own pages may.")
 
@@ -76,7 +88,9 @@ class Edge:
         """DNS rebinding: a name of theirs that leads to our loopback, where no key stands in the way."""
         server = scope.get("server")
         guarded = self._keys_required or (server is not None and is_outside(server[0]))
-        if host in self._hosts or host in LOOPBACK_NAMES or (guarded and not self._hosts):
+        if host in self._hosts or is_loopback(host) or self._front.is_public_name(host):
+            return
+        if guarded and not self._hosts:
             return
         raise WrongHost(
             f"The Host header says {host!r}; this server answers to localhost, or set RANKWARD_ALLOWED_HOSTS={host}."
@@ -84,11 +98,17 @@ class Edge:
 
 
 class _Exchange:
-    """One request and its answer, as it is seen from the edge."""
+    """One request and its answer, as it is seen from the edge.
 
-    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
-        self.request_id = request_id
+    Args:
+        method: as it came; the application sees GET in place of HEAD.
+        scope: as the application sees it.
+    """
+
+    def __init__(self, method: str, scope: Scope, send: Send, front: Front) -> None:
+        self.request_id = _request_id(Headers(scope=scope))
         self.status: int | None = None
+        self._method, self._front = method, front
         self._scope, self._send, self._begun = scope, send, time.perf_counter()
         self._state: dict[str, Any] = scope.setdefault("state", {})
 
@@ -98,12 +118,17 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             for name, value in self._added(headers.get("content-type", "")):
                 headers.setdefault(name, value)
-        await self._send(message)
+            self._front.show_outside(headers)
+            await self._send(message)
+            if self._method == "HEAD":  # all there is to say; a stream takes the end of its answer for its client's
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        elif self._method != "HEAD":
+            await self._send(message)
 
     def report(self) -> None:
         """One line in the log and one observation; reading is worth a line only where it fails."""
         seconds, status = time.perf_counter() - self._begun, self.status or 499
-        method, route = self._scope["method"], _template(self._scope)
+        method, route = self._method, _template(self._scope)
         metrics.REQUEST_SECONDS.labels(method if method in _METHODS else "other", route, str(status)).observe(seconds)
         say = _log.info if status >= 400 or method not in _SAFE_METHODS else _log.debug
         about = {"status": status, "seconds": round(seconds, 4)}

@@ -1,6 +1,6 @@
 """Problem documents (RFC 9457): the one place where domain errors meet HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -25,6 +25,7 @@ from service.errors import (
     NotReady,
     PayloadTooLarge,
     RankwardError,
+    TooSlow,
     TryLater,
     Unauthenticated,
     UnsupportedMediaType,
@@ -41,6 +42,7 @@ _STATUS: dict[type[RankwardError], tuple[int, str]] = {
     InvalidPayload: (422, "invalid-payload"),
     IdempotencyConflict: (422, "idempotency-conflict"),
     MalformedRequest: (400, "malformed-request"),
+    TooSlow: (408, "too-slow"),
     UrlTooLong: (414, "url-too-long"),
     HeadTooLarge: (431, "head-too-large"),
     PayloadTooLarge: (413, "payload-too-large"),
@@ -144,7 +146,14 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     detail = {404: "There is nothing at this path; see /docs.", 405: "This path does not take this method; see /docs."}
     text = detail.get(error.status_code, str(error.detail))
-    return _problem(error.status_code, "http", str(error.detail), text, headers=error.headers)
+    return _problem(error.status_code, "http", str(error.detail), text, headers=_with_head(error.headers))
+
+
+def _with_head(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Allow as it is: whatever answers GET answers HEAD."""
+    return {
+        name: value.replace("GET", "GET, HEAD") if name == "Allow" else value for name, value in (headers or {}).items()
+    }
 
 
 def _database_away(request: Request, _error: Exception) -> JSONResponse:

@@ -1,16 +1,31 @@
 """Signals that ask a process to end."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
+_STATUS_OF_INTERRUPTED = 128 + signal.SIGINT
 
-def on_stop_signals(stop: Callable[[], None]) -> None:
-    """Call `stop` on SIGINT and SIGTERM, in place of ending at once."""
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
+def on_stop_signals(stop: Callable[[], None], abandon: Callable[[], None] = lambda: None) -> None:
+    """Call `stop` on SIGINT and SIGTERM, in place of ending at once; a Ctrl-C after that does end at once.
+
+    Args:
+        abandon: called before the process ends at once.
+    """
+    is_stopping = False
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        nonlocal is_stopping
+        if is_stopping and number == signal.SIGINT:
+            try:
+                abandon()
+            finally:
+                os._exit(_STATUS_OF_INTERRUPTED)
+        is_stopping = True
         stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):

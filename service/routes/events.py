@@ -42,8 +42,14 @@ def last_seen(
     """The id of the last event that the client has seen; None when there is nothing more to come."""
     after = FROM_THE_START if query.after is None else query.after
     if last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit():
-        after = min(int(last_event_id), LARGEST_INTEGER)
+        after = _event_number(last_event_id)
     return after if check_position(database, experiment_id, after) else None
+
+
+def _event_number(digits: str) -> int:
+    """Of any length: Python itself refuses to read thousands of digits."""
+    significant = digits.lstrip("0") or "0"
+    return LARGEST_INTEGER if len(significant) > len(str(LARGEST_INTEGER)) else min(int(significant), LARGEST_INTEGER)
 
 
 async def opened_stream(

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from service.edge.problems import RESPONSES
@@ -53,12 +53,15 @@ class FigureParameters(BaseModel):
 
 
 @router.get("")
-def list_all(database: DatabaseDependency, experiment_id: str) -> FigureList:
+def list_all(request: Request, database: DatabaseDependency, experiment_id: str) -> FigureList:
     """List the figures that can be drawn of an experiment; the default one shows it best."""
-    return figures.list_figures(database, experiment_id)
+    listed = figures.list_figures(database, experiment_id)
+    root_path: str = request.app.state.settings.root_path
+    for figure in listed.items:
+        figure.files = {format: root_path + path for format, path in figure.files.items()}
+    return listed
 
 
-@router.head("/{file}", include_in_schema=False)
 @router.get("/{file}", response_class=Response, responses={200: _CONTENT, 304: _AS_ASKED})
 def get(
     database: DatabaseDependency,

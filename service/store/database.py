@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.metrics import time_statements
 from service.store.postgresql import connect_args
+from service.store.presence import Presence
 from service.store.shared_writes import Answer, SharedWrites
 from service.store.sqlite import check_foreign_keys, set_foreign_keys, use_sqlite
 from service.store.turns import Turns
@@ -52,6 +53,7 @@ class Database:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
         time_statements(self._engine)
+        self._presence = Presence(self._engine)
         self._writing_engine = self._engine.execution_options(writes=True)
         self.one_writes_at_a_time = self.url.startswith("sqlite")
         self._turns = Turns(busy_seconds) if self.one_writes_at_a_time else nullcontext()
@@ -60,14 +62,18 @@ class Database:
     @contextmanager
     def reading(self) -> Generator[sa.Connection]:
         """One consistent view; nothing can be written."""
+        self._presence.check()
         with self._reading_engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Generator[sa.Connection]:
         """One transaction: committed at the end, rolled back on an exception."""
-        with self._turns, self._writing_engine.begin() as connection:
-            yield connection
+        with self._turns:
+            self._presence.check()
+            with self._writing_engine.begin() as connection:
+                yield connection
+                self._presence.check()  # what is written to a file that is gone must not be taken for stored
 
     def write(self, act: Callable[[sa.Connection], Answer], small: bool = False) -> Answer:
         """What `act` returns or raises in a transaction that is committed by then.

@@ -7,10 +7,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from service.errors import NotReady, RankwardError
 from service.store.database import Database, describe, driver_url, shown_url
+from service.values.version import VERSION
 
 
 class CannotMigrate(RankwardError):
@@ -29,12 +31,17 @@ def migrate(url: str) -> None:
     """Upgrade a database to the newest schema; an empty one is filled.
 
     Raises:
-        CannotMigrate: it does not answer, or cannot be changed.
+        CannotMigrate: it does not answer, cannot be changed, or has a schema that this version does not know.
     """
     try:
         command.upgrade(alembic_config(url), "head")
     except DBAPIError as error:
         raise CannotMigrate(f"{shown_url(driver_url(url))}: {describe(error)}") from error
+    except CommandError as error:
+        raise CannotMigrate(
+            f"{shown_url(driver_url(url))} has a schema that Rankward {VERSION} does not know; it was most likely "
+            f"written by a newer version: install that one, or restore a backup of this one ({error})."
+        ) from error
 
 
 @cache

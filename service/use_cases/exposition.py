@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from threading import Lock
-from urllib.request import urlopen
+from urllib.parse import urlsplit
+from urllib.request import OpenerDirector, ProxyHandler, build_opener
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -12,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from service.store.database import Database
 from service.store.statistics import count_by_status, waiting_runs
+from service.values.addresses import is_this_machine
 
 SECONDS_BETWEEN_COUNTS = 10.0
 """Counting all runs takes the database a while when there are millions; scrapes in between get the last counts."""
@@ -63,9 +65,14 @@ class _Runs(Collector):
         return [runs, depth, GaugeMetricFamily("rankward_queue_oldest_seconds", "Wait of the oldest.", value=age)]
 
 
+def _opener(url: str) -> OpenerDirector:
+    """Through the environment's proxy, unless the dispatcher is on this machine, to which no proxy leads."""
+    return build_opener(ProxyHandler({})) if is_this_machine(urlsplit(url).hostname or "") else build_opener()
+
+
 def _fetch(url: str) -> bytes:
     try:
-        with urlopen(url, timeout=SECONDS_FOR_DISPATCHER) as answer:
+        with _opener(url).open(url, timeout=SECONDS_FOR_DISPATCHER) as answer:
             return answer.read()
     except OSError:
         return b"# The dispatcher does not show its metrics.\n"

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -38,10 +38,20 @@ def _wants_page(request: Request) -> bool:
     return path == "/" or path.startswith(PAGES) or ("text/html" in accepts and not path.startswith("/v1"))
 
 
+def _address_after(request: Request) -> str:
+    """Where a person goes after signing in: to the whole address, or to the page whose form was sent."""
+    try:
+        url = request.url if request.method == "GET" else urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return "/"
+    path = url.path.removeprefix(request.app.state.settings.root_path) or "/"
+    return f"{path}?{url.query}" if url.query else path
+
+
 def _page_of(request: Request, error: Any, answer: Response) -> Response:
     problem = orjson.loads(answer.body)
     if problem["status"] == 401:
-        return RedirectResponse(f"/sign-in?next={quote(request.url.path)}", 303)
+        return RedirectResponse(f"/sign-in?next={quote(_address_after(request), safe='')}", 303)
     if isinstance(error, HTTPException) and error.status_code == 404:
         problem["detail"] = "There is no page at this address."
     return page(request, "problem.html", problem["status"], problem=problem)

@@ -1,5 +1,6 @@
 """Templates to pages: everything escaped, nothing undefined, and headers that forbid whatever a page does not need."""
 
+import re
 from typing import Any
 
 import jinja2
@@ -63,8 +64,14 @@ _environment.filters |= {
 _environment.globals.update(asset=assets.address, plotly=PLOTLY_ADDRESS)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
+_ADDRESS = re.compile(r"""(\s(?:href|src|action|formaction|content|data-[a-z]+)=")/(?!/)""")
+"""An attribute that begins like a path. What users write is escaped, so that no quotation mark here is theirs."""
+
+
 def page(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
-    """A page made from a template."""
+    """A page made from a template; the path under which a proxy shows the service is put in front of all addresses."""
     own = {"path": request.url.path, "signed_in": getattr(request.state, "key", None)}
     content = _environment.get_template(template).render(own | context)
-    return HTMLResponse(content, status, headers=_HEADERS)
+    root_path: str = request.app.state.settings.root_path
+    shown = _ADDRESS.sub(rf"\1{root_path}/", content) if root_path else content
+    return HTMLResponse(shown, status, headers=_HEADERS)

@@ -1,6 +1,6 @@
 """/sign-in and /sign-out: where keys are asked for, a person gives theirs once, and the browser keeps it."""
 
-from typing import Annotated
+from typing import Annotated, Literal, TypedDict
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 from service.errors import RankwardError
 from service.routes.access import asks_for_keys
 from service.routes.dependencies import KEY_COOKIE, DatabaseDependency, LimitsDependency
+from service.settings import Settings
 from service.use_cases.keys import find_holder
 from service.web.forms import Fields, same_origin
 from service.web.rendering import page
@@ -33,17 +34,42 @@ def sign_in(request: Request, database: DatabaseDependency, limits: LimitsDepend
         except RankwardError as error:
             return _form(request, target, error.detail)
     answer = RedirectResponse(_own(target), 303)
-    is_secure = request.url.scheme == "https"
-    answer.set_cookie(KEY_COOKIE, key, SECONDS_KEPT, httponly=True, samesite="strict", secure=is_secure)
+    if asks_for_keys(request):  # else there is nothing to keep, and the field may hold anything
+        answer.set_cookie(KEY_COOKIE, key, SECONDS_KEPT, **_cookie(request))
     return answer
 
 
 @router.post("/sign-out", dependencies=[Depends(same_origin)])
-def sign_out() -> Response:
+def sign_out(request: Request) -> Response:
     """Let the browser forget the key."""
     answer = RedirectResponse("/sign-in", 303)
-    answer.delete_cookie(KEY_COOKIE, httponly=True, samesite="strict")
+    answer.delete_cookie(KEY_COOKIE, **_cookie(request))
     return answer
+
+
+class _Cookie(TypedDict):
+    """Who may have the cookie."""
+
+    path: str
+    secure: bool
+    httponly: bool
+    samesite: Literal["strict"]
+
+
+def _cookie(request: Request) -> _Cookie:
+    settings: Settings = request.app.state.settings
+    return {
+        "path": settings.root_path or "/",
+        "secure": _is_over_tls(request, settings),
+        "httponly": True,
+        "samesite": "strict",
+    }
+
+
+def _is_over_tls(request: Request, settings: Settings) -> bool:
+    """Whether the browser speaks TLS, to us or to a proxy: it says so itself, in the origin of the form's page."""
+    page_origin = request.headers.get("origin") or settings.public_origin or ""
+    return request.url.scheme == "https" or page_origin.startswith("https://")
 
 
 def _form(request: Request, target: str, mistake: str | None = None) -> Response:

@@ -32,15 +32,15 @@ def test_json_with_a_charset_is_json(api):
     assert (answer.status_code, answer.json()["runs"]) == (200, 1)
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:1", "[::1]:8000", "LOCALHOST"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:8000", "127.0.0.1:1", "[::1]:8000", "LOCALHOST", "127.0.0.2", "[0:0::1]"]
+)
 def test_the_loopbacks_names_are_answered(api, host):
     answer = api.get("/v1/runs", headers={"host": host})
     assert (answer.status_code, answer.json()["items"]) == (200, [])
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "localhost:evil:1"]
-)
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[::2]:8000"])
 def test_another_name_for_the_loopback_is_refused(api, host):
     answer = api.get("/v1/runs", headers={"host": host})
     assert answer.status_code == 421

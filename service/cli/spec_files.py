@@ -13,12 +13,13 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from service.errors import RankwardError
+from service.values.numbers import NON_FINITE
 
 STANDARD_INPUT = Path("-")
 MOST_VALUES = 2_000_000
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 _YAML = "tag:yaml.org,2002:"
-_NONFINITE = ("NaN", "Infinity", "-Infinity")
+
 _TRUTHS = {"true": True, "false": False}
 _REFUSED = {"set": "a set, and a list has an order: write a list", "binary": "binary data; write numbers or a text"}
 
@@ -177,7 +178,7 @@ class SpecFile:
         return number
 
     def _text(self, node: ScalarNode, text: str) -> str:
-        if self._is_json and node.style is None and text in _NONFINITE:
+        if self._is_json and node.style is None and text in NON_FINITE:
             raise self._refused(node, f"{text!r} is no number that JSON can carry; write a finite one.")
         try:
             return text.encode("utf-16", "surrogatepass").decode("utf-16")  # JSON writes emoji as two escapes

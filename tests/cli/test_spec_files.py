@@ -122,19 +122,22 @@ def test_the_line_of_a_pointer(tmp_path):
     }
 
 
+KEYS = st.text(st.characters(codec="utf-8"), max_size=500)
+"""YAML, of which JSON is a part otherwise, has keys of at most 1024 characters; those of a spec have at most 100."""
+
 JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(codec="utf-8")),
-    lambda parts: st.lists(parts) | st.dictionaries(st.text(st.characters(codec="utf-8")), parts),
+    lambda parts: st.lists(parts) | st.dictionaries(KEYS, parts),
     max_leaves=20,
 )
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.dictionaries(st.text(st.characters(codec="utf-8")), JSON), st.sampled_from([None, 2, "\t"]), st.booleans())
+@given(st.dictionaries(KEYS, JSON), st.sampled_from([None, 2, "\t"]), st.booleans())
 def test_all_that_json_can_say_is_read_as_json_reads_it(tmp_path: Path, content, indent, ascii):
     text = json.dumps(content, indent=indent, ensure_ascii=ascii)
     assert read(tmp_path, "a.json", text.encode()).content == content

@@ -9,7 +9,7 @@ ARG TORCH_INDEX_URL=""
 RUN useradd --uid 10001 --create-home rankward \
  && install -d -o rankward -g rankward /data /certificates
 WORKDIR /app
-COPY pyproject.toml constraints.txt README.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN torch=$(grep '^torch==' constraints.txt) \
  && pip install --no-cache-dir ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} "$torch"
 COPY service service

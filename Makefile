@@ -1,8 +1,11 @@
 # Two commands matter on a fresh machine: `make demo` and `make test`. Both set everything up first.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests at once; `make test WORKERS=4` for another number.
+WORKERS ?= logical
+TOGETHER := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: setup demo serve test lint format bench clean
+.PHONY: setup demo serve test test-fast coverage lint format hooks bench clean
 
 setup: .venv/installed
 
@@ -18,8 +21,19 @@ demo: setup
 serve: setup
 	$(BIN)/rankward serve
 
+# All tests: first those that may run side by side, then those that count on the machine being their own.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TOGETHER) -m "not alone"
+	$(BIN)/python -m pytest -m alone
+
+# What is worth running after every change: no PostgreSQL, no browser, nothing that takes seconds to start.
+FAST := not (alone or processes or postgresql or slow)
+test-fast: setup
+	$(BIN)/python -m pytest $(TOGETHER) -q -m "$(FAST)"
+
+# Lines and branches that the tests do not reach; what runs in processes of its own is not counted.
+coverage: setup
+	$(BIN)/python -m pytest $(TOGETHER) -q -m "not alone" --cov --cov-report term-missing
 
 lint: setup
 	$(BIN)/ruff format --check .
@@ -31,8 +45,12 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Run the checks of .pre-commit-config.yaml at every commit.
+hooks: setup
+	$(BIN)/prek install
+
 bench: setup
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info

@@ -27,9 +27,9 @@ from benchmarks.store_speed import databases
 from service.store.database import Database
 from service.store.experiments import insert_experiment, insert_runs
 from service.store.migrate import migrate
+from service.store.point_writes import insert_points, summary_rows
+from service.store.run_rows import new_run
 from service.store.tables import runs, summaries
-from service.store.trajectories import insert_points, summary_rows
-from service.use_cases.run_rows import run_row
 from workers.records import Points
 from workers.runs.metrics import METRICS, metrics_of
 from workers.runs.spec import RunSpec
@@ -54,7 +54,7 @@ def fill(database: Database, count: int) -> None:
     chance = np.random.default_rng(0)
     specs = [_spec(number) for number in range(count + 1)]
     rows = [
-        {**run_row(spec, number, NOW + timedelta(seconds=number)), **_ended(number)}
+        {**new_run(spec, number, NOW + timedelta(seconds=number)), **_ended(number)}
         for number, spec in enumerate(specs)
     ]
     with database.writing() as connection:

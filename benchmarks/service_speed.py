@@ -97,10 +97,10 @@ def measure_presets(service: Service) -> str:
     """Start the service, compile, then time presets; returns the id of some run."""
     print(f"serve: listening {service.seconds_to_start:.2f} s after the command")
     for preset in ("first_look", "fifty_million_steps", "figure_1"):
-        first, _ = service.run(service.client.api.preset(preset))
-        seconds, experiment = service.run(service.client.api.preset(preset))
+        first, _ = service.run(service.client.preset(preset))
+        seconds, experiment = service.run(service.client.preset(preset))
         print(f"{preset}: stored {seconds:.2f} s after its POST (the first time, with compiling: {first:.2f} s)")
-    return next(service.client.api.runs(experiment["id"]))["id"]
+    return next(service.client.runs(experiment["id"]))["id"]
 
 
 def measure_ten_thousand(service: Service, run_id: str) -> None:

@@ -19,8 +19,8 @@ from service.store import leases
 from service.store.database import Database
 from service.store.experiments import insert_experiment, insert_runs
 from service.store.migrate import migrate
-from service.store.trajectories import insert_points
-from service.use_cases.run_rows import run_row
+from service.store.point_writes import insert_points
+from service.store.run_rows import new_run
 from service.values.ids import new_id
 from tests.helpers.postgresql import PostgreSQL
 from tests.helpers.specs import spec
@@ -56,7 +56,7 @@ def made_points() -> Points:
 def made_runs(number: int, keys: int) -> list[dict[str, Any]]:
     """Rows of queued runs that differ in seed and depth, and in nothing that takes time to make."""
     now = datetime.now(UTC)
-    base = [run_row(spec(model={"kind": "deep_matrix", "depth": 2 + key}), 0, now) for key in range(keys)]
+    base = [new_run(spec(model={"kind": "deep_matrix", "depth": 2 + key}), 0, now) for key in range(keys)]
     return [{**base[i % keys], "public_id": new_id(), "index": i} for i in range(number)]
 
 

@@ -88,7 +88,7 @@ def load_and_print(service: Service, submissions: int, clients: int) -> None:
     service.run({"run": RUN})
     before, own = cpu_seconds(service), time.process_time()
     began = time.perf_counter()
-    load = asyncio.run(submit_many(service.client.api.url, submissions, clients))
+    load = asyncio.run(submit_many(service.client.url, submissions, clients))
     seconds = time.perf_counter() - began
     median, slowest = np.percentile(np.array(load.seconds) * 1e3, [50, 99])
     print(f"{len(load.seconds)} requests of {clients} clients in {seconds:.1f} s: {dict(load.statuses)}")
@@ -96,10 +96,10 @@ def load_and_print(service: Service, submissions: int, clients: int) -> None:
     parts = {part: spent - before[part] for part, spent in cpu_seconds(service).items()}
     parts["clients"] = time.process_time() - own
     print(f"  seconds of CPU: {', '.join(f'{part} {spent:.1f}' for part, spent in parts.items())}")
-    runs = list(service.client.api.runs())
+    runs = list(service.client.runs())
     while any(run["status"] in ("queued", "running") for run in runs):
         time.sleep(0.5)
-        runs = list(service.client.api.runs())
+        runs = list(service.client.runs())
     print(f"  all runs stored {time.perf_counter() - began:.1f} s after the first request")
     print(f"  {len(load.experiments)} keys acknowledged, {len(runs) - 1} runs: {Counter(r['status'] for r in runs)}")
 

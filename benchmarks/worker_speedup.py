@@ -35,11 +35,11 @@ def seconds_with(workers: int, folder: Path) -> float:
     service = Service(folder, "--workers", str(workers))
     try:
         service.run({"run": {**SWEEP["run"], "stop": {"max_steps": 1000}}, "sweep": [{"seed": list(range(16))}]})
-        submitted = service.client.api.submit(SWEEP)
-        while (done := service.client.api.experiment(submitted["id"]))["status"] in ("queued", "running"):
+        submitted = service.client.submit(SWEEP)
+        while (done := service.client.experiment(submitted["id"]))["status"] in ("queued", "running"):
             time.sleep(SECONDS_BETWEEN_LOOKS)
         assert done["status"] == "succeeded", done["runs"]
-        ends = [datetime.fromisoformat(run["finished_at"]) for run in service.client.api.runs(submitted["id"])]
+        ends = [datetime.fromisoformat(run["finished_at"]) for run in service.client.runs(submitted["id"])]
         return (max(ends) - datetime.fromisoformat(submitted["created_at"])).total_seconds()
     finally:
         service.stop()

@@ -1,87 +1,104 @@
-"""The read-only views for SQL clients: public ids, names as in specs, every metric that the tables have.
+"""The read-only views for SQL clients: public ids, names as in specs, the metrics of the tables.
 
-A revision that changes a table under a view drops the views before and creates them again after. They are made of the
-columns that the tables have at that moment, so that a new metric is in them from then on.
+A revision says which columns its views have (`VIEWS` in its file) and never changes that again, so that a fresh
+database gets at every revision the views of that revision, whatever was added later. A revision that changes a column
+under a view does so with the views away: `with replaced_views(BEFORE, VIEWS): ...`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
 
-import sqlalchemy as sa
-
-_SPEC = {
-    "problem_kind": "problem_kind",
-    "rows": "product_rows",
-    "columns": "product_columns",
-    "tensor_order": "tensor_order",
-    "observed": "observed",
-    "model_kind": "model_kind",
-    "depth": "model_depth",
-    "components": "model_components",
-    "init_kind": "init_kind",
-    "init_std": "init_std",
-    "init_std_of": "init_std_of",
-    "init_scale": "init_scale",
-    "balanced": "init_balanced",
-    "determinant": "init_determinant",
-    "optimizer_kind": "optimizer_kind",
-    "learning_rate": "learning_rate",
-    "max_steps": "max_steps",
-    "loss_below": "loss_below",
-    "loss_kind": "loss_kind",
-    "precision": "precision",
-    "seed": "seed",
-}
-_STATE = ("status", "outcome", "step", "engine", "device", "created_at", "started_at", "finished_at", "error")
-_STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
-VIEWS = ("trajectory", "run_summary", "experiment_summary")
+from alembic import op
 
 
-def create_views(connection: sa.Connection) -> None:
-    """Create the views from the tables as they are."""
-    found = sa.inspect(connection)
-    columns = {
-        table: [column["name"] for column in found.get_columns(table)]
-        for table in ("run_summaries", "trajectory_points")
-    }
-    for name, text in _texts(columns).items():
-        connection.exec_driver_sql(f"CREATE VIEW {name} AS {text}")
+@dataclass(frozen=True)
+class Views:
+    """The views of one revision, by the columns that they have.
 
+    Attributes:
+        state: columns of `runs` in `run_summary`, under their names.
+        spec: columns of `runs` that hold parts of the spec, and their names in `run_summary`.
+        summary: columns of `run_summaries` in `run_summary`.
+        points: columns of `trajectory_points` in `trajectory`.
+        statuses: the statuses of runs that `experiment_summary` counts.
+    """
 
-def drop_views(connection: sa.Connection) -> None:
-    """Drop the views."""
-    for name in VIEWS:
-        connection.exec_driver_sql(f"DROP VIEW {name}")
+    state: tuple[str, ...]
+    spec: Mapping[str, str]
+    summary: tuple[str, ...]
+    points: tuple[str, ...]
+    statuses: tuple[str, ...]
 
+    def texts(self) -> dict[str, str]:
+        """The query of each view by its name."""
+        return {
+            "run_summary": self._run_summary(),
+            "trajectory": self._trajectory(),
+            "experiment_summary": self._experiment_summary(),
+        }
 
-def _texts(columns: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    of_run = [f'r."{column}" AS {name}' for column, name in _SPEC.items()]
-    state = [f"r.{name} AS {name}" for name in _STATE]
-    ids = ["r.public_id AS run_id", "e.public_id AS experiment_id", "e.name AS experiment_name", "e.tags AS tags"]
-    measured = [f's."{name}" AS "{name}"' for name in columns["run_summaries"] if name != "run_id"]
-    recorded = [f'p."{name}" AS "{name}"' for name in columns["trajectory_points"] if name != "run_id"]
-    joined = "FROM runs r JOIN experiments e ON e.id = r.experiment_id"
-    return {
-        "run_summary": _select(
-            [*ids, 'r."index" AS run_index', *state, "r.compute_seconds AS compute_seconds", *of_run, *measured],
-            f"{joined} LEFT JOIN run_summaries s ON s.run_id = r.id",
-        ),
-        "trajectory": _select(
-            ["r.public_id AS run_id", "e.public_id AS experiment_id", *recorded],
-            f"{joined} JOIN trajectory_points p ON p.run_id = r.id",
-        ),
-        "experiment_summary": _select(
-            [
-                "e.public_id AS experiment_id, e.name AS name, e.tags AS tags, e.created_at AS created_at",
-                "COUNT(r.id) AS runs",
-                *(f"SUM(CASE WHEN r.status = '{status}' THEN 1 ELSE 0 END) AS {status}" for status in _STATUSES),
-                "MIN(r.started_at) AS started_at, MAX(r.finished_at) AS finished_at",
-                "SUM(r.step) AS steps, SUM(r.compute_seconds) AS compute_seconds",
-                "MIN(s.loss) AS least_loss, MAX(s.loss) AS greatest_loss",
-            ],
+    def _run_summary(self) -> str:
+        columns = [
+            "r.public_id AS run_id, e.public_id AS experiment_id, e.name AS experiment_name, e.tags AS tags",
+            'r."index" AS run_index',
+            *(f"r.{name} AS {name}" for name in self.state),
+            "r.compute_seconds AS compute_seconds",
+            *(f'r."{column}" AS {name}' for column, name in self.spec.items()),
+            *(f's."{name}" AS "{name}"' for name in self.summary),
+        ]
+        return _select(columns, f"{_RUNS} LEFT JOIN run_summaries s ON s.run_id = r.id")
+
+    def _trajectory(self) -> str:
+        columns = [
+            "r.public_id AS run_id, e.public_id AS experiment_id",
+            *(f'p."{name}" AS "{name}"' for name in self.points),
+        ]
+        return _select(columns, f"{_RUNS} JOIN trajectory_points p ON p.run_id = r.id")
+
+    def _experiment_summary(self) -> str:
+        columns = [
+            "e.public_id AS experiment_id, e.name AS name, e.tags AS tags, e.created_at AS created_at",
+            "COUNT(r.id) AS runs",
+            *(f"SUM(CASE WHEN r.status = '{status}' THEN 1 ELSE 0 END) AS {status}" for status in self.statuses),
+            "MIN(r.started_at) AS started_at, MAX(r.finished_at) AS finished_at",
+            "SUM(r.step) AS steps, SUM(r.compute_seconds) AS compute_seconds",
+            "MIN(s.loss) AS least_loss, MAX(s.loss) AS greatest_loss",
+        ]
+        return _select(
+            columns,
             "FROM experiments e LEFT JOIN runs r ON r.experiment_id = e.id "
             "LEFT JOIN run_summaries s ON s.run_id = r.id GROUP BY e.id",
-        ),
-    }
+        )
+
+
+_RUNS = "FROM runs r JOIN experiments e ON e.id = r.experiment_id"
+
+
+def views_of(file: str) -> Views:
+    """The views that a revision left, by the name of its file, such as "0007_views"."""
+    return import_module(f"migrations.versions.{file}").VIEWS
+
+
+def create_views(views: Views) -> None:
+    """Create the views."""
+    for name, text in views.texts().items():
+        op.execute(f"CREATE VIEW {name} AS {text}")
+
+
+def drop_views(views: Views) -> None:
+    """Drop the views."""
+    for name in views.texts():
+        op.execute(f"DROP VIEW {name}")
+
+
+@contextmanager
+def replaced_views(before: Views, after: Views) -> Generator[None]:
+    """No views while the tables are changed, and other ones from then on."""
+    drop_views(before)
+    yield
+    create_views(after)
 
 
 def _select(columns: Iterable[str], rest: str) -> str:

@@ -16,6 +16,7 @@ from service.processes.signals import before_stop_signals
 from service.routes import documentation, events, experiments, figures, health, presets, runs, summaries, trajectories
 from service.routes.access import guard
 from service.routes.dependencies import submission_threads
+from service.routes.ids import expand_ids
 from service.settings import Limits, Settings
 from service.store.database import Database
 from service.use_cases.exposition import Exposition
@@ -63,7 +64,7 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
     problems.install(app)
     document_specs(app)
     for router in _GUARDED:
-        app.include_router(router, dependencies=[Depends(guard)])
+        app.include_router(router, dependencies=[Depends(guard), Depends(expand_ids)])
     for router in _OPEN:
         app.include_router(router)
     app.mount(documentation.ASSETS_PATH, documentation.assets)

@@ -109,6 +109,10 @@ class NotFound(RankwardError):
     """There is no such thing"""
 
 
+class AmbiguousId(RankwardError):
+    """Several things have an id like this"""
+
+
 class IdempotencyConflict(RankwardError):
     """The idempotency key was used with another body"""
 

@@ -1,11 +1,12 @@
 """Limits: what one run may ask for, and how a refusal says so."""
 
+from collections.abc import Iterator
 from math import prod
 
 from service.settings import Limits
 from workers.runs.costs import most_points, most_steps, observed_numbers, trained_numbers
 from workers.runs.engines import engine_misfit
-from workers.runs.metrics import metrics_of
+from workers.runs.metrics import CATALOGUE
 from workers.runs.spec import RunSpec
 
 Violation = tuple[tuple[str, ...], str]
@@ -24,41 +25,26 @@ def first_violation(spec: RunSpec, limits: Limits) -> Violation | None:
     """The first limit that a run exceeds: the path of the field to change, and the sentence."""
     if misfit := engine_misfit(spec):
         return ("engine",), misfit
-    measured = trained_numbers(spec) if "sharpness" in metrics_of(spec) else 0
-    solved = spec.model.semidefinite_size(spec.problem.shape)
-    checks = (
-        (("stop", "max_steps"), "The steps of this run are", most_steps(spec), "max_steps_per_run"),
-        (("stop", "max_time"), "The time of this run is", spec.max_time if spec.is_flow else 0, "max_time_per_run"),
-        (("problem",), "The entries of this product are", prod(spec.problem.shape), "max_product_entries"),
-        (("model",), "The trained numbers of this run are", trained_numbers(spec), "max_trained_numbers"),
-        (
-            ("model",),
-            "The trained numbers of this flow are",
-            trained_numbers(spec) if spec.is_flow else 0,
-            "max_flow_numbers",
-        ),
-        (
-            ("problem",),
-            "The numbers these observations take are",
-            observed_numbers(spec),
-            "max_observed_numbers",
-        ),
-        (
-            ("record", "metrics"),
-            "The trained numbers of this run, whose sharpness is asked for, are",
-            measured,
-            "max_sharpness_numbers",
-        ),
-        (
-            ("problem",),
-            "The rows plus columns of this matrix of least nuclear norm are",
-            solved,
-            "max_semidefinite_size",
-        ),
-    )
-    for path, what, value, name in checks:
+    for path, subject, value, name in _limited(spec):
         if value > getattr(limits, name):
-            return path, exceeded(what, value, limits, name)
-    if (points := most_points(spec)) > limits.max_points_per_run:
-        return ("record",), exceeded("The points this run may record are", points, limits, "max_points_per_run")
+            return path, exceeded(subject, value, limits, name)
     return None
+
+
+def _limited(spec: RunSpec) -> Iterator[tuple[tuple[str, ...], str, float, str]]:
+    """What is limited of a run: the field to change, the subject of the sentence, the value, and the limit's name."""
+    shape, trained = spec.problem.shape, trained_numbers(spec)
+    yield ("stop", "max_steps"), "The steps of this run are", most_steps(spec), "max_steps_per_run"
+    if spec.is_flow:
+        yield ("stop", "max_time"), "The time of this run is", spec.max_time, "max_time_per_run"
+    yield ("problem",), "The entries of this product are", prod(shape), "max_product_entries"
+    yield ("model",), "The trained numbers of this run are", trained, "max_trained_numbers"
+    if spec.is_flow:
+        yield ("model",), "The trained numbers of this flow are", trained, "max_flow_numbers"
+    yield ("problem",), "The numbers these observations take are", observed_numbers(spec), "max_observed_numbers"
+    for metric in CATALOGUE:
+        if metric.limit is not None and metric.applies(spec):
+            yield ("record", "metrics"), metric.limit.subject, metric.limit.value(spec), metric.limit.name
+    rows = spec.model.semidefinite_size(shape)
+    yield ("problem",), "The rows plus columns of this matrix of least nuclear norm are", rows, "max_semidefinite_size"
+    yield ("record",), "The points this run may record are", most_points(spec), "max_points_per_run"

@@ -5,12 +5,13 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from service.values.numbers import InfiniteWord
+from service.values.statuses import RunStatus
 from workers.runs.base import Integer, Natural, Positive, misfit
 
 Tag = Annotated[str, Field(max_length=500)]
 TagName = Annotated[str, Field(min_length=1, max_length=100)]
 Item = TypeVar("Item")
-RunStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Values = Annotated[list[Any], Field(description="Values of one field.")]
 
 
@@ -146,7 +147,7 @@ class Trajectories(BaseModel):
     items: list[Trajectory]
 
 
-Number = float | Literal["Infinity", "-Infinity"]
+Number = float | InfiniteWord
 
 
 class GroupSummary(BaseModel):
@@ -241,7 +242,7 @@ class Theory(BaseModel):
     worst_margin: Annotated[
         float | None, Field(description="Least |unobserved entry| / bound until then, where the bound is positive.")
     ] = None
-    predicted_limit: float | Literal["Infinity", "-Infinity"] | None = None
+    predicted_limit: float | InfiniteWord | None = None
     tightness_law: TightnessPrediction | None = None
     stability_limit: StabilityPrediction | None = None
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import Field, field_validator
+from pydantic import Field, create_model, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.values.addresses import Network, host_name, is_loopback, networks
+from workers.runs.metrics import CATALOGUE
 
 PREFIX = "RANKWARD_"
 
@@ -28,7 +29,16 @@ class FileSource(PydanticBaseSettingsSource):
         return {name: value for name, value in found.items() if value is not None}
 
 
-class Limits(BaseSettings):
+def _metric_limits() -> type[BaseSettings]:
+    """The limits that metrics bring along, as the catalogue of metrics has them."""
+    limits = [metric.limit for metric in CATALOGUE if metric.limit is not None]
+    fields: dict[str, Any] = {
+        limit.name: (int, Field(default=limit.default, description=limit.description)) for limit in limits
+    }
+    return create_model("MetricLimits", __base__=BaseSettings, **fields)
+
+
+class Limits(_metric_limits()):
     """What one request may ask for. A refusal names the limit and the variable that raises it."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
@@ -42,9 +52,6 @@ class Limits(BaseSettings):
     max_points_per_run: int = Field(default=100_000, description="Points that one run may record.")
     max_product_entries: int = Field(default=250_000, description="Entries (rows x columns) of the factorised matrix.")
     max_trained_numbers: int = Field(default=2_000_000, description="Entries of all factors of one run.")
-    max_sharpness_numbers: int = Field(
-        default=20_000, description="Trained numbers of a run that records its sharpness."
-    )
     max_semidefinite_size: int = Field(default=300, description="Rows plus columns of a matrix of least nuclear norm.")
     max_runs_per_figure: int = Field(default=200, ge=1, description="Runs whose points are drawn; of more, a sample.")
     max_points_read_per_figure: int = Field(

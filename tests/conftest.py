@@ -20,15 +20,45 @@ hypothesis_settings.register_profile("rankward", derandomize=True, deadline=None
 hypothesis_settings.load_profile("rankward")
 
 
+FOLDER_MARKERS = {
+    "browser": ("processes", "browser", "alone"),
+    "chaos": ("processes", "chaos", "alone"),
+    "cluster": ("processes", "alone"),
+    "e2e": ("processes", "alone"),
+    "examples": ("processes",),
+    "reference": ("slow",),
+}
+"""Marks of every test of a folder; see pyproject.toml for what they say."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="Full length: minutes or hours in place of seconds.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        _mark(item)
     if not config.getoption("--long"):
         skipped = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=skipped)
         items[:] = [item for item in items if item not in skipped]
+
+
+def _mark(item: pytest.Item) -> None:
+    """By the folder, by the database, and by the server that a test starts or shares."""
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    for name in FOLDER_MARKERS.get(folder, ()):
+        item.add_marker(name)
+    fixtures = getattr(item, "fixturenames", ())
+    if "server" in fixtures:
+        item.add_marker("processes")
+    if "postgresql" in fixtures or "postgresql" in _parameters(item):
+        item.add_marker("postgresql")
+
+
+def _parameters(item: pytest.Item) -> tuple[object, ...]:
+    callspec = getattr(item, "callspec", None)
+    return () if callspec is None else tuple(value for value in callspec.params.values() if isinstance(value, str))
 
 
 @pytest.fixture(scope="session")

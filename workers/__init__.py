@@ -1,4 +1,5 @@
-"""The laboratory: what a run is, and how its descent is computed.
+"""What a run is, and how its descent is computed.
 
-Nothing here knows a database, HTTP or the environment: a spec and a checkpoint go in, a slice of the run comes out.
+Nothing in this package reads a database, HTTP or the environment. A spec and a checkpoint go in, a slice of the run
+comes out.
 """

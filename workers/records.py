@@ -1,4 +1,4 @@
-"""Records: what crosses the border between the service and a worker. Plain data, no torch."""
+"""Records exchanged between the service and a worker: plain data, no torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,13 +19,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that is needed to go on with a run.
+    """Everything needed to continue a run.
 
     Attributes:
         step: steps taken so far.
         state: factors in row-major order, then the optimiser's vectors; one flat array in the run's precision.
         milestones: int64, see `workers.runs.milestones`.
-        rank_search: int64, see `workers.lab.rank_search`; of a run that has descended and whose ranks are searched for.
+        rank_search: int64, see `workers.lab.rank_search`; only while the ranks of a finished descent are searched for.
     """
 
     step: int
@@ -36,7 +36,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Member:
-    """One run in a batch: its resolved spec as JSON, and where it stands (None before its first step)."""
+    """One run of a batch: its resolved spec as JSON, and its checkpoint (None before its first step)."""
 
     spec: str
     checkpoint: Checkpoint | None
@@ -44,14 +44,14 @@ class Member:
 
 @dataclass(frozen=True)
 class Batch:
-    """Runs that share a batch key and go through one slice together."""
+    """Runs that share a batch key and advance through one slice together."""
 
     members: tuple[Member, ...]
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How much one slice may do: wall-clock seconds, and optionally steps per run."""
+    """Limits of one slice: wall-clock seconds, and optionally steps per run."""
 
     seconds: float
     steps: int | None = None
@@ -73,12 +73,12 @@ class Points:
 
 @dataclass(frozen=True)
 class RunProgress:
-    """Where a run stands after a slice.
+    """State of a run after a slice.
 
     Attributes:
         checkpoint: None when the run could not begin.
         outcome: None while the run is not finished.
-        error: why the run cannot be run at all (its start does not exist, say); it is over then.
+        error: why the run failed (its start does not exist, say); a run with an error is over.
         summary: `steps`, `time`, `first_step_below`, `determinant_sign_changed_at`, and `SUMMARY_METRICS` of
             `workers.runs.metrics`, None until they are measured.
         last_point: position of the run's last point among the slice's points, None when it recorded none.
@@ -93,7 +93,7 @@ class RunProgress:
 
 @dataclass(frozen=True)
 class SliceResult:
-    """What a worker gives back: progress of every member in order, their points, and what it cost."""
+    """Result of one slice: progress of every member in order, their points, and the wall-clock seconds spent."""
 
     progress: tuple[RunProgress, ...]
     points: Points
@@ -103,16 +103,31 @@ class SliceResult:
 
 
 def joined(slices: Sequence[SliceResult]) -> SliceResult:
-    """The result of a batch from those of its parts, in order."""
-    parts = [one for one in slices if len(one.points.member)] or slices[:1]
-    starts = np.cumsum([0, *[len(one.progress) for one in slices]])
-    points_before = np.cumsum([0, *[len(one.points.member) for one in slices]]).tolist()
-    members = [one.points.member + start for one, start in zip(slices, starts, strict=False)]
-    columns = {name: np.concatenate([one.points.columns[name] for one in parts]) for name in parts[0].points.columns}
+    """The result of a batch, from the results of its parts in order."""
+    points_before = np.cumsum([0, *[len(part.points.member) for part in slices]]).tolist()
     progress = [
-        one if one.last_point is None else replace(one, last_point=one.last_point + before)
-        for part, before in zip(slices, points_before, strict=False)
-        for one in part.progress
+        _moved(run, before) for part, before in zip(slices, points_before, strict=False) for run in part.progress
     ]
-    points, seconds = Points(np.concatenate(members), columns), sum(one.seconds for one in slices)
-    return SliceResult(tuple(progress), points, seconds, slices[0].engine, slices[0].device)
+    seconds = sum(part.seconds for part in slices)
+    return SliceResult(tuple(progress), _joined_points(slices), seconds, slices[0].engine, slices[0].device)
+
+
+def _joined_points(slices: Sequence[SliceResult]) -> Points:
+    """The points of all parts, with members counted through the joined batch."""
+    runs_before = np.cumsum([0, *[len(part.progress) for part in slices]])
+    members = [part.points.member + before for part, before in zip(slices, runs_before, strict=False)]
+    # A part without points has no columns, and none has columns that apply to none of its runs.
+    parts = [part.points for part in slices if len(part.points.member)]
+    names = dict.fromkeys(name for part in parts for name in part.columns)
+    return Points(np.concatenate(members), {name: _joined_column(name, parts) for name in names})
+
+
+def _joined_column(name: str, parts: Sequence[Points]) -> npt.NDArray[Any]:
+    """A column of all parts, NaN for a part none of whose runs has it."""
+    width = next(part.columns[name].shape[1:] for part in parts if name in part.columns)
+    return np.concatenate([part.columns.get(name, np.full((len(part.member), *width), np.nan)) for part in parts])
+
+
+def _moved(run: RunProgress, points_before: int) -> RunProgress:
+    """The progress of a run whose part comes after `points_before` points of other parts."""
+    return run if run.last_point is None else replace(run, last_point=run.last_point + points_before)

@@ -1,6 +1,6 @@
-"""The one entry: `run_slice` carries a batch of runs through one slice of descent.
+"""The only entry point of workers: `run_slice` advances a batch of runs by one slice.
 
-torch is loaded at the first call, so that the dispatcher can name this function without paying for torch.
+torch is imported at the first call, so the dispatcher can refer to this function without loading torch.
 """
 
 from workers.records import Batch, Budget, SliceResult
@@ -14,8 +14,8 @@ def run_slice(batch: Batch, budget: Budget) -> SliceResult:
         budget: wall-clock seconds, and optionally steps per run.
 
     Returns:
-        Progress of every member in order and the points recorded on the way. Cutting a run into slices anywhere does
-        not change it.
+        Progress of every member in order, and the points recorded on the way. A run's results do not depend on where
+        it is cut into slices.
     """
     from workers.lab.execution import execute
 

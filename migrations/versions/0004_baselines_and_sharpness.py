@@ -5,7 +5,8 @@ Revises: 0003
 """
 
 import sqlalchemy as sa
-from alembic import op
+
+from migrations.columns import add_columns, drop_columns
 
 revision = "0004"
 down_revision = "0003"
@@ -25,13 +26,9 @@ NEW_COLUMNS = {
 
 def upgrade() -> None:
     """Apply this revision; adding columns rewrites no row."""
-    for table, columns in NEW_COLUMNS.items():
-        for name, kind in columns.items():
-            op.add_column(table, sa.Column(name, kind(), nullable=True))
+    add_columns(NEW_COLUMNS)
 
 
 def downgrade() -> None:
     """Undo this revision."""
-    for table, columns in NEW_COLUMNS.items():
-        for name in columns:
-            op.drop_column(table, name)
+    drop_columns(NEW_COLUMNS)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from service.cli.show import groups_table, make_console, runs_table, watch
+from service.cli.show import print_groups, print_runs
+from service.cli.tables import make_console
+from service.cli.waiting import watch
 from service.client.api import Json, Rankward
 from service.settings import Settings
 
@@ -15,9 +17,9 @@ def show_what_it_does(url: str, settings: Settings, directory: Path) -> None:
     console.print(f"Rankward listens on {url}.")
     with Rankward(url) as client:
         looked = _run(client, console, "first_look", directory)
-        console.print(runs_table(looked))
+        print_runs(looked)
         drawn = _run(client, console, "figure_1", directory)
-        console.print(groups_table(drawn))
+        print_groups(drawn)
     _say_where_to_look(console, settings, directory, drawn[-1])
 
 
@@ -31,7 +33,7 @@ def _run(client: Rankward, console: Console, preset: str, directory: Path) -> li
 def _say_where_to_look(console: Console, settings: Settings, directory: Path, run: Json) -> None:
     database = settings.data_dir / "rankward.db"
     console.print(f"""
-The figures:             [bold]{directory / "figure_1.png"}[/], {directory / "first_look.png"}
+The figures:             {directory / "figure_1.png"}, {directory / "first_look.png"}
 All points are in SQL:   sqlite3 {database} "select count(*), min(loss) from trajectory_points"
 Start the service:       make serve
 Ask it over HTTP:        curl http://127.0.0.1:8000/v1/runs/{run["id"]}/trajectory

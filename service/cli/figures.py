@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.show import ApiKey, Url, make_console
+from service.cli.completion import figure_names
+from service.cli.options import ApiKey, ExperimentId, Url
+from service.cli.tables import Column, make_console, print_table
 from service.client.api import DEFAULT_URL, Rankward
 from service.errors import RankwardError
 
 FORMATS = ("png", "svg", "json")
-_console = make_console()
 
 
 class UnknownFormat(RankwardError):
@@ -18,15 +19,20 @@ class UnknownFormat(RankwardError):
 
 
 def figure(
-    experiment: Annotated[str, typer.Argument(help="Id of an experiment.")],
-    name: Annotated[str | None, typer.Argument(help="Which figure. [default: the one that shows it best]")] = None,
+    experiment: ExperimentId,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Which figure. [default: the one that shows it best]", autocompletion=figure_names),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="File to write: .png, .svg, .json. [default: NAME.png]")] = None,
     metrics: Annotated[str | None, typer.Option(help="Metrics to draw, by commas.")] = None,
     metric: Annotated[str | None, typer.Option(help="The metric of a sweep or a comparison.")] = None,
     x: Annotated[str | None, typer.Option(help="step, time or loss; of a sweep, a path such as model.depth.")] = None,
     y: Annotated[str | None, typer.Option(help="Of a sweep, a path such as optimizer.learning_rate.")] = None,
     x_scale: Annotated[str | None, typer.Option(help="linear or log.")] = None,
-    others: Annotated[str | None, typer.Option("--with", help="Ids to compare with, by commas.")] = None,
+    others: Annotated[
+        str | None, typer.Option("--with", help="Ids to compare with, whole or short, by commas.")
+    ] = None,
     width: Annotated[str | None, typer.Option(help="Pixels, 96 to an inch; or column, or page.")] = None,
     scale: Annotated[float | None, typer.Option(help="Pixels of a PNG for each of its width.")] = None,
     theme: Annotated[str | None, typer.Option(help="light or dark.")] = None,
@@ -43,7 +49,7 @@ def figure(
         path = output or Path(f"{name}.png")
         drawn = client.figure(experiment, name, figure_format(path), **asked, width=width, scale=scale, theme=theme)
         path.write_bytes(drawn)
-    return _console.print(f"Wrote {path}")
+    return make_console().print(f"Wrote {path}")
 
 
 def figure_format(path: Path) -> str:
@@ -55,6 +61,10 @@ def figure_format(path: Path) -> str:
 
 
 def _list_figures(found: dict[str, Any]) -> None:
-    for one in found["items"]:
-        mark = " (default)" if one["name"] == found["default"] else ""
-        _console.print(f"[bold]{one['name']}[/]{mark}  {one['title']}. Takes {', '.join(one['parameters'])}.")
+    items = found["items"]
+    names = [item["name"] + (" (default)" if item["name"] == found["default"] else "") for item in items]
+    titles = [item["title"] for item in items]
+    takes = [", ".join(item["parameters"]) for item in items]
+    print_table(
+        [Column("name", names), Column("title", titles, 1, 20, wraps=True), Column("takes", takes, 2, 20, wraps=True)]
+    )

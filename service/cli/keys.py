@@ -1,23 +1,20 @@
 """Commands that make, list and revoke API keys, directly in the database."""
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE
-from rich.table import Table
 
 from service.cli.roles import DataDir, settings_of
-from service.cli.show import make_console
+from service.cli.tables import Column, print_table
 from service.settings import Settings
 from service.store.database import Database
 from service.store.migrate import check_schema, migrate
 from service.use_cases import keys
 
 app = typer.Typer(help="API keys: who may read, submit, administer.", no_args_is_help=True)
-_console = make_console()
 
 Scopes = Annotated[
     list[str],
@@ -65,13 +62,16 @@ def list_all(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         found = keys.list_keys(database)
     if as_json:
         return print(json.dumps(found, default=str, indent=2))
-    table = Table("key", "name", "scopes", "made", "limits", "state", box=SIMPLE)
-    for key in found:
-        quotas = ", ".join(f"{quota} {key[quota]:g}" for quota in keys.QUOTAS if key[quota] is not None)
-        state = "in use" if key["revoked_at"] is None else f"revoked {key['revoked_at']:%Y-%m-%d}"
-        made = f"{key['created_at']:%Y-%m-%d}"
-        table.add_row(key["prefix"] + "...", key["name"], " ".join(key["scopes"]), made, quotas or "-", state)
-    return _console.print(table)
+    return print_table(
+        [
+            Column("key", [key["prefix"] + "..." for key in found]),
+            Column("name", [key["name"] for key in found], 1, 10),
+            Column("scopes", [" ".join(key["scopes"]) for key in found], 3),
+            Column("made", [f"{key['created_at']:%Y-%m-%d}" for key in found], 4),
+            Column("limits", list(map(_limits, found)), 5, 20),
+            Column("state", list(map(_state, found)), 2),
+        ]
+    )
 
 
 @app.command()
@@ -83,6 +83,15 @@ def revoke(
     with _database(settings_of(data_dir=data_dir)) as database:
         keys.revoke_key(database, prefix)
     print(f"{prefix} is revoked.")
+
+
+def _limits(key: Mapping[str, Any]) -> str:
+    shown = [f"{quota} {key[quota]:,.15g}" for quota in keys.QUOTAS if key[quota] is not None]
+    return ", ".join(shown) or "-"
+
+
+def _state(key: Mapping[str, Any]) -> str:
+    return "in use" if key["revoked_at"] is None else f"revoked {key['revoked_at']:%Y-%m-%d}"
 
 
 @contextmanager

@@ -2,22 +2,23 @@
 
 import os
 import sys
+from io import TextIOWrapper
 
 import structlog
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
-from service.cli import clients, cluster, figures, keys, queries, roles, settings
+from service.cli import clients, cluster, figures, keys, metrics, queries, roles, settings
+from service.cli.tables import make_console
 from service.errors import RankwardError
 from service.processes import logs
-from service.strange_variables import strange_variables
+from service.processes.strange_variables import strange_variables
+from service.values.visible import visible_lines
 
 app = typer.Typer(
     help="Implicit-regularisation experiments: descent on factorised models, trajectories in SQL.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 for command in (roles.serve, roles.api, roles.dispatcher, roles.migrate, roles.demo):
@@ -27,26 +28,31 @@ for command in (cluster.scheduler, cluster.worker, cluster.certificates):
 for command in (
     clients.submit,
     clients.run,
-    clients.presets,
+    clients.wait,
     figures.figure,
     clients.cancel,
     clients.retry,
     clients.extend,
 ):
     app.command()(command)
-for command in (queries.runs, queries.experiments, queries.summary, queries.export):
+for command in (queries.presets, queries.runs, queries.experiments, queries.summary, queries.export):
     app.command()(command)
+app.command("open")(clients.open_page)
 app.command("settings")(settings.show_settings)
+app.command("metrics")(metrics.show_metrics)
 app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:
     """Run the command line; a known error ends it with its sentence and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names may hold what the terminal has no letters for
     _warn_of_strange_variables()
     try:
         app()
     except RankwardError as error:
-        _end(type(error).__doc__ or "Error", error.detail)
+        _end((type(error).__doc__ or "Error").partition("\n")[0], error.detail)
     except ValidationError as error:
         _end("A setting is not valid", "; ".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors()))
     except OSError as error:
@@ -65,6 +71,6 @@ def _warn_of_strange_variables() -> None:
 
 
 def _end(title: str, detail: str) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(f"[bold red]{title}.[/] ", escape(detail.strip()), sep="")
+    said = Text.assemble((f"{title}.", "bold red"), " ", visible_lines(detail.strip()))
+    make_console(stderr=True).print(said)
     sys.exit(1)

@@ -6,18 +6,18 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from service.cli.clients import AsJson, print_json
-from service.cli.show import ApiKey, Url, make_console, plain_table, runs_table
+from service.cli.clients import print_json
+from service.cli.options import ApiKey, AsJson, ExperimentId, OfExperiment, Url
+from service.cli.show import print_experiments, print_objects, print_runs
+from service.cli.tables import Column, make_console, print_table
 from service.client.api import DEFAULT_URL, RUNS_PER_PAGE, Format, Rankward
 
-_console = make_console()
-Experiment = Annotated[str | None, typer.Option(help="Only runs of this experiment.")]
 Where = Annotated[str | None, typer.Option(help='Only these, e.g. "model.depth >= 3 AND summary.loss < 1e-4".')]
 Fields = Annotated[str | None, typer.Option(help="Only these fields, e.g. id,model.depth,summary.loss.")]
 
 
 def runs(
-    experiment: Experiment = None,
+    experiment: OfExperiment = None,
     status: Annotated[str | None, typer.Option(help="Only runs in this status.")] = None,
     where: Where = None,
     order_by: Annotated[str | None, typer.Option(help='Sort by fields, e.g. "summary.loss desc, index".')] = None,
@@ -33,7 +33,7 @@ def runs(
         found = list(islice(asked, limit))
     if as_json:
         return print_json(found)
-    return _console.print(runs_table(found) if fields is None else plain_table(found))
+    return print_runs(found) if fields is None else print_objects(found)
 
 
 def experiments(
@@ -47,11 +47,23 @@ def experiments(
     """List experiments, newest first."""
     with Rankward(url, api_key) as client:
         found = list(islice(client.experiments(where, order_by), limit))
-    print_json(found) if as_json else _console.print(plain_table(found))
+    print_json(found) if as_json else print_experiments(found)
+
+
+def presets(as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
+    """List the presets."""
+    with Rankward(url, api_key) as client:
+        found = client.presets()
+    if as_json:
+        return print_json(found)
+    about = [f"{preset['title']}. {preset['about']}" for preset in found]
+    return print_table(
+        [Column("name", [preset["name"] for preset in found]), Column("shows", about, 1, 30, wraps=True)]
+    )
 
 
 def summary(
-    experiment: Annotated[str, typer.Argument(help="Id of an experiment.")],
+    experiment: ExperimentId,
     metric: Annotated[str, typer.Option(help="Metrics of the summary, separated by commas.")] = "loss",
     group_by: Annotated[str | None, typer.Option(help="Fields, e.g. model.depth,init.std.")] = None,
     where: Where = None,
@@ -62,14 +74,14 @@ def summary(
     """Show how metrics spread over the runs of an experiment."""
     with Rankward(url, api_key) as client:
         found = client.summary(experiment, metric, group_by, where)
-    print_json(found) if as_json else _console.print(plain_table([_flat(one) for one in found]))
+    print_json(found) if as_json else _print_summary(found)
 
 
 def export(
     what: Annotated[Literal["runs", "trajectories"], typer.Argument(help="What to take away.")] = "trajectories",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write. [default: WHAT.FORMAT]")] = None,
     format: Annotated[Format, typer.Option(help="Format of the file.")] = "parquet",
-    experiment: Experiment = None,
+    experiment: OfExperiment = None,
     where: Where = None,
     metrics: Annotated[str | None, typer.Option(help="Only these metrics of trajectories, e.g. loss.")] = None,
     max_points: Annotated[int | None, typer.Option(min=2, help="Thin each trajectory to so many points.")] = None,
@@ -82,7 +94,12 @@ def export(
     only: dict[str, Any] = {"fields": fields} if what == "runs" else {"metrics": metrics, "max_points": max_points}
     with Rankward(url, api_key) as client:
         written = client.export(what, format, file, experiment_id=experiment, where=where, **only)
-    _console.print(f"Wrote {file} ({written:,} bytes)")
+    make_console().print(f"Wrote {file} ({written:,} bytes)")
+
+
+def _print_summary(found: list[dict[str, Any]]) -> None:
+    groups = list(found[0]["group"]) if found else []
+    print_objects([_flat(item) for item in found], (*groups, "metric", "median", "min", "max", "count"))
 
 
 def _flat(item: dict[str, Any]) -> dict[str, Any]:

@@ -1,110 +1,161 @@
-"""How the command line shows experiments: a progress bar while they run, a table of their runs."""
+"""How the command line shows what a server answers: tables of experiments, runs, groups, and of anything."""
 
-import sys
-from collections.abc import Iterator, Sequence
-from statistics import median
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-import typer
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+import orjson
 
-from service.client.api import Json, Rankward
+from service.cli.digits import SETTING, told_apart
+from service.cli.tables import Column, fits_terminal, id_column, print_table
+from service.client.api import Json
+from workers.runs.metrics import BY_NAME, shown_in
 
-Url = Annotated[str, typer.Option(envvar="RANKWARD_URL", help="The server.")]
-ApiKey = Annotated[
-    str | None,
-    typer.Option(envvar="RANKWARD_API_KEY", show_envvar=True, help="API key, where the server asks for one."),
-]
+_MEASURED = {name: cell for name in shown_in("terminal") if (cell := BY_NAME[name].cell) is not None}
+"""What is shown of a summary where some run has it."""
 
-_SETTINGS = ("depth", "start", "rate", "steps")
-_MEASURED = {
-    "loss": ("loss", ".2e"),
-    "unobserved_entry": ("|entry|", ".4g"),
-    "effective_rank": ("eff. rank", ".5f"),
-    "reconstruction_error": ("error", ".2e"),
-    "rank": ("rank", "d"),
-}
-"""What is shown of a summary where some run has it: heading and format."""
+_STATED = ("model.depth", "optimizer.learning_rate")
+"""Fields of a spec that have columns of their own; the start has one, in words."""
+_LEAST_TEXT = 12
+_LEAST_NAME = 20
+_LEAST_LABEL = 8
+_LEAST_START = 16
 
 
-WIDTH_WHEN_PIPED = 160
+def print_experiments(items: Sequence[Json]) -> None:
+    """Experiments: what they are called and how far they are."""
+    if not fits_terminal():
+        return print_objects(items)
+    runs = [item["runs"] for item in items]
+    over = [counts["succeeded"] + counts["failed"] + counts["cancelled"] for counts in runs]
+    tags = [", ".join(f"{key}={value}" for key, value in item["tags"].items()) for item in items]
+    columns = [
+        id_column("id", [item["id"] for item in items]),
+        Column("name", [item["name"] for item in items], 1, _LEAST_NAME),
+        Column("status", [item["status"] for item in items], 1),
+        Column("over", [f"{count:,}/{of['total']:,}" for count, of in zip(over, runs, strict=True)], 2, is_number=True),
+        Column("failed", [f"{counts['failed']:,}" for counts in runs], 3, is_number=True),
+        Column("submitted (UTC)", [item["created_at"][:16].replace("T", " ") for item in items], 4),
+        Column("tags", tags, 5, _LEAST_TEXT),
+        Column("priority", [str(item["priority"]) for item in items], 6, is_number=True),
+    ]
+    return print_table(columns)
 
 
-def make_console() -> Console:
-    """The console of a command: as wide as the terminal, and wide enough for every column where there is none."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_WHEN_PIPED)
+def print_runs(runs: Sequence[Json]) -> None:
+    """Runs: the settings that tell them apart, and what came out."""
+    measured = [_measure(runs, name) for name in _MEASURED if any(name in run["summary"] for run in runs)]
+    experiments = [run["experiment_id"] for run in runs]
+    columns = [
+        id_column("id", [run["id"] for run in runs]),
+        id_column("experiment", experiments, 5 if len(set(experiments)) > 1 else 9),
+        *_settings(runs, 3 if len(set(experiments)) == 1 else 7),
+        Column("steps", [f"{run['step']:,}" for run in runs], 6, is_number=True),
+        *measured,
+        Column("outcome", [run["outcome"] or run["status"] for run in runs], 1),
+    ]
+    if any(run["error"] for run in runs):
+        columns.append(Column("error", [run["error"] or "" for run in runs], 2, _LEAST_TEXT))
+    print_table(columns)
 
 
-def watch(client: Rankward, experiment: Json, quiet: bool = False) -> Json:
-    """Wait for an experiment under a live bar on standard error; returns it as it ended."""
-    return client.wait(experiment["id"], progress=not quiet)
-
-
-def failed(experiment: Json) -> bool:
-    """Whether any run of an experiment failed."""
-    return experiment["runs"]["failed"] > 0
-
-
-def runs_table(runs: Sequence[Json]) -> Table:
-    """Runs with the settings that differ most between experiments, and what came out."""
-    measured = [name for name in _MEASURED if any(name in run["summary"] for run in runs)]
-    names = (*_SETTINGS, *(_MEASURED[name][0] for name in measured), "outcome")
-    table = Table(*names, caption="|entry|: size of the unobserved entry; eff. rank: effective rank", box=SIMPLE)
-    for run in runs:
-        shown = (_number(_size(run["summary"].get(name)), _MEASURED[name][1]) for name in measured)
-        table.add_row(*_row(run), *shown, run["outcome"] or run["status"])
-    return table
-
-
-def groups_table(runs: Sequence[Json]) -> Table:
+def print_groups(runs: Sequence[Json]) -> None:
     """Runs that differ only by their seed, a line for each group: medians, and the range of the unobserved entry."""
     groups: dict[tuple[str, ...], list[Json]] = {}
-    for run in runs:
-        groups.setdefault(_row(run)[:3], []).append(run["summary"])
-    table = Table("depth", "start", "rate", "runs", "steps", "loss", "|entry|", "least", "most", box=SIMPLE)
-    for settings, summaries in groups.items():
-        entries = sorted(abs(summary["unobserved_entry"]) for summary in summaries)
-        steps, loss = (median(summary[name] for summary in summaries) for name in ("steps", "loss"))
-        spread = (_number(value, ".4g") for value in (median(entries), entries[0], entries[-1]))
-        table.add_row(*settings, str(len(summaries)), f"{steps:,.0f}", _number(loss, ".2e"), *spread)
-    return table
-
-
-def _row(run: Json) -> tuple[str, ...]:
-    from service.values.labels import rate_label, start_label  # loads numpy, which few commands need
-
-    spec = run["spec"]
-    return (
-        str(spec["model"].get("depth", "-")),
-        start_label(spec),
-        rate_label(spec),
-        f"{run['step']:,}",
+    for settings, run in zip(_stated(runs), runs, strict=True):
+        groups.setdefault(settings, []).append(run["summary"])
+    rows = [(*settings, *_spread(summaries)) for settings, summaries in groups.items()]
+    headings = ("depth", "start", "rate", "runs", "steps", "loss", "|entry|", "least", "most")
+    print_table(
+        Column(heading, cells, index, _LEAST_LABEL if heading == "start" else None, is_number=heading != "start")
+        for index, (heading, cells) in enumerate(zip(headings, zip(*rows, strict=True), strict=True))
     )
 
 
-def _size(value: Any) -> Any:
-    return abs(value) if isinstance(value, float) else value
+def print_objects(items: Sequence[Json], first: Sequence[str] = ()) -> None:
+    """Objects as rows: a column for each value in them, headed by its path.
 
-
-def _number(value: Any, form: str) -> str:
-    return format(value, form) if isinstance(value, int | float) else "-" if value is None else str(value)
-
-
-def plain_table(items: Sequence[Json]) -> Table:
-    """Objects as rows: a column for each value in them, headed by its path."""
+    Args:
+        first: the most important columns; the others follow as they stand.
+    """
     rows = [dict(_leaves(item)) for item in items]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    table = Table(*(escape(name) for name in names), box=SIMPLE)
-    for row in rows:
-        table.add_row(*(escape(_cell(row.get(name))) for name in names))
-    return table
+    ranked = list(dict.fromkeys((*first, *names)))
+    print_table(_column(name, [row.get(name) for row in rows], ranked.index(name)) for name in names)
 
 
-def _cell(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else _number(value, "")
+def _column(name: str, values: Sequence[Any], importance: int) -> Column:
+    if name.rpartition(".")[2] in ("id", "experiment_id", "run_id") and all(isinstance(id_, str) for id_ in values):
+        return id_column(name, list(values))
+    is_number = all(isinstance(value, int | float) or value is None for value in values)
+    return Column(name, _texts(values), importance, None if is_number else _LEAST_TEXT, is_number)
+
+
+def _texts(values: Sequence[Any], form: str = SETTING) -> list[str]:
+    """Texts of a column; lists and objects as JSON."""
+    plain = [orjson.dumps(value).decode() if isinstance(value, list | dict) else value for value in values]
+    return told_apart(plain, form)
+
+
+def _measure(runs: Sequence[Json], name: str) -> Column:
+    cell = _MEASURED[name]
+    values = [run["summary"].get(name) for run in runs]
+    sizes = [abs(value) if isinstance(value, float) else value for value in values]
+    note = f"{cell.heading}: {cell.meaning}" if cell.meaning else ""
+    return Column(cell.heading, told_apart(sizes, cell.format), _importance(name), is_number=True, note=note)
+
+
+def _importance(metric: str) -> int:
+    """The first of those shown before the settings, the others after them."""
+    index = list(_MEASURED).index(metric)
+    return 2 if not index else 3 + index
+
+
+def _settings(runs: Sequence[Json], importance: int) -> Iterator[Column]:
+    """Depth, start and rate, and further fields in which the runs differ; those in which they do not go first."""
+    from service.values.labels import field_label  # loads numpy, which few commands need
+
+    stated = list(zip(*_stated(runs), strict=True)) if runs else [(), (), ()]
+    for heading, cells in zip(("depth", "start", "rate"), stated, strict=True):
+        least = _LEAST_START if heading == "start" else None
+        differs = len(set(cells)) > 1
+        yield Column(heading, cells, 3 if differs else 8, least, is_number=heading != "start")
+    specs = [dict(_leaves(run["spec"])) for run in runs]
+    for path in dict.fromkeys(path for spec in specs for path in spec):
+        values = [spec.get(path) for spec in specs]
+        if path not in _STATED and len(set(map(orjson.dumps, values))) > 1 and not _is_told(path, specs, stated[1]):
+            yield Column(field_label(path), _texts(values), importance, _LEAST_LABEL)
+
+
+def _is_told(path: str, specs: Sequence[Mapping[str, Any]], starts: Sequence[str]) -> bool:
+    """Whether the labels of starts tell apart what a field of the start has."""
+    if not path.startswith("init."):
+        return False
+    values: dict[str, set[bytes]] = {}
+    for spec, label in zip(specs, starts, strict=True):
+        values.setdefault(label, set()).add(orjson.dumps(spec.get(path)))
+    return all(len(same) == 1 for same in values.values())
+
+
+def _stated(runs: Sequence[Json]) -> list[tuple[str, ...]]:
+    """Depth, start and rate of each run, in words that tell unlike rates apart."""
+    from service.values.labels import rate_label, start_label
+
+    specs = [run["spec"] for run in runs]
+    rates = [spec["optimizer"].get("learning_rate") for spec in specs]
+    spelled = [
+        rate if isinstance(rate, int | float) else rate_label(spec) for rate, spec in zip(rates, specs, strict=True)
+    ]
+    depths = [str(spec["model"].get("depth", "-")) for spec in specs]
+    return list(zip(depths, map(start_label, specs), told_apart(spelled), strict=True))
+
+
+def _spread(summaries: Sequence[Json]) -> tuple[str, ...]:
+    from service.values.quantiles import five_numbers, median  # loads numpy, which few commands need
+
+    entries = five_numbers([abs(float(summary["unobserved_entry"])) for summary in summaries])
+    steps, loss = (median([float(summary[name]) for summary in summaries]) for name in ("steps", "loss"))
+    values = (entries.median, entries.least, entries.greatest)
+    return (str(len(summaries)), f"{steps:,.0f}", f"{loss:.2e}", *(f"{value:.4g}" for value in values))
 
 
 def _leaves(value: Json, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,5 +1,23 @@
 """The Python client, which needs nothing heavy; `from rankward import Rankward` is the same."""
 
-from service.client.api import DEFAULT_URL, RUNS_PER_PAGE, Format, Json, Rankward
+from service.client.api import (
+    DEFAULT_URL,
+    RUNS_PER_PAGE,
+    Format,
+    Json,
+    NotJson,
+    Rankward,
+    ServerSaidNo,
+    ServerUnreachable,
+)
 
-__all__ = ["DEFAULT_URL", "RUNS_PER_PAGE", "Format", "Json", "Rankward"]
+__all__ = [
+    "DEFAULT_URL",
+    "RUNS_PER_PAGE",
+    "Format",
+    "Json",
+    "NotJson",
+    "Rankward",
+    "ServerSaidNo",
+    "ServerUnreachable",
+]

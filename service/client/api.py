@@ -3,18 +3,20 @@
 It needs neither torch nor pyarrow to be imported; `trajectories` and `run_table` import pyarrow when they are called.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from service.client.plain import NotJson, plain
 from service.client.progress import experiment_bar
-from service.client.transport import ServerSaidNo, ServerUnreachable, Transport
+from service.client.transport import SILENT, ServerSaidNo, ServerUnreachable, Transport
 from service.exports.arrow_types import Table
 from service.values.ids import new_id
 
-__all__ = ["Json", "Rankward", "ServerSaidNo", "ServerUnreachable"]
+__all__ = ["Json", "NotJson", "Rankward", "ServerSaidNo", "ServerUnreachable"]
 
 Json = dict[str, Any]
 Names = str | Iterable[str] | None
@@ -22,13 +24,20 @@ Format = Literal["json", "csv", "ndjson", "arrow", "parquet"]
 DEFAULT_URL = "http://127.0.0.1:8000"
 POLL_SECONDS = 0.3
 RUNS_PER_PAGE = 1000
+ID_CHARACTERS = 36
+_log = logging.getLogger("rankward")
+
+
+_FIGURE_PARAMETERS = {"others": "with"}
 
 
 class Rankward:
     """Talks to a Rankward server; a context manager that closes its connections.
 
     Requests are repeated when the server cannot be reached or is busy; a submission carries a key, so that it is stored
-    once. Refusals are ServerSaidNo, silence is ServerUnreachable.
+    once. Refusals are ServerSaidNo, silence is ServerUnreachable. Values may be those of numpy, pandas and the standard
+    library; what JSON cannot carry is NotJson, before anything is sent. Ids may be short: their last
+    8 characters or more, or their first ones, where no other id has them.
 
     Args:
         url: where it listens, http://127.0.0.1:8000 by default.
@@ -56,11 +65,11 @@ class Rankward:
     def submit(self, experiment: Mapping[str, Any], key: str | None = None) -> Json:
         """Post an experiment; returns it as stored. The same `key` and experiment are stored once."""
         headers = {"Idempotency-Key": key or new_id()}
-        return self._json("POST", "/v1/experiments", json=experiment, headers=headers, repeatable=True)
+        return self._json("POST", "/v1/experiments", json=plain(experiment), headers=headers, repeatable=True)
 
     def dry_run(self, experiment: Mapping[str, Any]) -> Json:
         """Number of runs and the cost of an experiment."""
-        return self._json("POST", "/v1/experiments?dry_run=true", json=experiment, repeatable=True)
+        return self._json("POST", "/v1/experiments?dry_run=true", json=plain(experiment), repeatable=True)
 
     def experiment(self, experiment_id: str) -> Json:
         """One experiment."""
@@ -71,33 +80,64 @@ class Rankward:
         return self._pages("/v1/experiments", where=where, order_by=_listed(order_by))
 
     def wait(
-        self, experiment_id: str, on_progress: Callable[[Json], None] | None = None, progress: bool = False
+        self,
+        experiment_id: str,
+        on_progress: Callable[[Json], None] | None = None,
+        progress: bool = False,
+        on_silence: Callable[[str], None] | None = None,
     ) -> Json:
         """Wait until every run of an experiment is over; returns it as it ended.
+
+        A server that has answered before and then stops is waited for, for as long as it takes.
 
         Args:
             on_progress: sees the experiment as it goes.
             progress: show a bar on standard error.
+            on_silence: takes a sentence when the server stops answering and when it is back; a warning of the logger
+                `rankward` when not given.
         """
         if progress:
-            experiment = self.experiment(experiment_id)
-            with experiment_bar(experiment["name"] or experiment_id, experiment["runs"]["total"]) as show:
-                return self.wait(experiment_id, show)
+            experiment = self._answered(experiment_id, on_silence or _log.warning)
+            with experiment_bar(experiment["name"] or experiment_id, experiment["runs"]["total"]) as bar:
+                return self.wait(experiment_id, bar.show, on_silence=on_silence or bar.say)
         while True:
-            experiment = self.experiment(experiment_id)
+            experiment = self._answered(experiment_id, on_silence or _log.warning)
             if on_progress is not None:
                 on_progress(experiment)
             if experiment["status"] not in ("queued", "running"):
                 return experiment
             time.sleep(POLL_SECONDS)
 
+    def _answered(self, experiment_id: str, say: Callable[[str], None]) -> Json:
+        """An experiment, from a server that may be away for a while."""
+        is_away = False
+        while True:
+            try:
+                experiment = self.experiment(experiment_id)
+            except (ServerUnreachable, ServerSaidNo) as error:
+                if not self._transport.has_answered:
+                    raise
+                if isinstance(error, ServerSaidNo) and error.problem.get("status") not in SILENT:
+                    raise
+                if not is_away:
+                    say(f"The server at {self.url} does not answer; waiting until it is back. Nothing is lost.")
+                is_away = True
+            else:
+                if is_away:
+                    say(f"The server at {self.url} is back.")
+                return experiment
+
     def cancel(self, experiment_id: str) -> Json:
         """Cancel the runs of an experiment that are not over."""
         return self._json("POST", f"/v1/experiments/{experiment_id}/cancel", repeatable=True)
 
     def delete(self, experiment_id: str) -> None:
-        """Delete an experiment with its runs and trajectories."""
-        self._transport.request("DELETE", f"/v1/experiments/{experiment_id}")
+        """Delete an experiment with its runs and trajectories.
+
+        The whole id is found out first: sent again, a short one might stand for another experiment by then.
+        """
+        whole = self.experiment(experiment_id)["id"] if len(experiment_id) < ID_CHARACTERS else experiment_id
+        self._transport.request("DELETE", f"/v1/experiments/{whole}")
 
     def summary(
         self, experiment_id: str, metric: Names = "loss", group_by: Names = None, where: str | None = None
@@ -214,7 +254,8 @@ class Rankward:
 
         The parameters are those of the query; experiments to compare with are `others`.
         """
-        asked = {"with" if key == "others" else key: value for key, value in _given(**parameters).items()}
+        asked = {_FIGURE_PARAMETERS.get(key, key): value for key, value in _given(**parameters).items()}
+        asked = {key: _listed(value) if isinstance(value, list) else value for key, value in asked.items()}
         path = f"/v1/experiments/{experiment_id}/figures/{name}.{kind}"
         return self._transport.request("GET", path, params=asked).content
 
@@ -238,10 +279,10 @@ class Rankward:
 
 
 def _given(**parameters: Any) -> Json:
-    """Parameters that were given."""
-    return {name: value for name, value in parameters.items() if value is not None}
+    """Parameters that were given, as plain values."""
+    return {name: plain(value, (name,)) for name, value in parameters.items() if value is not None}
 
 
 def _listed(names: Names) -> str | None:
     """Names as one comma-separated text."""
-    return names if names is None or isinstance(names, str) else ",".join(names)
+    return names if names is None or isinstance(names, str) else ",".join(plain(names))

@@ -1,24 +1,44 @@
 """A progress bar of an experiment, on standard error."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from service.values.visible import visible
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+MOST_NAME_CHARACTERS = 40
+
+
+class Bar:
+    """A bar that is shown."""
+
+    def __init__(self, progress: "Progress", task: "TaskID") -> None:
+        self._progress = progress
+        self._task = task
+
+    def show(self, experiment: Mapping[str, Any]) -> None:
+        """Move the bar to where an experiment is now."""
+        counts = experiment["runs"]
+        over = counts["succeeded"] + counts["failed"] + counts["cancelled"]
+        self._progress.update(self._task, completed=over, note=f"({counts['running']} running)")
+
+    def say(self, text: str) -> None:
+        """Print a sentence above the bar."""
+        self._progress.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 @contextmanager
-def experiment_bar(name: str, total: int) -> Generator[Callable[[Mapping[str, Any]], None]]:
-    """A live bar; what it gives is called with the experiment as it goes."""
+def experiment_bar(name: str, total: int) -> Generator[Bar]:
+    """A live bar with an experiment's name, which is shown as it was typed, in its first characters."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    shown = visible(name)
+    shown = shown if len(shown) <= MOST_NAME_CHARACTERS else f"{shown[: MOST_NAME_CHARACTERS - 1]}…"
     texts = (TextColumn("runs over"), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *texts)
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(name, total=total, note="")
-
-        def show(now: Mapping[str, Any]) -> None:
-            counts = now["runs"]
-            over = counts["succeeded"] + counts["failed"] + counts["cancelled"]
-            bar.update(task, completed=over, note=f"({counts['running']} running)")
-
-        yield show
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), *texts)
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield Bar(progress, progress.add_task(shown, total=total, note=""))

@@ -12,17 +12,28 @@ from service.values.addresses import is_this_machine
 
 TRIES = 5
 """How often a request is tried when the server cannot be reached or is busy."""
+TIMEOUT_SECONDS = 60.0
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
 BUSY = (429, 503)
+AWAY = (502, 504)
+"""What a proxy answers while the server behind it is away; the request may have come through."""
+SILENT = (*BUSY, *AWAY)
+_NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _SAFE = ("GET", "HEAD", "PUT", "DELETE")
 
 
 class ServerSaidNo(RankwardError):
-    """The server refused the request"""
+    """The server refused the request
 
-    def __init__(self, problem: Mapping[str, Any]) -> None:
-        lines = [_line(error) for error in problem.get("errors") or []]
+    Args:
+        problem: the problem document.
+        place: what is shown for the JSON pointer of a mistake, such as the line of a file; the pointer itself when not
+            given.
+    """
+
+    def __init__(self, problem: Mapping[str, Any], place: Callable[[str], str] = str) -> None:
+        lines = [_line(error, place) for error in problem.get("errors") or []]
         super().__init__("\n".join(lines) or str(problem.get("detail", problem)))
         self.problem = problem
 
@@ -39,6 +50,11 @@ class Transport:
         api_key: sent as a bearer token.
         sleep: waits so many seconds.
         http: in place of real connections.
+        tries: how often a request is tried.
+        timeout: seconds that one try may take.
+
+    Attributes:
+        has_answered: whether any answer has come from there.
     """
 
     def __init__(
@@ -47,11 +63,15 @@ class Transport:
         api_key: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
         http: httpx2.BaseTransport | None = None,
+        tries: int = TRIES,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self.has_answered = False
         self._url = url
         self._sleep = sleep
-        self._http = httpx2.Client(base_url=url, timeout=60, headers=headers, transport=http, mounts=_direct(url))
+        self._tries = tries
+        self._http = httpx2.Client(base_url=url, timeout=timeout, headers=headers, transport=http, mounts=_direct(url))
 
     def close(self) -> None:
         """Close the connections."""
@@ -82,26 +102,31 @@ class Transport:
 
     @contextmanager
     def _sent(self, method: str, path: str, repeatable: bool, **arguments: Any) -> Generator[httpx2.Response]:
-        response = self._tried(method, path, repeatable or method in _SAFE, **arguments)
+        response, may_be_done = self._tried(method, path, repeatable or method in _SAFE, **arguments)
         try:
-            if response.is_error:
+            if response.is_error and not (method == "DELETE" and response.status_code == 404 and may_be_done):
                 response.read()
                 raise ServerSaidNo(_problem(response))
             yield response
         finally:
             response.close()
 
-    def _tried(self, method: str, path: str, repeatable: bool, **arguments: Any) -> httpx2.Response:
-        for left in reversed(range(TRIES)):
-            wait = min(FIRST_WAIT_SECONDS * 2 ** (TRIES - 1 - left), LONGEST_WAIT_SECONDS)
+    def _tried(self, method: str, path: str, repeatable: bool, **arguments: Any) -> tuple[httpx2.Response, bool]:
+        """The answer, and whether the request may have come through already when an answer was lost before it."""
+        may_be_done, retried = False, SILENT if repeatable else BUSY
+        for left in reversed(range(self._tries)):
+            wait = min(FIRST_WAIT_SECONDS * 2 ** (self._tries - 1 - left), LONGEST_WAIT_SECONDS)
             try:
                 response = self._http.send(self._http.build_request(method, path, **arguments), stream=True)
             except httpx2.TransportError as error:
                 if not left or not (repeatable or isinstance(error, httpx2.ConnectError)):
                     raise self._unreachable(error) from None
+                may_be_done = may_be_done or not isinstance(error, _NOT_SENT)
             else:
-                if response.status_code not in BUSY or not left:
-                    return response
+                self.has_answered = True
+                if response.status_code not in retried or not left:
+                    return response, may_be_done
+                may_be_done = may_be_done or response.status_code in AWAY
                 response.close()
                 wait = _retry_after(response) or wait
             self._sleep(wait)
@@ -128,13 +153,19 @@ def _retry_after(response: httpx2.Response) -> float | None:
         return None
 
 
-def _line(error: Mapping[str, Any]) -> str:
+def _line(error: Mapping[str, Any], place: Callable[[str], str]) -> str:
     shown = f"\n{error['excerpt']}" if "excerpt" in error else ""
-    return f"{error.get('pointer') or '/'}: {error['detail']}{shown}"
+    return f"{place(error.get('pointer') or '') or '/'}: {error['detail']}{shown}"
 
 
 def _problem(response: httpx2.Response) -> Mapping[str, Any]:
     try:
-        return response.json()
+        said = response.json()
     except ValueError:
-        return {"detail": f"The server answered {response.status_code}: {response.text[:200]}"}
+        said = None
+    if isinstance(said, dict):
+        return {"status": response.status_code, **said}
+    return {
+        "status": response.status_code,
+        "detail": f"The server answered {response.status_code}: {response.text[:200]}",
+    }

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from service.errors import (
+    AmbiguousId,
     CrossOrigin,
     FieldError,
     Forbidden,
@@ -52,6 +53,7 @@ _STATUS: dict[type[RankwardError], tuple[int, str]] = {
     WrongHost: (421, "wrong-host"),
     TryLater: (429, "quota-exceeded"),
     NotFound: (404, "not-found"),
+    AmbiguousId: (409, "ambiguous-id"),
     NotAcceptable: (406, "not-acceptable"),
     NotAvailable: (409, "not-available"),
     NotReady: (503, "not-ready"),
@@ -68,7 +70,7 @@ RESPONSES = responses(
     _401="An API key is needed",
     _403="The key has too small a scope",
     _404="No such thing",
-    _409="Not available yet, or not any more",
+    _409="Not available yet, or not any more; or the short id stands for several",
     _422="Not valid",
     _429="A limit of the key is reached",
     _503="The database does not answer",

@@ -10,6 +10,7 @@ import pyarrow.compute
 
 from service.exports.arrow_types import Array, RecordBatch
 from service.exports.texts import json_texts
+from service.values.numbers import NAN
 
 pc: Any = pyarrow.compute
 
@@ -34,4 +35,4 @@ def _list(column: Array) -> bytes:
         numbers = column.to_numpy()
         if np.isfinite(numbers).all():
             return orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)
-    return b"[" + ",".join(pc.fill_null(json_texts(column), '"NaN"').to_pylist()).encode() + b"]"
+    return b"[" + ",".join(pc.fill_null(json_texts(column), f'"{NAN}"').to_pylist()).encode() + b"]"

@@ -11,7 +11,7 @@ import pyarrow.compute
 
 from service.exports.arrow_types import Array, DataType, RecordBatch, Schema
 from service.exports.tables import VECTOR, parse_vectors
-from service.exports.thinning import thin
+from service.values.thinning import thin
 from workers.runs.metrics import TRAJECTORY_COLUMNS
 
 pc: Any = pyarrow.compute

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from service.exports.arrow_types import Array, DataType
 from service.queries.fields import Kind
-from service.values.numbers import spell
+from service.values.numbers import NON_FINITE, spell
 
 VECTOR = pa.list_(pa.float64())
 _TYPES = {
@@ -33,7 +33,7 @@ def arrow_column(values: Iterable[Any], type_: DataType) -> Array:
     Values of another kind than the column's become null, except in a column of texts, where they are JSON.
     """
     if type_ == VECTOR:
-        return pa.array([None if one is None else [float(part) for part in one] for one in values], type_)
+        return pa.array([[float(part) for part in one] if isinstance(one, list) else None for one in values], type_)
     if pa.types.is_string(type_):
         return pa.array([one if one is None or isinstance(one, str) else _json(one) for one in values], type_)
     return pa.array([_as(type_, one) for one in values], type_)
@@ -61,7 +61,7 @@ def _as(type_: DataType, value: Any) -> Any:
 
 def _is_number(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number or value in ("NaN", "Infinity", "-Infinity")
+    return number or value in NON_FINITE
 
 
 def _json(value: Any) -> str:

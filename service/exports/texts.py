@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from service.exports.arrow_types import Array
-from service.values.numbers import spell
+from service.values.numbers import INFINITY, MINUS_INFINITY, NAN, spell
 
 pc: Any = pyarrow.compute
 _NEEDS_QUOTES = '[",\r\n]|^$'
@@ -43,7 +43,7 @@ def _floats(column: Array, quote: str) -> Array:
     texts = pc.if_else(pc.match_substring_regex(texts, "[.ei]"), texts, _join(texts, ".0"))  # -0 would be an integer
     if pc.all(pc.is_finite(column), min_count=0).as_py():
         return texts
-    spelled = pc.if_else(pc.is_nan(column), "NaN", pc.if_else(pc.greater(column, 0.0), "Infinity", "-Infinity"))
+    spelled = pc.if_else(pc.is_nan(column), NAN, pc.if_else(pc.greater(column, 0.0), INFINITY, MINUS_INFINITY))
     return pc.if_else(pc.is_finite(column), texts, _join(quote, spelled, quote))
 
 

@@ -1,48 +1,30 @@
-"""The axes of metrics: what each is called, and whether it is read on a logarithmic scale."""
+"""The axes of metrics, as the catalogue of metrics describes them, and those of steps, time and loss."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from service.figures.picture import Array, Axis, Scale
+from workers.runs.metrics import BY_NAME
 from workers.runs.spec import RunSpec
 
 ABSCISSAS = ("step", "time", "loss")
 """What a trajectory can be drawn against."""
 
-_LABELS = {
-    "step": "steps",
-    "unobserved_entry": "|unobserved entry|",
-    "frobenius_norm": "Frobenius norm",
-    "schatten_quasi_norm": "Schatten quasi-norm",
-    "log_abs_determinant": "ln |determinant|",
-    "determinant_sign": "sign of the determinant",
-    "rank": "rank (estimate)",
-    "target_rank": "rank of the target (estimate)",
-    "linear_rank": "rank of the linear baseline (estimate)",
-}
-_LOGARITHMIC = (
-    "loss",
-    "distance_to_infimal_rank",
-    "balancedness_gap",
-    "gradient_norm",
-    "reconstruction_error",
-    "linear_reconstruction_error",
-    "singular_values",
-)
-_WHOLE = ("determinant_sign", "numerical_rank", "matricisation_ranks", "rank", "target_rank", "linear_rank")
-_SIZES = ("unobserved_entry",)
-"""Metrics of which the size is drawn: theory speaks of it, whatever the sign."""
+_ABSCISSA_LABELS = {"step": "steps", "time": "time"}
 
 
 def label_of(metric: str) -> str:
     """A metric or abscissa in words."""
-    return _LABELS.get(metric, metric.replace("_", " "))
+    if metric in BY_NAME:
+        return BY_NAME[metric].label
+    return _ABSCISSA_LABELS.get(metric, metric.replace("_", " "))
 
 
 def axis_of(metric: str) -> Axis:
     """The axis that a metric is read on."""
-    return Axis(label_of(metric), "log" if metric in _LOGARITHMIC else "linear", whole=metric in _WHOLE)
+    axis = BY_NAME[metric].axis
+    return Axis(label_of(metric), axis.scale, whole=axis.is_whole)
 
 
 def abscissa_axis(x: str, scale: Scale | None, specs: Sequence[RunSpec]) -> Axis:
@@ -52,5 +34,5 @@ def abscissa_axis(x: str, scale: Scale | None, specs: Sequence[RunSpec]) -> Axis
 
 
 def shown(metric: str, values: Array) -> Array:
-    """A metric's values as they are drawn."""
-    return np.abs(values) if metric in _SIZES else values
+    """A metric's values as they are drawn: their sizes where theory speaks of the size."""
+    return np.abs(values) if metric in BY_NAME and BY_NAME[metric].axis.is_size else values

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
@@ -46,7 +47,7 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """Points (points,) joined by a line.
+    """Points (points,) joined by a line, with a gap where y is NaN or infinite.
 
     Attributes:
         name: its entry in the legend, shared by all that carry the same one; none when empty.
@@ -81,7 +82,7 @@ class Marks:
 
 @dataclass(frozen=True, eq=False)
 class Band:
-    """The area between `low` and `high` (points,)."""
+    """The area between `low` and `high` (points,), with a gap where either is NaN or infinite."""
 
     x: Array
     low: Array
@@ -94,13 +95,19 @@ class Cells:
     """A heat map coloured by the picture's colour scale.
 
     Attributes:
-        values: (rows, columns), the first row lowest; NaN where there is nothing.
+        values: (rows, columns), the first row lowest; NaN where there is nothing. What is infinite has the colour at
+            the end of the scale.
         rows, columns: what each stands for.
     """
 
     values: Array
     rows: tuple[str, ...]
     columns: tuple[str, ...]
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """What is written in each cell, by row: nothing where there is nothing."""
+        return [["" if np.isnan(value) else f"{value:.3g}".replace("inf", "∞") for value in row] for row in self.values]
 
 
 Series = Line | Marks | Band | Cells

@@ -2,18 +2,19 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
-from typing import get_args
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from pydantic import BaseModel
 
 from service.queries.errors import QueryError
 from service.queries.fields import NUMERIC, Field, Kind, Open, Path, Place, Values, any_object, leaf
 from service.queries.spec_places import SpecPlace
-from service.schemas import RunStatus
+from service.schemas import Experiment, Run
+from service.values.statuses import RUN_STATUSES
 from workers.records import Outcome
 from workers.runs.metrics import METRICS, SUMMARY_METRICS
 from workers.runs.spec import RunSpec
 
-STATUSES: tuple[str, ...] = get_args(RunStatus)
 _SEGMENT = re.compile(r'\.?(?:(?P<name>[A-Za-z_]\w*)|"(?P<quoted>[^"]*)")|\[(?P<index>\d{1,6})\]')
 _UNSAFE = re.compile(r'["\\\x00-\x1f]')
 _VECTOR = Open(Values(frozenset({Kind.LIST})), leaf(Kind.NUMBER), int)
@@ -26,19 +27,21 @@ _COLUMNS: Mapping[str, Place] = {
 _OBJECT = Values(frozenset({Kind.OBJECT}))
 _TAGS = Open(_OBJECT, leaf(Kind.TEXT), str)
 
-_SUMMARY = {
+SUMMARY_FIELDS = {
     "steps": leaf(Kind.INTEGER),
     "time": leaf(Kind.NUMBER),
     "determinant_sign_changed_at": leaf(Kind.INTEGER),
     "drift_exceeded_at": leaf(Kind.INTEGER),
     "first_step_below": Open(_OBJECT, leaf(Kind.INTEGER), str),
-    **{name: _COLUMNS[kind] for name, kind in {**METRICS, **SUMMARY_METRICS}.items()},
 }
+"""What a summary says of a run beside its metrics."""
+
+_METRICS = {name: _COLUMNS[kind] for name, kind in {**METRICS, **SUMMARY_METRICS}.items()}
 _RUN = {
     "id": leaf(Kind.TEXT),
     "experiment_id": leaf(Kind.TEXT),
     "index": leaf(Kind.INTEGER),
-    "status": leaf(Kind.TEXT, words=STATUSES),
+    "status": leaf(Kind.TEXT, words=RUN_STATUSES),
     "outcome": leaf(Kind.TEXT, words=[outcome.value for outcome in Outcome]),
     "step": leaf(Kind.INTEGER),
     "engine": leaf(Kind.TEXT),
@@ -48,18 +51,18 @@ _RUN = {
     "started_at": leaf(Kind.TIME),
     "finished_at": leaf(Kind.TIME),
     "error": leaf(Kind.TEXT),
-    "summary": any_object(_SUMMARY),
+    "summary": any_object({**SUMMARY_FIELDS, **_METRICS}),
     "tags": _TAGS,
     "spec": SpecPlace([RunSpec]),
 }
 _EXPERIMENT = {
     "id": leaf(Kind.TEXT),
     "name": leaf(Kind.TEXT),
-    "status": leaf(Kind.TEXT, words=STATUSES),
+    "status": leaf(Kind.TEXT, words=RUN_STATUSES),
     "created_at": leaf(Kind.TIME),
     "priority": leaf(Kind.INTEGER),
     "tags": _TAGS,
-    "runs": any_object({name: leaf(Kind.INTEGER) for name in ("total", *STATUSES)}),
+    "runs": any_object({name: leaf(Kind.INTEGER) for name in ("total", *RUN_STATUSES)}),
 }
 
 
@@ -73,7 +76,7 @@ class Catalogue:
     """
 
     def __init__(self, what: str, top: Place, inside: str | None = None) -> None:
-        self._what = what
+        self.what = what
         self._top = top
         self._inside = inside
 
@@ -96,6 +99,17 @@ class Catalogue:
             place, path = further, (*path, step)
         return Field(name, path, place.values)
 
+    def names(self, *path: str) -> Sequence[str]:
+        """Names of the fields at the top, or below a path; none where they are not fixed."""
+        place: Place | None = self._top
+        for step in path:
+            place = place and place.below(step)
+        return () if place is None else place.names()
+
+    def places(self) -> Iterator[tuple[Path, Place]]:
+        """Every place that has a fixed name, with its path, before those below it."""
+        return _places_below(self._top, ())
+
     def _hidden(self) -> Place:
         found = self._top.below(self._inside or "")
         assert found is not None
@@ -104,7 +118,7 @@ class Catalogue:
     def _unknown(self, place: Place, path: Path, step: str | int) -> str:
         hidden = self._hidden().names() if self._inside and not path else ()
         names = list(dict.fromkeys((*place.names(), *hidden)))
-        inside = f" in {spell_path(path)}" if path else f" of {self._what}"
+        inside = f" in {spell_path(path)}" if path else f" of {self.what}"
         if isinstance(step, int) or not names:
             return f"There is nothing under [{step}]{inside}." if isinstance(step, int) else self._end(path)
         near = difflib.get_close_matches(step, names, n=1)
@@ -115,8 +129,33 @@ class Catalogue:
         return f"There is nothing below {spell_path(path)}; the name ends there."
 
 
+def _places_below(top: Place, path: Path) -> Iterator[tuple[Path, Place]]:
+    for name in top.names():
+        place = top.below(name)
+        assert place is not None
+        yield (*path, name), place
+        yield from _places_below(place, (*path, name))
+
+
+def check_answer(catalogue: Catalogue, answer: type[BaseModel], beside: Collection[str] = ()) -> None:
+    """Raise ImportError unless the answer of a resource shows just the fields of its catalogue, with their kinds.
+
+    Args:
+        beside: fields that can be asked for and are not in the answer otherwise.
+    """
+    shown = Catalogue(answer.__name__, SpecPlace([answer]))
+    for name in {*catalogue.names()} ^ {*shown.names(), *beside}:
+        raise ImportError(f"{name} is a field of {catalogue.what} or of its answer {answer.__name__}, not of both.")
+    fields = dict(catalogue.places())
+    for path, place in shown.places():
+        if path not in fields or fields[path].values != place.values:
+            raise ImportError(f"{spell_path(path)} is another one in {answer.__name__} than among the fields.")
+
+
 RUNS = Catalogue("a run", any_object(_RUN), inside="spec")
 EXPERIMENTS = Catalogue("an experiment", any_object(_EXPERIMENT))
+check_answer(RUNS, Run, beside=["tags"])
+check_answer(EXPERIMENTS, Experiment)
 
 
 def summary_metric(name: str, position: int = 0) -> Field:

@@ -7,9 +7,10 @@ from lark import Token
 from service.queries.errors import QueryError
 from service.queries.expressions import Value
 from service.queries.fields import NUMERIC, Field, Kind
+from service.values.numbers import INFINITIES, INFINITY, NAN
 
 LARGEST_SQL_INTEGER = 2**63 - 1
-_NONFINITE = {"Infinity": float("inf"), "+Infinity": float("inf"), "-Infinity": float("-inf")}
+_INFINITIES = {**INFINITIES, f"+{INFINITY}": INFINITIES[INFINITY]}
 
 
 def read_literal(token: Token, field: Field) -> Value:
@@ -39,9 +40,9 @@ def _number(token: Token) -> Value:
 
 
 def _nonfinite(word: str, field: Field, at: int) -> float:
-    if word not in _NONFINITE:
+    if word not in _INFINITIES:
         raise QueryError(at, f"Nothing compares with what is not a number; ask for {field.name} IS NULL.")
-    return _NONFINITE[word]
+    return _INFINITIES[word]
 
 
 def _text(text: str, field: Field, at: int) -> Value:
@@ -54,7 +55,7 @@ def _text(text: str, field: Field, at: int) -> Value:
         if values.words is not None and text not in values.words:
             raise QueryError(at, f"{field.name} is never {text!r}; it is {values.said}.")
         return text
-    if values.kinds & NUMERIC and (text in _NONFINITE or text == "NaN"):
+    if values.kinds & NUMERIC and (text in _INFINITIES or text == NAN):
         return _nonfinite(text, field, at)
     raise _mismatch(field, at)
 

@@ -13,6 +13,7 @@ from service.queries.errors import QueryError
 from service.queries.expressions import Expression
 from service.queries.tree import TreeBuilder
 from service.settings import Limits
+from service.values.numbers import INFINITY
 
 _SAID = {
     "FIELD": "a field",
@@ -20,7 +21,7 @@ _SAID = {
     "STRING": "a text in single quotes",
     "NUMBER": "a number",
     "TRUTH": "true or false",
-    "NONFINITE": "Infinity",
+    "NONFINITE": INFINITY,
     "LPAR": "'('",
     "RPAR": "')'",
     "COMMA": "','",

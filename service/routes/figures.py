@@ -72,7 +72,7 @@ def get(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Draw a figure, `name.png`, `name.svg` or `name.json`; JSON is a Plotly figure."""
-    asked, style = figures.asked_figure(experiment_id, file, query.ask(), limits), query.style()
+    asked, style = figures.asked_figure(database, experiment_id, file, query.ask(), limits), query.style()
     state = figures.version_of(database, asked)
     headers = {"ETag": _etag(file, state, asked.ask, style, limits), "Cache-Control": "no-cache"}
     if headers["ETag"] in (if_none_match or ""):

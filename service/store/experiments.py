@@ -14,11 +14,13 @@ from service.store.filters import Filter
 from service.store.inserts import insert_into
 from service.store.keyset import Keyset, Mark
 from service.store.leases import lock_runs
+from service.store.point_writes import delete_points
 from service.store.revisions import CURRENT, take_revision
-from service.store.tables import RUN_STATUSES, UNFINISHED, experiments, runs
-from service.store.trajectories import delete_points
+from service.store.tables import experiments, runs
+from service.values.statuses import RUN_STATUSES, UNFINISHED
 
-Row = Mapping[str, Any]
+ExperimentRow = Mapping[str, Any]
+"""A row of `experiments`, and under `counts` how many of its runs are in which status."""
 
 
 @dataclass(frozen=True)
@@ -40,24 +42,29 @@ def insert_experiment(connection: sa.Connection, values: Mapping[str, Any]) -> i
     return connection.scalar(insert.returning(experiments.c.id), values)
 
 
-def insert_runs(connection: sa.Connection, experiment_id: int, run_rows: Sequence[Row]) -> None:
+def insert_runs(connection: sa.Connection, experiment_id: int, run_rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the runs of an experiment, by its internal id."""
     connection.execute(sa.insert(runs), [{**row, "experiment_id": experiment_id} for row in run_rows])
 
 
-def find_experiment(connection: sa.Connection, public_id: str) -> Row | None:
+def find_experiment(connection: sa.Connection, public_id: str) -> ExperimentRow | None:
     """The experiment's row with its run counts, None when there is none."""
     return _first(connection, sa.select(experiments).where(experiments.c.public_id == public_id))
 
 
-def find_by_idempotency_key(connection: sa.Connection, key: str) -> Row | None:
+def exists(connection: sa.Connection, public_id: str) -> bool:
+    """Whether there is such an experiment."""
+    return connection.scalar(sa.select(experiments.c.id).where(experiments.c.public_id == public_id)) is not None
+
+
+def find_by_idempotency_key(connection: sa.Connection, key: str) -> ExperimentRow | None:
     """The experiment that was submitted under a key."""
     return _first(connection, sa.select(experiments).where(experiments.c.idempotency_key == key))
 
 
 def list_experiments(
     connection: sa.Connection, selection: ExperimentSelection, limit: int
-) -> tuple[list[Row], Sequence[Mark]]:
+) -> tuple[list[ExperimentRow], Sequence[Mark]]:
     """The first experiments of a selection, newest first where it says no more, and where a list goes on after each."""
     dialect = connection.dialect.name
     query = sa.select(experiments.c.id)
@@ -113,12 +120,12 @@ def _id_of(public_id: str) -> sa.ScalarSelect[int]:
     return sa.select(experiments.c.id).where(experiments.c.public_id == public_id).scalar_subquery()
 
 
-def _first(connection: sa.Connection, query: sa.Select[Any]) -> Row | None:
+def _first(connection: sa.Connection, query: sa.Select[Any]) -> ExperimentRow | None:
     row = connection.execute(query).mappings().first()
     return None if row is None else _with_counts(connection, [row])[0]
 
 
-def _with_counts(connection: sa.Connection, rows: Sequence[Any]) -> list[Row]:
+def _with_counts(connection: sa.Connection, rows: Sequence[Any]) -> list[ExperimentRow]:
     query = (
         sa.select(runs.c.experiment_id, runs.c.status, sa.func.count())
         .where(runs.c.experiment_id.in_([row["id"] for row in rows]))

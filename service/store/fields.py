@@ -6,9 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from service.queries.catalogues import EXPERIMENTS, RUNS, Catalogue, spell_path
 from service.queries.fields import NUMERIC, Field, Kind, Path
 from service.store.json_sql import json_exists, json_value
-from service.store.tables import RUN_STATUSES, UNFINISHED, experiments, runs, summaries
+from service.store.spec_columns import NAMED_COLUMNS
+from service.store.tables import experiments, runs, summaries
+from service.values.statuses import BEST_STATUS, RUN_STATUSES, status_cases
 
 Column = sa.ColumnElement[Any]
 
@@ -49,42 +52,38 @@ class Home:
                 return found, path[length:]
         raise KeyError(path)
 
+    def holds(self, path: Path) -> bool:
+        """Whether there is a column for a field, or a document that has it."""
+        return path in self.columns or any(path[:length] in self.documents for length in range(1, len(path) + 1))
 
-_SPEC_COLUMNS = {
-    ("problem", "kind"): runs.c.problem_kind,
-    ("model", "kind"): runs.c.model_kind,
-    ("model", "depth"): runs.c.depth,
-    ("init", "kind"): runs.c.init_kind,
-    ("init", "std"): runs.c.init_std,
-    ("init", "std_of"): runs.c.init_std_of,
-    ("init", "scale"): runs.c.init_scale,
-    ("init", "balanced"): runs.c.balanced,
-    ("init", "determinant"): runs.c.determinant,
-    ("optimizer", "kind"): runs.c.optimizer_kind,
-    ("optimizer", "learning_rate"): runs.c.learning_rate,
-    ("stop", "max_steps"): runs.c.max_steps,
-    ("stop", "loss_below"): runs.c.loss_below,
-    ("loss",): runs.c.loss_kind,
-    ("precision",): runs.c.precision,
-    ("seed",): runs.c.seed,
-}
-_OWN = ("index", "status", "outcome", "step", "engine", "device", "created_at", "started_at", "finished_at", "error")
+
+def _named(table: sa.Table, catalogue: Catalogue) -> Home:
+    """The home of those fields of a catalogue that have columns of their names."""
+    named = {name: table.c[name] for name in catalogue.names() if name in table.c}
+    return Home(
+        columns={(name,): column for name, column in named.items() if not isinstance(column.type, sa.JSON)},
+        documents={(name,): column for name, column in named.items() if isinstance(column.type, sa.JSON)},
+    )
+
+
 _SPEED = runs.c.step / sa.func.nullif(runs.c.compute_seconds, 0.0, type_=sa.Double)
+_SUMMARIES = [column for column in summaries.c if column.name != "run_id"]
+_OF_RUNS = _named(runs, RUNS)
 
 RUN_HOME = Home(
     columns={
+        **_OF_RUNS.columns,
         ("id",): runs.c.public_id,
         ("experiment_id",): experiments.c.public_id,
         ("steps_per_second",): sa.type_coerce(_SPEED, sa.Double),
-        **{(name,): runs.c[name] for name in _OWN},
-        **{("spec", *path): column for path, column in _SPEC_COLUMNS.items()},
+        **{("spec", *path.split(".")): runs.c[column.name] for path, column in NAMED_COLUMNS.items()},
         ("summary",): summaries.c.run_id,
-        **{("summary", column.name): column for column in summaries.c if not isinstance(column.type, sa.JSON)},
+        **{("summary", column.name): column for column in _SUMMARIES if not isinstance(column.type, sa.JSON)},
     },
     documents={
-        ("spec",): runs.c.spec,
+        **_OF_RUNS.documents,
         ("tags",): experiments.c.tags,
-        **{("summary", column.name): column for column in summaries.c if isinstance(column.type, sa.JSON)},
+        **{("summary", column.name): column for column in _SUMMARIES if isinstance(column.type, sa.JSON)},
     },
 )
 
@@ -96,32 +95,38 @@ def _count(*statuses: str) -> Column:
 
 
 def _has(*statuses: str) -> Column:
-    found = sa.select(runs.c.id).where(runs.c.experiment_id == experiments.c.id, runs.c.status.in_(statuses))
-    return found.correlate(experiments).exists()
+    such = sa.select(runs.c.id).where(runs.c.experiment_id == experiments.c.id, runs.c.status.in_(statuses))
+    return such.correlate(experiments).exists()
 
 
-_OVER = [status for status in RUN_STATUSES if status not in UNFINISHED]
-_STATUS = sa.case(
-    (_has("running"), "running"),
-    (sa.and_(_has("queued"), _has(*_OVER)), "running"),
-    (_has("queued"), "queued"),
-    (_has("failed"), "failed"),
-    (_has("cancelled"), "cancelled"),
-    else_="succeeded",
-)
+_OF_EXPERIMENTS = _named(experiments, EXPERIMENTS)
+_STATUS = sa.case(*status_cases(_has), else_=BEST_STATUS)
 
 EXPERIMENT_HOME = Home(
     columns={
+        **_OF_EXPERIMENTS.columns,
         ("id",): experiments.c.public_id,
-        ("name",): experiments.c.name,
-        ("created_at",): experiments.c.created_at,
         ("status",): sa.type_coerce(_STATUS, sa.Text),
         ("runs",): experiments.c.id,
         ("runs", "total"): _OF_EXPERIMENT.correlate(experiments).scalar_subquery(),
         **{("runs", status): _count(status) for status in RUN_STATUSES},
     },
-    documents={("tags",): experiments.c.tags},
+    documents=_OF_EXPERIMENTS.documents,
 )
+
+
+def check_home(home: Home, catalogue: Catalogue) -> None:
+    """Raise ImportError unless a home holds all fields of a catalogue, and no other."""
+    paths = {path for path, _ in catalogue.places()}
+    for path in paths:
+        if not home.holds(path):
+            raise ImportError(f"There is no column for the field {spell_path(path)} of {catalogue.what}.")
+    for path in {*home.columns, *home.documents} - paths:
+        raise ImportError(f"There is a column for {spell_path(path)}, which is no field of {catalogue.what}.")
+
+
+check_home(RUN_HOME, RUNS)
+check_home(EXPERIMENT_HOME, EXPERIMENTS)
 
 
 def kind_to_sort(field: Field) -> Kind:

@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from service.queries.expressions import ANY_LETTER, ANY_TEXT
 from service.queries.fields import NUMERIC, Kind, Path
+from service.values.numbers import INFINITIES
 
 Column = sa.ColumnElement[Any]
-_SPELLED = {"Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
 def json_value(column: Column, path: Path, kind: Kind, dialect: str) -> Column:
@@ -75,7 +75,7 @@ class _PostgresValue:
 
 def _spelled_numbers(is_text: Column, text: Column) -> list[tuple[Column, Column]]:
     """Non-finite numbers are spelled as texts in JSON."""
-    return [(sa.and_(is_text, text == word), sa.literal(value, sa.Double)) for word, value in _SPELLED.items()]
+    return [(sa.and_(is_text, text == word), sa.literal(value, sa.Double)) for word, value in INFINITIES.items()]
 
 
 def _glob(letter: str) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.store.tables import UNFINISHED, api_keys, experiments, runs
+from service.store.tables import api_keys, experiments, runs
+from service.values.statuses import UNFINISHED
 
 Row = Mapping[Any, Any]
 

@@ -46,7 +46,7 @@ def _next_head(same: int) -> str:
     conditions.append(f"runs.{_IN_ORDER[same]} > head.{_IN_ORDER[same]}")
     order = ", ".join((*_IN_ORDER[same:], "id"))
     return f"""(
-        SELECT runs.id FROM runs WHERE status IN ('queued', 'running') AND lease_token IS NULL
+        SELECT runs.id FROM runs WHERE {WAITING.text}
         AND {" AND ".join(conditions)} ORDER BY {order} LIMIT 1
     )"""
 
@@ -54,7 +54,7 @@ def _next_head(same: int) -> str:
 _QUEUES = sa.text(f"""
 WITH RECURSIVE heads(id) AS (
     SELECT * FROM (
-        SELECT id FROM runs WHERE status IN ('queued', 'running') AND lease_token IS NULL
+        SELECT id FROM runs WHERE {WAITING.text}
         ORDER BY {", ".join(_IN_ORDER)}, id LIMIT 1
     ) AS first
     UNION ALL
@@ -63,7 +63,7 @@ WITH RECURSIVE heads(id) AS (
 )
 SELECT head.urgency, head.share, head.batch_key, head.batch_limit, head.id AS first_run, head.numbers, (
     SELECT count(*) FROM (
-        SELECT 1 FROM runs WHERE status IN ('queued', 'running') AND lease_token IS NULL
+        SELECT 1 FROM runs WHERE {WAITING.text}
         AND runs.urgency = head.urgency AND runs.share = head.share
         AND runs.batch_key = head.batch_key AND runs.batch_limit = head.batch_limit
         LIMIT :batch + :most / (SELECT count(*) FROM heads)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from service.values.numbers import spell_all
+from service.values.numbers import NAN, spell_all, word_of
 from workers.runs.metrics import TRAJECTORY_COLUMNS, ColumnKind
 
 COPY_NULL = "null"
@@ -52,8 +52,8 @@ def _to_texts(column: Array, kind: ColumnKind) -> list[str]:
         return _vector_texts(column)
     texts = _number_texts(_without_fraction(column) if kind == "integer" else column)
     for place in np.flatnonzero(~np.isfinite(column)).tolist():
-        value = column[place]
-        texts[place] = COPY_NULL if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        word = word_of(column[place])
+        texts[place] = COPY_NULL if word == NAN else word
     return texts
 
 

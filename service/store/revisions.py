@@ -10,16 +10,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.store.tables import RUN_STATUSES, experiments, runs
+from service.store.fields import RUN_HOME
+from service.store.tables import experiments, runs
+from service.values.statuses import RUN_STATUSES
 
 CURRENT = (
     sa.select(experiments.c.revision).where(experiments.c.id == runs.c.experiment_id).correlate(runs).scalar_subquery()
 )
 """In an update of runs whose status changes: the revision that their experiment has by then."""
 
-_EVENT_COLUMNS = tuple(
-    runs.c[name] for name in ("public_id", "index", "status", "outcome", "step", "error", "revision")
-)
+EVENT_FIELDS = ("index", "status", "outcome", "step", "error")
+"""What an event says of a run beside its id."""
+
+_EVENT_COLUMNS = (runs.c.public_id, runs.c.revision, *(RUN_HOME.columns[(name,)] for name in EVENT_FIELDS))
 
 
 def take_revision(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:

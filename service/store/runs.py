@@ -1,6 +1,6 @@
 """Runs in the store: selecting them, reading them back with their summaries and factors."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,9 +14,10 @@ from service.store.database import Database
 from service.store.fields import RUN_HOME
 from service.store.filters import Filter
 from service.store.keyset import Keyset, Mark
+from service.store.run_rows import RunRow
+from service.store.short_ids import full_id
 from service.store.tables import checkpoints, experiments, runs, summaries
 
-Row = Mapping[Any, Any]
 CHUNK = 1000
 """Runs read at a time where all of a selection are."""
 
@@ -40,30 +41,30 @@ _JOINED = runs.join(experiments, runs.c.experiment_id == experiments.c.id).outer
 _RUNS = sa.select(runs, *_EXPERIMENT, *_SUMMARY).select_from(_JOINED)
 
 
-def find_run(connection: sa.Connection, public_id: str) -> Row | None:
-    """A run's row with its experiment's id and tags and its summary (columns `summary_*`)."""
-    return connection.execute(_RUNS.where(runs.c.public_id == public_id)).mappings().first()
+def find_run(connection: sa.Connection, public_id: str) -> RunRow | None:
+    """A run with its experiment's id and tags and its summary."""
+    row = connection.execute(_RUNS.where(runs.c.public_id == public_id)).mappings().first()
+    return None if row is None else RunRow(row)
 
 
-_CHANGING = ("status", "outcome", "step", "started_at", "finished_at", "error", "compute_seconds", "engine", "device")
-_EXTENDED = ("max_steps", "loss_below")
+# A slice that is stored takes time; what else changes a run gives it a revision, but for a lease, which starts it.
+_VERSION = (runs.c.id, runs.c.revision, runs.c.status, runs.c.step, runs.c.compute_seconds)
 
 
 def find_version(connection: sa.Connection, public_id: str) -> tuple[Any, ...] | None:
     """What tells one state of a run, its summary and its points from another, None when there is no such run."""
-    query = sa.select(runs.c.id, *(runs.c[name] for name in (*_CHANGING, *_EXTENDED)))
-    row = connection.execute(query.where(runs.c.public_id == public_id)).first()
+    row = connection.execute(sa.select(*_VERSION).where(runs.c.public_id == public_id)).first()
     return None if row is None else tuple(row)
 
 
-def list_runs(connection: sa.Connection, selection: RunSelection, limit: int) -> Sequence[Row]:
+def list_runs(connection: sa.Connection, selection: RunSelection, limit: int) -> Sequence[RunRow]:
     """The first runs of a selection, as `find_run` gives them."""
     return _read(connection, mark_runs(connection, selection, limit))
 
 
 def list_marked_runs(
     connection: sa.Connection, selection: RunSelection, limit: int
-) -> tuple[Sequence[Row], Sequence[Mark]]:
+) -> tuple[Sequence[RunRow], Sequence[Mark]]:
     """The first runs of a selection, and where a list goes on after each."""
     marks = mark_runs(connection, selection, limit)
     return _read(connection, marks), marks
@@ -72,12 +73,14 @@ def list_marked_runs(
 def mark_runs(connection: sa.Connection, selection: RunSelection, limit: int) -> Sequence[Mark]:
     """Internal ids and sort values of the first runs of a selection; no row is read whole."""
     dialect = connection.dialect.name
+    if selection.experiment_id is not None:
+        selection = replace(selection, experiment_id=full_id(connection, "experiment", selection.experiment_id))
     query = _where(sa.select(runs.c.id).select_from(_JOINED), selection, dialect)
     query = Keyset(RUN_HOME, selection.order, runs.c.id, dialect).apply(query, selection.after)
     return [Mark(tuple(values), row_id) for row_id, *values in connection.execute(query.limit(limit))]
 
 
-def all_runs(database: Database, selection: RunSelection) -> Iterator[Sequence[Row]]:
+def all_runs(database: Database, selection: RunSelection) -> Iterator[Sequence[RunRow]]:
     """All runs of a selection in chunks; between two of them no connection is held."""
     while True:
         with database.reading() as connection:
@@ -113,9 +116,9 @@ def _where(query: sa.Select[Any], selection: RunSelection, dialect: str) -> sa.S
     return query
 
 
-def _read(connection: sa.Connection, marks: Sequence[Mark]) -> Sequence[Row]:
+def _read(connection: sa.Connection, marks: Sequence[Mark]) -> Sequence[RunRow]:
     if not marks:
         return []
     rows = connection.execute(_RUNS.where(runs.c.id.in_([mark.row_id for mark in marks]))).mappings()
-    by_id = {row["id"]: row for row in rows}
+    by_id = {row["id"]: RunRow(row) for row in rows}
     return [by_id[mark.row_id] for mark in marks if mark.row_id in by_id]

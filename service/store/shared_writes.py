@@ -47,8 +47,8 @@ class SharedWrites:
         try:
             with self._writing() as connection:
                 batch += self._take_waiting()  # who came while this waited for its turn
-                for one in batch:
-                    one.do_in(connection)
+                for write in batch:
+                    write.do_in(connection)
             _settle(batch, None)
         except self._away as error:
             _settle(batch, error)
@@ -58,16 +58,16 @@ class SharedWrites:
             self._hand_over(batch)
 
     def _do_each_alone(self, batch: "Sequence[_Write[Any]]") -> None:
-        for place, one in enumerate(batch):
+        for index, write in enumerate(batch):
             try:
                 with self._writing() as connection:
-                    one.do_in(connection)
-                one.error = None
+                    write.do_in(connection)
+                write.error = None
             except self._away as error:
-                _settle(batch[place:], error)
+                _settle(batch[index:], error)
                 return
             except Exception as error:
-                one.error = error
+                write.error = error
 
     def _take_waiting(self) -> "list[_Write[Any]]":
         with self._guard:
@@ -78,10 +78,10 @@ class SharedWrites:
         with self._guard:
             self._has_leader = bool(self._waiting)
             heir = self._waiting[:1]
-        for one in heir:
-            one.lead()
-        for one in batch:
-            one.end()
+        for write in heir:
+            write.lead()
+        for write in batch:
+            write.end()
 
 
 class _Write(Generic[Answer]):
@@ -117,5 +117,5 @@ class _Write(Generic[Answer]):
 
 
 def _settle(batch: "Sequence[_Write[Any]]", error: Exception | None) -> None:
-    for one in batch:
-        one.error = error
+    for write in batch:
+        write.error = error

@@ -1,6 +1,7 @@
 """Slices: how the result of one is stored, in one transaction and only while its lease holds."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -8,13 +9,16 @@ import sqlalchemy as sa
 
 from service.store.inserts import insert_into
 from service.store.leases import Lease, lock_runs
+from service.store.point_writes import insert_points, summary_rows
 from service.store.revisions import CURRENT, take_revision
 from service.store.tables import checkpoints, runs, summaries
-from service.store.trajectories import insert_points, summary_rows
 from workers.records import RunProgress, SliceResult
 
 Changes = dict[str, Any]
-_CHANGED = ("status", "outcome", "error", "step", "finished_at", "engine", "device")
+_OF_PROGRESS = tuple(field.name for field in fields(RunProgress) if field.name in runs.c)
+_OF_SLICE = tuple(field.name for field in fields(SliceResult) if field.name in runs.c)
+_CHANGED = ("status", "step", "finished_at", *_OF_PROGRESS, *_OF_SLICE)
+"""Columns of a run that a slice writes; what a worker reports under the name of a column goes there."""
 
 
 def apply_slice(connection: sa.Connection, lease: Lease, result: SliceResult, now: datetime) -> int:
@@ -94,19 +98,15 @@ def _brief_summary(run_id: int, progress: RunProgress) -> Changes:
 def _run_changes(run_id: int, token: str, progress: RunProgress, result: SliceResult, now: datetime) -> Changes:
     over = progress.outcome is not None or progress.error is not None
     status = "failed" if progress.error is not None else "succeeded" if over else "running"
-    return {
-        "key": run_id,
-        "token": token,
-        "seconds": result.seconds,
-        "over": over,
-        "new_status": status,
-        "new_outcome": progress.outcome,
-        "new_error": progress.error,
-        "new_step": progress.checkpoint.step if progress.checkpoint else 0,
-        "new_finished_at": now if over else None,
-        "new_engine": result.engine,
-        "new_device": result.device,
+    new = {
+        "status": status,
+        "step": progress.checkpoint.step if progress.checkpoint else 0,
+        "finished_at": now if over else None,
+        **{name: getattr(progress, name) for name in _OF_PROGRESS},
+        **{name: getattr(result, name) for name in _OF_SLICE},
     }
+    bound = {f"new_{name}": value for name, value in new.items()}
+    return {"key": run_id, "token": token, "seconds": result.seconds, "over": over, **bound}
 
 
 def _update_runs(connection: sa.Connection, changes: Sequence[Changes]) -> None:

@@ -4,7 +4,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from service.store.tables import RUN_STATUSES, WAITING, runs
+from service.store.tables import WAITING, runs
+from service.values.statuses import RUN_STATUSES
 
 
 def count_by_status(connection: sa.Connection) -> dict[str, int]:

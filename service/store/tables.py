@@ -6,6 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
+from service.store.spec_columns import table_columns
+from service.values.statuses import UNFINISHED
 from workers.runs.metrics import METRICS, SUMMARY_METRICS, ColumnKind
 
 metadata = sa.MetaData(
@@ -35,8 +37,8 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite's INTEGER has 64 bits, and alone can count up
-RUN_STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
-UNFINISHED = ("queued", "running")
+END_AT = 29
+"""Where the last 8 characters of a public id begin, counted from 1 as SQL does; an index has these (short_ids.py)."""
 _TYPES: dict[ColumnKind, type[Any]] = {"float": sa.Double, "integer": sa.Integer, "vector": sa.JSON, "text": sa.Text}
 
 
@@ -100,30 +102,9 @@ runs = sa.Table(
     sa.Column("compute_seconds", sa.Double, nullable=False, server_default="0"),
     sa.Column("engine", sa.String(16)),
     sa.Column("device", sa.String(64)),
-    # The spec: whole, and by the fields that people filter on.
+    # The spec: complete, and by the fields that people filter on.
     sa.Column("spec", sa.JSON, nullable=False),
-    sa.Column("problem_kind", sa.String(32), nullable=False),
-    sa.Column("rows", sa.Integer, nullable=False),
-    sa.Column("columns", sa.Integer, nullable=False),
-    sa.Column("model_kind", sa.String(32), nullable=False),
-    sa.Column("depth", sa.Integer),
-    sa.Column("components", sa.Integer),
-    sa.Column("tensor_order", sa.Integer),
-    sa.Column("observed", sa.Integer),
-    sa.Column("init_kind", sa.String(16), nullable=False),
-    sa.Column("init_std", sa.Double),
-    sa.Column("init_std_of", sa.String(16)),
-    sa.Column("init_scale", sa.Double),
-    sa.Column("balanced", sa.Boolean),
-    sa.Column("determinant", sa.String(16)),
-    sa.Column("optimizer_kind", sa.String(32), nullable=False),
-    sa.Column("learning_rate", sa.Double),
-    sa.Column("max_steps", sa.BigInteger),
-    sa.Column("max_time", sa.Double),
-    sa.Column("loss_below", sa.Double),
-    sa.Column("loss_kind", sa.String(16), nullable=False),
-    sa.Column("precision", sa.String(16), nullable=False),
-    sa.Column("seed", sa.BigInteger, nullable=False),
+    *table_columns(),
     # The way through slices. Urgency is minus the priority: the waiting are looked for in ascending order.
     sa.Column("urgency", sa.Integer, nullable=False, server_default="0"),
     sa.Column("share", sa.Integer, nullable=False, server_default="0"),
@@ -142,11 +123,20 @@ runs = sa.Table(
 )
 
 # Written out, without parameters: a database uses a partial index only where the query itself shows that it may.
-WAITING = sa.text("status IN ('queued', 'running') AND lease_token IS NULL")
+WAITING = sa.text(f"status IN ({', '.join(map(repr, UNFINISHED))}) AND lease_token IS NULL")
 LEASED = sa.text("lease_token IS NOT NULL")
 _WAITING_COLUMNS = (runs.c.urgency, runs.c.share, runs.c.batch_key, runs.c.batch_limit, runs.c.id)
 sa.Index("ix_runs_waiting", *_WAITING_COLUMNS, sqlite_where=WAITING, postgresql_where=WAITING)
 sa.Index("ix_runs_lease_token", runs.c.lease_token, sqlite_where=LEASED, postgresql_where=LEASED)
+
+
+def end_of(public_id: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+    """The last 8 characters of a public id, written without parameters for the index as above."""
+    return sa.func.substr(public_id, sa.literal_column(str(END_AT)))
+
+
+sa.Index("ix_experiments_id_end", end_of(experiments.c.public_id))
+sa.Index("ix_runs_id_end", end_of(runs.c.public_id))
 
 summaries = sa.Table(
     "run_summaries",

@@ -1,18 +1,14 @@
 """Which columns apply to a run; asked once for all runs that differ only by their seed."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-import orjson
-from cachetools import LRUCache
+from cachetools import LRUCache, cached
 
+from service.values.specs import digest_without_seed, parse_spec
 from workers.runs.metrics import metrics_of, summary_metrics_of
-from workers.runs.spec import RunSpec
-
-_MOST_KNOWN = 20_000
 
 
 @dataclass(frozen=True)
@@ -28,18 +24,11 @@ class Applicable:
     measured: tuple[str, ...]
 
 
-_known: LRUCache[bytes, Applicable] = LRUCache(_MOST_KNOWN)
-_lock = Lock()
+_kept: LRUCache[bytes, Applicable] = LRUCache(20_000)
 
 
-def applicable_columns(spec: Mapping[str, Any]) -> Applicable:
-    """The columns that apply to a run, given its resolved spec."""
-    key = hashlib.blake2b(orjson.dumps({**spec, "seed": 0}), digest_size=16).digest()
-    with _lock:
-        found = _known.get(key)
-    if found is None:
-        run = RunSpec.model_validate(spec)
-        found = Applicable(metrics_of(run), summary_metrics_of(run))
-        with _lock:
-            _known[key] = found
-    return found
+@cached(_kept, key=digest_without_seed, lock=Lock())
+def applicable_columns(resolved: Mapping[str, Any]) -> Applicable:
+    """The columns that apply to a run, given its spec as JSON values."""
+    spec = parse_spec(resolved)
+    return Applicable(metrics_of(spec), summary_metrics_of(spec))

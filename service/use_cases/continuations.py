@@ -10,10 +10,10 @@ from service.settings import Limits
 from service.store import continuations as store
 from service.store import runs as run_store
 from service.store.database import Database
+from service.store.run_rows import RunRow, spec_values
 from service.use_cases.experiments import get_experiment
 from service.use_cases.keys import Holder
 from service.use_cases.quotas import check_quotas
-from service.use_cases.run_rows import run_row
 from service.use_cases.runs import find_row, get_run
 from workers.runs.schedules import is_scheduled
 from workers.runs.spec import RunSpec
@@ -33,17 +33,14 @@ def extend_run(
     with database.writing() as connection:
         store.lock_run(connection, run_id)
         row = find_row(connection, run_id)
-        spec = RunSpec.model_validate(row["spec"])
-        _check_extendable(row, spec, run_store.searches_ranks(connection, row["id"]))
-        longer = _extended(spec, extension, limits)
-        changed = run_row(longer, row["index"], row["created_at"])
-        stop = ("spec", "max_steps", "max_time", "loss_below", "max_multiply_adds")
-        store.change_stop(connection, row["id"], {name: changed[name] for name in stop})
-        if _goes_on(row, spec, longer):
+        _check_extendable(row, run_store.searches_ranks(connection, row.id))
+        longer = _extended(row.spec, extension, limits)
+        changed = spec_values(longer)
+        store.change_stop(connection, row.id, changed)
+        if _goes_on(row, longer):
             check_quotas(connection, holder, [changed])
-            scheduled = is_scheduled(spec, row["step"], row["summary_time"])
-            unscheduled = None if scheduled else row["step"]
-            store.reopen_run(connection, row["id"], unscheduled)
+            scheduled = is_scheduled(row.spec, row.step, row["summary_time"])
+            store.reopen_run(connection, row.id, None if scheduled else row.step)
     return get_run(database, run_id)
 
 
@@ -56,7 +53,7 @@ def retry_run(database: Database, run_id: str) -> dict[str, Any]:
     """
     with database.writing() as connection:
         store.lock_run(connection, run_id)
-        status = find_row(connection, run_id)["status"]
+        status = find_row(connection, run_id).status
         if not store.retry_runs(connection, run=run_id):
             raise NotAvailable(f"Run {run_id} is {status}; only a failed or a cancelled run can be tried again.")
     return get_run(database, run_id)
@@ -69,14 +66,14 @@ def retry_experiment(database: Database, experiment_id: str) -> ExperimentDetail
     return get_experiment(database, experiment_id)
 
 
-def _check_extendable(row: Mapping[str, Any], spec: RunSpec, searching: bool) -> None:
-    run = f"Run {row['public_id']}"
+def _check_extendable(row: RunRow, searching: bool) -> None:
+    run, spec = f"Run {row.public_id}", row.spec
     if not (spec.descends or spec.is_flow):
         raise NotAvailable(f"{run} is a {spec.model.kind}, which is solved at once; there is no further to go.")
-    if row["outcome"] == "diverged":
-        raise NotAvailable(f"{run} left the finite numbers at step {row['step']}; there is nothing to go on from.")
-    if row["status"] in ("failed", "cancelled"):
-        raise NotAvailable(f"{run} is {row['status']}; POST /v1/runs/{row['public_id']}/retry first.")
+    if row.outcome == "diverged":
+        raise NotAvailable(f"{run} left the finite numbers at step {row.step}; there is nothing to go on from.")
+    if row.status in ("failed", "cancelled"):
+        raise NotAvailable(f"{run} is {row.status}; POST /v1/runs/{row.public_id}/retry first.")
     if searching:
         raise NotAvailable(f"{run} has descended and its ranks are being searched for; extend it once it is over.")
 
@@ -121,12 +118,12 @@ def _refusal(field: str, detail: str) -> InvalidPayload:
     return InvalidPayload([FieldError(json_pointer((field,)), detail)])
 
 
-def _goes_on(row: Mapping[str, Any], before: RunSpec, after: RunSpec) -> bool:
+def _goes_on(row: RunRow, after: RunSpec) -> bool:
     """Whether a run that is over would not have been, had it asked for this from the start."""
-    if row["outcome"] == "budget_exhausted":
-        end = _end_of(before)
-        return getattr(after.stop, end) > getattr(before.stop, end)
-    if row["outcome"] == "converged":
+    if row.outcome == "budget_exhausted":
+        end = _end_of(after)
+        return getattr(after.stop, end) > getattr(row.spec.stop, end)
+    if row.outcome == "converged":
         limit = after.stop.loss_below
         return limit is None or not row["summary_loss"] < limit
     return False

@@ -1,8 +1,6 @@
 """Curves of an experiment: how a metric spreads over the runs of each group along steps, time or loss.
 
-Every run is read off at the same places, linearly between its neighbouring recorded points (along the loss: in its
-logarithm), and only between its first and its last point. Along the loss, a run counts by the points at which its loss
-is lower than ever before: where it rises again, points are left out.
+Every run is read off at the same positions, see `service.values.readings`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,11 +14,12 @@ from service.errors import FieldError, InvalidPayload
 from service.schemas import Curves, GroupCurves
 from service.settings import Limits
 from service.store.database import Database
-from service.store.point_reads import Columns, PointSelection, read_points_of
+from service.store.points import Columns, PointSelection, stream_points
 from service.use_cases.groups import grouped, grouping_fields, selected_in
 from service.values.numbers import spell
 from service.values.quantiles import five_numbers
-from workers.runs.metrics import METRICS
+from service.values.readings import Readings, losses_at, readings
+from workers.runs.metrics import BY_NAME, METRICS
 
 Axis = Literal["step", "time", "loss"]
 Numbers = npt.NDArray[np.float64]
@@ -49,8 +48,8 @@ def spread_along(database: Database, experiment_id: str, query: CurveQuery, limi
         NotFound: no such experiment.
         InvalidPayload: the query says what cannot be asked.
     """
-    if METRICS.get(query.metric) not in ("float", "integer"):
-        known = ", ".join(name for name, kind in METRICS.items() if kind != "vector")
+    if query.metric not in METRICS or not BY_NAME[query.metric].is_number:
+        known = ", ".join(name for name in METRICS if BY_NAME[name].is_number)
         raise InvalidPayload([FieldError("/metric", f"There is no curve of {query.metric!r}; take one of {known}.", 0)])
     fields = grouping_fields(query.group_by, limits)
     groups = grouped(database, selected_in(database, experiment_id, query.where, limits), fields)
@@ -62,53 +61,45 @@ def spread_along(database: Database, experiment_id: str, query: CurveQuery, limi
 
 
 def _columns(database: Database, run_ids: Sequence[int], query: CurveQuery) -> dict[str, list[Any]]:
-    runs = [run for run in _read(database, run_ids, query) if len(run[0])]
+    runs = [run for run in _read(database, run_ids, query) if len(run.positions)]
     if not runs:
         return {name: [] for name in (query.x, "count", *_NAMES)}
-    places = _places(runs, query)
-    read = np.array([np.interp(places, *run, left=np.nan, right=np.nan) for run in runs])
+    positions = _positions(runs, query)
+    read = np.array([run.at(positions) for run in runs])
     counts = np.count_nonzero(~np.isnan(read), axis=0)
-    spread = [five_numbers(np.sort(column[~np.isnan(column)])) for column in read.T if not np.isnan(column).all()]
-    shown = np.exp(-places) if query.x == "loss" else places
-    columns = {
-        name: [spell(value) for value in values] for name, values in zip(_NAMES, zip(*spread, strict=True), strict=True)
-    }
     met = counts > 0
+    spread = zip(*map(five_numbers, read.T[met]), strict=True)
+    columns = {name: [spell(value) for value in values] for name, values in zip(_NAMES, spread, strict=True)}
+    shown = losses_at(positions) if query.x == "loss" else positions
     return {query.x: shown[met].tolist(), "count": counts[met].tolist(), **columns}
 
 
-def _read(database: Database, run_ids: Sequence[int], query: CurveQuery) -> Iterator[tuple[Numbers, Numbers]]:
-    """Places and values of each run, by ascending place."""
+def _read(database: Database, run_ids: Sequence[int], query: CurveQuery) -> Iterator[Readings]:
     selection, held = PointSelection((query.x, query.metric)), list[Numbers]()
-    for pieces in read_points_of(database, run_ids, selection, _as_numbers):
+    for pieces in stream_points(database, run_ids, selection, _as_numbers):
         points = np.concatenate([*held, *pieces], axis=1)
         starts = np.flatnonzero(np.diff(points[0])) + 1
-        *whole, last = np.split(points, starts, axis=1)
-        yield from (_ascending(run[2:], query.x) for run in whole)
+        *complete, last = np.split(points, starts, axis=1)
+        yield from (_readings(run, query) for run in complete)
         held = [last]
-    yield from (_ascending(run[2:], query.x) for run in held)
+    yield from (_readings(run, query) for run in held)
 
 
 def _as_numbers(columns: Columns) -> Numbers:
     return np.array(columns, dtype=np.float64)
 
 
-def _ascending(numbers: Numbers, axis: Axis) -> tuple[Numbers, Numbers]:
-    """Places along the axis and values there; along the loss, the place is minus its logarithm."""
-    place, value = numbers[:, ~np.isnan(numbers).any(axis=0)]
-    if axis != "loss":
-        return place, value
-    place, value = -np.log(place[place > 0]), value[place > 0]
-    new = np.diff(np.maximum.accumulate(place), prepend=-np.inf) > 0
-    return place[new], value[new]
+def _readings(run: Numbers, query: CurveQuery) -> Readings:
+    _, _, along, values = run
+    return readings(along, values, query.x == "loss")
 
 
-def _places(runs: Sequence[tuple[Numbers, Numbers]], query: CurveQuery) -> Numbers:
-    """Places from the first to the last point of any run: evenly along the logarithm, with 0 before them on steps."""
-    least = min(place[0] for place, _ in runs)
-    greatest = max(place[-1] for place, _ in runs)
+def _positions(runs: Sequence[Readings], query: CurveQuery) -> Numbers:
+    """Positions from the first to the last of any run: evenly along the logarithm, with 0 before them on steps."""
+    least = min(run.positions[0] for run in runs)
+    greatest = max(run.positions[-1] for run in runs)
     if query.x == "loss" or greatest <= 0:
         return np.linspace(least, greatest, query.places)
-    first = min(place[place > 0][0] for place, _ in runs if place[-1] > 0)
-    places = np.concatenate([[0.0] if least <= 0 else [], np.geomspace(first, greatest, query.places)])
-    return np.unique(np.round(places)).astype(np.float64) if query.x == "step" else places
+    first = min(run.positions[run.positions > 0][0] for run in runs if run.positions[-1] > 0)
+    positions = np.concatenate([[0.0] if least <= 0 else [], np.geomspace(first, greatest, query.places)])
+    return np.unique(np.round(positions)).astype(np.float64) if query.x == "step" else positions

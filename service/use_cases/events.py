@@ -14,14 +14,12 @@ from fastapi.sse import format_sse_event
 
 from service.store import revisions as store
 from service.store.database import Database
-from service.store.tables import RUN_STATUSES, UNFINISHED
-from service.use_cases.experiments import get_experiment, status_of
+from service.use_cases.experiments import not_found
+from service.values.statuses import RUN_STATUSES, UNFINISHED, status_of
 
 FROM_THE_START = -1
 MOST_RUNS_AT_ONCE = 1000
 """Run events in one reading; a client that has more to catch up with gets them in several."""
-
-_RUN_FIELDS = ("index", "status", "outcome", "step", "error")
 
 
 @dataclass(frozen=True)
@@ -53,10 +51,11 @@ class Reading:
 
 def check_position(database: Database, experiment_id: str, last_seen: int) -> bool:
     """Whether a client that has seen the events up to one has more to wait for; raises NotFound."""
-    get_experiment(database, experiment_id)
     with database.reading() as connection:
         reading = read_events(connection, experiment_id, last_seen)
-    return reading is None or bool(reading.events) or not reading.is_over
+    if reading is None:
+        raise not_found(experiment_id)
+    return bool(reading.events) or not reading.is_over
 
 
 def last_event_id(database: Database, experiment_id: str) -> int:
@@ -64,8 +63,7 @@ def last_event_id(database: Database, experiment_id: str) -> int:
     with database.reading() as connection:
         row = store.read_progress(connection, experiment_id)
     if row is None:
-        get_experiment(database, experiment_id)
-        return FROM_THE_START
+        raise not_found(experiment_id)
     total = sum(row[status] for status in RUN_STATUSES)
     return row["revision"] * (total + 2) + total
 
@@ -97,5 +95,5 @@ def read_events(connection: sa.Connection, experiment_id: str, after: int) -> Re
 
 
 def _run_event(row: Any, total: int) -> Event:
-    data = {"id": row["public_id"], **{name: row[name] for name in _RUN_FIELDS}}
+    data = {"id": row["public_id"], **{name: row[name] for name in store.EVENT_FIELDS}}
     return Event(row["revision"] * (total + 2) + row["index"], "run", data)

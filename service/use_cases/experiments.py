@@ -1,24 +1,39 @@
 """Experiments: look at, change, cancel, delete; `service.use_cases.submissions` makes them."""
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+import sqlalchemy as sa
 
 from service.errors import NotFound
 from service.schemas import Experiment, ExperimentChanges, ExperimentDetail, Page, RunCounts
 from service.settings import Limits
 from service.store import experiments as store
 from service.store.database import Database
+from service.store.experiments import ExperimentRow
 from service.use_cases.listing import ListQuery, select_experiments
+from service.values.statuses import status_of
 
 
 def get_experiment(database: Database, experiment_id: str) -> ExperimentDetail:
     """One experiment; raises NotFound."""
     with database.reading() as connection:
-        row = store.find_experiment(connection, experiment_id)
+        return ExperimentDetail(**fields_of(find_row(connection, experiment_id)))
+
+
+def find_row(connection: sa.Connection, experiment_id: str) -> ExperimentRow:
+    """An experiment's row; raises NotFound."""
+    row = store.find_experiment(connection, experiment_id)
     if row is None:
-        raise _not_found(experiment_id)
-    return ExperimentDetail(**fields_of(row))
+        raise not_found(experiment_id)
+    return row
+
+
+def check_exists(database: Database, experiment_id: str) -> None:
+    """Raise NotFound unless there is such an experiment."""
+    with database.reading() as connection:
+        if not store.exists(connection, experiment_id):
+            raise not_found(experiment_id)
 
 
 def list_experiments(database: Database, query: ListQuery, limit: int, limits: Limits) -> Page[Experiment]:
@@ -50,29 +65,21 @@ def cancel(database: Database, experiment_id: str) -> ExperimentDetail:
 def delete(database: Database, experiment_id: str) -> None:
     """Remove an experiment, its runs and their trajectories; raises NotFound."""
     with database.writing() as connection:
-        found = store.delete_experiment(connection, experiment_id)
-    if not found:
-        raise _not_found(experiment_id)
+        deleted = store.delete_experiment(connection, experiment_id)
+    if not deleted:
+        raise not_found(experiment_id)
 
 
-def _not_found(experiment_id: str) -> NotFound:
+def not_found(experiment_id: str) -> NotFound:
+    """What to say of an experiment that does not exist."""
     return NotFound(f"There is no experiment {experiment_id!r}; GET /v1/experiments lists those there are.")
 
 
-def fields_of(row: Mapping[str, Any]) -> dict[str, Any]:
+def fields_of(row: ExperimentRow) -> dict[str, Any]:
     """What an experiment's object shows of its row and run counts."""
-    counts: Mapping[str, int] = row["counts"]
-    return {
+    derived = {
         "id": row["public_id"],
-        "status": status_of(counts),
-        "runs": RunCounts(total=sum(counts.values()), **counts),
-        **{name: row[name] for name in ("name", "tags", "priority", "created_at", "run", "sweep")},
+        "status": status_of(row["counts"]),
+        "runs": RunCounts(total=sum(row["counts"].values()), **row["counts"]),
     }
-
-
-def status_of(counts: Mapping[str, int]) -> str:
-    """An experiment is running from its first run's start to its last one's end; then the worst of its runs counts."""
-    ended: Sequence[str] = ("failed", "cancelled", "succeeded")
-    if counts["queued"] + counts["running"] == 0:
-        return next(status for status in ended if counts[status])
-    return "running" if counts["running"] or any(counts[status] for status in ended) else "queued"
+    return {name: derived[name] if name in derived else row[name] for name in ExperimentDetail.model_fields}

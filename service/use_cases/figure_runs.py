@@ -9,11 +9,12 @@ import numpy as np
 import orjson
 import sqlalchemy as sa
 
-from service.errors import NotFound
 from service.figures.kinds.base import Ask, DrawnRun, Kind
 from service.settings import Limits
 from service.store import figure_data as store
-from service.store.experiments import find_experiment
+from service.store.points import read_points
+from service.use_cases.experiments import find_row
+from service.values.specs import parse_spec
 from workers.runs.costs import points_until
 from workers.runs.spec import RunSpec
 
@@ -47,14 +48,6 @@ def read_source(connection: sa.Connection, experiment_id: str) -> Source:
     return Source(experiment["id"], label, order, store.read_specs(connection, experiment["id"]))
 
 
-def find_row(connection: sa.Connection, experiment_id: str) -> Row:
-    """An experiment's row; raises NotFound."""
-    row = find_experiment(connection, experiment_id)
-    if row is None:
-        raise NotFound(f"There is no experiment {experiment_id!r}; GET /v1/experiments lists those there are.")
-    return row
-
-
 def told_apart(sources: Sequence[Source]) -> list[Source]:
     """The sources with labels of which no two are alike."""
     labels = [source.label for source in sources]
@@ -72,7 +65,7 @@ def sorts_of(sources: Iterable[Source]) -> list[RunSpec]:
         spec = row["spec"]
         parts = [*(spec.get(part) for part in _DECIDES_COLUMNS), spec["optimizer"]["kind"]]
         sorts.setdefault(orjson.dumps(parts), spec)
-    return [RunSpec.model_validate(spec) for spec in sorts.values()]
+    return [parse_spec(spec) for spec in sorts.values()]
 
 
 def choose(
@@ -102,7 +95,7 @@ def read_runs(
     names = kind.summary(ask)
     summaries = store.read_summaries(connection, source.id, names) if names else {}
     wanted = {run_id: kind.columns(run.spec, ask) for run_id, run in chosen} if kind.reads_points else {}
-    points = store.read_points_of(connection, wanted)
+    points = read_points(connection, wanted)
     for run_id, run in chosen:
         if not kind.reads_points or run_id in points:
             yield replace(run, row={**run.row, **summaries.get(run_id, {})}, columns=points.get(run_id, {}))

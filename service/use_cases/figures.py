@@ -13,7 +13,9 @@ from service.schemas import FigureList, FigureSummary
 from service.settings import Limits
 from service.store.database import Database
 from service.store.figure_data import last_change
-from service.use_cases.figure_runs import Source, choose, find_row, read_runs, read_source, sorts_of, told_apart
+from service.use_cases.experiments import find_row
+from service.use_cases.figure_runs import Source, choose, read_runs, read_source, sorts_of, told_apart
+from service.use_cases.short_ids import whole_id
 from workers.runs.spec import RunSpec
 
 _PARAMETERS = {field.name: field.name for field in fields(Ask)} | {"others": "with"}
@@ -36,16 +38,18 @@ class Asked:
         return list(dict.fromkeys((self.experiment_id, *self.ask.others)))
 
 
-def asked_figure(experiment_id: str, file: str, ask: Ask, limits: Limits) -> Asked:
+def asked_figure(database: Database, experiment_id: str, file: str, ask: Ask, limits: Limits) -> Asked:
     """What is asked for by the name of a file, `name.format`, and the parameters.
 
     Raises:
         NotFound: no such figure or format.
         InvalidPayload: parameters that the figure does not take, or too many experiments.
+        AmbiguousId: a short id to compare with stands for several.
     """
     kind, format = _kind_and_format(file)
     _check_parameters(kind, ask, limits)
-    return Asked(experiment_id, kind, format, ask)
+    others = tuple(whole_id(database, "experiment", other) for other in ask.others)
+    return Asked(experiment_id, kind, format, replace(ask, others=others))
 
 
 def list_figures(database: Database, experiment_id: str) -> FigureList:

@@ -1,6 +1,6 @@
 """Groups: the runs of an experiment by the values of some of their fields."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -11,11 +11,10 @@ from service.queries.lists import scalar_field
 from service.settings import Limits
 from service.store.database import Database
 from service.store.runs import RunSelection, all_runs
-from service.use_cases.experiments import get_experiment
+from service.use_cases.experiments import check_exists
 from service.use_cases.listing import ListQuery, named, select_runs
 from service.use_cases.run_objects import look_up, tagged_run
 
-Row = Mapping[Any, Any]
 Group = dict[str, Any]
 
 
@@ -26,7 +25,7 @@ def grouping_fields(group_by: str | None, limits: Limits) -> tuple[Field, ...]:
 
 def selected_in(database: Database, experiment_id: str, where: str | None, limits: Limits) -> RunSelection:
     """The selected runs of an experiment; raises NotFound, InvalidPayload."""
-    get_experiment(database, experiment_id)
+    check_exists(database, experiment_id)
     return select_runs(ListQuery(where=where, experiment_id=experiment_id), limits)
 
 
@@ -42,7 +41,7 @@ def grouped(
         for row in rows:
             run = tagged_run(row)
             group = {field.name: look_up(run, field.path)[1] for field in fields}
-            groups.setdefault(orjson.dumps(group), (group, []))[1].append((row["id"], run["summary"]))
+            groups.setdefault(orjson.dumps(group), (group, []))[1].append((row.id, run["summary"]))
     return sorted(groups.values(), key=lambda one: [_sort_key(value) for value in one[0].values()])
 
 

@@ -1,33 +1,33 @@
 """A run's row as the object that clients see, whole or by the fields they ask for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from service.queries.catalogues import SUMMARY_FIELDS
 from service.queries.fields import Field, Path
+from service.schemas import Run
+from service.store.run_rows import RunRow
 from service.use_cases.applicable import applicable_columns
 from service.values.numbers import spell, spell_all
 
-_BEFORE_SUMMARY = ("index", "status", "outcome", "step", "spec")
-_AFTER_SUMMARY = ("created_at", "started_at", "finished_at", "error")
-_SUMMARY_FIELDS = ("steps", "time", "determinant_sign_changed_at", "drift_exceeded_at", "first_step_below")
+_DERIVED: Mapping[str, Callable[[RunRow], Any]] = {
+    "id": lambda row: row.public_id,
+    "experiment_id": lambda row: row["experiment_public_id"],
+    "summary": lambda row: _summary(row),
+    "steps_per_second": lambda row: row.step / row["compute_seconds"] if row["compute_seconds"] else None,
+}
+"""Fields that are not what stands in the column of their name."""
+
+_METRIC_OF = {"determinant_sign_changed_at": "determinant_sign", "drift_exceeded_at": "conservation_drift"}
+"""Fields of a summary that only those runs have to which a metric applies."""
 
 
-def run_object(row: Mapping[str, Any]) -> dict[str, Any]:
+def run_object(row: RunRow) -> dict[str, Any]:
     """A run as `service.schemas.Run` has it."""
-    seconds = row["compute_seconds"]
-    return {
-        "id": row["public_id"],
-        "experiment_id": row["experiment_public_id"],
-        **{name: row[name] for name in _BEFORE_SUMMARY},
-        "summary": _summary(row),
-        "engine": row["engine"],
-        "device": row["device"],
-        "steps_per_second": row["step"] / seconds if seconds else None,
-        **{name: row[name] for name in _AFTER_SUMMARY},
-    }
+    return {name: _DERIVED[name](row) if name in _DERIVED else row[name] for name in Run.model_fields}
 
 
-def sparse_run(row: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, Any]:
+def sparse_run(row: RunRow, fields: Sequence[Field]) -> dict[str, Any]:
     """The asked fields of a run, each at its place in the object; what is absent is left out."""
     whole, sparse = tagged_run(row), dict[str, Any]()
     paths = {field.path for field in fields}
@@ -38,7 +38,7 @@ def sparse_run(row: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, Any
     return sparse
 
 
-def tagged_run(row: Mapping[str, Any]) -> dict[str, Any]:
+def tagged_run(row: RunRow) -> dict[str, Any]:
     """A run with all that can be asked of it: its object, and the tags of its experiment."""
     return run_object(row) | {"tags": row["experiment_tags"]}
 
@@ -62,14 +62,11 @@ def _put(sparse: dict[str, Any], path: Path, value: Any) -> None:
     sparse[last] = value
 
 
-def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(row: RunRow) -> dict[str, Any]:
     if row["summary_steps"] is None:
         return {}
-    columns = applicable_columns(row["spec"])
-    own = {name: spell(row[f"summary_{name}"]) for name in _SUMMARY_FIELDS}
-    if "determinant_sign" not in columns.metrics:
-        del own["determinant_sign_changed_at"]
-    if "conservation_drift" not in columns.metrics:
-        del own["drift_exceeded_at"]
+    columns = applicable_columns(row.resolved)
+    applying = (name for name in SUMMARY_FIELDS if _METRIC_OF.get(name) in (None, *columns.metrics))
     metrics = {name: spell_all([row[f"summary_{name}"]])[0] for name in columns.metrics}
-    return {**own, **metrics, **{name: spell(row[f"summary_{name}"]) for name in columns.measured}}
+    measured = {name: spell(row[f"summary_{name}"]) for name in columns.measured}
+    return {**{name: spell(row[f"summary_{name}"]) for name in applying}, **metrics, **measured}

@@ -1,44 +1,31 @@
 """Runs as a table: which columns it has, and its rows as batches."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 from service.exports.arrow_types import RecordBatch, Schema
 from service.queries.catalogues import RUNS
 from service.queries.fields import Field, Kind
+from service.store.run_rows import RunRow
+from service.store.spec_columns import NAMED_COLUMNS
 from service.use_cases.run_objects import look_up, tagged_run
-from workers.runs.metrics import METRICS, SUMMARY_METRICS
 
-_FIRST = ("id", "experiment_id", "index", "status", "outcome", "step")
-_SPEC = (
-    "problem.kind",
-    "model.kind",
-    "model.depth",
-    "init.kind",
-    "init.std",
-    "init.std_of",
-    "init.scale",
-    "init.balanced",
-    "init.determinant",
-    "optimizer.kind",
-    "optimizer.learning_rate",
-    "stop.max_steps",
-    "stop.loss_below",
-    "loss",
-    "precision",
-    "seed",
+_SCALARS = [name for name in RUNS.names() if not RUNS.names(name) and name != "tags"]
+_AFTER_STEP = _SCALARS.index("step") + 1
+COLUMNS = (
+    *_SCALARS[:_AFTER_STEP],
+    *NAMED_COLUMNS,
+    *(f"summary.{name}" for name in RUNS.names("summary")),
+    *_SCALARS[_AFTER_STEP:],
+    "tags",
+    "spec",
 )
-_HAPPENED = ("determinant_sign_changed_at", "drift_exceeded_at", "first_step_below")
-_SUMMARY = ("steps", "time", *_HAPPENED, *METRICS, *SUMMARY_METRICS)
-_LAST = ("engine", "device", "steps_per_second", "created_at", "started_at", "finished_at", "error", "tags", "spec")
-COLUMNS = (*_FIRST, *_SPEC, *(f"summary.{name}" for name in _SUMMARY), *_LAST)
 """Where `fields` does not say: the same for every selection. A name that begins with no key of a run is of its spec."""
 
 _ROWS_PER_BATCH = 1000
 
 
-def run_batches(rows: Iterable[Mapping[Any, Any]], fields: Sequence[Field]) -> Iterator[RecordBatch]:
+def run_batches(rows: Iterable[RunRow], fields: Sequence[Field]) -> Iterator[RecordBatch]:
     """Rows of runs as batches of a column for each field; what is absent is null."""
     import pyarrow as pa
 

@@ -1,7 +1,6 @@
 """Runs: look at one or many, read the factors, cancel."""
 
 import io
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,11 +13,11 @@ from service.settings import Limits
 from service.store import experiments as experiment_store
 from service.store import runs as store
 from service.store.database import Database
+from service.store.run_rows import RunRow
 from service.use_cases.listing import ListQuery, named, select_runs
 from service.use_cases.run_objects import run_object, sparse_run
 from service.values.version import VERSION
 from workers.runs.factors import split_factors
-from workers.runs.spec import RunSpec
 
 
 def get_run(database: Database, run_id: str) -> dict[str, Any]:
@@ -66,8 +65,8 @@ def get_factors(database: Database, run_id: str) -> bytes:
     """
     with database.reading() as connection:
         row = find_row(connection, run_id)
-        spec = RunSpec.model_validate(row["spec"])
-        state = store.read_state(connection, row["id"], spec.precision)
+        spec = row.spec
+        state = store.read_state(connection, row.id, spec.precision)
     if state is None:
         raise NotAvailable(f"Run {run_id} has stored no factors yet; ask again once its step is above 0.")
     file = io.BytesIO()
@@ -76,7 +75,7 @@ def get_factors(database: Database, run_id: str) -> bytes:
     return file.getvalue()
 
 
-def find_row(connection: sa.Connection, run_id: str) -> Mapping[str, Any]:
+def find_row(connection: sa.Connection, run_id: str) -> RunRow:
     """A run's row with its summary; raises NotFound."""
     row = store.find_run(connection, run_id)
     if row is None:

@@ -13,13 +13,13 @@ from service.schemas import Cost, DryRun, Experiment, ExperimentDetail, Experime
 from service.settings import Limits
 from service.store import experiments as store
 from service.store.database import Database
-from service.store.tables import RUN_STATUSES
+from service.store.run_rows import new_run
 from service.use_cases.experiments import fields_of
 from service.use_cases.keys import Holder
 from service.use_cases.payloads import parse_runs
 from service.use_cases.quotas import check_quotas
-from service.use_cases.run_rows import run_row
 from service.values.ids import new_id
+from service.values.statuses import RUN_STATUSES
 from workers.runs.costs import most_multiply_adds, most_points, most_steps
 
 MOST_KEY_CHARACTERS = 255
@@ -75,7 +75,7 @@ def submit(
         "api_key_id": None if holder is None else holder.id,
     }
     share = 0 if holder is None else holder.id
-    rows = [run_row(spec, index, now, request.priority, share) for index, spec in enumerate(specs)]
+    rows = [new_run(spec, index, now, request.priority, share) for index, spec in enumerate(specs)]
     if _store_once(database, values, rows, holder):
         counts = {**dict.fromkeys(RUN_STATUSES, 0), "queued": len(rows)}
         return Submission(Experiment(**fields_of({**values, "counts": counts})), is_new=True)

@@ -1,10 +1,7 @@
 """Summaries of an experiment: how a metric's last values spread over the runs of each group."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
-
-import numpy as np
 
 from service.queries.catalogues import summary_metric
 from service.queries.fields import Field
@@ -15,7 +12,7 @@ from service.use_cases.groups import grouped, grouping_fields, selected_in
 from service.use_cases.listing import named
 from service.use_cases.run_objects import look_up
 from service.values.numbers import spell
-from service.values.quantiles import five_numbers
+from service.values.quantiles import five_numbers, that_count
 
 
 def summarise(
@@ -40,10 +37,9 @@ def summarise(
 
 def _spread(metric: Field, summaries: Iterable[dict[str, Any]]) -> dict[str, Any]:
     found = (look_up(summary, metric.path[1:])[1] for summary in summaries)
-    numbers = [float(value) for value in found if value is not None]
-    values = np.sort([value for value in numbers if not math.isnan(value)])
+    values = that_count([float(value) for value in found if value is not None])
     if not len(values):
         return {"count": 0}
-    least, lower, median, upper, greatest = (spell(value) for value in five_numbers(values))
+    least, lower, median, upper, greatest = map(spell, five_numbers(values))
     quartiles = (lower, median, upper)
     return {"count": len(values), "min": least, "quartiles": quartiles, "median": median, "max": greatest}

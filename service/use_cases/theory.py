@@ -5,18 +5,18 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from service.schemas import StabilityPrediction, Theory, TheorySetting, TightnessPrediction
 from service.store.database import Database
-from service.store.trajectories import read_points
+from service.store.point_rows import to_values
+from service.store.points import Array, read_points
 from service.use_cases.runs import find_row
 from service.values.numbers import spell, spell_all
-from workers.runs.spec import RunSpec
+from workers.runs.metrics import TRAJECTORY_COLUMNS, shown_in
 from workers.runs.theory.settings import Recognised, recognise
 from workers.runs.theory.verdicts import Verdict, columns_needed, judge
 
-_SHOWN = ("step", "time", "loss", "unobserved_entry", "determinant_sign", "effective_rank", "distance_to_infimal_rank")
+_SHOWN = ("step", "time", *shown_in("theory"))
 """Recorded columns that stand beside the bounds."""
 
 
@@ -24,13 +24,14 @@ def get_theory(database: Database, run_id: str) -> Theory:
     """What theory says of a run's points so far, or why it says nothing; raises NotFound."""
     with database.reading() as connection:
         row = find_row(connection, run_id)
-        spec = RunSpec.model_validate(row["spec"])
+        spec = row.spec
         recognised = recognise(spec.problem)
         if isinstance(recognised, str):
             return Theory(run_id=run_id, applies=False, reason=recognised)
         names = dict.fromkeys((*_SHOWN, *columns_needed(spec)))
-        columns = read_points(connection, row["id"], list(names), None, None)
-    verdict = _judge(row, spec, columns)
+        points = read_points(connection, {row.id: list(names)})
+    columns = points.get(row.id) or dict.fromkeys(names, np.empty(0))
+    verdict = judge(spec, columns, row["summary_determinant_sign_changed_at"])
     found: dict[str, Any] = {
         "run_id": run_id,
         "setting": _setting(recognised),
@@ -38,13 +39,8 @@ def get_theory(database: Database, run_id: str) -> Theory:
     }
     if isinstance(verdict, str):
         return Theory(applies=False, reason=verdict, **found)
-    points = len(columns["step"])
-    return Theory(applies=True, columns=_shown(columns, verdict), points=points, **found, **_said(verdict))
-
-
-def _judge(row: Mapping[str, Any], spec: RunSpec, columns: Mapping[str, list[Any]]) -> Verdict | str:
-    arrays = {name: _as_array(column) for name, column in columns.items()}
-    return judge(spec, arrays, row["summary_determinant_sign_changed_at"])
+    shown = _shown(columns, verdict)
+    return Theory(applies=True, columns=shown, points=len(shown["step"]), **found, **_said(verdict))
 
 
 def _setting(recognised: Recognised) -> TheorySetting:
@@ -55,8 +51,8 @@ def _setting(recognised: Recognised) -> TheorySetting:
     )
 
 
-def _shown(columns: Mapping[str, list[Any]], verdict: Verdict) -> dict[str, list[Any]]:
-    recorded = {name: spell_all(columns[name]) for name in _SHOWN}
+def _shown(columns: Mapping[str, Array], verdict: Verdict) -> dict[str, list[Any]]:
+    recorded = {name: spell_all(to_values(columns[name], TRAJECTORY_COLUMNS[name])) for name in _SHOWN}
     return recorded | {name: spell_all(column.tolist()) for name, column in verdict.columns.items()}
 
 
@@ -71,10 +67,3 @@ def _said(verdict: Verdict) -> dict[str, Any]:
         "tightness_law": None if law is None else TightnessPrediction(**asdict(law)),
         "stability_limit": None if limit is None else StabilityPrediction(**asdict(limit)),
     }
-
-
-def _as_array(column: list[Any]) -> npt.NDArray[Any]:
-    """A stored column as numbers; vectors are stored with non-finite numbers spelled out."""
-    if column and isinstance(column[0], list):
-        return np.array([[float(value) for value in vector] for vector in column])
-    return np.array([np.nan if value is None else value for value in column])

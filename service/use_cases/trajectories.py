@@ -1,8 +1,7 @@
 """Trajectories: the points of one run or of any selection, as tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from service.errors import FieldError, InvalidPayload
 from service.exports.arrow_types import RecordBatch
@@ -10,14 +9,14 @@ from service.queries.catalogues import RUNS
 from service.queries.errors import QueryError
 from service.settings import Limits
 from service.store.database import Database
-from service.store.point_reads import Columns, PointSelection, read_points_of
+from service.store.points import Columns, PointSelection, stream_points
+from service.store.run_rows import RunRow
 from service.store.runs import RunSelection, all_runs
 from service.use_cases.applicable import applicable_columns
 from service.use_cases.listing import ListQuery, named, select_runs
 from service.use_cases.runs import find_row
 from workers.runs.metrics import METRICS
 
-Row = Mapping[Any, Any]
 ALWAYS = ("step", "time")
 
 
@@ -42,7 +41,7 @@ class PointTable:
     """
 
     names: tuple[str, ...]
-    runs: Iterator[Sequence[Row]]
+    runs: Iterator[Sequence[RunRow]]
     query: PointQuery
     thinned: bool
 
@@ -72,7 +71,7 @@ def run_points(database: Database, run_id: str, query: PointQuery) -> OneRun:
 
     with database.reading() as connection:
         row = find_row(connection, run_id)
-    names = (*ALWAYS, *_chosen(applicable_columns(row["spec"]).metrics, query))
+    names = (*ALWAYS, *_chosen(applicable_columns(row.resolved).metrics, query))
     table = PointTable(names, iter([[row]]), query, thinned=False)
     return next(by_run(database, table), OneRun(run_id, names, empty_batch(names), thinned=False))
 
@@ -95,7 +94,7 @@ def by_run(database: Database, table: PointTable) -> Iterator[OneRun]:
     from service.exports.points import split_by_run, thin_run
 
     for rows in table.runs:
-        by_id = {row["public_id"]: _applying(row) for row in rows}
+        by_id = {row.public_id: _applying(row) for row in rows}
         for whole in split_by_run(_read(database, rows, table)):
             run_id = whole.column(0)[0].as_py()
             points = whole if table.query.max_points is None else thin_run(whole, table.query.max_points)
@@ -112,24 +111,24 @@ def in_batches(database: Database, table: PointTable) -> Iterator[RecordBatch]:
     return gathered(run.points for run in by_run(database, table))
 
 
-def _read(database: Database, rows: Sequence[Row], table: PointTable) -> Iterator[RecordBatch]:
+def _read(database: Database, rows: Sequence[RunRow], table: PointTable) -> Iterator[RecordBatch]:
     import pyarrow as pa
 
     from service.exports.points import PointedRun, point_batch, point_schema
 
-    pointed = {row["id"]: PointedRun(row["public_id"], _applying(row)) for row in rows}
+    pointed = {row.id: PointedRun(row.public_id, _applying(row)) for row in rows}
     selection = PointSelection(table.names[1:], table.query.from_step, table.query.to_step)
     schema = point_schema(table.names)
 
     def convert(columns: Columns) -> RecordBatch:
         return point_batch(columns, pointed, schema)
 
-    for batches in read_points_of(database, list(pointed), selection, convert):
+    for batches in stream_points(database, list(pointed), selection, convert):
         yield pa.concat_batches(batches)
 
 
-def _applying(row: Row) -> frozenset[str]:
-    return frozenset((*ALWAYS, *applicable_columns(row["spec"]).metrics))
+def _applying(row: RunRow) -> frozenset[str]:
+    return frozenset((*ALWAYS, *applicable_columns(row.resolved).metrics))
 
 
 def _some_apply(database: Database, selection: RunSelection) -> tuple[str, ...]:

@@ -1,17 +1,30 @@
 """Numbers as JSON can carry them: a non-finite float travels as a string, never as null."""
 
 from collections.abc import Iterable
-from math import isfinite
-from typing import Any
+from math import inf, isfinite
+from typing import Any, Literal
+
+InfiniteWord = Literal["Infinity", "-Infinity"]
+
+NAN = "NaN"
+INFINITY: InfiniteWord = "Infinity"
+MINUS_INFINITY: InfiniteWord = "-Infinity"
+INFINITIES: dict[str, float] = {INFINITY: inf, MINUS_INFINITY: -inf}
+"""Infinite floats by their words; databases, JSON, CSV and the where language spell them alike."""
+NON_FINITE = (NAN, *INFINITIES)
+"""The words of all floats that are not finite; Python's float() reads them, too."""
+
+
+def word_of(value: float) -> str:
+    """The word of a float that is not finite."""
+    return NAN if value != value else INFINITY if value > 0 else MINUS_INFINITY
 
 
 def spell(value: Any) -> Any:
-    """The value itself, or "NaN", "Infinity", "-Infinity" for a non-finite float."""
-    if isinstance(value, float) and not isfinite(value):
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-    return value
+    """The value itself, or its word for a non-finite float."""
+    return word_of(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def spell_all(values: Iterable[Any]) -> list[Any]:
     """`spell` over a column, in which None (how the database holds what is not a number) becomes "NaN"."""
-    return ["NaN" if value is None else spell(value) for value in values]
+    return [NAN if value is None else spell(value) for value in values]

@@ -17,13 +17,15 @@ from service.use_cases.applicable import applicable_columns
 from service.use_cases.experiments import get_experiment, list_experiments
 from service.use_cases.listing import ListQuery, named
 from service.use_cases.runs import list_runs
+from service.use_cases.short_ids import whole_id
 from service.use_cases.summaries import summarise
 from service.web.lists import ROWS
 from service.web.rendering import page
+from workers.runs.metrics import shown_in
 
 router = APIRouter(include_in_schema=False)
-METRICS = ("unobserved_entry", "reconstruction_error", "loss", "effective_rank", "nuclear_norm", "gradient_norm")
-"""Those to choose from, what says most first."""
+METRICS = shown_in("compare")
+"""Metrics to choose from, what says most first."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def compare(
     metric: str = "",
 ) -> Response:
     """The chosen experiments, and others to choose."""
-    chosen = list(dict.fromkeys(experiment or []))
+    chosen = list(dict.fromkeys(whole_id(database, "experiment", text) for text in experiment or []))
     metric = metric or (_telling(database, chosen[0], limits) if chosen else METRICS[0])
     mistake = _mistake(chosen, metric, limits)
     compared = [] if mistake else [_compared(database, one, metric, limits) for one in chosen]

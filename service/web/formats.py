@@ -7,14 +7,16 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from service.values.numbers import INFINITY, MINUS_INFINITY, NAN, word_of
+
 DIGITS = 4
 """Of a measured number; all are written, so that numbers in a column stand under each other."""
 
 ABSENT = Markup('<span class="absent" title="does not apply">&ndash;</span>')
 _NOT_FINITE = {
-    "Infinity": Markup('<span title="infinity">∞</span>'),
-    "-Infinity": Markup('<span title="minus infinity">&minus;∞</span>'),
-    "NaN": Markup('<span title="not a number">NaN</span>'),
+    INFINITY: Markup('<span title="infinity">∞</span>'),
+    MINUS_INFINITY: Markup('<span title="minus infinity">&minus;∞</span>'),
+    NAN: Markup('<span title="not a number">NaN</span>'),
 }
 
 
@@ -79,7 +81,7 @@ def large(value: int) -> Markup:
 
 def _float(value: float) -> Markup:
     if not isfinite(value):
-        return _NOT_FINITE["NaN" if value != value else "Infinity" if value > 0 else "-Infinity"]
+        return _NOT_FINITE[word_of(value)]
     if value == 0:
         return Markup("0")
     mantissa, power = f"{value:.{DIGITS - 1}e}".split("e")

@@ -9,11 +9,11 @@ from service.errors import FieldError, InvalidPayload
 from service.use_cases.applicable import applicable_columns
 from service.use_cases.listing import ListQuery
 from service.values.labels import field_label
+from workers.runs.metrics import shown_in
 
 ROWS = 50
 """Rows of a table on one page."""
 
-_METRICS = ("loss", "unobserved_entry", "reconstruction_error", "effective_rank", "distance_to_infimal_rank", "rank")
 _OWN = ("index", "status", "step")
 
 
@@ -97,7 +97,7 @@ def run_columns(swept: Sequence[str]) -> Callable[[Sequence[Mapping[str, Any]]],
 
     def of(runs: Sequence[Mapping[str, Any]]) -> Sequence[Column]:
         there_are = {name for run in runs for name in _summary_of(run["spec"])}
-        metrics = [Column(field_label(name), f"summary.{name}") for name in _METRICS if name in there_are]
+        metrics = [Column(field_label(name), f"summary.{name}") for name in shown_in("runs") if name in there_are]
         return [Column(*one) for one in (("run", "index"), ("status", "status"))] + [
             *(Column(field_label(path), path) for path in swept),
             Column("step", "step"),

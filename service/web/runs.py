@@ -20,7 +20,7 @@ from service.use_cases.theory import get_theory
 from service.web.forms import Fields, same_origin
 from service.web.rendering import page
 from service.web.spec_text import abridged, from_text, to_yaml
-from workers.runs.metrics import METRICS
+from workers.runs.metrics import BY_NAME, Metric, shown_in
 
 router = APIRouter(include_in_schema=False)
 acts = APIRouter(include_in_schema=False, dependencies=[Depends(same_origin)])
@@ -90,6 +90,7 @@ def _show(
         theory=get_theory(database, run_id),
         after=after,
         metrics=_drawable(run),
+        facts=shown_in("run"),
         has_spectrum="singular_values" in applicable_columns(run["spec"]).metrics,
         formats=tuple(FORMATS),
         spec=to_yaml(abridged(run["spec"])),
@@ -98,11 +99,11 @@ def _show(
     )
 
 
-def _drawable(run: dict[str, Any]) -> list[str]:
+def _drawable(run: dict[str, Any]) -> list[Metric]:
     """Metrics of one number, those that say most first."""
-    there_are = [name for name in applicable_columns(run["spec"]).metrics if METRICS[name] != "vector"]
-    first = [name for name in ("unobserved_entry", "reconstruction_error", "loss") if name in there_are]
-    return [*first, *(name for name in there_are if name not in first)]
+    there_are = [name for name in applicable_columns(run["spec"]).metrics if BY_NAME[name].is_number]
+    first = [name for name in shown_in("telling") if name in there_are]
+    return [BY_NAME[name] for name in dict.fromkeys((*first, *there_are))]
 
 
 def _back_to(run: dict[str, Any]) -> Response:

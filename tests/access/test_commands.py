@@ -18,6 +18,8 @@ from service.settings import Settings
 from service.store.migrate import migrate
 from tests.helpers.specs import BASIC
 
+pytestmark = pytest.mark.processes
+
 
 def rankward(*arguments, **environment):
     return subprocess.run(

@@ -18,20 +18,26 @@ def test_a_body_that_says_it_is_something_else_than_json(api, media_type):
 
 
 def test_a_body_that_says_nothing_is_read_as_json(api):
-    assert api.post("/v1/experiments?dry_run=true", content=json.dumps({"run": BASIC})).status_code == 200
-    assert api.post("/v1/experiments", content=b"not json").status_code == 422
+    answer = api.post("/v1/experiments?dry_run=true", content=json.dumps({"run": BASIC}))
+    assert (answer.status_code, answer.json()["runs"]) == (200, 1)
+    refused = api.post("/v1/experiments", content=b"not json")
+    assert refused.status_code == 422
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert "JSON" in refused.json()["errors"][0]["detail"]
 
 
 def test_json_with_a_charset_is_json(api):
     headers = {"content-type": "application/json; charset=utf-8"}
-    assert api.post("/v1/experiments?dry_run=true", json={"run": BASIC}, headers=headers).status_code == 200
+    answer = api.post("/v1/experiments?dry_run=true", json={"run": BASIC}, headers=headers)
+    assert (answer.status_code, answer.json()["runs"]) == (200, 1)
 
 
 @pytest.mark.parametrize(
     "host", ["localhost", "localhost:8000", "127.0.0.1:1", "[::1]:8000", "LOCALHOST", "127.0.0.2", "[0:0::1]"]
 )
 def test_the_loopbacks_names_are_answered(api, host):
-    assert api.get("/v1/runs", headers={"host": host}).status_code == 200
+    answer = api.get("/v1/runs", headers={"host": host})
+    assert (answer.status_code, answer.json()["items"]) == (200, [])
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[::2]:8000"])
@@ -60,7 +66,10 @@ def test_pages_of_other_sites_change_nothing(api, headers):
 
 def test_the_servers_own_pages_may(api):
     own = {"origin": "http://localhost", "sec-fetch-site": "same-origin"}
-    assert api.post("/v1/experiments", json={"run": BASIC}, headers=own).status_code == 202
+    posted = api.post("/v1/experiments", json={"run": BASIC}, headers=own)
+    assert posted.status_code == 202
+    (run,) = api.get("/v1/runs").json()["items"]
+    assert run["experiment_id"] == posted.json()["id"]
 
 
 def test_no_other_origin_may_read(api):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
@@ -100,6 +101,12 @@ def test_the_log_has_ids_of_requests_runs_and_experiments(api, finish):
     over = [line for line in lines if line["event"] == "run over"]
     assert {line["experiment"] for line in over} == {experiment["id"]}
     assert {line["run"] for line in over} == {run["id"] for run in api.get("/v1/runs").json()["items"]}
+
+
+@pytest.fixture
+def settings(settings):
+    """With slices so long that runs which could end in one slice do, however busy the machine is."""
+    return settings.model_copy(update={"slice_seconds": 60.0})
 
 
 def test_the_log_counts_runs_that_end_together(finish):

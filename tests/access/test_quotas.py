@@ -49,7 +49,10 @@ def test_unfinished_runs_are_counted_over_all_processes(guarded, database, setti
 def test_another_key_has_quotas_of_its_own(guarded, bearer):
     for _ in range(2):
         headers = bearer("submit", max_unfinished_runs=4)
-        assert guarded.post("/v1/experiments", json=FOUR, headers=headers).status_code == 202
+        posted = guarded.post("/v1/experiments", json=FOUR, headers=headers)
+        assert (posted.status_code, posted.json()["runs"]["total"]) == (202, 4)
+        again = guarded.post("/v1/experiments", json=FOUR, headers=headers)
+        assert (again.status_code, again.json()["type"]) == (429, "urn:rankward:quota-exceeded")
 
 
 def test_what_can_never_fit_is_a_mistake(guarded, bearer):
@@ -62,9 +65,13 @@ def test_work_is_steps_times_size(guarded, bearer):
     cost = guarded.post("/v1/experiments?dry_run=true", json=FOUR, headers=bearer("submit")).json()["cost"]
     just_enough = bearer("submit", max_unfinished_multiply_adds=cost["max_multiply_adds"])
     assert guarded.post("/v1/experiments", json=FOUR, headers=just_enough).status_code == 202
-    assert guarded.post("/v1/experiments", json=FOUR, headers=just_enough).status_code == 429
+    full = guarded.post("/v1/experiments", json=FOUR, headers=just_enough)
+    assert full.status_code == 429
+    assert "max_unfinished_multiply_adds" in full.json()["detail"]
     too_little = bearer("submit", max_unfinished_multiply_adds=cost["max_multiply_adds"] - 1)
-    assert guarded.post("/v1/experiments", json=FOUR, headers=too_little).status_code == 422
+    never = guarded.post("/v1/experiments", json=FOUR, headers=too_little)
+    assert never.status_code == 422
+    assert "--max-unfinished-multiply-adds" in never.json()["errors"][0]["detail"]
 
 
 def test_the_same_submission_again_needs_no_room(guarded, bearer):

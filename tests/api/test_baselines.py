@@ -20,19 +20,20 @@ def runs_of(api, experiment):
 
 
 def test_a_baseline_stands_beside_the_descents_of_a_sweep(api, finish):
-    dry = api.post("/v1/experiments?dry_run=true", json=SWEEP).json()
-    assert dry["runs"] == 3
-    assert dry["cost"]["max_steps"] == 4000
     experiment = finish(SWEEP)
     assert experiment["status"] == "succeeded"
     shallow, deep, baseline = runs_of(api, experiment)
     assert [run["spec"]["model"] for run in (shallow, deep)] == [{"kind": "deep_matrix", "depth": d} for d in (1, 3)]
-    assert baseline["spec"]["model"] == {
-        "kind": "nuclear_norm",
-        "tolerance": 1e-3,
-        "solver": "auto",
-        "max_seconds": 600.0,
-    }
+    check_the_solution_of_a_baseline(baseline)
+    check_what_is_measured_of_descents_alone(shallow, deep, baseline)
+    check_that_it_is_read_back_like_any_run(api, baseline)
+    picture = api.get(f"/v1/experiments/{experiment['id']}/figures/unobserved_entry.png")
+    assert picture.headers["content-type"] == "image/png", picture.text
+
+
+def check_the_solution_of_a_baseline(baseline):
+    model = {"kind": "nuclear_norm", "tolerance": 1e-3, "solver": "auto", "max_seconds": 600.0}
+    assert baseline["spec"]["model"] == model
     assert (baseline["engine"], baseline["outcome"], baseline["step"]) == ("convex", "converged", 0)
     summary = baseline["summary"]
     assert summary["nuclear_norm"] == pytest.approx(2, abs=3e-3)
@@ -40,20 +41,29 @@ def test_a_baseline_stands_beside_the_descents_of_a_sweep(api, finish):
     assert summary["solver"].startswith("clarabel")
     assert summary["duality_gap"] < 1e-4
     assert summary["constraint_violation"] <= 1e-6
-    assert "sharpness" not in summary
-    assert "gradient_norm" not in summary
+
+
+def check_what_is_measured_of_descents_alone(shallow, deep, baseline):
+    assert not {"sharpness", "gradient_norm"} & baseline["summary"].keys()
     assert not {"solver", "duality_gap", "constraint_violation"} & deep["summary"].keys()
     assert deep["summary"]["sharpness"] > 0
     assert shallow["summary"]["sharpness"] == pytest.approx(1)
     assert abs(deep["summary"]["unobserved_entry"]) > 1
+
+
+def check_that_it_is_read_back_like_any_run(api, baseline):
     columns = api.get(f"/v1/runs/{baseline['id']}/trajectory").json()["columns"]
     assert columns["step"] == [0]
-    assert columns["nuclear_norm"] == [summary["nuclear_norm"]]
+    assert columns["nuclear_norm"] == [baseline["summary"]["nuclear_norm"]]
     theory = api.get(f"/v1/runs/{baseline['id']}/theory").json()
     assert (theory["applies"], "nuclear_norm" in theory["reason"]) == (False, True)
     assert api.get(f"/v1/runs/{baseline['id']}/factors").content.startswith(b"PK")
-    picture = api.get(f"/v1/experiments/{experiment['id']}/figures/unobserved_entry.png")
-    assert picture.headers["content-type"] == "image/png", picture.text
+
+
+def test_a_dry_run_counts_the_steps_of_descents_alone(api):
+    dry = api.post("/v1/experiments?dry_run=true", json=SWEEP).json()
+    assert dry["runs"] == 3
+    assert dry["cost"]["max_steps"] == 4000
 
 
 def test_a_baseline_needs_no_more_than_a_problem(api, finish):

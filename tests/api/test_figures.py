@@ -31,6 +31,7 @@ def test_every_kind_of_matrices_in_every_format(api, matrices, name):
     check_every_format(api, matrices, name)
 
 
+@pytest.mark.slow
 def test_every_kind_of_tensors_in_every_format(api, finish):
     experiment = finish(TENSORS)
     for name in OF_TENSORS:

@@ -1,4 +1,4 @@
-"""The API as a real uvicorn process: what it imports, and how soon it is ready."""
+"""The API as a real uvicorn process: what it imports, and what before it is ready."""
 
 import os
 import re
@@ -14,7 +14,12 @@ import pytest
 from service.settings import Settings
 from service.store.migrate import migrate
 
+pytestmark = pytest.mark.processes
+
 FORBIDDEN = ("torch", "warp", "dask", "distributed", "cvxpy", "clarabel", "scs", "plotly")
+LOADED_WHEN_NEEDED = ("matplotlib", "pyarrow", "scipy")
+MOST_MODULES = 1600
+"""There are 1300; torch alone would bring a thousand more."""
 
 
 @pytest.fixture
@@ -41,14 +46,19 @@ def started(port, data_dir, log, *python_options):
 
 
 def until_ready(port):
-    begun = time.monotonic()
-    while time.monotonic() - begun < 30:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         try:
             if httpx2.get(f"http://127.0.0.1:{port}/livez").status_code == 200:
-                return time.monotonic() - begun
+                return
         except httpx2.TransportError:
             time.sleep(0.01)
     raise AssertionError("the API did not become ready")
+
+
+def modules(log):
+    """The modules that `-X importtime` has written of."""
+    return set(re.findall(r"\| +([\w.]+)\n", log))
 
 
 def test_it_imports_no_torch_no_warp_and_no_dask(tmp_path: Path, port: int):
@@ -80,16 +90,20 @@ def test_it_imports_no_torch_no_warp_and_no_dask(tmp_path: Path, port: int):
         process.terminate()
         process.wait(20)
         log.seek(0)
-        imported = set(re.findall(r"\| +([\w.]+)\n", log.read()))
+        imported = modules(log.read())
     assert "fastapi" in imported
     assert not [name for name in imported if name.split(".")[0] in FORBIDDEN]
 
 
-def test_it_is_ready_soon(tmp_path: Path, port: int):
-    """Under 2 s is the promise (see benchmarks); here only that it does not take a cluster's start."""
+def test_it_is_ready_before_anything_heavy_is_loaded(tmp_path: Path, port: int):
+    """The promise is 2 s, which no test of a shared machine can hold it to: a module takes about a millisecond."""
     with (tmp_path / "log").open("w+") as log:
-        process = started(port, tmp_path, log)
-        seconds = until_ready(port)
+        process = started(port, tmp_path, log, "-X", "importtime")
+        until_ready(port)
+        log.seek(0)
+        imported = modules(log.read())
         process.terminate()
         process.wait(20)
-    assert seconds < 10
+    assert "fastapi" in imported
+    assert not [name for name in imported if name.split(".")[0] in (*FORBIDDEN, *LOADED_WHEN_NEEDED)]
+    assert len(imported) < MOST_MODULES

@@ -30,6 +30,8 @@ from service.use_cases.keys import create_key
 from tests.helpers.inline_cluster import InlineCluster
 from tests.helpers.specs import BASIC
 
+pytestmark = pytest.mark.slow
+
 FEW, MANY = 10, 2000
 CHECKS = [
     not_a_server_error,

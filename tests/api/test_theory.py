@@ -19,30 +19,38 @@ def theory(api, finish, **changes):
 
 def test_a_run_beside_its_bounds(api, finish):
     run, found = theory(api, finish, init=BALANCED)
-    columns = found["columns"]
-    assert found["run_id"] == run["id"]
-    assert found["applies"] is True
-    assert found["reason"] is None
-    assert found["setting"]["kind"] == "basic_2x2"
-    assert found["setting"]["unobserved"] == [0, 0]
-    assert found["setting"]["needed_determinant_sign"] == 1
-    assert found["sign_held_until"] == run["step"] == columns["step"][-1]
+    assert (found["run_id"], found["applies"], found["reason"]) == (run["id"], True, None)
+    check_the_setting_and_the_verdict(run, found)
+    check_the_laws(run, found)
+    check_that_no_column_crosses_its_bound(found["columns"])
+    assert {len(column) for column in found["columns"].values()} == {found["points"]}
+    trajectory = api.get(f"/v1/runs/{run['id']}/trajectory").json()["columns"]
+    assert found["columns"]["unobserved_entry"] == trajectory["unobserved_entry"]
+
+
+def check_the_setting_and_the_verdict(run, found):
+    setting = found["setting"]
+    assert (setting["kind"], setting["unobserved"], setting["needed_determinant_sign"]) == ("basic_2x2", [0, 0], 1)
+    assert found["sign_held_until"] == run["step"] == found["columns"]["step"][-1]
     assert found["undecided_from"] is None
     assert found["determinant_sign_changed_at"] is None
     assert found["bound_holds"] is True
     assert 1 - 1e-9 <= found["worst_margin"] < 1.02
+
+
+def check_the_laws(run, found):
     assert found["predicted_limit"] == "Infinity"
     assert found["tightness_law"]["time"] == run["summary"]["time"]
     assert found["stability_limit"]["loss"] == pytest.approx(0.5 / 200**1.5)
-    assert {len(column) for column in columns.values()} == {found["points"]}
+
+
+def check_that_no_column_crosses_its_bound(columns):
     for low, high in (
         ("bound", "unobserved_entry"),
         ("effective_rank", "effective_rank_at_most"),
         ("distance_to_infimal_rank", "distance_to_infimal_rank_at_most"),
     ):
         assert (np.array(columns[low]) <= np.array(columns[high]) * (1 + 1e-9)).all()
-    trajectory = api.get(f"/v1/runs/{run['id']}/trajectory").json()["columns"]
-    assert columns["unobserved_entry"] == trajectory["unobserved_entry"]
 
 
 def test_a_perturbed_setting_has_a_limit_and_no_laws(api, finish):

@@ -16,7 +16,7 @@ from tests.helpers.specs import BASIC
 
 LONG = {
     "name": "long",
-    "run": BASIC | {"stop": {"max_steps": 70_000}, "init": BASIC["init"] | {"balanced": True}},
+    "run": BASIC | {"stop": {"max_steps": 30_000}, "init": BASIC["init"] | {"balanced": True}},
     "sweep": [{"model.depth": [2, 3]}, {"seed": [0, 1, 2]}],
 }
 

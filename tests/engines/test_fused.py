@@ -242,6 +242,7 @@ print(complete([spec(), spec(seed=1)]).batch.states.tobytes().hex())
 """
 
 
+@pytest.mark.processes
 def test_two_processes_compile_the_same_kernel_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WARP_CACHE_PATH", str(tmp_path))
     both = [

@@ -8,23 +8,25 @@ from service.figures import layout
 from service.figures.metric_axes import axis_of
 from service.figures.picture import Axis, Line, Panel, Picture, Shade
 from service.figures.themes import THEMES
-from service.figures.thinning import drawable, kept
+from service.figures.thinning import drawable
 from service.figures.variation import label_of, leaves, looks_of, varying_paths
 from workers.runs.metrics import METRICS
 
-FLOATS = st.floats(allow_nan=True, allow_infinity=False, width=32)
+FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=32)
 
 
-@given(st.lists(FLOATS, min_size=1, max_size=200), st.integers(4, 50))
-def test_thinning_keeps_the_ends_and_the_extremes(values, most):
-    y = np.array(values)
-    places = kept(y, most)
-    assert len(places) <= max(most, 4)
-    assert (np.diff(places) > 0).all()
-    assert (places[0], places[-1]) == (0, len(y) - 1)
-    if np.isfinite(y).any():
-        assert np.nanmax(y[places]) == np.nanmax(y)
-        assert np.nanmin(y[places]) == np.nanmin(y)
+@given(st.lists(FLOATS, min_size=1, max_size=200), st.integers(1, 50), st.sampled_from(["linear", "log"]))
+def test_what_is_drawn_has_its_ends_and_its_extremes(values, most, scale):
+    axis, x, y = Axis("", scale), np.arange(len(values)), np.array(values)
+    at, drawn = drawable(x, y, Axis(""), axis, most)
+    assert len(at) <= max(most, 4)
+    assert (np.diff(at) > 0).all()
+    assert (at[0], at[-1]) == (0, len(y) - 1)
+    with_position = y[np.isfinite(y) & ((y > 0) | (scale == "linear"))]
+    assert np.isin(drawn[~np.isnan(drawn)], with_position).all()
+    if len(with_position):
+        assert np.nanmax(drawn) == with_position.max()
+        assert np.nanmin(drawn) == with_position.min()
 
 
 def test_points_without_a_place_on_a_logarithmic_axis_are_gaps():

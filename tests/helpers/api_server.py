@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import uvicorn
@@ -20,7 +20,7 @@ PATIENT = Patience()
 @contextmanager
 def serving(
     settings: Settings, patience: Patience = PATIENT, most_connections: int = 1000, seconds_to_finish: int = 5
-) -> Iterator[tuple[str, int]]:
+) -> Generator[tuple[str, int]]:
     """Address and port of the API, which ends with the context as on SIGTERM."""
     config = uvicorn.Config(
         create_app(settings),

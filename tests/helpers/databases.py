@@ -1,7 +1,7 @@
 """Migrated databases, made once and copied for every test."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -26,13 +26,13 @@ class Templates:
         self._folder = folder
 
     @contextmanager
-    def sqlite(self, path: Path) -> Iterator[str]:
+    def sqlite(self, path: Path) -> Generator[str]:
         """The URL of a migrated SQLite file at `path`."""
         shutil.copyfile(self._sqlite_template, path)
         yield f"sqlite:///{path}"
 
     @contextmanager
-    def postgresql(self) -> Iterator[str]:
+    def postgresql(self) -> Generator[str]:
         """The URL of a migrated PostgreSQL database."""
         with self.server.database(self._postgresql_template) as url:
             yield url

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from tests.helpers.slices import points_of
 from tests.helpers.specs import member, run_whole
-from tests.properties.test_slices import points_of
 from workers.records import Batch, Budget, Outcome
 from workers.runs.spec import RunSpec
 from workers.slices import run_slice

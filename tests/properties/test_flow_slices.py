@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.helpers.slices import EXACT, assert_same, points_of, run_in_slices
 from tests.helpers.specs import flow, member, run_whole
-from tests.properties.test_slices import EXACT, assert_same, points_of, run_in_slices
 from workers.records import Batch, Budget
 from workers.runs.spec import RunSpec
 from workers.slices import run_slice

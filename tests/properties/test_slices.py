@@ -1,14 +1,13 @@
 """The invariants of a run: split = unsplit, alone = batched, same seed = same result, longer = extended."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.helpers.slices import EXACT, assert_same, points_of, run_in_slices
 from tests.helpers.specs import member, run_whole
-from workers.records import Batch, Budget, Outcome, SliceResult
+from workers.records import Batch, Budget, Outcome
 from workers.runs.spec import RunSpec
 from workers.slices import run_slice
 
@@ -42,40 +41,6 @@ def run_specs(draw: st.DrawFn, count: int = 1) -> list[RunSpec]:
         )
         for _ in range(count)
     ]
-
-
-def run_in_slices(specs: list[RunSpec], cuts: list[int]) -> tuple[SliceResult, dict[tuple[int, int], dict[str, Any]]]:
-    """Run to the end in slices of the given numbers of steps (the last one repeated); all points by (run, step)."""
-    members, points, active = [member(spec) for spec in specs], {}, list(range(len(specs)))
-    final: dict[int, Any] = {}
-    for i in range(10_000):
-        result = run_slice(Batch(tuple(members[run] for run in active)), Budget(600, cuts[min(i, len(cuts) - 1)]))
-        points |= {(active[m], step): point for (m, step), point in points_of(result).items()}
-        for run, progress in zip(active, result.progress, strict=True):
-            final[run] = progress
-            members[run] = member(specs[run], progress.checkpoint)
-        active = [run for run in active if final[run].outcome is None]
-        if not active:
-            return SliceResult(tuple(final[i] for i in range(len(specs))), result.points, 0, "", ""), points
-    raise AssertionError("the runs did not end")
-
-
-def points_of(result: SliceResult) -> dict[tuple[int, int], dict[str, Any]]:
-    columns = result.points.columns
-    return {
-        (int(m), int(columns["step"][i])): {name: column[i] for name, column in columns.items()}
-        for i, m in enumerate(result.points.member)
-    }
-
-
-def assert_same(ours, theirs, **tolerance):
-    assert ours.keys() == theirs.keys()
-    for key, point in ours.items():
-        for name, value in point.items():
-            np.testing.assert_allclose(value, theirs[key][name], err_msg=f"{name} at {key}", **tolerance)
-
-
-EXACT = {"rtol": 0, "atol": 0}
 
 
 @given(run_specs(count=3), st.lists(st.integers(1, 60), min_size=1, max_size=5))

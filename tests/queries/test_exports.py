@@ -5,7 +5,6 @@ import io
 import json
 import struct
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.exports.json_points import write_trajectory
-from service.exports.tables import VECTOR, parse_vectors
-from service.exports.thinning import thin
+from service.exports.tables import VECTOR, arrow_column, parse_vectors
 from service.exports.writers import WRITERS
 
 SCHEMA = pa.schema(
@@ -125,25 +123,6 @@ def _word(value):
     return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
 
 
-@given(
-    columns=st.lists(st.lists(floats, min_size=50, max_size=50), min_size=1, max_size=3),
-    most=st.integers(2, 60),
-)
-def test_thinning_keeps_ends_and_extremes(columns, most):
-    arrays = [np.array(column) for column in columns]
-    kept = thin(arrays, 50, most)
-    assert len(kept) <= most
-    assert list(kept) == sorted(set(kept))
-    assert {0, 49} <= set(kept)
-    if most >= 50:
-        assert len(kept) == 50
-    if most >= 2 + 2 * len(columns):
-        for column in arrays:
-            if not np.isnan(column).all():
-                assert np.nanmin(column[kept]) == np.nanmin(column)
-                assert np.nanmax(column[kept]) == np.nanmax(column)
-
-
-def test_thinning_uses_the_room_it_has():
-    wave = np.sin(np.arange(10_000) / 7.0)
-    assert 180 <= len(thin([wave], 10_000, 200)) <= 200
+def test_a_vector_that_was_never_measured_is_null():
+    """A run's object says NaN of every metric that applies and has no value, whatever its kind."""
+    assert arrow_column([[1.5, "Infinity"], "NaN", None], VECTOR).to_pylist() == [[1.5, float("inf")], None, None]

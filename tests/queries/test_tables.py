@@ -12,7 +12,7 @@ from service.exports.formats import FORMATS
 from service.queries.catalogues import RUNS
 from service.queries.where import parse_where
 from service.settings import Limits
-from service.store import point_reads
+from service.store import points as stored_points
 from service.store.runs import RunSelection, list_runs
 from service.store.tables import trajectory_points
 from service.use_cases.exports import export_runs, export_trajectories
@@ -44,8 +44,8 @@ def rows_of(database, where):
 @pytest.mark.parametrize("where", [None, "model.kind = 'deep_matrix' AND step > 2", "problem.kind = 'sensing'"])
 @pytest.mark.parametrize("size", [3, 2**15])
 def test_all_points_come_once_and_in_order(stored, monkeypatch, where, size):
-    monkeypatch.setattr(point_reads, "POINTS_PER_READ", size)
-    monkeypatch.setattr(point_reads, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(stored_points, "POINTS_PER_READ", size)
+    monkeypatch.setattr(stored_points, "ROWS_AT_ONCE", 2)
     runs, expected = rows_of(stored, where)
     table = points_of(stored, where=where)
     found = table.to_pylist()

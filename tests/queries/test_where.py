@@ -1,4 +1,8 @@
-"""The `where` language against a plain evaluation of the same expression over the same runs."""
+"""The `where` language against a plain evaluation of the same expression over the same runs.
+
+`holds` is the language a second time, on purpose: it evaluates in Python what the service turns into SQL, and the two
+share nothing but the catalogue's paths, so that where they agree they make no common mistake.
+"""
 
 import math
 import operator
@@ -14,7 +18,7 @@ from service.queries.where import parse_where
 from service.settings import Limits
 from service.store.runs import RunSelection, list_runs
 from service.use_cases.run_objects import look_up, tagged_run
-from tests.queries.stored_runs import NOW, NUMBERS, STATUSES
+from tests.queries.stored_runs import NOW, NUMBERS, STATUSES, literal
 
 OPERATORS = {
     "=": operator.eq,
@@ -34,6 +38,7 @@ NUMERIC = (
     "spec.init.scale",
     "optimizer.learning_rate",
     "stop.loss_below",
+    "stop.max_time",
     "problem.measurements",
     "problem.shape[1]",
     "problem.observations[0].value",
@@ -111,14 +116,6 @@ def written(tree):
 
 def bracketed(tree, kinds):
     return f"({written(tree)})" if tree[0] in kinds else written(tree)
-
-
-def literal(value):
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return repr(value) if isinstance(value, int | float) else "'" + value.replace("'", "''") + "'"
 
 
 def holds(tree, run):

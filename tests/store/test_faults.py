@@ -197,6 +197,7 @@ def command(*arguments, **options):
     )
 
 
+@pytest.mark.processes
 def test_a_data_directory_that_cannot_be_written_is_a_sentence(tmp_path):
     """Root may write everywhere but where the kernel itself says no."""
     folder = Path("/proc/self") if os.geteuid() == 0 else tmp_path
@@ -208,6 +209,7 @@ def test_a_data_directory_that_cannot_be_written_is_a_sentence(tmp_path):
     assert "Traceback" not in answer.stderr
 
 
+@pytest.mark.processes
 def test_no_database_is_a_sentence(tmp_path):
     environment = {**os.environ, "RANKWARD_DATABASE_URL": "postgresql://someone:secret@127.0.0.1:9/none"}
     answer = command("migrate", "--data-dir", str(tmp_path), env=environment)

@@ -1,6 +1,8 @@
 """Revisions: they give the schema of the tables, go up and down, and keep what older schemas held."""
 
+import hashlib
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,14 +11,20 @@ import orjson
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.script import ScriptDirectory
 
+from migrations.views import views_of
 from service.errors import NotReady
+from service.queries.catalogues import RUNS
 from service.store import leases
 from service.store.database import Database
 from service.store.migrate import alembic_config, check_schema, migrate
+from service.store.spec_columns import SPEC_COLUMNS
 from service.store.tables import checkpoints, experiments, runs, summaries, trajectory_points
+from service.values.statuses import RUN_STATUSES
 from tests.helpers.databases import BOTH_DATABASES
 from tests.store import first_schema
+from workers.runs.metrics import TRAJECTORY_COLUMNS
 
 
 @BOTH_DATABASES
@@ -42,6 +50,102 @@ def upgraded(database: Database) -> Database:
         first_schema.fill(connection)
     migrate(database.url)
     return database
+
+
+def revisions(database):
+    """All revisions, oldest first."""
+    script = ScriptDirectory.from_config(alembic_config(database.url))
+    return [revision.revision for revision in script.walk_revisions()][::-1]
+
+
+def described(database):
+    """All that a schema says of its tables, and the columns of each view, which must be there when it is read."""
+    with database.reading() as connection:
+        schema = sa.inspect(connection)
+        tables = {table: described_table(schema, table) for table in sorted(schema.get_table_names())}
+        views = {
+            view: list(connection.exec_driver_sql(f"SELECT * FROM {view}").keys())
+            for view in sorted(schema.get_view_names())
+        }
+    return tables, views
+
+
+def described_table(schema, table):
+    columns = {c["name"]: (str(c["type"]), c["nullable"], c["default"]) for c in schema.get_columns(table)}
+    indexes = {
+        index["name"]: (
+            index["column_names"],
+            bool(index["unique"]),
+            words(index["dialect_options"]),
+        )
+        for index in schema.get_indexes(table)
+    }
+    keys = {key["name"]: key["column_names"] for key in schema.get_unique_constraints(table)}
+    foreign = {key["name"]: (key["constrained_columns"], key["options"]) for key in schema.get_foreign_keys(table)}
+    return columns, indexes, keys, foreign, schema.get_pk_constraint(table)["constrained_columns"]
+
+
+def words(options):
+    """What a condition says, however PostgreSQL writes it: it has two ways to put the same casts."""
+    return {name: set(re.findall(r"\w+", str(value))) for name, value in options.items()}
+
+
+@BOTH_DATABASES
+def test_every_revision_is_reached_from_below_and_from_above(database: Database):
+    """With rows in it, and with views that can be read; and from each of them the newest one is."""
+    newest = described(database)
+    command.downgrade(alembic_config(database.url), "base")
+    seen = {}
+    for revision in revisions(database):
+        command.upgrade(alembic_config(database.url), revision)
+        if not seen:
+            with database.writing() as connection:
+                first_schema.fill(connection)
+        seen[revision] = described(database)
+    assert seen[revision] == newest
+    for revision in reversed(seen):
+        command.downgrade(alembic_config(database.url), revision)
+        assert described(database) == seen[revision]
+        migrate(database.url)
+        assert described(database) == newest
+
+
+VIEWS = {
+    "0007_views": "88daf414046229b11e01a4bb7d2ab7e54475e379d916f5840893af903e390520",
+    "0010_max_time": "d31713f1001bf27d7661fb04296f7d62c9dd2f2992e3d822d6e8ac8bf0011509",
+}
+"""Digests of the views' texts. A revision that was released is not changed: a new one replaces them."""
+
+
+@pytest.mark.parametrize("file", VIEWS)
+def test_the_views_of_a_revision_stay_as_they_were(file):
+    assert hashlib.sha256(repr(views_of(file).texts()).encode()).hexdigest() == VIEWS[file]
+
+
+def test_the_newest_views_have_what_there_is_now(database: Database):
+    """What a spec, a state, a summary or a point has gained stands in a revision too."""
+    views = {view: set(columns) for view, columns in described(database)[1].items()}
+    state = {name for name in RUNS.names() if name in runs.c} - {"id", "experiment_id", "index", "spec"}
+    assert views["run_summary"] == {
+        *("run_id", "experiment_id", "experiment_name", "tags", "run_index", "compute_seconds"),
+        *state,
+        *(column.view for column in SPEC_COLUMNS),
+        *RUNS.names("summary"),
+    }
+    assert views["trajectory"] == {"run_id", "experiment_id", *TRAJECTORY_COLUMNS}
+    assert {*RUN_STATUSES} < views["experiment_summary"]
+
+
+@BOTH_DATABASES
+def test_a_nuclear_norm_loses_the_time_that_was_posted_beside_it(upgraded: Database):
+    command.downgrade(alembic_config(upgraded.url), "0009")
+    with upgraded.writing() as connection:
+        connection.execute(sa.update(runs).values(max_time=2.0))
+        connection.execute(sa.update(runs).where(runs.c.id == 1).values(model_kind="nuclear_norm"))
+    migrate(upgraded.url)
+    with upgraded.reading() as connection:
+        times = connection.exec_driver_sql("SELECT max_time FROM run_summary ORDER BY run_index").scalars().all()
+    assert times == [None, 2.0, 2.0]
 
 
 @BOTH_DATABASES

@@ -10,9 +10,10 @@ from sqlalchemy.exc import DBAPIError
 
 from service.schemas import ExperimentRequest
 from service.settings import Limits
-from service.store.point_reads import PointSelection, read_points_of
+from service.store import points as stored_points
+from service.store.point_writes import insert_points
+from service.store.points import PointSelection, read_points, stream_points
 from service.store.tables import runs, trajectory_points
-from service.store.trajectories import insert_points, read_points
 from service.use_cases.experiments import delete
 from service.use_cases.submissions import submit
 from tests.helpers.databases import BOTH_DATABASES
@@ -40,8 +41,17 @@ def write(database, points, run_ids):
 
 
 def read(database, run_id, *names):
+    """Columns of a run as they are stored: None where there is NULL, vectors as lists."""
+    points = trajectory_points.c
+    query = sa.select(*(points[name] for name in names)).where(points.run_id == run_id).order_by(points.step)
     with database.reading() as connection:
-        return read_points(connection, run_id, names, None, None)
+        rows = connection.execute(query).all()
+    return {name: [row[column] for row in rows] for column, name in enumerate(names)}
+
+
+def arrays(database, columns_of):
+    with database.reading() as connection:
+        return read_points(connection, columns_of)
 
 
 def bits(values):
@@ -104,7 +114,7 @@ def test_a_deleted_experiment_takes_its_points_along(database, experiment):
 
 def read_in_bulk(database, run_ids, *names):
     """Rows of run id, step and the named columns."""
-    pieces = read_points_of(database, run_ids, PointSelection(names), lambda columns: list(zip(*columns, strict=True)))
+    pieces = stream_points(database, run_ids, PointSelection(names), lambda columns: list(zip(*columns, strict=True)))
     return [row for read in pieces for piece in read for row in piece]
 
 
@@ -128,3 +138,58 @@ def test_an_error_of_the_driver_is_one_of_the_databases(database, experiment):
         connection.execute(sa.text("ALTER TABLE trajectory_points RENAME COLUMN loss TO lost"))
     with pytest.raises(DBAPIError, match="loss"):
         read_in_bulk(database, [1], "loss")
+    with pytest.raises(DBAPIError, match="loss"):
+        arrays(database, {1: ["loss"]})
+
+
+def test_columns_are_arrays_with_nan_for_null(database, experiment):
+    vectors = np.array([[1.5, np.nan], [np.inf, -np.inf], [0.0, 1e-300]])
+    changed = made([0, 0, 0], [1.0, np.nan, np.inf], singular_values=vectors, determinant_sign=[1.0, np.nan, -1.0])
+    write(
+        database, Points(changed.member, {name: np.array(column) for name, column in changed.columns.items()}), {0: 1}
+    )
+    columns = arrays(database, {1: ["step", "loss", "singular_values", "determinant_sign"]})[1]
+    assert {name: column.dtype.kind for name, column in columns.items()} == {
+        "step": "i",
+        "loss": "f",
+        "singular_values": "f",
+        "determinant_sign": "f",
+    }
+    np.testing.assert_array_equal(columns["step"], [0, 1, 2])
+    np.testing.assert_array_equal(columns["loss"], [1.0, np.nan, np.inf])
+    np.testing.assert_array_equal(columns["singular_values"], vectors)
+    np.testing.assert_array_equal(columns["determinant_sign"], [1.0, np.nan, -1.0])
+
+
+def test_each_run_has_its_own_columns_and_its_own_width(database, experiment):
+    write(database, made([0, 0], [1.0, 2.0], entries=np.array([[1.0], [2.0]])), {0: 1})
+    write(database, made([0], [3.0], entries=np.array([[3.0, 4.0]])), {0: 2})
+    columns = arrays(database, {1: ["entries"], 2: ["entries", "loss"], 3: ["loss"]})
+    assert {run_id: list(named) for run_id, named in columns.items()} == {1: ["entries"], 2: ["entries", "loss"]}
+    assert (columns[1]["entries"].tolist(), columns[2]["entries"].tolist()) == ([[1.0], [2.0]], [[3.0, 4.0]])
+
+
+def test_a_vector_that_was_never_recorded_is_nan_at_each_point(database, experiment):
+    write(database, made([0, 0], [1.0, 2.0]), {0: 1})
+    assert np.isnan(arrays(database, {1: ["entries"]})[1]["entries"]).tolist() == [True, True]
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 3, 1000])
+@pytest.mark.parametrize("points_per_read", [1, 4, 1000])
+@pytest.mark.parametrize("runs_per_read", [1, 2, 1000])
+def test_however_points_are_cut_into_reads_both_readers_give_them_once(
+    database, experiment, monkeypatch, rows_at_once, points_per_read, runs_per_read
+):
+    monkeypatch.setattr(stored_points, "ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(stored_points, "POINTS_PER_READ", points_per_read)
+    monkeypatch.setattr(stored_points, "RUNS_PER_READ", runs_per_read)
+    signs = np.array([1.0, 1.0, np.nan, -1.0, 1.0])  # integers in one piece, NULL in the next
+    write(database, made([0] * 5, np.arange(5.0), determinant_sign=signs), {0: 1})
+    write(database, made([0] * 4, -np.arange(4.0), determinant_sign=signs[:4]), {0: 2})
+    columns = arrays(database, {1: ["step", "loss", "determinant_sign"], 2: ["step", "loss", "determinant_sign"]})
+    streamed = read_in_bulk(database, [1, 2], "loss", "determinant_sign")
+    for run_id, length in ((1, 5), (2, 4)):
+        rows = [row[1:] for row in streamed if row[0] == run_id]
+        expected = np.array(rows, dtype=float).T
+        assert expected[0].tolist() == list(range(length))
+        np.testing.assert_array_equal(np.array([columns[run_id][name] for name in columns[run_id]]), expected)

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from service.store.experiments import insert_experiment, insert_runs
 from service.store.revisions import CURRENT, read_progress, take_revision
+from service.store.run_rows import new_run
 from service.store.tables import runs
 from service.use_cases.events import FROM_THE_START, read_events
-from service.use_cases.run_rows import run_row
 from tests.helpers.databases import BOTH_DATABASES
 from tests.helpers.specs import spec
 
@@ -25,7 +25,7 @@ def experiment(database):
         insert_runs(
             connection,
             insert_experiment(connection, values),
-            [run_row(spec(seed=seed), seed, NOW) for seed in range(3)],
+            [new_run(spec(seed=seed), seed, NOW) for seed in range(3)],
         )
 
 

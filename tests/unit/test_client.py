@@ -1,13 +1,18 @@
 """The client: what it sends, what it tries again, and what it gives up."""
 
+import json
 import subprocess
 import sys
 
 import httpx2
+import numpy as np
+import pandas as pd
 import pytest
 
-from service.client.api import Rankward, ServerSaidNo, ServerUnreachable
+from service.client.api import NotJson, Rankward, ServerSaidNo, ServerUnreachable
 from service.client.transport import TRIES, Transport
+
+WHOLE = "01a210b7-6d87-75e6-8bfd-c9f5af52f98f"
 
 
 class Scripted:
@@ -114,7 +119,72 @@ def test_a_stream_that_breaks_leaves_no_file_of_that_name(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("lost", [httpx2.ReadError("the line broke"), said(502), said(504)])
+def test_a_delete_whose_answer_was_lost_is_done(lost):
+    server = Scripted(lost, said(404, {"status": 404, "detail": "There is no experiment."}))
+    server.client.delete(WHOLE)
+    assert [request.method for request in server.requests] == ["DELETE", "DELETE"]
+
+
+@pytest.mark.parametrize("before", [[], [httpx2.ConnectError("no one there")], [said(503)]])
+def test_a_delete_of_nothing_is_refused(before):
+    server = Scripted(*before, said(404, {"status": 404, "detail": "There is no experiment."}))
+    with pytest.raises(ServerSaidNo, match="There is no experiment"):
+        server.client.delete(WHOLE)
+
+
+def test_a_short_id_is_made_whole_before_a_delete():
+    """Sent again, it might stand for another experiment by then."""
+    server = Scripted(said(200, {"id": WHOLE}), said(204))
+    server.client.delete(WHOLE[-8:])
+    assert [(request.method, request.url.path) for request in server.requests] == [
+        ("GET", f"/v1/experiments/{WHOLE[-8:]}"),
+        ("DELETE", f"/v1/experiments/{WHOLE}"),
+    ]
+
+
+def test_waiting_goes_on_through_a_server_that_comes_back():
+    away = [httpx2.ConnectError("no one there")] * (3 * TRIES) + [
+        said(status) for status in (502, 503) for _ in range(TRIES)
+    ]
+    counts = {"status": "running", "runs": {}}
+    server = Scripted(said(200, counts), *away, said(200, counts | {"status": "succeeded"}))
+    told = []
+    assert server.client.wait("x", on_silence=told.append)["status"] == "succeeded"
+    assert [sentence.endswith(" is back.") for sentence in told] == [False, True]
+    assert "does not answer" in told[0]
+
+
+def test_waiting_ends_where_nobody_ever_answered_or_the_experiment_is_gone():
+    server = Scripted(httpx2.ConnectError("no one there"))
+    with pytest.raises(ServerUnreachable):
+        server.client.wait("x")
+    server = Scripted(said(200, {"status": "running"}), said(404, {"status": 404, "detail": "gone"}))
+    with pytest.raises(ServerSaidNo, match="gone"):
+        server.client.wait("x")
+
+
+def test_numbers_of_libraries_are_sent_as_numbers():
+    server = Scripted(said(202, {"id": "e"}))
+    sweep = [{"seed": np.arange(2)}, {"init.std": pd.Series([0.1, 0.2], dtype="float32")}]
+    server.client.submit({"run": {"init": {"balanced": np.bool_(True), "std": np.float32(1e-3)}}, "sweep": sweep})
+    sent = json.loads(server.requests[0].content)
+    assert sent["run"] == {"init": {"balanced": True, "std": 1e-3}}
+    assert sent["sweep"] == [{"seed": [0, 1]}, {"init.std": [0.1, 0.2]}]
+    server.client.extend("x", max_steps=np.int64(5))
+    assert server.requests[1].content == b'{"max_steps":5}'
+    server.client.trajectory("x", max_points=np.int32(7), metrics="loss")
+    assert dict(server.requests[2].url.params) == {"max_points": "7", "metrics": "loss"}
+
+
+def test_what_json_cannot_carry_is_not_sent():
+    server = Scripted(said(202, {"id": "e"}))
+    with pytest.raises(NotJson, match=r"/run/stop/loss_below.*not finite"):
+        server.client.submit({"run": {"stop": {"loss_below": np.float64("inf")}}})
+    assert server.requests == []
+
+
 def test_it_imports_nothing_heavy():
-    heavy = ("torch", "pyarrow", "numpy", "sqlalchemy", "fastapi", "pydantic", "rich", "dask")
+    heavy = ("torch", "pyarrow", "numpy", "pandas", "sqlalchemy", "fastapi", "pydantic", "rich", "dask")
     code = f"import sys, service.client.api; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

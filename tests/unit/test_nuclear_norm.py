@@ -177,6 +177,7 @@ def test_a_slice_begun_again_records_nothing_twice():
     assert not len(again.points.member)
 
 
+@pytest.mark.processes
 def test_cvxpy_is_loaded_by_the_first_solve_only():
     script = "import sys, workers.lab.execution, workers.lab.engines.convex; print('cvxpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "False\n"

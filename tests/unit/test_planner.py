@@ -1,8 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.dispatch import planner
-from service.dispatch.planner import Queue, StartSlice, largest_batch, plan
+from service.dispatch.planner import Facts, Queue, StartSlice, largest_batch, plan
 from service.values.queues import QueueKey
 from workers.runs.engines import BatchKey
 
@@ -11,28 +10,29 @@ def queue(key="a", waiting=10, first_run=1, batch_limit=None, numbers=12, priori
     return Queue(QueueKey(BatchKey.parse(key), batch_limit, priority, share), waiting, first_run, numbers)
 
 
-def Facts(queues, idle, ahead, last_served, shares=None, on_cores=False):  # noqa: N802
+def facts(queues, idle, ahead, last_served, shares=None, on_cores=False):
+    """What the planner is told, with the turns of queues by their batch keys."""
     by_key = {one.key: last_served[str(one.key.batch_key)] for one in queues if str(one.key.batch_key) in last_served}
-    return planner.Facts(queues, idle, ahead, by_key, shares or {}, on_cores=on_cores)
+    return Facts(queues, idle, ahead, by_key, shares or {}, on_cores=on_cores)
 
 
 def sizes(one, idle, ahead, on_cores=True):
-    return [start.runs for start in plan(Facts([one], idle, ahead, {}, on_cores=on_cores))]
+    return [start.runs for start in plan(facts([one], idle, ahead, {}, on_cores=on_cores))]
 
 
 def served(*queues, idle=1, ahead=0, shares=None):
-    return [str(start.queue.key.batch_key) for start in plan(Facts(queues, idle, ahead, {}, shares))]
+    return [str(start.queue.key.batch_key) for start in plan(facts(queues, idle, ahead, {}, shares))]
 
 
 def test_nothing_to_do():
-    assert plan(Facts([], 2, 2, {})) == []
-    assert plan(Facts([queue()], 0, 2, {})) == []
+    assert plan(facts([], 2, 2, {})) == []
+    assert plan(facts([queue()], 0, 2, {})) == []
 
 
 def test_each_queue_gets_a_worker_before_any_gets_two():
     first, second = queue("a", first_run=1), queue("b", first_run=50)
-    assert plan(Facts([second, first], 2, 2, {})) == [StartSlice(first, 10), StartSlice(second, 10)]
-    assert plan(Facts([second, first], 3, 2, {})) == [
+    assert plan(facts([second, first], 2, 2, {})) == [StartSlice(first, 10), StartSlice(second, 10)]
+    assert plan(facts([second, first], 3, 2, {})) == [
         StartSlice(first, 5),
         StartSlice(first, 5),
         StartSlice(second, 10),
@@ -41,14 +41,14 @@ def test_each_queue_gets_a_worker_before_any_gets_two():
 
 def test_queues_are_served_in_turn():
     queues = [queue("a", first_run=1), queue("b", first_run=50)]
-    assert [str(start.queue.key.batch_key) for start in plan(Facts(queues, 1, 0, {"a": 7, "b": 6}))] == ["b"]
-    assert [str(start.queue.key.batch_key) for start in plan(Facts(queues, 1, 0, {"a": 7, "b": 8}))] == ["a"]
+    assert [str(start.queue.key.batch_key) for start in plan(facts(queues, 1, 0, {"a": 7, "b": 6}))] == ["b"]
+    assert [str(start.queue.key.batch_key) for start in plan(facts(queues, 1, 0, {"a": 7, "b": 8}))] == ["a"]
 
 
 def test_batches_respect_their_limits():
     assert largest_batch(queue(batch_limit=3)) == 3
     assert largest_batch(queue(numbers=10**9)) == 1
-    assert plan(Facts([queue(waiting=10**6)], 1, 0, {}))[0].runs == 1024
+    assert plan(facts([queue(waiting=10**6)], 1, 0, {}))[0].runs == 1024
 
 
 def test_a_higher_priority_takes_all_the_workers_it_needs():
@@ -72,9 +72,9 @@ def test_a_priority_counts_more_than_a_share():
 
 
 def test_full_batches_go_ahead_and_others_wait_for_an_idle_worker():
-    assert [start.runs for start in plan(Facts([queue(waiting=3000)], 1, 5, {}))] == [1024, 1024]
-    assert [start.runs for start in plan(Facts([queue(waiting=5000)], 0, 2, {}))] == [1024, 1024]
-    assert plan(Facts([queue(waiting=1000)], 0, 2, {})) == []
+    assert [start.runs for start in plan(facts([queue(waiting=3000)], 1, 5, {}))] == [1024, 1024]
+    assert [start.runs for start in plan(facts([queue(waiting=5000)], 0, 2, {}))] == [1024, 1024]
+    assert plan(facts([queue(waiting=1000)], 0, 2, {})) == []
 
 
 def test_where_a_batch_is_soon_as_fast_as_it_gets_half_of_it_waits_ahead():
@@ -95,7 +95,7 @@ def test_a_batch_that_every_further_run_makes_faster_stays_whole():
 
 def test_slices_for_idle_workers_start_before_those_that_wait_ahead():
     first, second = (queue(f"fused auto {which}", waiting=128, first_run=which) for which in (1, 2))
-    starts = plan(Facts([first, second], 2, 2, {}, on_cores=True))
+    starts = plan(facts([first, second], 2, 2, {}, on_cores=True))
     assert starts == [StartSlice(first, 64), StartSlice(second, 64)] * 2
 
 
@@ -107,7 +107,7 @@ def test_slices_for_idle_workers_start_before_those_that_wait_ahead():
 )
 def test_no_more_slices_than_workers_and_no_more_runs_than_wait(waits, idle, ahead, on_cores):
     queues = [queue(f"fused auto {i}", waiting=w, first_run=i, numbers=n) for i, (w, n) in enumerate(waits)]
-    starts = plan(Facts(queues, idle, ahead, {}, on_cores=on_cores))
+    starts = plan(facts(queues, idle, ahead, {}, on_cores=on_cores))
     assert len(starts) <= idle + ahead
     for one in queues:
         served = [start.runs for start in starts if start.queue == one]
@@ -117,5 +117,5 @@ def test_no_more_slices_than_workers_and_no_more_runs_than_wait(waits, idle, ahe
 
 def test_nothing_waits_at_a_worker_while_a_run_is_suspected():
     full = queue(waiting=5000)
-    assert len(plan(Facts([full], 1, 3, {}))) == 4
-    assert len(plan(Facts([full, queue(key="b", waiting=1, batch_limit=1)], 1, 3, {}))) == 1
+    assert len(plan(facts([full], 1, 3, {}))) == 4
+    assert len(plan(facts([full, queue(key="b", waiting=1, batch_limit=1)], 1, 3, {}))) == 1

@@ -6,11 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.helpers.slices import EXACT, assert_same, points_of, run_in_slices
 from tests.helpers.specs import run_whole, spec
-from tests.properties.test_slices import EXACT, assert_same, points_of, run_in_slices
 from workers.lab.metrics import sharpness
-from workers.lab.metrics.sharpness import lanczos, sharpness_metric
-from workers.runs.observations import ObservedEntries, observe
+from workers.lab.metrics.sharpness import lanczos
+from workers.lab.metrics.state import State
+from workers.runs.observations import observe
+from workers.runs.problems import ObservedEntries
 
 MODELS = {
     "depth 1": {"kind": "deep_matrix", "depth": 1},
@@ -69,7 +71,7 @@ def compared(model, problem, loss):
     generator = torch.Generator().manual_seed(3)
     shapes = runs[0].factor_shapes
     factors = [torch.randn(5, *shape, generator=generator, dtype=torch.float64) for shape in shapes]
-    found = sharpness_metric(runs, member, factors)["sharpness"]
+    found = sharpness.sharpness(State(runs, member, factors))
     flat = torch.cat([factor.flatten(1) for factor in factors], dim=1)
     hessians = [hessian_of(runs[member[i]], flat[i]) for i in range(5)]
     return found, torch.stack([torch.linalg.eigvalsh(hessian)[-1] for hessian in hessians])
@@ -94,7 +96,7 @@ def test_a_large_model_has_it_too():
     )
     generator = torch.Generator().manual_seed(0)
     factors = [0.5 * torch.randn(1, 20, 20, generator=generator, dtype=torch.float64) for _ in range(3)]
-    found = sharpness_metric([run], np.zeros(1, dtype=np.int64), factors)["sharpness"]
+    found = sharpness.sharpness(State([run], np.zeros(1, dtype=np.int64), factors))
     flat = torch.cat([factor.flatten() for factor in factors])
     expected = torch.linalg.eigvalsh(hessian_of(run, flat))[-1]
     assert float(found[0]) == pytest.approx(float(expected), rel=1e-8)

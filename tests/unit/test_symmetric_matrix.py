@@ -1,57 +1,17 @@
-"""The symmetric factorisation: gradient against autograd, starts, targets, what theory says of it."""
+"""The symmetric factorisation: starts, targets, what theory says of it."""
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.helpers.specs import run_whole, spec
-from tests.unit.test_gradients import problem
 from workers.lab.metrics.matrix import matrix_metrics
-from workers.lab.models.symmetric_matrix import SymmetricGradient
-from workers.lab.objectives import build_objective
 from workers.runs.initializers import starting_factors
 from workers.runs.observations import observe
 from workers.runs.theory.verdicts import Verdict, columns_needed, judge
 
 SYMMETRIC = {"kind": "symmetric_matrix"}
 IDENTITY = {"kind": "identity", "scale": 1.0}
-
-
-@pytest.mark.parametrize("loss", ["half_sse", "mse"])
-@pytest.mark.parametrize("kind", ["entries", "measurements"])
-@given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 2**31))
-def test_loss_and_gradient_equal_autograd(kind, loss, dimension, rank, seed):
-    generator = torch.Generator().manual_seed(seed)
-
-    def draw():
-        return float(torch.randn((), generator=generator, dtype=torch.float64))
-
-    model = {"kind": "symmetric_matrix", "rank": rank}
-    runs = [
-        spec(problem=problem(kind, (dimension, dimension), draw), model=model, init=IDENTITY, loss=loss)
-        for _ in range(3)
-    ]
-    factor = torch.randn(3, dimension, rank, generator=generator, dtype=torch.float64, requires_grad=True)
-    objective = build_objective(runs, torch.float64, torch.device("cpu"))
-    losses = torch.stack([written_down(run, one) for run, one in zip(runs, factor, strict=True)])
-    (expected,) = torch.autograd.grad(losses.sum(), factor)
-    gradient, twice_loss = torch.empty_like(expected), torch.empty(3, 1, 1, dtype=torch.float64)
-    with torch.no_grad():
-        SymmetricGradient(objective, [gradient]).bind([factor], twice_loss)()
-    torch.testing.assert_close(twice_loss[:, 0, 0] / 2, losses.detach(), rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(gradient, expected, rtol=1e-11, atol=1e-12)
-
-
-def written_down(run, factor):
-    whole, observed = factor @ factor.T, observe(run.problem)
-    if run.problem.kind == "completion":
-        residuals = (whole - torch.from_numpy(observed.values))[torch.from_numpy(observed.mask)]
-    else:
-        residuals = torch.from_numpy(observed.tensors) @ whole.flatten() - torch.from_numpy(observed.values)
-    return residuals.square().mean() if run.loss == "mse" else residuals.square().sum() / 2
 
 
 def test_the_rank_is_the_dimension_unless_given():

@@ -10,6 +10,7 @@ from service.store.tables import runs
 from service.web.rendering import POLICY
 from tests.helpers.specs import BASIC
 from tests.web.posts import FOUR, posted
+from workers.runs.metrics import BY_NAME, METRICS
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 
@@ -78,6 +79,17 @@ def test_a_wrong_filter_shows_its_place_and_is_kept(api):
     assert re.search(r"<pre>model\.dept &gt;= 3\n +\^</pre>", answer.text)
     assert 'aria-invalid="true"' in answer.text
     assert rows(answer.text) == []
+
+
+def test_the_page_of_a_run_says_how_each_metric_is_drawn(api, finish):
+    finish({"run": BASIC | {"record": {"metrics": ["determinant", "sharpness"]}}})
+    run = api.get("/v1/runs").json()["items"][0]
+    text = api.get(f"/runs/{run['id']}").text
+    options = re.findall(r'<option value="(\w+)" data-scale="(log|linear)"( data-magnitude)?>', text)
+    singles = {name for name in run["summary"] if METRICS.get(name) in ("float", "integer")}
+    assert [name for name, _, _ in options][:2] == ["unobserved_entry", "loss"]
+    assert {name: scale for name, scale, _ in options} == {name: BY_NAME[name].axis.page_scale for name in singles}
+    assert [name for name, _, magnitude in options if magnitude] == ["unobserved_entry"]
 
 
 def test_the_table_filters_sorts_and_says_how_it_is_sorted(api):

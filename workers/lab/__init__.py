@@ -1,1 +1,1 @@
-"""The laboratory: how runs are computed, with torch, Warp and cvxpy; only `workers.slices` leads in."""
+"""How runs are computed, with torch, Warp and cvxpy; entered only through `workers.slices`."""

@@ -1,9 +1,9 @@
-"""Execution of a slice: specs and checkpoints to descents, through an engine, to points and progress."""
+"""Execution of a slice: specs and checkpoints become descents, which an engine turns into points and progress."""
 
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from workers.lab.metrics.tensor import tensor_metrics
 from workers.lab.rank_search import Search, is_done, outcome_of, search_ranks, search_summary
 from workers.records import Batch, Budget, Checkpoint, Member, Points, RunProgress, SliceResult, joined
 from workers.runs.costs import state_numbers
-from workers.runs.engines import engine_of
+from workers.runs.engines import EngineName, engine_of
 from workers.runs.initializers import starting_factors
 from workers.runs.milestones import milestone_summary, no_milestones, note_determinant_signs, widened
 from workers.runs.spec import RunSpec
@@ -28,57 +28,72 @@ torch.set_num_threads(1)  # two intra-op threads on busy cores make a 0.2 ms ste
 
 
 def execute(batch: Batch, budget: Budget) -> SliceResult:
-    """See `workers.slices.run_slice`; a batch that a GPU's memory does not hold is computed in halves."""
+    """See `workers.slices.run_slice`; a batch that does not fit a GPU's memory is computed in halves."""
     try:
         return _execute(batch, budget)
     except torch.OutOfMemoryError:
         if len(batch.members) == 1:
             raise
-    half, less = (len(batch.members) + 1) // 2, Budget(budget.seconds / 2, budget.steps)
-    return joined([execute(Batch(part), less) for part in (batch.members[:half], batch.members[half:])])
+    middle, half_budget = (len(batch.members) + 1) // 2, Budget(budget.seconds / 2, budget.steps)
+    return joined([execute(Batch(half), half_budget) for half in (batch.members[:middle], batch.members[middle:])])
 
 
 def _execute(batch: Batch, budget: Budget) -> SliceResult:
     started = time.perf_counter()
     specs = [parse_spec(member.spec) for member in batch.members]
-    checkpoints = [_checkpoint(spec, member) for spec, member in zip(specs, batch.members, strict=True)]
-    runnable = {i: one for i, one in enumerate(checkpoints) if isinstance(one, Checkpoint)}
-    descents = _descents([specs[i] for i in runnable], batch, runnable)
-    engine, device, clock = engine_of(specs[0]), _device(specs[0]), Clock(budget)
-    searches = search_ranks(descents, [one.rank_search for one in runnable.values()], Clock(_half(budget)), least=1)
-    snapshots = _advance(engine)(descents, clock, device) if runnable else Snapshots()
+    starts = [_checkpoint(spec, member) for spec, member in zip(specs, batch.members, strict=True)]
+    checkpoints = {position: start for position, start in enumerate(starts) if isinstance(start, Checkpoint)}
+    engine, device = engine_of(specs[0]), _device(specs[0])
+    descents = _descents([specs[position] for position in checkpoints], batch, checkpoints)
+    searches = [checkpoint.rank_search for checkpoint in checkpoints.values()]
+    progress, points = _advance_descents(descents, searches, budget, engine, device)
+    errors = {position: RunProgress(error=start) for position, start in enumerate(starts) if isinstance(start, str)}
+    by_position = {**errors, **dict(zip(checkpoints, progress, strict=True))}
+    return SliceResult(
+        progress=tuple(by_position[position] for position in range(len(starts))),
+        points=Points(np.array(list(checkpoints), dtype=np.int64)[points.member], points.columns),
+        seconds=time.perf_counter() - started,
+        engine=engine,
+        device=device,
+    )
+
+
+def _advance_descents(
+    descents: Descents, searches: Sequence[Search | None], budget: Budget, engine: EngineName, device: str
+) -> tuple[list[RunProgress], Points]:
+    """Advance descents and rank searches within a budget; progress per run, and points by position in `descents`.
+
+    Searches that are under way come first and may take half of the time; those of descents that end come last.
+    """
+    clock = Clock(budget)
+    searches = search_ranks(descents, searches, Clock(Budget(budget.seconds / 2)), least=1)
+    snapshots = _advance(engine)(descents, clock, device) if descents.specs else Snapshots()
     points = _points(descents, snapshots)
     searches = search_ranks(descents, searches, clock)
-    reached = dict(zip(runnable, _progress(descents, points, searches), strict=True))
-    progress = tuple(
-        reached[i] if isinstance(one, Checkpoint) else RunProgress(error=one) for i, one in enumerate(checkpoints)
-    )
-    points = Points(np.array(list(runnable), dtype=np.int64)[points.member], points.columns)
-    return SliceResult(progress, points, time.perf_counter() - started, engine, device)
+    return _progress(descents, points, searches), points
 
 
-def _half(budget: Budget) -> Budget:
-    """What searches that are under way may take before the descents of a batch go on."""
-    return Budget(budget.seconds / 2)
+def _advance(engine: EngineName) -> Engine:
+    """An engine by its name; the first batch that needs Warp or cvxpy loads it."""
+    match engine:
+        case "torch":
+            return torch_engine.advance
+        case "flow":
+            return flow.advance
+        case "fused":
+            from workers.lab.engines.fused import engine as fused
 
+            return fused.advance
+        case "convex":
+            from workers.lab.engines import convex
 
-def _advance(engine: str) -> Engine:
-    """An engine by its name; Warp and cvxpy are loaded by the first batch that needs them."""
-    if engine == "torch":
-        return torch_engine.advance
-    if engine == "flow":
-        return flow.advance
-    if engine == "convex":
-        from workers.lab.engines import convex
-
-        return convex.advance
-    from workers.lab.engines.fused import engine as fused
-
-    return fused.advance
+            return convex.advance
+        case _:
+            assert_never(engine)
 
 
 def _device(spec: RunSpec) -> str:
-    """Where a batch is computed: where it asks to be, else on a GPU if this worker has one; solvers know CPUs only."""
+    """Device of a batch: the one in its specs, otherwise a GPU if this worker has one; solvers use the CPU only."""
     if not spec.descends:
         return "cpu"
     if spec.device != "auto":
@@ -88,12 +103,12 @@ def _device(spec: RunSpec) -> str:
 
 @lru_cache(maxsize=20_000)
 def parse_spec(spec: str) -> RunSpec:
-    """A resolved spec from its JSON; runs come back slice after slice, so parsed specs are kept."""
+    """A resolved spec from its JSON; parsed specs are kept, because runs return slice after slice."""
     return RunSpec.model_validate_json(spec)
 
 
 def _checkpoint(spec: RunSpec, member: Member) -> Checkpoint | str:
-    """Where a run stands, its start when it has not begun, or why it cannot begin."""
+    """A run's checkpoint, one at step 0 when it has not begun, or why it cannot begin."""
     if _device(spec) == "cuda" and not torch.cuda.is_available():
         return "This worker has no CUDA device; ask for the device 'auto' or 'cpu', or start a worker that has one."
     if member.checkpoint is not None:
@@ -109,14 +124,16 @@ def _checkpoint(spec: RunSpec, member: Member) -> Checkpoint | str:
 
 
 def _descents(specs: Sequence[RunSpec], batch: Batch, checkpoints: Mapping[int, Checkpoint]) -> Descents:
-    standing = list(checkpoints.values())
+    """The descents of the runs with checkpoints, which are given by position in the batch."""
+    searches = [checkpoint.rank_search for checkpoint in checkpoints.values()]
     return Descents(
         specs=specs,
-        steps=np.array([one.step for one in standing], dtype=np.int64),
-        states=np.array([one.state for one in standing]),
-        milestones=np.array([widened(one.milestones) for one in standing]),
-        begun=np.array([batch.members[i].checkpoint is not None for i in checkpoints]),
-        outcomes=[None if one.rank_search is None else outcome_of(one.rank_search) for one in standing],
+        steps=np.array([checkpoint.step for checkpoint in checkpoints.values()], dtype=np.int64),
+        states=np.array([checkpoint.state for checkpoint in checkpoints.values()]),
+        milestones=np.array([widened(checkpoint.milestones) for checkpoint in checkpoints.values()]),
+        begun=np.array([batch.members[position].checkpoint is not None for position in checkpoints]),
+        # Only a descent that has ended has a rank search.
+        outcomes=[None if search is None else outcome_of(search) for search in searches],
     )
 
 
@@ -127,14 +144,17 @@ def _points(descents: Descents, snapshots: Snapshots) -> Points:
     member, step = np.concatenate(snapshots.member), np.concatenate(snapshots.step)
     order = np.lexsort((step, member))
     member, step = member[order], step[order]
-    known = {name: np.concatenate([one[name] for one in snapshots.known])[order] for name in snapshots.known[0]}
-    carried = known.pop("carried_determinant", None)
-    paces = np.array([spec.time_of_a_step for spec in descents.specs])
+    engine_columns = {
+        name: np.concatenate([columns[name] for columns in snapshots.engine_columns])[order]
+        for name in snapshots.engine_columns[0]
+    }
+    carried = engine_columns.pop("carried_determinant", None)
+    step_times = np.array([spec.time_of_a_step for spec in descents.specs])
     columns = {
         "step": step,
-        "time": step * paces[member],
+        "time": step * step_times[member],
         "loss": np.concatenate(snapshots.loss)[order].astype(np.float64),
-        **known,
+        **engine_columns,
         **_metrics(descents.specs, member, np.concatenate(snapshots.factors)[order], carried),
     }
     return Points(member, columns)
@@ -152,6 +172,7 @@ def _metrics(
 
 
 def _progress(descents: Descents, points: Points, searches: Sequence[Search | None]) -> list[RunProgress]:
+    """Progress of every run; enters the determinant signs of its points into its milestones."""
     first, last = (np.searchsorted(points.member, np.arange(len(descents.specs)), side) for side in ("left", "right"))
     signs = points.columns.get("determinant_sign")
     progress: list[RunProgress] = []
@@ -167,16 +188,16 @@ def _run_progress(descents: Descents, run: int, last_point: int | None, search: 
         return RunProgress(error=descents.errors.get(run))
     spec, step, milestones = descents.specs[run], int(descents.steps[run]), descents.milestones[run]
     searching = search is not None and not is_done(spec, search)
-    at = {"time": step * spec.time_of_a_step, "drift_exceeded_at": None}
+    times = {"time": step * spec.time_of_a_step, "drift_exceeded_at": None}
     if spec.is_flow:
-        at = flow_summary(descents.states[run])
+        times = flow_summary(descents.states[run])
     return RunProgress(
         checkpoint=Checkpoint(step, descents.states[run], milestones, search if searching else None),
         outcome=None if searching else descents.outcomes[run],
         error=descents.errors.get(run),
         summary={
             "steps": step,
-            **at,
+            **times,
             **milestone_summary(milestones),
             **search_summary(spec, search),
             **descents.findings.get(run, {}),

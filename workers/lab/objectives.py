@@ -1,8 +1,8 @@
 """Objectives: the loss over a batch's observations, and its gradient in the product.
 
-A product is a matrix; a tensor is reshaped to one (`workers.runs.shapes.halves_of`). Residuals are weighted so that
-both losses take one formula: with r the residuals and w the weight, the gradient in the observed values is w r and the
-loss is w / 2 |r|^2; w = 1 gives half the sum of squares, w = 2 / m their mean.
+A product is a matrix; a tensor is reshaped to a matrix (`workers.runs.shapes.halves_of`). Residuals are weighted so
+that both losses have the same formula. With r the residuals and w the weight, the loss is w / 2 |r|^2 and its gradient
+in the observed values is w r; w = 1 gives half the sum of squares, w = 2 / m their mean.
 """
 
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ class Objective(Protocol):
     def pull_back(self, product: Tensor, loss: Tensor) -> Tensor:
         """Write *twice* the loss into `loss` (runs, 1, 1); return dl/dW (runs, rows, columns).
 
-        The gradient is valid until the next call. The loss is doubled because halving is exact in floating point and
-        can be done for many steps at once.
+        The gradient is valid until the next call. Halving is exact in floating point, so the caller halves the losses
+        of many steps at once.
         """
         ...
 
@@ -42,12 +42,12 @@ class Objective(Protocol):
 
     @property
     def bytes_per_run(self) -> int:
-        """Memory that one run's observations take."""
+        """Memory of one run's observations."""
         ...
 
 
 class EntryObjective:
-    """Observed entries: residual = W - values where weights are not zero."""
+    """Observed entries: residual = W - values; the weights of unobserved entries are zero."""
 
     def __init__(self, values: Tensor, weights: Tensor) -> None:
         self._values, self._weights = values, weights
@@ -113,13 +113,13 @@ def build_objective(specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.
         return torch.as_tensor(np.stack(arrays), dtype=dtype, device=device)
 
     if isinstance(observed[0], ObservedEntries):
-        entries = [each for each in observed if isinstance(each, ObservedEntries)]
-        masks = [weight * each.mask.reshape(shape) for each, weight in zip(entries, weights, strict=True)]
-        return EntryObjective(tensor([each.values.reshape(shape) for each in entries]), tensor(masks))
-    measured = [each for each in observed if isinstance(each, LinearMeasurements)]
+        entries = [run for run in observed if isinstance(run, ObservedEntries)]
+        masks = [weight * run.mask.reshape(shape) for run, weight in zip(entries, weights, strict=True)]
+        return EntryObjective(tensor([run.values.reshape(shape) for run in entries]), tensor(masks))
+    measured = [run for run in observed if isinstance(run, LinearMeasurements)]
     return MeasurementObjective(
-        tensor([each.tensors for each in measured]),
-        tensor([each.values[:, None] for each in measured]),
+        tensor([run.tensors for run in measured]),
+        tensor([run.values[:, None] for run in measured]),
         tensor([np.array([[weight]]) for weight in weights]),
         shape,
     )

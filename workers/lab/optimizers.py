@@ -2,11 +2,11 @@
 
 A state is a row of `slots` flat vectors, the factors first, then whatever the optimiser carries; single numbers per run
 follow. The next state is written beside the old one, never over it, so that every state of a chunk of steps can be
-looked at afterwards. Products and sums are separate operations: fused multiply-adds would make results depend on the
+read afterwards. Products and sums are separate operations: fused multiply-adds would make results depend on the
 position of a run in its batch.
 
-Beside each class stands the text of the same step for the fused engine, where that engine takes it; there the text
-says itself what is fused.
+After each class comes the text of the same step for the fused engine, where that engine can take it; the text states
+its fused multiply-adds explicitly.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,9 +28,9 @@ class Optimizer(Protocol):
     """The steps of a batch."""
 
     def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
-        """Make ready for `count` steps in a row of runs that have taken `steps` (runs,) so far.
+        """Prepare `count` consecutive steps of runs that have taken `steps` (runs,) so far.
 
-        What a step reads is written over, never moved: a step that was captured reads the same memory each time.
+        Values that steps read are overwritten in place: a captured step reads the same memory each time.
         """
         ...
 
@@ -40,7 +40,7 @@ class Optimizer(Protocol):
         Args:
             before, after: `slots` vectors (size,), then `scalars` vectors (runs,).
             gradient: (size,).
-            number: which step it is of those prepared for, from 1.
+            number: number of the step among the prepared ones, from 1.
         """
         ...
 
@@ -52,8 +52,8 @@ class FusedUpdate:
     Attributes:
         constants: fields of the optimiser's spec that the text reads, by these names.
         prepare: statements before the first step.
-        step: statements for each entry; $gradient is its gradient, $slot0 the factor's entry, $slot1 and on what the
-            optimiser carries beside it. fused(a, b, c) is a b + c rounded once.
+        step: statements for each entry; $gradient is its gradient, $slot0 the factor's entry, and $slot1, ... are the
+            entries that the optimiser carries for it. fused(a, b, c) is a b + c, rounded once.
     """
 
     constants: tuple[str, ...]
@@ -62,7 +62,7 @@ class FusedUpdate:
 
 
 class _Memoryless:
-    """An optimiser whose steps do not depend on how many were taken."""
+    """An optimiser whose steps do not depend on the number of steps taken before."""
 
     def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
         pass
@@ -114,7 +114,7 @@ MOMENTUM_UPDATE = FusedUpdate(
 
 
 class AdamSteps:
-    """See `workers.runs.optimizers.Adam`; in the operations of torch.optim.Adam."""
+    """See `workers.runs.optimizers.Adam`; the operations are those of torch.optim.Adam, in its order."""
 
     def __init__(self, specs: Sequence[optimizers.Adam], layout: FactorLayout, like: Tensor, most_steps: int) -> None:
         self._layout, self._like = layout, like
@@ -133,9 +133,9 @@ class AdamSteps:
             self._roots[number].copy_(_spread(self._layout, self._like, root))
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
-        for slot, what in ((1, gradient), (2, torch.mul(gradient, gradient, out=self._scale))):
+        for slot, averaged in ((1, gradient), (2, torch.mul(gradient, gradient, out=self._scale))):
             torch.mul(before[slot], self._decays[slot - 1], out=after[slot])
-            after[slot].add_(torch.mul(what, self._shares[slot - 1], out=self._move))
+            after[slot].add_(torch.mul(averaged, self._shares[slot - 1], out=self._move))
         torch.sqrt(after[2], out=self._scale)
         self._scale.div_(self._roots[number - 1]).add_(self._epsilon)
         torch.div(after[1], self._scale, out=self._move)
@@ -146,8 +146,9 @@ class AdamSteps:
 class GroupRmspropSteps:
     """See `workers.runs.optimizers.GroupRmsprop`.
 
-    As in the authors' trajectories, a factor's share of v, (1 - beta) * its squared gradient, is rounded to single
-    precision before it is added, in runs of double precision too; without that their numbers are missed by 1e-8.
+    A factor's share of v is (1 - beta) * its squared gradient. It is rounded to single precision before it is added, in
+    runs of double precision too, as in the authors' trajectories. Without this rounding their results are missed by
+    1e-8.
     """
 
     def __init__(
@@ -192,9 +193,9 @@ class OptimizerMaths:
     """The mathematics of one kind of optimiser.
 
     Attributes:
-        steps: makes the steps of a batch from the optimisers of its runs, the layout of its factors, a tensor of their
-            type on their device, and the most steps that are ever prepared for together.
-        fused: the same step for the fused engine; None where that engine does not take it.
+        steps: makes the steps of a batch. Its arguments are the optimisers of the runs, the layout of their factors, a
+            tensor of the factors' type and device, and the most steps that are ever prepared together.
+        fused: the same step for the fused engine; None where that engine cannot take it.
     """
 
     steps: Callable[[Sequence[Any], FactorLayout, Tensor, int], Optimizer]
@@ -213,22 +214,22 @@ MATHS: dict[type[OptimizerBase], OptimizerMaths] = {
 def build_optimizer(
     specs: Sequence[RunSpec], layout: FactorLayout, dtype: torch.dtype, device: torch.device, most_steps: int
 ) -> Optimizer:
-    """The optimiser of a batch whose specs share a batch key, each run with its own constants.
+    """The optimiser of a batch whose specs share a batch key; constants may differ between runs.
 
     Args:
-        most_steps: the most steps that are ever prepared for together.
+        most_steps: the most steps that are ever prepared together.
     """
     like = torch.empty(0, dtype=dtype, device=device)
     return MATHS[type(specs[0].optimizer)].steps([spec.optimizer for spec in specs], layout, like, most_steps)
 
 
 def _spread(layout: FactorLayout, like: Tensor, values: Sequence[float] | npt.NDArray[np.float64]) -> Tensor:
-    """One value per run over the flat vector, in the type and on the device of `like`."""
+    """A value per run, spread over the flat vector, in the type and on the device of `like`."""
     return layout.expand(torch.as_tensor(values, dtype=like.dtype, device=like.device))
 
 
 def _start_corrections(
     beta: npt.NDArray[np.float64], steps: npt.NDArray[np.int64], count: int
 ) -> npt.NDArray[np.float64]:
-    """1 - beta^t of the next `count` steps, (count, runs): how far a running mean begun at zero falls short."""
+    """1 - beta^t for the next `count` steps, (count, runs): the total weight in a running mean that began at zero."""
     return 1 - np.power(beta, steps + np.arange(1, count + 1)[:, None])

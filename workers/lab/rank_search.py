@@ -1,8 +1,8 @@
-"""The rank search: how many components a run's product, its target and the linear baseline have, once a run is over.
+"""The rank search: tensor ranks of the product of a finished run, of its target and of the linear baseline.
 
-A search is a row of trials, each one fit of one rank, and the trials to come follow from what is carried from slice to
-slice. A slice that ends with searches undone leaves its runs running; the next goes on.
-Each search begins at the bound that the matricisations give, doubles until a rank fits, then halves the interval.
+A search is a sequence of trials, each the fit of one rank; the next trial follows from the state carried from slice to
+slice. A run whose search is unfinished at the end of a slice stays running, and the next slice continues the search.
+Each search begins at the bound given by the matricisations, doubles until a rank fits, then halves the interval.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from workers.lab.models.base import product_of
 from workers.lab.models.layout import split_factors
 from workers.records import Outcome
 from workers.runs.costs import trained_numbers
-from workers.runs.metrics import ranks_of
+from workers.runs.metrics import BY_NAME
 from workers.runs.observations import observe
 from workers.runs.problems import ObservedEntries, Problem
 from workers.runs.shapes import highest_rank
@@ -29,25 +29,31 @@ from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[np.float64]
 Search = npt.NDArray[np.int64]
-"""The outcome's position, then (least rank not excluded, least rank known to fit) for each of RANKS."""
+"""The outcome's index, then for each of RANKS (least rank not excluded, least rank that is shown to fit)."""
 
 RANKS = ("rank", "target_rank", "linear_rank")
 _OUTCOMES = tuple(Outcome)
-_UNBEGUN, _UNTRIED, _UNKNOWN, _NONE = -1, -2, -3, -4
+_UNBEGUN, _UNTRIED, _UNBOUNDED, _NONE = -1, -2, -3, -4
+"""In place of a rank: search not begun; bound not tried; no rank fits so far; no rank, the tensor is not finite."""
+
+
+def ranks_of(spec: RunSpec) -> tuple[str, ...]:
+    """Which of RANKS a run is measured by."""
+    return tuple(name for name in RANKS if BY_NAME[name].applies(spec))
 
 
 def begin_search(outcome: Outcome) -> Search:
-    """The search of a run whose descent ended like this."""
+    """The search of a run whose descent ended with `outcome`."""
     return np.array([_OUTCOMES.index(outcome)] + [_UNBEGUN, _UNTRIED] * len(RANKS), dtype=np.int64)
 
 
 def outcome_of(search: Search) -> Outcome:
-    """How the descent ended that a search follows."""
+    """The outcome of the descent before a search."""
     return _OUTCOMES[search[0]]
 
 
 def is_done(spec: RunSpec, search: Search) -> bool:
-    """Whether all ranks that a run is measured by are found."""
+    """Whether the search has determined all ranks that a run is measured by."""
     return all(low == high for name, low, high in _intervals(search) if name in ranks_of(spec))
 
 
@@ -57,12 +63,12 @@ def search_ranks(
     """Search for the ranks of all runs that are over until the clock stops it.
 
     Args:
-        descents: where the runs stand.
-        begun: the searches so far, None of a run that has none.
-        least: trials to make whatever the clock says.
+        descents: the runs.
+        begun: the searches so far, None for a run without a search.
+        least: trials to make even when no time is left.
 
     Returns:
-        The search of every run that is over and measured by its rank, None of the others.
+        The search of every run that is over and measured by its rank, None for the others.
     """
     searches: list[Search | None] = []
     trials = 0
@@ -76,25 +82,25 @@ def search_ranks(
 
 
 def advance_search(spec: RunSpec, search: Search, state: npt.NDArray[Any]) -> Search:
-    """One trial of the first rank not found yet.
+    """The search after one more trial, of the first rank that is not yet determined.
 
     Args:
         state: the run's last state, its factors first.
     """
     after = search.copy()
-    for place, (name, low, high) in enumerate(_intervals(search)):
+    for index, (name, low, high) in enumerate(_intervals(search)):
         if name in ranks_of(spec) and low != high:
-            after[1 + 2 * place : 3 + 2 * place] = _try(low, high, _tensor(spec, name, state))
+            after[1 + 2 * index : 3 + 2 * index] = _try(low, high, _tensor(spec, name, state))
             break
     return after
 
 
 def search_summary(spec: RunSpec, search: Search | None) -> dict[str, Any]:
-    """The ranks and the linear baseline's error under their names in a summary, None where absent or not found yet."""
-    found: dict[str, Any] = {**dict.fromkeys(RANKS), "linear_reconstruction_error": _linear_error(spec.problem)}
+    """Ranks and linear reconstruction error under their names in a summary, None where absent or not yet determined."""
+    summary: dict[str, Any] = {**dict.fromkeys(RANKS), "linear_reconstruction_error": _linear_error(spec.problem)}
     if search is not None and is_done(spec, search):
-        found |= {name: low if low >= 0 else None for name, low, _ in _intervals(search) if name in ranks_of(spec)}
-    return found
+        summary |= {name: low if low >= 0 else None for name, low, _ in _intervals(search) if name in ranks_of(spec)}
+    return summary
 
 
 def _intervals(search: Search) -> list[tuple[str, int, int]]:
@@ -104,7 +110,7 @@ def _intervals(search: Search) -> list[tuple[str, int, int]]:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A tensor by its digest, so that answers about it can be kept."""
+    """A tensor, compared and hashed by its digest, so that results about it can be cached."""
 
     digest: bytes
     entries: Array = field(compare=False)
@@ -116,35 +122,44 @@ def _try(low: int, high: int, tensor: _Tensor) -> tuple[int, int]:
     if low == _UNBEGUN:
         return _first_interval(tensor)
     highest = highest_rank(tensor.entries.shape)
-    rank = low if high == _UNTRIED else min(2 * low, highest) if high == _UNKNOWN else (low + high) // 2
-    if rank >= highest or _ask(_shared_fits, fits_rank, tensor, rank):
+    rank = _next_rank(low, high, highest)
+    if rank >= highest or _compute(_cached_fits, fits_rank, tensor, rank):
         return low, rank
-    return rank + 1, _UNKNOWN if high == _UNTRIED else high
+    return rank + 1, _UNBOUNDED if high == _UNTRIED else high
+
+
+def _next_rank(low: int, high: int, highest: int) -> int:
+    """The rank to try next: the bound itself, then doubled until a rank fits, then the middle of the interval."""
+    if high == _UNTRIED:
+        return low
+    return min(2 * low, highest) if high == _UNBOUNDED else (low + high) // 2
 
 
 def _first_interval(tensor: _Tensor) -> tuple[int, int]:
+    """The interval of ranks by the matricisations; for a matrix they give the rank itself."""
     if not np.isfinite(tensor.entries).all():
         return _NONE, _NONE
-    bound = _ask(_shared_bound, rank_bound, tensor)
+    bound = _compute(_cached_bound, rank_bound, tensor)
     return bound, bound if bound == 0 or tensor.entries.ndim == 2 else _UNTRIED
 
 
-def _ask(shared: Callable[..., int], own: Callable[..., int], tensor: _Tensor, *rank: int) -> int:
-    return shared(tensor, *rank) if tensor.is_shared else own(tensor.entries, *rank)
+def _compute(cached: Callable[..., int], direct: Callable[..., int], tensor: _Tensor, *rank: int) -> int:
+    """A result about a tensor, cached if many runs share the tensor."""
+    return cached(tensor, *rank) if tensor.is_shared else direct(tensor.entries, *rank)
 
 
 @lru_cache(maxsize=512)
-def _shared_bound(tensor: _Tensor) -> int:
+def _cached_bound(tensor: _Tensor) -> int:
     return rank_bound(tensor.entries)
 
 
 @lru_cache(maxsize=512)
-def _shared_fits(tensor: _Tensor, rank: int) -> bool:
+def _cached_fits(tensor: _Tensor, rank: int) -> bool:
     return fits_rank(tensor.entries, rank)
 
 
 def _tensor(spec: RunSpec, name: str, state: npt.NDArray[Any]) -> _Tensor:
-    """What a rank is asked of; targets and baselines are shared by many runs."""
+    """The tensor whose rank has this name; targets and baselines are shared by many runs."""
     if name == "rank":
         return _Tensor(b"", _product(spec, state), is_shared=False)
     observed = observe(spec.problem)
@@ -161,7 +176,7 @@ def _product(spec: RunSpec, state: npt.NDArray[Any]) -> Array:
 
 @lru_cache(maxsize=1024)
 def _linear_error(problem: Problem) -> float | None:
-    """||observed entries, zeros elsewhere - target|| / ||target||, the reconstruction error without any learning."""
+    """||V - target|| / ||target|| with V the observed entries and zeros elsewhere: the error without any learning."""
     observed = observe(problem)
     if not isinstance(observed, ObservedEntries) or observed.target is None:
         return None

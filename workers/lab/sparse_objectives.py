@@ -1,4 +1,4 @@
-"""The loss over few observed entries of large tensors, as one sparse matrix over the whole batch."""
+"""The loss over few observed entries of large tensors, as a single sparse matrix for all runs of a batch."""
 
 import warnings
 from collections.abc import Sequence
@@ -18,34 +18,34 @@ Indices = npt.NDArray[np.int64]
 
 
 class SparseEntryObjective:
-    """Observed entries of tensors reshaped to matrices; run i has rows and columns of its own in one sparse matrix.
+    """Observed entries of tensors reshaped to matrices, which are the diagonal blocks of a single sparse matrix.
 
     Attributes:
-        transposition: (observations,), the order by columns of observations that are listed by rows.
+        transposition: (observations,), permutation from observations listed by rows to a list by columns.
     """
 
     def __init__(self, specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> None:
         self._shape = tuple(prod(half) for half in halves_of(specs[0].problem.shape))
-        found = [_entries(spec, self._shape) for spec in specs]
+        rows, columns, values = zip(*(_entries(spec, self._shape) for spec in specs), strict=True)
         weights = [loss_weight(spec) for spec in specs]
-        counts = [len(values) for _, _, values in found]
+        counts = [len(run_values) for run_values in values]
         self._runs = len(specs)
-        self._rows = np.concatenate([rows + i * self._shape[0] for i, (rows, _, _) in enumerate(found)])
-        self._columns = np.concatenate([columns + i * self._shape[1] for i, (_, columns, _) in enumerate(found)])
-        self._values = torch.as_tensor(np.concatenate([one[2] for one in found]), dtype=dtype, device=device)
+        self._rows = np.concatenate([run_rows + i * self._shape[0] for i, run_rows in enumerate(rows)])
+        self._columns = np.concatenate([run_columns + i * self._shape[1] for i, run_columns in enumerate(columns)])
+        self._values = torch.as_tensor(np.concatenate(values), dtype=dtype, device=device)
         self._weights = torch.as_tensor(np.repeat(weights, counts), dtype=dtype, device=device)
         self._run = torch.as_tensor(np.repeat(np.arange(self._runs), counts), device=device)
         self.transposition = torch.as_tensor(np.lexsort((self._rows, self._columns)), device=device)
 
     def pull_back(self, observed: Tensor, loss: Tensor) -> Tensor:
-        """Write *twice* the loss into `loss` (runs, 1, 1); return its gradient, (observations,)."""
+        """Write *twice* the loss into `loss` (runs, 1, 1); return the gradient of the loss, (observations,)."""
         residual = observed - self._values
         gradient = residual * self._weights
         loss.view(-1).zero_().index_add_(0, self._run, residual.mul_(gradient))
         return gradient
 
     def matrices(self) -> tuple[Tensor, Tensor]:
-        """The sparse matrix of all runs and its transpose, values to be filled in."""
+        """The sparse matrix of all runs and its transpose, with values still to be filled in."""
         rows, columns = (self._runs * size for size in self._shape)
         order = self.transposition.cpu().numpy()
         return (
@@ -67,7 +67,7 @@ class SparseEntryObjective:
 
 
 def _entries(spec: RunSpec, shape: tuple[int, ...]) -> tuple[Indices, Indices, npt.NDArray[np.float64]]:
-    """Rows, columns and values of a run's observations, by rows."""
+    """Rows, columns and values of a run's observations, listed by rows."""
     observed = observe_entries(spec.problem)
     rows, columns = np.nonzero(observed.mask.reshape(shape))
     return rows, columns, observed.values.reshape(shape)[rows, columns]

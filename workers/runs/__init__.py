@@ -1,1 +1,1 @@
-"""The language of runs: what a run is, what it costs and what theory says of it; free of torch, for the whole house."""
+"""The language of runs: what a run is, what it costs and what theory says of it; without torch, for every package."""

@@ -1,4 +1,4 @@
-"""What every part of a spec shares: strictness, exact types, and errors that point at their place."""
+"""Base of every part of a spec: strictness, exact types, and errors that point at a field."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -15,18 +15,18 @@ class SpecModel(BaseModel, frozen=True):
 
 
 def _integral(value: Any) -> Any:
-    """Read 5e6 as the integer it is; leave everything else to the strict check."""
+    """Convert a float with an integral value, such as 5e6, to int; leave everything else to the strict check."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def classes_by_kind(union: Any) -> dict[str, type[Any]]:
-    """The classes of a union told apart by their `kind` (Annotated with its discriminator), by that kind, in order."""
+    """Classes of a union, in order, by their `kind`; the union is Annotated with `kind` as its discriminator."""
     classes = get_args(get_args(union)[0])
     return {get_args(model.model_fields["kind"].annotation)[0]: model for model in classes}
 
 
 LARGEST_INTEGER = 2**53 - 1
-"""The largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
+"""Largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
 
 Integer = Annotated[int, BeforeValidator(_integral), Field(le=LARGEST_INTEGER)]
 Natural = Annotated[Integer, Field(ge=0)]
@@ -34,27 +34,27 @@ Count = Annotated[Integer, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 Listed = Strict(False)
-"""Marks a tuple field that is written as a JSON list (tuples keep specs hashable)."""
+"""Marks a tuple field that is written as a JSON list; tuples keep specs hashable."""
 
 
 def misfit(pointer: tuple[str | int, ...], message: str) -> PydanticCustomError:
-    """An error about how parts of a spec fit together, pointing at the part to change.
+    """The error for parts of a spec that do not fit together, pointing at the part to change.
 
     Args:
         pointer: path of the field inside the model whose validator raises.
-        message: one sentence that says what to do.
+        message: a sentence that says what to do.
     """
     return PydanticCustomError("misfit", "{message}", {"message": message, "pointer": list(pointer)})
 
 
 def nested_numbers(value: Any) -> Any:
-    """Nested lists of finite numbers, of any depth, as nested tuples of floats; raises a misfit at the wrong place."""
+    """Nested lists of finite numbers, of any depth, as nested tuples of floats; a misfit points at a wrong part."""
     return _nested(value, ())
 
 
 def _nested(value: Any, pointer: tuple[int, ...]) -> Any:
     if isinstance(value, list | tuple):
-        return tuple(_nested(part, (*pointer, place)) for place, part in enumerate(value))
+        return tuple(_nested(part, (*pointer, index)) for index, part in enumerate(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise misfit(pointer, "Give a number, or a list of them.")
     if not isfinite(value):

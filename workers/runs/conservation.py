@@ -1,9 +1,8 @@
-"""Conservation: which flows carry their determinant, and where it begins.
+"""Conservation: which flows carry their determinant, and its value at the start.
 
-dF_j/dt = -dl/dF_j conserves F_j^T F_j - F_(j+1) F_(j+1)^T (Arora, Cohen, Hazan 2018). Where these are zero, the start
-is balanced, and the product obeys a flow of its own in which no singular value ever reaches zero
-(`workers.lab.engines.flow.end_to_end`): ln|det W| is then carried as a coordinate, and the sign of the determinant is
-known for good.
+dF_j/dt = -dl/dF_j conserves the gaps F_j^T F_j - F_(j+1) F_(j+1)^T (Arora, Cohen, Hazan 2018). A start whose gaps are
+zero is balanced. Its product then obeys a closed flow in which no singular value ever reaches zero
+(`workers.lab.engines.flow.end_to_end`): ln|det W| is carried as a coordinate, and det W keeps its sign.
 """
 
 from collections.abc import Sequence
@@ -24,10 +23,10 @@ BALANCED_TO = 1e-12
 
 @lru_cache(maxsize=20_000)
 def carried_sign(spec: RunSpec) -> int:
-    """The sign of the determinant that a flow carries from its start on, 0 for a run that carries none.
+    """Sign of the determinant that a flow carries from its start on, 0 for a run that carries none.
 
-    Carried by flows of square products (2 x 2 and up) of two or more factors, none of them narrower than the product,
-    from balanced starts with a determinant that is not zero.
+    A flow carries it when the product is square (2 x 2 and up) and has two or more factors, none narrower than itself.
+    The start must be balanced, with a determinant other than zero.
     """
     if not spec.is_flow or not spec.model.is_chain or not _may_be_balanced(spec):
         return 0
@@ -52,7 +51,7 @@ def start_determinant(factors: Sequence[Array]) -> tuple[int, float]:
         return 0, log_abs
     if all(factor.shape == (dimension, dimension) for factor in factors):
         return int(np.prod([np.linalg.slogdet(factor).sign for factor in factors])), log_abs
-    # Each factor is scaled by itself: the product may underflow.
+    # The product of unscaled factors may underflow.
     product = np.linalg.multi_dot([factor / np.linalg.norm(factor) for factor in factors])
     return int(np.linalg.slogdet(product).sign), log_abs
 

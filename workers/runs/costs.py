@@ -1,65 +1,58 @@
-"""Costs: what a run may take at most, said before it begins."""
+"""Costs: upper limits of a run's work, points and memory, computed before it begins."""
 
 from math import prod
 
+from workers.runs.metrics import gradients_per_point
 from workers.runs.schedules import count_flow_points, count_points
 from workers.runs.spec import RunSpec
 
 SPARSE_BELOW = 1 / 10
 """Share of observed entries below which a CP factorisation computes only those. Measured on one core for order 4,
-dimension 8, 512 components: the products of whole matrices take 91 microseconds in float32 and 172 in float64; sparse
-ones 57 and 115 for 100 of the 4096 entries, 94 and 185 for 500."""
+dimension 8, 512 components: dense products take 91 microseconds in float32 and 172 in float64; sparse products 57 and
+115 for 100 of the 4096 entries, 94 and 185 for 500."""
 
 SPARSE_FROM_ENTRIES = 1024
-"""Smaller tensors are computed whole: what a sparse product costs before its first entry is more than they cost."""
-
+"""Entries below which a tensor is computed densely: its dense product costs less than the overhead of a sparse one."""
 
 FEWEST_STATES = 10
-"""States in memory at once: a gradient, and the shortest chunk of steps (`workers.lab.engines.descent.history`)."""
+"""States in memory at once: those of the shortest chunk (`workers.lab.engines.descent.history`), and a gradient."""
 
 WORKING_PER_STATE = 64
-"""Batches are sized by states, which should stay near the core. A batch may hold this many times as much in all: 2^25
-numbers where the states may be 2^19, 256 MiB in float64. Twice the most that small factorisations take."""
+"""Most memory of a batch, over that of its states. Batches are sized by states, which should stay near the core: 2^19
+numbers of states allow 2^25 in all, 256 MiB in float64. Twice the most that small factorisations take."""
 
 FLOW_NUMBERS = 2**14
-"""What a flow counts for when a batch is sized: 32 of them make one."""
+"""Weight of a flow in a batch's size; 32 flows fill a batch."""
 
-A_WHOLE_BATCH = 2**62
-"""More numbers than any batch may hold: a run that counts for so many is alone in its own."""
-
-MOST_HESSIAN_PRODUCTS = 200
-"""Products with a Hessian after which the search for its largest eigenvalue is given up."""
-
-GRADIENTS_PER_HESSIAN_PRODUCT = 3
-"""What a product with a Hessian costs: every product of the gradient is differentiated in both of its factors."""
+ALONE_IN_BATCH = 2**62
+"""More numbers than any batch may hold: a run of this weight has a batch to itself."""
 
 SOLVER_ITERATIONS = 1000
-"""About what a first-order solver takes."""
+"""Iterations of a first-order solver, roughly."""
 
 
 def most_multiply_adds(spec: RunSpec) -> int:
-    """The most multiply-adds of a run: its steps and what is measured beside them, or about those of a solver.
+    """The most multiply-adds of a run: those of its steps and of its sharpness, or an estimate for a solver.
 
-    The steps of a flow are its solver's own and not counted.
+    The steps of a flow are chosen by its solver and not counted.
     """
     if not spec.model.is_trained:
         return SOLVER_ITERATIONS * spec.model.multiply_adds(spec.problem.shape)
     steps = most_steps(spec)
-    if "sharpness" in spec.record.metrics:
-        products = min(trained_numbers(spec), MOST_HESSIAN_PRODUCTS)
-        steps += most_points(spec) * products * GRADIENTS_PER_HESSIAN_PRODUCT
-    return steps * multiply_adds_per_step(spec)
+    measured = most_points(spec) * gradients_per_point(spec)
+    return (steps + measured) * multiply_adds_per_step(spec)
 
 
 def multiply_adds_per_step(spec: RunSpec) -> int:
-    """Multiply-adds of one step: the products of the model and their gradients, the residuals and the update."""
+    """Multiply-adds of one step: the model's product and gradient, the residuals and the update."""
     entries = prod(spec.problem.shape)
     observed = entries if spec.problem.observes_entries else 2 * spec.problem.observation_count * entries
-    return spec.model.multiply_adds(spec.problem.shape) + observed + trained_numbers(spec)
+    update = spec.optimizer.multiply_adds * trained_numbers(spec)
+    return spec.model.multiply_adds(spec.problem.shape) + observed + update
 
 
 def observes_few_entries(spec: RunSpec) -> bool:
-    """Whether the observed entries are cheaper to evaluate by themselves than the product as a whole."""
+    """Whether evaluating only the observed entries is cheaper than evaluating the full product."""
     entries = prod(spec.problem.shape)
     few = spec.problem.observation_count < SPARSE_BELOW * entries and entries >= SPARSE_FROM_ENTRIES
     return few and spec.model.evaluates_entries and spec.problem.observes_entries
@@ -71,12 +64,12 @@ def trained_numbers(spec: RunSpec) -> int:
 
 
 def most_steps(spec: RunSpec) -> int:
-    """The most steps of a descent; those of a flow's solver, or a baseline's, are not counted."""
+    """The most steps of a descent; 0 for a flow or a baseline, whose solver's steps are not counted."""
     return spec.max_steps if spec.descends else 0
 
 
 def most_points(spec: RunSpec) -> int:
-    """The most points one run can record."""
+    """The most points that a run can record."""
     if not spec.model.is_trained:
         return 1
     if spec.is_flow:
@@ -85,12 +78,12 @@ def most_points(spec: RunSpec) -> int:
 
 
 def points_until(spec: RunSpec, step: int) -> int:
-    """The most points that a run has recorded by a step; a flow's steps are the numbers of its points."""
+    """The most points that a run has recorded by a step; the steps of a flow number its points from 0."""
     return count_points(spec.record, step) if spec.descends else step + 1
 
 
 def working_numbers(spec: RunSpec) -> int:
-    """Numbers that one run keeps in memory while it steps: products, observations, gradients and a few states."""
+    """Numbers that a run keeps in memory while it steps: products, observations, gradients and a few states."""
     entries = prod(spec.problem.shape)
     observed = 4 * entries if spec.problem.observes_entries else spec.problem.observation_count * entries
     intermediate = spec.model.intermediate_numbers(spec.problem.shape)
@@ -98,24 +91,24 @@ def working_numbers(spec: RunSpec) -> int:
 
 
 def batch_numbers(spec: RunSpec) -> int:
-    """What a run counts for when a batch is sized: its state, or a share of its memory where that is larger.
+    """Weight of a run in a batch's size: the numbers in its state, or a share of its memory where that is larger.
 
-    Flows are integrated one by one, so a batch of them is kept small for other workers to take the rest. A solver,
-    whose time nothing cuts short, has a slice of its own.
+    Flows are integrated singly, so their batches are kept small and other workers take the rest. A solver, whose time
+    nothing cuts short, has a slice to itself.
     """
     if not spec.model.is_trained:
-        return A_WHOLE_BATCH
+        return ALONE_IN_BATCH
     if spec.is_flow:
         return max(FLOW_NUMBERS, state_numbers(spec))
     return max(state_numbers(spec), working_numbers(spec) // WORKING_PER_STATE)
 
 
 def state_numbers(spec: RunSpec) -> int:
-    """Numbers in one run's state: its factors, and what its optimiser carries beside them."""
+    """Numbers in a run's state: its factors, and what its optimiser carries beside them."""
     return trained_numbers(spec) * spec.optimizer.slots + spec.optimizer.scalars
 
 
 def observed_numbers(spec: RunSpec) -> int:
-    """Numbers that describe one run's observations in memory."""
+    """Numbers that a run's observations take in memory."""
     entries = prod(spec.problem.shape)
     return entries if spec.problem.observes_entries else spec.problem.observation_count * entries

@@ -1,26 +1,30 @@
-"""Engines: which one computes a spec, what the fused engine can take, and which runs share a batch."""
+"""Engines: which engine computes a spec, which specs the fused engine can take, and which runs share a batch."""
 
 from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 from workers.runs.costs import multiply_adds_per_step, observes_few_entries, trained_numbers
 from workers.runs.models import MODELS
 from workers.runs.optimizers import OPTIMIZERS
 from workers.runs.spec import RunSpec
 
+EngineName = Literal["torch", "fused", "flow", "convex"]
+
 MOST_MULTIPLY_ADDS = 100_000
-"""Per step. Above, batched products of whole matrices are no slower: 24 x 24 at depth 3 (85 000) takes half of torch's
-time, 32 x 32 (200 000) as much as torch's for a single run."""
+"""Largest step of the fused engine. Above it torch's batched products are no slower: 24 x 24 at depth 3 (85 000) takes
+half of torch's time, 32 x 32 (200 000) as much as torch for a single run."""
 
 MOST_NUMBERS = 2_000
-"""Of the factors, and of the product. A block keeps its lanes on the stack: 64 bytes for each number and copy."""
+"""Largest factors together, and largest product, of the fused engine. A block keeps its lanes on the stack, 64 bytes
+for each number and copy."""
 
 DEEPEST_FUSED = 32
-"""Every factor is compiled by itself, which takes up to 6 seconds at this depth."""
+"""Greatest depth of the fused engine. It compiles code for every factor, which takes up to 6 seconds at this depth."""
 
 ENOUGH_RUNS = 64
-"""Of the fused engine on a CPU core: eight vectors of float64. A run in a batch of 1024 is no faster, see
-benchmarks.descent_speed."""
+"""Batch size at which the fused engine is fastest per run on a CPU core: eight vectors of float64. A run in a batch of
+1024 is no faster, see benchmarks.descent_speed."""
 
 FUSABLE_MODELS = tuple(kind for kind, model in MODELS.items() if model.is_fusable)
 FUSABLE_OPTIMIZERS = tuple(kind for kind, optimizer in OPTIMIZERS.items() if optimizer.is_fusable)
@@ -28,12 +32,12 @@ FUSABLE_OPTIMIZERS = tuple(kind for kind, optimizer in OPTIMIZERS.items() if opt
 
 @dataclass(frozen=True)
 class BatchKey:
-    """All that changes the shapes of arrays or the program: runs with equal keys can share a batch.
+    """Everything that changes the shapes of arrays or the program; runs with equal keys can share a batch.
 
     Attributes:
-        engine: which computes them.
-        device: as the spec says: auto, cpu or cuda.
-        program: the rest, as words for people and for equality.
+        engine: name of the engine that computes them.
+        device: the spec's device: auto, cpu or cuda.
+        program: the other parts, as words to be read and compared.
     """
 
     engine: str
@@ -41,29 +45,29 @@ class BatchKey:
     program: str
 
     def __str__(self) -> str:
-        """As the database holds it."""
+        """The key as the database holds it."""
         return " ".join(filter(None, (self.engine, self.device, self.program)))
 
     @classmethod
     def parse(cls, text: str) -> "BatchKey":
-        """The key that was written as `text`."""
+        """The key whose text is `text`."""
         engine, _, rest = text.partition(" ")
         device, _, program = rest.partition(" ")
         return cls(engine, device, program)
 
     @property
     def enough_runs(self) -> int | None:
-        """Batch size beyond which a CPU core gains nothing per run; None where larger is always faster.
+        """Batch size beyond which a CPU core gains nothing per run; None where a larger batch is always faster.
 
-        The torch engine shares the cost of its calls out among the runs of a batch; the fused engine has none to share.
+        The torch engine spreads the cost of its calls over the runs of a batch; the fused engine has no such cost.
         """
         return ENOUGH_RUNS if self.engine == "fused" and self.device in ("auto", "cpu") else None
 
 
-def engine_of(spec: RunSpec) -> str:
-    """The engine of a spec: the engine that it names, else the fused one where it can run the spec, else torch.
+def engine_of(spec: RunSpec) -> EngineName:
+    """The engine of a spec: the engine that it names; unless it names one, fused where that can run it, else torch.
 
-    Flows, and baselines that do not descend, have engines of their own; a baseline whatever the spec names.
+    A baseline is computed by the convex engine and a flow by the flow engine, whatever the spec names.
     """
     if not spec.model.is_trained:
         return "convex"
@@ -75,12 +79,12 @@ def engine_of(spec: RunSpec) -> str:
 
 
 def engine_misfit(spec: RunSpec) -> str | None:
-    """Why the engine that a spec names cannot run it, as one sentence; None when it can."""
+    """Why the engine that a spec names cannot run it, as a sentence; None when it can."""
     if not spec.model.is_trained:
         return None
     if spec.is_flow:
-        said = f"A gradient_flow is integrated by the engine 'flow', not {spec.engine!r}; ask for 'auto'."
-        return None if spec.engine in ("auto", "flow") else said
+        message = f"A gradient_flow is integrated by the engine 'flow', not {spec.engine!r}; ask for 'auto'."
+        return None if spec.engine in ("auto", "flow") else message
     if spec.engine == "flow":
         return f"The engine 'flow' integrates gradient_flow, and this run is a {spec.optimizer.kind}; ask for 'auto'."
     limit = fused_limit(spec) if spec.engine == "fused" else None
@@ -88,17 +92,18 @@ def engine_misfit(spec: RunSpec) -> str | None:
 
 
 def batch_key(spec: RunSpec) -> BatchKey:
-    """The key of a spec."""
+    """The batch key of a spec."""
     problem, model = spec.problem, spec.model
     size = "x".join(map(str, problem.shape))
-    form = "entries" if problem.observes_entries else f"measurements={problem.observation_count}"
-    form = f"few {form}" if observes_few_entries(spec) else form
-    program = (spec.precision, spec.loss, spec.optimizer.kind, model.kind, size, model.batch_words(problem.shape), form)
-    return BatchKey(engine_of(spec), spec.device, " ".join((*program, f"entries={len(spec.record.entries)}")))
+    observed = "entries" if problem.observes_entries else f"measurements={problem.observation_count}"
+    observed = f"few {observed}" if observes_few_entries(spec) else observed
+    kinds = (spec.precision, spec.loss, spec.optimizer.kind, model.kind)
+    program = (*kinds, size, model.batch_words(problem.shape), observed, f"entries={len(spec.record.entries)}")
+    return BatchKey(engine_of(spec), spec.device, " ".join(program))
 
 
 def fused_limit(spec: RunSpec) -> str | None:
-    """Which limit of the fused engine a spec exceeds, as one sentence; None when the engine can run it."""
+    """Which limit of the fused engine a spec exceeds, as a sentence; None when the engine can run it."""
     return _fused_kinds(spec) or _fused_sizes(spec)
 
 

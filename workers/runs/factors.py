@@ -1,4 +1,4 @@
-"""Factors as numpy arrays: taken apart, balanced, and the sign of their product's determinant."""
+"""Factors as numpy arrays: splitting, balancing, and the sign of their product's determinant."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,10 +12,10 @@ Factor = npt.NDArray[np.float64]
 Shapes = Sequence[tuple[int, int]]
 
 
-def split_factors(numbers: npt.NDArray[Any], shapes: Shapes) -> list[npt.NDArray[Any]]:
-    """Flat factors (..., trained numbers) as arrays (..., rows, columns), first to last, without what follows."""
+def split_factors(flat: npt.NDArray[Any], shapes: Shapes) -> list[npt.NDArray[Any]]:
+    """Factors (..., rows, columns), first to last, from flat ones (..., trained numbers and whatever follows them)."""
     ends = np.cumsum([prod(shape) for shape in shapes])
-    parts = np.split(numbers[..., : ends[-1]], ends[:-1], axis=-1)
+    parts = np.split(flat[..., : ends[-1]], ends[:-1], axis=-1)
     return [part.reshape(*part.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
@@ -33,7 +33,7 @@ def balanced_factors(product: Factor, shapes: Shapes) -> list[Factor]:
 
 
 def spread_factors(left: Factor, root: Factor, right: Factor, shapes: Shapes) -> list[Factor]:
-    """Factors U R, R, ..., R V^T, two or more of them, of the given shapes.
+    """Two or more factors U R, R, ..., R V^T of the given shapes.
 
     Args:
         left, right: U (rows, k) and V^T (k, columns).
@@ -49,9 +49,9 @@ def balancedness_gaps(factors: Sequence[Factor]) -> list[Factor]:
 
 
 def determinant_sign(chain: Sequence[Factor]) -> int:
-    """Sign of the determinant of a chain's square product: 1, -1, or 0.
+    """Sign of the determinant of a chain's square product: 1, -1 or 0.
 
-    Square factors are taken by themselves, for their product may underflow.
+    The signs of square factors are multiplied, because the product itself may underflow.
     """
     if all(factor.shape[0] == factor.shape[1] for factor in chain):
         return int(np.nan_to_num(np.prod([np.linalg.slogdet(factor).sign for factor in chain])))

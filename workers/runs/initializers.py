@@ -1,4 +1,4 @@
-"""The factors that a run begins from."""
+"""Initial factors of a run."""
 
 import numpy as np
 

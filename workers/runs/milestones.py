@@ -1,8 +1,10 @@
-"""Milestones: at which step of a run something first happened, carried from slice to slice.
+"""Milestones: the steps at which notable events of a run happened, carried from slice to slice.
 
-One int64 row per run: the first step whose loss is below 10^0, 10^-1, ... (tested at every step), then the first
-nonzero sign of the determinant, then the first recorded step at which that sign had changed, then the last step at
-which a check of the loss did not hold (of a run that is not over at the first step below its limit).
+One int64 row per run, in this order:
+- the first step whose loss is below 10^0, 10^-1, ..., tested at every step;
+- the first nonzero sign of the determinant;
+- the first recorded step at which that sign had changed;
+- the last step at which a check of the loss failed, for a run that does not end at the first step below its limit.
 """
 
 from typing import Any
@@ -13,7 +15,7 @@ import numpy.typing as npt
 LOSS_DECADES = ("1e0", *(f"1e-{decade}" for decade in range(1, 31)))
 NOT_YET = -1
 _THRESHOLDS = np.array([float(decade) for decade in LOSS_DECADES] + [-np.inf])
-_SIGN, _CHANGED_AT, FAILED_CHECK = (len(LOSS_DECADES) + place for place in range(3))
+_SIGN, _CHANGED_AT, _FAILED_CHECK = (len(LOSS_DECADES) + offset for offset in range(3))
 WIDTH = len(LOSS_DECADES) + 3
 
 Milestones = npt.NDArray[np.int64]
@@ -27,8 +29,23 @@ def no_milestones(runs: int) -> Milestones:
 
 
 def widened(milestones: Milestones) -> Milestones:
-    """One run's row as it is now, also of a checkpoint that was stored when rows were shorter."""
+    """One run's row in the present width; checkpoints may have been stored when rows were shorter."""
     return np.pad(milestones, (0, WIDTH - len(milestones)), constant_values=NOT_YET)
+
+
+def decades_reached(milestones: Milestones) -> npt.NDArray[np.int64]:
+    """How many decades the loss of each run has been below, (runs,)."""
+    return np.count_nonzero(milestones[:, : len(LOSS_DECADES)] != NOT_YET, axis=1)
+
+
+def failed_checks(milestones: Milestones) -> npt.NDArray[np.int64]:
+    """Step of each run's last failed check, (runs,); NOT_YET where none failed."""
+    return milestones[:, _FAILED_CHECK]
+
+
+def note_failed_checks(milestones: Milestones, runs: npt.NDArray[np.int64], steps: npt.NDArray[np.int64]) -> None:
+    """Enter the steps of the last failed checks of some runs, in place; both (rows,)."""
+    milestones[runs, _FAILED_CHECK] = steps
 
 
 def note_losses(milestones: Milestones, losses: npt.NDArray[Any], first_step: npt.NDArray[np.int64]) -> None:
@@ -40,12 +57,18 @@ def note_losses(milestones: Milestones, losses: npt.NDArray[Any], first_step: np
         first_step: (runs,), the step of the first row.
     """
     lowest = losses.min(axis=0)
-    reached = np.count_nonzero(milestones[:, : len(LOSS_DECADES)] != NOT_YET, axis=1)
+    reached = decades_reached(milestones)
     for run in np.nonzero(lowest < _THRESHOLDS[reached])[0]:
         for decade in range(reached[run], len(LOSS_DECADES)):
             if not lowest[run] < _THRESHOLDS[decade]:
                 break
             milestones[run, decade] = first_step[run] + np.argmax(losses[:, run] < _THRESHOLDS[decade])
+
+
+def forget_losses(milestones: Milestones, step: int) -> None:
+    """Take back, in place, the decades that one run's loss first went below at `step`."""
+    decades = milestones[: len(LOSS_DECADES)]
+    decades[decades == step] = NOT_YET
 
 
 def note_determinant_signs(milestones: Milestones, steps: npt.NDArray[Any], signs: npt.NDArray[Any]) -> None:
@@ -67,7 +90,7 @@ def note_determinant_signs(milestones: Milestones, steps: npt.NDArray[Any], sign
 
 
 def forget_point(row: bytes, step: int, *, has_sign: bool) -> bytes:
-    """One run's stored row without what only the recorded point at `step`, its last, had to say of the determinant.
+    """One run's stored row without the milestones that rest on its last recorded point alone, the one at `step`.
 
     Args:
         has_sign: whether an earlier recorded point had a nonzero sign.
@@ -81,7 +104,7 @@ def forget_point(row: bytes, step: int, *, has_sign: bool) -> bytes:
 
 
 def milestone_summary(milestones: Milestones) -> dict[str, Any]:
-    """One run's milestones under the names of a run's summary."""
+    """One run's milestones under their names in a run's summary."""
     reached = {name: int(step) for name, step in zip(LOSS_DECADES, milestones, strict=False) if step != NOT_YET}
     changed_at = int(milestones[_CHANGED_AT])
     return {

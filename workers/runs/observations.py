@@ -1,4 +1,4 @@
-"""Observations: what can be said of a problem's arrays before any descent, and kept for the slices to come."""
+"""Observations of a problem as arrays, and their ranks; computed before any descent and kept for later slices."""
 
 from functools import lru_cache
 from math import prod
@@ -12,10 +12,10 @@ from workers.runs.problems import Observations, ObservedEntries, Problem
 Array = npt.NDArray[np.float64]
 
 CACHED_BYTES = 256 * 2**20
-"""Observations that a process keeps for the slices to come."""
+"""Memory of the observations that a process keeps for later slices."""
 
 RANK_TOLERANCE = 1e-12
-"""Singular values below this fraction of the largest count as zero when a rank of observed numbers is taken."""
+"""Singular values below this fraction of the largest count as zero in the rank of observed entries."""
 
 
 @cached(LRUCache(CACHED_BYTES, getsizeof=lambda observed: observed.nbytes))
@@ -33,20 +33,20 @@ def observe_entries(problem: Problem) -> ObservedEntries:
 
 @lru_cache(maxsize=1024)
 def unobserved_index(problem: Problem) -> tuple[int, ...] | None:
-    """Index of the unobserved entry where there is exactly one, else None."""
+    """Index of the only unobserved entry; None where none or several are unobserved."""
     if not problem.observes_entries or problem.observation_count != prod(problem.shape) - 1:
         return None
-    return tuple(int(place) for place in np.argwhere(~observe_entries(problem).mask)[0])
+    return tuple(np.argwhere(~observe_entries(problem).mask)[0].tolist())
 
 
 @lru_cache(maxsize=1024)
 def infimal_rank(problem: Problem) -> int | None:
-    """The least rank that matrices with zero loss come arbitrarily close to, or None where that is not known.
+    """The least rank to which matrices with zero loss come arbitrarily close, or None where no formula gives it.
 
-    Known of a matrix of which at most one entry is unobserved. With C the matrix without the row and column of that
-    entry, it is rank(C) when that is unchanged by putting the row back and by putting the column back (then one value
-    of the entry attains it), else rank(C) + 1 (approached as the entry grows without bound). In the basic 2 x 2
-    setting: 1.
+    A formula exists for matrices with at most one unobserved entry. Let C be the matrix without the row and column of
+    that entry. The infimal rank is rank(C) when neither putting back the row nor putting back the column raises the
+    rank (some value of the entry then attains it). Otherwise it is rank(C) + 1, approached as the entry grows without
+    bound. In the basic 2 x 2 setting: 1.
     """
     if len(problem.shape) > 2 or not problem.observes_entries:
         return None

@@ -1,6 +1,6 @@
-"""Optimisers: how a step follows from the gradient, or the flow that steps of no length would follow.
+"""Optimisers: how a step follows from the gradient, or the flow that is the limit of small steps.
 
-The mathematics of a kind stand under the same class in `workers.lab.optimizers`.
+The mathematics of each class is in `workers.lab.optimizers`.
 """
 
 from collections.abc import Mapping
@@ -14,19 +14,21 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimizerBase(SpecModel, frozen=True):
-    """What an optimiser of any kind says of itself.
+    """Base of all kinds of optimiser.
 
     Class attributes:
         example: a small valid optimiser of this kind, as JSON values.
-        slots: vectors of a state: the factors, then whatever the optimiser carries from step to step.
-        scalars: single numbers of a state, which follow the vectors.
-        is_flow: whether it is integrated to a time; else it takes steps.
-        is_fusable: whether the fused engine takes its steps.
+        slots: vectors in a state: the factors, then whatever the optimiser carries from step to step.
+        scalars: single numbers in a state, which follow the vectors.
+        multiply_adds: multiply-adds of a step per trained number.
+        is_flow: whether it is integrated up to a time; otherwise it takes steps.
+        is_fusable: whether the fused engine can take its steps.
     """
 
     example: ClassVar[Mapping[str, Any]]
     slots: ClassVar[int]
     scalars: ClassVar[int] = 0
+    multiply_adds: ClassVar[int] = 1
     is_flow: ClassVar[bool] = False
     is_fusable: ClassVar[bool] = False
 
@@ -42,10 +44,11 @@ class GradientDescent(OptimizerBase, frozen=True):
 
 
 class Momentum(OptimizerBase, frozen=True):
-    """Heavy ball (Polyak 1964): v <- beta v + gradient, F <- F - learning_rate * v, v = 0 at the start."""
+    """Heavy ball (Polyak 1964): v <- beta v + gradient, F <- F - learning_rate * v."""
 
     example: ClassVar[Mapping[str, Any]] = {"kind": "momentum", "learning_rate": 0.02, "beta": 0.8}
     slots: ClassVar[int] = 2
+    multiply_adds: ClassVar[int] = 2
     is_fusable: ClassVar[bool] = True
     kind: Literal["momentum"]
     learning_rate: Positive
@@ -58,8 +61,9 @@ class Adam(OptimizerBase, frozen=True):
     F <- F - learning_rate * m' / (sqrt(v') + epsilon), m' = m / (1 - beta_1^t), v' = v / (1 - beta_2^t), t from 1.
     """
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "adam", "learning_rate": 0.01}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "adam", "learning_rate": 0.02}
     slots: ClassVar[int] = 3
+    multiply_adds: ClassVar[int] = 8
     kind: Literal["adam"]
     learning_rate: Positive
     beta_1: Decay = 0.9
@@ -75,9 +79,10 @@ class GroupRmsprop(OptimizerBase, frozen=True):
     factor adds to v is rounded to single precision first, as it is in the authors' trajectories.
     """
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "group_rmsprop", "learning_rate": 0.01}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "group_rmsprop", "learning_rate": 0.02}
     slots: ClassVar[int] = 1
     scalars: ClassVar[int] = 1
+    multiply_adds: ClassVar[int] = 2
     kind: Literal["group_rmsprop"]
     learning_rate: Positive
     beta: Decay = 0.99
@@ -93,7 +98,7 @@ class GradientFlow(OptimizerBase, frozen=True):
     `workers.lab.engines.flow.state`.
     """
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "gradient_flow"}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "gradient_flow", "rtol": 1e-6}
     slots: ClassVar[int] = 2
     scalars: ClassVar[int] = 8
     is_flow: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Schedules: which steps of a descent, and which times of a flow, are recorded, as data."""
+"""Schedules: the steps of a descent, and the times of a flow, that are recorded."""
 
 from functools import lru_cache
 
@@ -18,8 +18,8 @@ FIRST_TIME = 1e-3
 def recorded_steps(record: Record, max_steps: int) -> Steps:
     """Scheduled steps from 0 to `max_steps`, ascending.
 
-    A step is on the schedule whatever `max_steps` is, so that a run extended later has the points of one that asked for
-    more from the start; the last step of a run is recorded on top of these.
+    Whether a step is on the schedule does not depend on `max_steps`. A run extended later therefore has the same points
+    as a run with more steps from the start. The last step of a run is recorded in addition.
 
     Returns:
         int64 array of shape (points,), never to be written to.
@@ -33,10 +33,10 @@ def recorded_steps(record: Record, max_steps: int) -> Steps:
 
 
 def is_scheduled(spec: RunSpec, step: int, time: float) -> bool:
-    """Whether the last point of a run is on its schedule, or was recorded for being the last one.
+    """Whether the last point of a run is on its schedule; otherwise it was recorded only because it is the last.
 
     Args:
-        step: the number of the last step, of a flow that of its last point.
+        step: the number of the last step; for a flow, that of its last point.
         time: the time of the last point.
     """
     if spec.is_flow:
@@ -45,7 +45,7 @@ def is_scheduled(spec: RunSpec, step: int, time: float) -> bool:
 
 
 def count_points(record: Record, max_steps: int) -> int:
-    """The most points that a run of `max_steps` steps can record, computed without listing them all."""
+    """The most points that a run of `max_steps` steps can record, without listing the steps of an even schedule."""
     if record.every is not None:
         return max_steps // record.every + 1 + (max_steps % record.every > 0)
     steps = recorded_steps(record, max_steps)
@@ -54,10 +54,10 @@ def count_points(record: Record, max_steps: int) -> int:
 
 @lru_cache(maxsize=16)
 def recorded_times(points_per_decade: int) -> Times:
-    """Times at which the points of a flow are recorded: point number n at the n-th of them, and its end on top.
+    """Times at which the points of a flow are recorded: point n at the n-th time; the end of the flow in addition.
 
-    0, then FIRST_TIME and on from there with so many in every decade up to LATEST_TIME, whenever the flow ends: one
-    that is extended later has the points of one that asked for more from the start.
+    The times are 0, FIRST_TIME, and then `points_per_decade` in every decade up to LATEST_TIME. They do not depend on
+    where the flow ends, so a flow extended later has the same points as a flow that was longer from the start.
 
     Returns:
         float64 array, ascending, never to be written to.

@@ -1,4 +1,4 @@
-"""Shapes: the dimensions of matrices and tensors, their indices, and the arithmetic of both."""
+"""Shapes and indices of matrices and tensors, and the arithmetic of shapes."""
 
 from collections.abc import Sequence
 from math import prod
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator
 from workers.runs.base import Count, Listed, Natural, misfit, nested_numbers
 
 HIGHEST_ORDER = 12
-"""Dimensions of a tensor; 2 x 2 x ... x 2 of this order has 4096 entries."""
+"""Most dimensions of a tensor; 2 x 2 x ... x 2 of this order has 4096 entries."""
 
 
 def _check_order(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -24,19 +24,19 @@ Shape = Annotated[tuple[Count, ...], Listed, AfterValidator(_check_order)]
 Index = Annotated[tuple[Natural, ...], Listed]
 Matrix = Annotated[tuple[Annotated[tuple[float, ...], Listed], ...], Listed]
 Tensor = Annotated[tuple[Any, ...], Listed, BeforeValidator(nested_numbers)]
-"""Numbers nested as deep as the shape has dimensions."""
+"""Nested lists of numbers, one level of nesting per dimension."""
 
 
 def highest_rank(shape: Sequence[int]) -> int:
-    """The product of all dimensions but the largest: no matrix or tensor of that shape needs more components."""
+    """The product of all dimensions but the largest; no matrix or tensor of the shape needs more components."""
     return prod(shape) // max(shape)
 
 
 def halves_of(shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The modes of a tensor in two halves, first modes and last, whose products of dimensions add up to the least.
+    """Dimensions of a tensor cut into first and last modes, so that the products of the two halves have the least sum.
 
-    Reshaped to (product of the first half, product of the last), the tensor is A B^T with A and B the Khatri-Rao
-    products of the factors of each half, and no intermediate is larger than these three.
+    Reshaped to (product of the first half, product of the last), the tensor is A B^T, where A and B are the Khatri-Rao
+    products of the factors of each half. No intermediate is larger than A, B or the tensor.
     """
     cut = min(range(1, len(shape)), key=lambda cut: prod(shape[:cut]) + prod(shape[cut:]))
     return tuple(shape[:cut]), tuple(shape[cut:])

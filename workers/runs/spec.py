@@ -1,11 +1,11 @@
-"""What a run is: one problem, one model, one start, one optimiser, and when to stop."""
+"""A run: one problem, one model, one start, one optimiser, and when to stop."""
 
-from math import prod
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from workers.runs.base import Count, Listed, Natural, Positive, SpecModel, check_index, misfit
+from workers.runs.metrics import ON_REQUEST, metric_misfit
 from workers.runs.models import MODELS, Model
 from workers.runs.optimizers import GradientFlow, Optimizer
 from workers.runs.problems import Problem
@@ -16,23 +16,14 @@ Loss = Literal["half_sse", "mse"]
 Engine = Literal["auto", "fused", "torch", "flow"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float64", "float32"]
-ExtraMetric = Literal[
-    "determinant",
-    "schatten_quasi_norm",
-    "numerical_rank",
-    "matricisation_ranks",
-    "matricisation_effective_ranks",
-    "rank",
-    "sharpness",
-]
+if TYPE_CHECKING:
+    ExtraMetric = str
+else:
+    ExtraMetric = Literal[*ON_REQUEST]
 DEFAULT_POINTS_PER_DECADE = 100
 
-MOST_RANKED_ENTRIES = 2**13
-"""Larger products are not ranked: one fit takes longer than a slice should."""
-
-
 LATEST_TIME = 1e18
-"""Where every flow ends at the latest: the loss would be far below rounding."""
+"""Latest end of a flow: the loss would be far below rounding."""
 
 
 class Stop(SpecModel, frozen=True):
@@ -116,12 +107,12 @@ class RunSpec(SpecModel, frozen=True):
 
     @property
     def depth(self) -> int:
-        """How many factors are multiplied: a symmetric product counts its only factor twice."""
+        """How many factors are multiplied; a symmetric product counts its only factor twice."""
         return self.model.depth_of(self.problem.shape)
 
     @property
     def is_flow(self) -> bool:
-        """Whether the run is a gradient flow, which has a time and no steps."""
+        """Whether the run is a gradient flow, which has times but no steps."""
         return self.optimizer.is_flow and self.model.is_trained
 
     @property
@@ -137,7 +128,7 @@ class RunSpec(SpecModel, frozen=True):
 
     @property
     def time_of_a_step(self) -> float:
-        """What a step adds to the time of a run, as far as it has steps."""
+        """Time that one step adds: the learning rate of a descent, 0 for a run without steps."""
         return self.learning_rate if self.descends else 0.0
 
     @property
@@ -172,7 +163,8 @@ class RunSpec(SpecModel, frozen=True):
             self.init.check(self.model, self.problem.shape)
         for number, index in enumerate(self.record.entries):
             check_index(index, self.problem.shape, ("record", "entries", number))
-        _check_metrics(self)
+        if (reason := metric_misfit(self)) is not None:
+            raise misfit(("record", "metrics"), reason)
         return self
 
     def resolved(self) -> dict[str, Any]:
@@ -206,19 +198,3 @@ def _check_flow(spec: RunSpec) -> None:
         raise misfit(("precision",), "A gradient_flow is integrated in float64; leave the precision out.")
     if spec.device == "cuda":
         raise misfit(("device",), "A gradient_flow is integrated on the CPU; ask for the device 'auto' or 'cpu'.")
-
-
-def _check_metrics(spec: RunSpec) -> None:
-    shape, asked = spec.problem.shape, spec.record.metrics
-    if "determinant" in asked and (len(shape) > 2 or min(shape) != max(shape)):
-        raise misfit(("record", "metrics"), "Only a square product has a determinant; leave the metric out.")
-    for name in ("schatten_quasi_norm", "numerical_rank"):
-        if name in asked and len(shape) > 2:
-            raise misfit(("record", "metrics"), f"The metric {name!r} is one of matrices; leave it out.")
-    if "rank" in asked and (entries := prod(shape)) > MOST_RANKED_ENTRIES:
-        raise misfit(
-            ("record", "metrics"),
-            f"This product has {entries:,} entries and ranks are found up to {MOST_RANKED_ENTRIES:,}; leave it out.",
-        )
-    if any(name.startswith("matricisation") for name in asked) and not spec.model.sums_components:
-        raise misfit(("record", "metrics"), "Matricisation ranks are those of a cp_tensor; leave the metric out.")

@@ -1,4 +1,4 @@
-"""Starts: where the factors are when descent begins (the `init` of a spec), and how they are made of a seed."""
+"""Starts: the factors at which descent begins (the `init` of a spec), and how a seed generates them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ DeterminantSign = Literal["any", "positive", "negative"]
 SIGNS = {"positive": 1, "negative": -1}
 
 MOST_REDRAWS = 1000
-"""Draws of a Gaussian start before a determinant sign is given up."""
+"""Draws of a Gaussian start after which the search for a determinant sign is given up."""
 
 
 class StartError(ValueError):
@@ -23,7 +23,7 @@ class StartError(ValueError):
 
 
 class Startable(Protocol):
-    """What a start asks of a model (`workers.runs.models.base.ModelBase` has it)."""
+    """The part of a model that a start needs; `workers.runs.models.base.ModelBase` provides it."""
 
     is_symmetric: ClassVar[bool]
     sums_components: ClassVar[bool]
@@ -35,7 +35,7 @@ class Startable(Protocol):
 
 
 class StartBase(SpecModel, ABC, frozen=True):
-    """What a start of any kind says of itself.
+    """Base of all kinds of start.
 
     Class attributes:
         example: a small valid start of this kind, as JSON values.
@@ -45,7 +45,7 @@ class StartBase(SpecModel, ABC, frozen=True):
 
     @abstractmethod
     def check(self, model: Startable, shape: Sequence[int]) -> None:
-        """Raise a misfit, pointing into the run, unless a model with a product of `shape` can begin like this."""
+        """Raise a misfit, pointing into the run, unless a model with a product of `shape` can start like this."""
 
     @abstractmethod
     def make(self, model: Startable, shape: Sequence[int], seed: int) -> list[Factor]:
@@ -53,11 +53,11 @@ class StartBase(SpecModel, ABC, frozen=True):
 
     @abstractmethod
     def label(self, says_balance: bool) -> str:
-        """The start in a few words, with whether it is balanced where models are balanced or not."""
+        """The start in a few words; it includes the balance when `says_balance`."""
 
     @property
     def may_be_balanced(self) -> bool:
-        """Whether factors of this start may be balanced: not where each is drawn by itself."""
+        """Whether factors of this start may be balanced; independently drawn factors never are."""
         return True
 
 
@@ -68,7 +68,7 @@ class Gaussian(StartBase, frozen=True):
     sign, starts are redrawn until the product's determinant has it.
     """
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "gaussian", "std": 0.3}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "gaussian", "std": 0.5}
 
     kind: Literal["gaussian"]
     std: Positive
@@ -77,14 +77,14 @@ class Gaussian(StartBase, frozen=True):
     determinant: DeterminantSign = "any"
 
     def check(self, model: Startable, shape: Sequence[int]) -> None:
-        """Components are neither balanced nor drawn by a determinant; a determinant needs a square, full product."""
+        """Components have neither balance nor determinant; a determinant sign needs a square product of full rank."""
         if model.sums_components:
             self._check_components()
         elif self.determinant != "any":
             self._check_determinant(model, shape)
 
     def make(self, model: Startable, shape: Sequence[int], seed: int) -> list[Factor]:
-        """Drawn from a generator of the run's own, again until the determinant has the sign that is wanted."""
+        """Factors drawn from a generator of this run alone, redrawn until the determinant has the requested sign."""
         stream = np.random.default_rng(seed)
         for _ in range(MOST_REDRAWS):
             factors = model.draw(self, shape, stream)
@@ -127,13 +127,13 @@ class Gaussian(StartBase, frozen=True):
 class Identity(StartBase, frozen=True):
     """Every factor is `scale` times the identity (ones on the main diagonal of a rectangular factor)."""
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "identity", "scale": 0.3}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "identity", "scale": 0.5}
 
     kind: Literal["identity"]
     scale: Positive
 
     def check(self, model: Startable, shape: Sequence[int]) -> None:
-        """Components do not begin as identities: all would be alike."""
+        """Components cannot start as identities: all of them would be alike."""
         if model.sums_components:
             raise misfit(("init", "kind"), "An identity start is one of deep_matrix; use a gaussian or explicit start.")
 
@@ -147,13 +147,13 @@ class Identity(StartBase, frozen=True):
 class Explicit(StartBase, frozen=True):
     """The factors themselves, first to last."""
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "explicit", "factors": [[[0.1, 0.2], [0.0, 0.3]]] * 2}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "explicit", "factors": [[[0.3, 0.1], [-0.2, 0.4]]]}
 
     kind: Literal["explicit"]
     factors: Annotated[tuple[Matrix, ...], Listed, Field(min_length=1)]
 
     def check(self, model: Startable, shape: Sequence[int]) -> None:
-        """There is a matrix of the right shape for each factor."""
+        """Each factor needs a matrix of its shape."""
         shapes = model.factor_shapes(shape)
         if len(self.factors) != (count := len(shapes)):
             raise misfit(

@@ -1,4 +1,4 @@
-"""Sweeps: axes of values crossed into run specs; the keys of one axis move together."""
+"""Sweeps: axes of values crossed into run specs; the keys of an axis vary together."""
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ class SweepError(ValueError):
     """A sweep that cannot be expanded.
 
     Attributes:
-        pointer: path inside the sweep of what to change.
+        pointer: path inside the sweep to the part to change.
     """
 
     def __init__(self, pointer: tuple[str | int, ...], message: str) -> None:
@@ -24,7 +24,12 @@ class SweepError(ValueError):
 
 @dataclass(frozen=True)
 class SweptRun:
-    """One point of the grid: the spec as JSON values, and for each swept path where its value stands in the sweep."""
+    """One point of the grid.
+
+    Attributes:
+        spec: the run as JSON values.
+        origins: for each swept path, the location of its value in the sweep: axis, key and index.
+    """
 
     spec: dict[str, Any]
     origins: dict[str, tuple[int, str, int]]
@@ -36,7 +41,7 @@ def count_runs(sweep: Sequence[Axis]) -> int:
 
 
 def check_sweep(sweep: Sequence[Axis]) -> None:
-    """Raise SweepError unless every axis has keys of one common length and no path is set twice."""
+    """Raise SweepError unless every axis has keys, all of the same length, and no path is set twice."""
     seen: dict[str, int] = {}
     for number, axis in enumerate(sweep):
         if not axis:
@@ -48,7 +53,7 @@ def check_sweep(sweep: Sequence[Axis]) -> None:
 
 
 def expand(base: Mapping[str, Any], sweep: Sequence[Axis]) -> Iterator[SweptRun]:
-    """The runs of a checked sweep, the last axis moving fastest.
+    """The runs of a checked sweep; the last axis varies fastest.
 
     Raises:
         SweepError: a path leads through something that is not an object.

@@ -8,6 +8,7 @@ from typing import Any
 from service.errors import FieldError, InvalidPayload
 from service.figures.picture import Array, Picture, Scale
 from service.figures.variation import label_of, leaves
+from service.values.specs import parse_spec
 from workers.runs.spec import RunSpec
 
 
@@ -43,7 +44,7 @@ class DrawnRun:
     @cached_property
     def spec(self) -> RunSpec:
         """Its spec."""
-        return RunSpec.model_validate(self.resolved)
+        return parse_spec(self.resolved)
 
     @cached_property
     def leaves(self) -> dict[str, Any]:

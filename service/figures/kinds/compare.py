@@ -10,18 +10,18 @@ from service.figures.kinds.choices import check_abscissa, check_metrics, metrics
 from service.figures.kinds.quartiles import median_and_band
 from service.figures.metric_axes import abscissa_axis, axis_of, label_of, shown
 from service.figures.picture import DASHES, Array, Axis, Panel, Picture, Series
-from workers.runs.metrics import METRICS, metrics_of
+from service.values.readings import loss_positions, readings
+from workers.runs.metrics import BY_NAME, metrics_of, shown_in
 from workers.runs.spec import RunSpec
 
-_USUAL = ("unobserved_entry", "reconstruction_error", "loss")
 _POINTS = 200
 """Places at which runs, each recorded at steps of its own, are compared."""
 _NOTE = "Median and quartiles of the runs that got as far, where at least half of them did."
 
 
 def _settle(ask: Ask, specs: Sequence[RunSpec]) -> Ask:
-    there_are = [name for name in metrics_there_are(specs) if METRICS[name] != "vector"]
-    metric = ask.metric or next(name for name in _USUAL if name in there_are)
+    there_are = [name for name in metrics_there_are(specs) if BY_NAME[name].is_number]
+    metric = ask.metric or next(name for name in shown_in("telling") if name in there_are)
     check_metrics("metric", [metric], there_are)
     x = ask.x or ("step" if metric == "loss" else "loss")
     return replace(ask, metric=metric, x=check_abscissa(x))
@@ -40,7 +40,7 @@ def _picture(scene: Scene) -> Picture:
         own = [run for run in scene.runs if run.experiment == name]
         places = _places(own, abscissa, x)
         values = np.array([_at(run, metric, abscissa, places) for run in own]).reshape(len(own), -1)
-        enough = np.isfinite(values).sum(axis=0) * 2 >= len(own)
+        enough = (~np.isnan(values)).sum(axis=0) * 2 >= len(own)
         samples = list(values[:, enough].T)
         series += median_and_band(places[enough], samples, number, name, dash=DASHES[number % len(DASHES)])
     bands_first = sorted(series, key=lambda one: hasattr(one, "name"))
@@ -51,7 +51,8 @@ def _picture(scene: Scene) -> Picture:
 def _places(runs: Sequence[DrawnRun], abscissa: str, axis: Axis) -> Array:
     """Where an experiment's runs are compared: evenly over all that they cover, as the axis is scaled."""
     values = np.concatenate([run.columns[abscissa] for run in runs]).astype(float)
-    values = values[np.isfinite(values) & ((values > 0) | (axis.scale == "linear"))]
+    needs_logarithm = axis.scale == "log" or abscissa == "loss"
+    values = values[np.isfinite(values) & ((values > 0) | (not needs_logarithm))]
     if not len(values):
         return np.empty(0)
     space = np.geomspace if axis.scale == "log" else np.linspace
@@ -59,20 +60,10 @@ def _places(runs: Sequence[DrawnRun], abscissa: str, axis: Axis) -> Array:
 
 
 def _at(run: DrawnRun, metric: str, abscissa: str, places: Array) -> Array:
-    """A run's metric at some places (points,): between its recorded points, NaN beyond them.
-
-    Against loss it is the metric when the loss first was as low.
-    """
-    along, values = run.columns[abscissa].astype(float), shown(metric, run.columns[metric]).astype(float)
-    if abscissa != "loss":
-        return np.interp(places, along, values, left=np.nan, right=np.nan)
-    lowest = np.minimum.accumulate(np.where(np.isfinite(along), along, np.inf))
-    first = np.concatenate([[True], np.diff(lowest) < 0]) & np.isfinite(lowest)
-    falling, then = lowest[first][::-1], values[first][::-1]
-    if not len(falling):
-        return np.full(len(places), np.nan)
-    with np.errstate(divide="ignore"):
-        return np.interp(np.log(places), np.log(falling), then, left=np.nan, right=np.nan)
+    """A run's metric at some places of the abscissa, (points,): NaN beyond its recorded points."""
+    is_loss = abscissa == "loss"
+    read = readings(run.columns[abscissa], shown(metric, run.columns[metric]), is_loss)
+    return read.at(loss_positions(places) if is_loss else places)
 
 
 KIND = Kind(

@@ -13,6 +13,7 @@ import orjson
 from service.figures.kinds.base import Ask, DrawnRun, Kind, Scene
 from service.figures.picture import MARKERS, Array, Axis, Line, Panel, Picture
 from service.values.labels import model_label, start_label
+from service.values.quantiles import median
 from workers.runs.metrics import metrics_of
 from workers.runs.spec import RunSpec
 
@@ -75,7 +76,7 @@ def _panel(title: str, own: Sequence[_Distance], labels: Sequence[str], y: Axis)
 
 def _median_line(own: Sequence[_Distance], label: str, place: int) -> Line:
     rates = sorted({one.learning_rate for one in own})
-    medians = [float(np.median([one.distance for one in own if one.learning_rate == rate])) for rate in rates]
+    medians = [median([one.distance for one in own if one.learning_rate == rate]) for rate in rates]
     marker = MARKERS[place % len(MARKERS)]
     return Line(np.array(rates), np.array(medians), place, label, f"start {label}", marker=marker)
 
@@ -97,7 +98,7 @@ def _distances(runs: Sequence[DrawnRun]) -> list[_Distance]:
         if run.spec.is_flow or flow is None:
             continue
         distance = _distance(flow, run)
-        if distance is not None and np.isfinite(distance) and distance > 0:
+        if distance is not None and distance > 0:
             panel = run.resolved["model"].get("depth", 0), model_label(run.resolved)
             found.append(_Distance(panel, start_label(run.resolved), run.spec.learning_rate, distance))
     return found

@@ -13,13 +13,11 @@ from service.figures.metric_axes import abscissa_axis, axis_of, label_of, shown
 from service.figures.picture import Array, Axis, Line, Panel, Picture
 from service.figures.thinning import drawable
 from service.figures.variation import Look, looks_of, varying_paths
-from workers.runs.metrics import METRICS, metrics_of
+from workers.runs.metrics import METRICS, metrics_of, shown_in
 from workers.runs.spec import RunSpec
 
-NORMS = ("frobenius_norm", "nuclear_norm", "spectral_norm", "schatten_quasi_norm", "unobserved_entry")
-RANKS = ("effective_rank", "stable_rank", "distance_to_infimal_rank", "numerical_rank", "loss")
+NORMS, RANKS = shown_in("norms"), shown_in("ranks")
 """The page of matrices: what goes up above what goes down."""
-_OF_TENSORS = ("loss", "reconstruction_error", "frobenius_norm", "gradient_norm")
 _CROWD = 12
 """Runs from which on their lines are drawn faintly."""
 
@@ -28,7 +26,7 @@ def _settle(ask: Ask, specs: Sequence[RunSpec]) -> Ask:
     there_are = metrics_there_are(specs)
     check_metrics("metrics", ask.metrics, there_are)
     x = check_abscissa(ask.x or "step")
-    usual = (*NORMS, *RANKS) if "nuclear_norm" in there_are else _OF_TENSORS
+    usual = (*NORMS, *RANKS) if "nuclear_norm" in there_are else shown_in("tensor")
     usual = tuple(name for name in usual if name in there_are and name != x)
     return replace(ask, metrics=ask.metrics or usual, x=x)
 

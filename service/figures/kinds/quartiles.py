@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from service.figures.picture import Array, Band, Dash, Line, Marker, Series
-
-QUARTILES = (25, 50, 75)
+from service.values.quantiles import FiveNumbers, five_numbers
 
 
 def median_and_band(
@@ -17,11 +16,10 @@ def median_and_band(
     marker: Marker | None = None,
     dash: Dash = "solid",
 ) -> tuple[Series, ...]:
-    """The quartiles of the finite samples at each x (points,); nothing where there are none."""
-    finite = [values[np.isfinite(values)] for values in samples]
-    some = np.array([len(values) > 0 for values in finite], dtype=bool)
-    if not some.any():
+    """The quartiles of the samples at each x (points,), as summaries give them; nothing where no sample counts."""
+    spreads = np.array([five_numbers(values) for values in samples]).reshape(-1, len(FiveNumbers._fields))
+    there_are = [not np.isnan(spread).any() for spread in spreads]
+    if not any(there_are):
         return ()
-    low, middle, high = np.array([np.percentile(values, QUARTILES) for values in finite if len(values)]).T
-    at = x[some]
-    return Band(at, low, high, color), Line(at, middle, color, name, name, dash, 1.4, marker=marker)
+    at, (_, lower, middle, upper, _) = x[there_are], spreads[there_are].T
+    return Band(at, lower, upper, color), Line(at, middle, color, name, name, dash, 1.4, marker=marker)

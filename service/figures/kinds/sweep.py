@@ -12,23 +12,22 @@ from service.figures.metric_axes import label_of, shown
 from service.figures.picture import Array, Axis, Cells, ColorScale, Panel, Picture
 from service.figures.variation import REPETITIONS, is_wide, values_of, varying_paths
 from service.values.labels import field_label
-from workers.runs.metrics import METRICS, SUMMARY_METRICS, summary_metrics_of
+from service.values.quantiles import median
+from workers.runs.metrics import BY_NAME, shown_in, summary_metrics_of
 from workers.runs.spec import RunSpec
 
 OUTCOME = "outcome"
 _ALWAYS = (OUTCOME, "steps", "time")
-_USUAL = ("unobserved_entry", "reconstruction_error", "loss")
 _MOST_VALUES = 60
 """Values of one axis: more would be thinner than their labels."""
 
 
 def _settle(ask: Ask, specs: Sequence[RunSpec]) -> Ask:
-    known = {**METRICS, **SUMMARY_METRICS}
     measured = [*metrics_there_are(specs), *dict.fromkeys(name for spec in specs for name in summary_metrics_of(spec))]
-    there_are = [*_ALWAYS, *(name for name in measured if known[name] != "vector")]
-    metric = ask.metric or next(name for name in _USUAL if name in there_are)
+    there_are = [*_ALWAYS, *(name for name in measured if BY_NAME[name].type != "vector")]
+    metric = ask.metric or next(name for name in shown_in("telling") if name in there_are)
     if metric not in there_are:
-        why = "No run of this experiment has a single number" if metric in known else "There is no metric"
+        why = "No run of this experiment has a single number" if metric in BY_NAME else "There is no metric"
         raise refuse("metric", f"{why} {metric!r}; their summaries have {', '.join(there_are)}.")
     return replace(ask, metric=metric)
 
@@ -82,7 +81,7 @@ def _medians(
             value = None if value is None else float(value == "converged")
         if value is not None:
             found[run.leaves.get(y[0]), run.leaves.get(x[0])].append(float(value))
-    aggregate = np.mean if metric == OUTCOME else np.median
+    aggregate = np.mean if metric == OUTCOME else median
     cells = [[found.get((row, column), [np.nan]) for column in x[1]] for row in y[1]]
     return np.array([[aggregate(shown(metric, np.array(cell))) for cell in row] for row in cells], dtype=float)
 

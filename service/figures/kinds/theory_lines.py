@@ -7,6 +7,8 @@ import numpy as np
 from service.figures.kinds.base import DrawnRun
 from service.figures.picture import Array, Line
 from workers.runs.losses import loss_weight
+from workers.runs.metrics import BY_NAME
+from workers.runs.metrics.metric import Bound
 from workers.runs.theory.bounds import (
     distance_to_infimal_rank_at_most,
     effective_rank_at_most,
@@ -17,19 +19,18 @@ from workers.runs.theory.settings import Setting, recognise
 MOST_SETTINGS = 5
 """Settings in one panel of which the bound is drawn; more would hide the runs."""
 _POINTS = 300
-_OF_NORMS = ("unobserved_entry", "frobenius_norm", "nuclear_norm", "spectral_norm", "schatten_quasi_norm")
-_BOUNDS: dict[str, Callable[[Setting, Array], Array | None]] = {
-    **dict.fromkeys(_OF_NORMS, unobserved_entry_at_least),
+_BOUNDS: dict[Bound | None, Callable[[Setting, Array], Array | None]] = {
+    "unobserved_entry": unobserved_entry_at_least,
     "effective_rank": effective_rank_at_most,
     "distance_to_infimal_rank": distance_to_infimal_rank_at_most,
 }
-"""Bounds by metric: no norm, Schatten's among them, is below the size of an entry."""
+"""The catalogue of metrics says which metric is held against which bound: no norm is below the size of an entry."""
 
 
 def theory_lines(runs: Sequence[DrawnRun], metric: str) -> list[Line]:
     """The bound for each setting among runs that have a column `loss`; none where a run has no theory."""
     settings = {setting_of(run) for run in runs}
-    if metric not in _BOUNDS or None in settings or len(settings) > MOST_SETTINGS:
+    if BY_NAME[metric].bound is None or None in settings or len(settings) > MOST_SETTINGS:
         return []
     lines = [_line(known, runs, metric) for known in sorted(filter(None, settings), key=repr)]
     return [line for line in lines if line is not None]
@@ -48,7 +49,7 @@ def _line(known: tuple[Setting, float], runs: Sequence[DrawnRun], metric: str) -
         return None
     setting, scale = known
     loss = np.geomspace(losses.min(), losses.max(), _POINTS)
-    bound = _BOUNDS[metric](setting, loss / scale)
+    bound = _BOUNDS[BY_NAME[metric].bound](setting, loss / scale)
     if bound is None:
         return None
     said = bound > 0

@@ -114,12 +114,14 @@ def _draw_panel(axes: Axes, panel: Panel, theme: Theme, colors: ScalarMappable) 
 
 
 def _set_axis(axes: Axes, name: Literal["x", "y"], axis: Axis) -> None:
-    getattr(axes, f"set_{name}scale")(axis.scale)
-    if axis.limits is not None:
-        getattr(axes, f"set_{name}lim")(axis.limits)
-    elif axis.falling:
-        getattr(axes, f"invert_{name}axis")()
     drawn = getattr(axes, f"{name}axis")
+    has_nothing = axis.scale == "log" and not np.isfinite(drawn.get_minpos())  # of which matplotlib finds no logarithm
+    limits = axis.limits or ((1, 10) if has_nothing else None)
+    if limits is not None:
+        getattr(axes, f"set_{name}lim")(limits)
+    getattr(axes, f"set_{name}scale")(axis.scale)
+    if limits is None and axis.falling:
+        getattr(axes, f"invert_{name}axis")()
     if axis.scale == "linear":
         drawn.set_major_locator(MaxNLocator(6, integer=axis.whole, steps=[1, 2, 2.5, 5, 10]))
         axes.ticklabel_format(axis=name, useMathText=True, scilimits=(-3, 5))
@@ -173,7 +175,7 @@ def _draw_marks(axes: Axes, marks: Marks, theme: Theme, colors: ScalarMappable, 
 
 
 def _draw_cells(axes: Axes, cells: Cells, theme: Theme, colors: ScalarMappable) -> None:
-    values = np.ma.masked_invalid(cells.values)
+    values = np.ma.masked_invalid(np.clip(cells.values, *colors.get_clim()))
     drawn = axes.pcolormesh(values, cmap=colors.cmap, edgecolors=theme.background, linewidth=1)
     drawn.set_norm(colors.norm)
     axes.set_xticks(np.arange(len(cells.columns)) + 0.5, cells.columns, rotation=45 if len(cells.columns) > 8 else 0)
@@ -181,11 +183,11 @@ def _draw_cells(axes: Axes, cells: Cells, theme: Theme, colors: ScalarMappable) 
     axes.grid(visible=False)
     if cells.values.size > MOST_WRITTEN_CELLS:
         return
-    for (row, column), value in np.ndenumerate(cells.values):
-        if np.isfinite(value):
-            red, green, blue, _ = colors.to_rgba(value)
+    for (row, column), text in np.ndenumerate(np.array(cells.texts)):
+        if text:
+            red, green, blue, _ = colors.to_rgba(values[row, column])
             color = "#1c1c1c" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.5 else "#ffffff"
-            axes.text(column + 0.5, row + 0.5, f"{value:.3g}", ha="center", va="center", color=color, fontsize=7)
+            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=color, fontsize=7)
 
 
 def _add_color_bar(

@@ -104,12 +104,12 @@ def _marker(marks: Marks, picture: Picture, theme: Theme) -> Json:
 
 
 def _area(band: Band, theme: Theme) -> Json:
-    known = np.isfinite(band.low) & np.isfinite(band.high)
-    x, low, high = band.x[known], band.low[known], band.high[known]
+    outlines = [_outline(band, part) for part in _stretches(np.isfinite(band.low) & np.isfinite(band.high))]
+    x, y = np.concatenate(outlines, axis=1)[:, 1:] if outlines else np.empty((2, 0))
     return {
         "type": "scatter",
-        "x": np.concatenate([x, x[::-1]]),
-        "y": np.concatenate([low, high[::-1]]),
+        "x": x,
+        "y": y,
         "mode": "lines",
         "line": {"width": 0},
         "fill": "toself",
@@ -119,19 +119,32 @@ def _area(band: Band, theme: Theme) -> Json:
     }
 
 
+def _stretches(drawn: Array) -> list[slice]:
+    """The stretches of consecutive points that are drawn, (points,) of truth."""
+    edges = np.flatnonzero(np.diff(drawn, prepend=False, append=False)).tolist()
+    return [slice(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _outline(band: Band, part: slice) -> Array:
+    """A gap, then the way along the lower edge and back along the upper one, (2, points)."""
+    x, low, high = band.x[part], band.low[part], band.high[part]
+    return np.array([[np.nan, *x, *x[::-1]], [np.nan, *low, *high[::-1]]])
+
+
 def _faded(theme: Theme, color: Color) -> str:
     solid = theme.color(color)
     return "rgba({}, {}, {}, 0.2)".format(*(int(solid[place : place + 2], 16) for place in (1, 3, 5)))
 
 
 def _cells(cells: Cells, scale: ColorScale | None) -> Json:
+    values = cells.values if scale is None else np.clip(cells.values, scale.low, scale.high)
     return {
         "type": "heatmap",
         "x": list(cells.columns),
         "y": list(cells.rows),
-        "z": on_scale(cells.values, scale),
+        "z": on_scale(values, scale),
         "customdata": cells.values,
-        "text": [["" if np.isnan(value) else f"{value:.3g}" for value in row] for row in cells.values],
+        "text": cells.texts,
         "coloraxis": "coloraxis",
         "texttemplate": "%{text}",
         "hovertemplate": "%{x}, %{y}: %{text}<extra></extra>",

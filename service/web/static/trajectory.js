@@ -3,7 +3,6 @@
 import { colour, draw, fetchJson, oneAtATime, onTheme, place } from "./plots.js";
 
 const MOST_POINTS = 2000;
-const LINEAR = new Set(["effective_rank", "stable_rank", "determinant_sign", "numerical_rank", "log_abs_determinant"]);
 const CATEGORICAL = {
   light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9"],
   dark: ["#56b4e9", "#ff9d4d", "#2fc79a", "#e79ac6", "#f0e442", "#7f9cff"],
@@ -56,17 +55,18 @@ function line(x, y, name, color, more = {}) {
   return { type: "scatter", mode: "lines", x, y, name, line: { color, width: 1.8 }, ...more };
 }
 
-async function metricFigure(card, y, x) {
+async function metricFigure(card, option, x) {
+  const y = option.value;
   const names = [...new Set([y, x].filter((name) => name !== "step" && name !== "time"))];
   const { columns } = await fetchJson(`${card.dataset.trajectory}?max_points=${MOST_POINTS}&metrics=${names}`);
-  const isEntry = y === "unobserved_entry";
+  const isSize = "magnitude" in option.dataset;
   const values = columns[y].map(number);
-  const isLog = !LINEAR.has(y) && values.some((value) => value > 0 || (isEntry && value));
+  const isLog = option.dataset.scale === "log" && values.some((value) => value > 0 || (isSize && value));
   const across = columns[x].map(number);
-  const magnitude = isEntry ? values.map((value) => (value === null ? null : Math.abs(value))) : values;
-  const data = [line(across, magnitude, isEntry ? "|unobserved entry|" : words(y), palette()[0])];
-  const label = isEntry ? "|unobserved entry|" : y;
-  if (isEntry && card.dataset.theory) {
+  const magnitude = isSize ? values.map((value) => (value === null ? null : Math.abs(value))) : values;
+  const label = isSize ? `|${words(y)}|` : words(y);
+  const data = [line(across, magnitude, label, palette()[0])];
+  if (y === "unobserved_entry" && card.dataset.theory) {
     const theory = (await fetchJson(card.dataset.theory)).columns;
     const bound = theory.bound?.map(number).map((value) => (value > 0 ? value : null));
     if (bound) data.push(line(theory[x].map(number), bound, "least size that theory allows", colour("ink"), { line: { color: colour("ink"), width: 1.2, dash: "dash" } }));
@@ -104,7 +104,7 @@ function keep(card, label, figure) {
 
 const card = document.getElementById("trajectory");
 const [y, x] = [document.getElementById("y"), document.getElementById("x")];
-const show = keep(card, "Trajectory of the run", () => metricFigure(card, y.value, x.value === y.value ? "step" : x.value));
+const show = keep(card, "Trajectory of the run", () => metricFigure(card, y.selectedOptions[0], x.value === y.value ? "step" : x.value));
 y.addEventListener("change", show);
 x.addEventListener("change", show);
 const spectrum = document.getElementById("spectrum");

@@ -1,1 +1,1 @@
-"""Baselines: what stands beside the descents without descending."""
+"""Baselines: solutions to compare descents with, found without descending."""

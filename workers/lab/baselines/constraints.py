@@ -1,7 +1,7 @@
 """The observations of a problem as the constraints of a program: |operator vec(W) - values| <= tolerances.
 
-Rows are scaled to norm 1 and values so that the largest has size 1: solvers work with absolute tolerances, and a
-problem must not become easier or harder by its units.
+Rows are scaled to norm 1, and values so that the largest has size 1. Solvers work with absolute tolerances, and units
+must not make a problem easier or harder.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class Constraints:
     """Linear constraints on a matrix W of `shape`, in units of `scale`.
 
     Attributes:
-        operator: (observations, entries), rows of norm 1; an unobserving row stays zero. vec is row-major.
+        operator: (observations, entries), rows of norm 1 or zero; vec is row-major.
         values, tolerances: (observations,), divided by the norms of the rows and by `scale`.
-        scale: what a solution is to be multiplied by.
-        norms: (observations,), of the rows as they were.
+        scale: factor that turns a solution into the units of the problem.
+        norms: (observations,), norms of the rows before scaling, 1 for a zero row.
     """
 
     shape: tuple[int, int]
@@ -34,7 +34,7 @@ class Constraints:
     norms: Array
 
     def excess(self, matrix: Array) -> Array:
-        """By how much each observation of a matrix is above (+) or below (-) its interval, (observations,)."""
+        """Distance of each observation of a matrix above (+) or below (-) its interval, (observations,)."""
         residual = self.operator @ matrix.ravel() - self.values
         return residual - np.clip(residual, -self.tolerances, self.tolerances)
 
@@ -43,10 +43,10 @@ class Constraints:
         return float((np.abs(self.excess(matrix)) * self.norms).max() * self.scale)
 
     def nearest(self, matrix: Array) -> Array:
-        """The matrix moved by as little as meets the constraints, where its excess can be taken away at all."""
+        """The matrix after the least move that meets the constraints, or comes closest where none meets them."""
         excess = self.excess(matrix)
         gram = self.operator @ self.operator.T
-        if (gram - sp.eye_array(len(self.values))).count_nonzero() == 0:  # entries: each row its own
+        if (gram - sp.eye_array(len(self.values))).count_nonzero() == 0:  # orthonormal rows, as those of entries
             moved = self.operator.T @ excess
         else:
             moved = np.linalg.lstsq(self.operator.toarray(), excess, rcond=None)[0]
@@ -54,7 +54,7 @@ class Constraints:
 
 
 def constraints_of(observed: Observations, shape: tuple[int, int], tolerance: float) -> Constraints:
-    """The constraints that every observation is met to `tolerance`."""
+    """The constraints that meet every observation to within `tolerance`."""
     operator, values = _rows(observed)
     norms = np.asarray(sp.linalg.norm(operator, axis=1))
     divisors = np.where(norms > 0, norms, 1.0)
@@ -73,7 +73,7 @@ def constraints_of(observed: Observations, shape: tuple[int, int], tolerance: fl
 def _rows(observed: Observations) -> tuple[sp.csr_array, Array]:
     if not isinstance(observed, ObservedEntries):
         return sp.csr_array(observed.tensors), observed.values
-    places = np.flatnonzero(observed.mask)
-    ones, rows = np.ones(len(places)), np.arange(len(places))
-    operator = sp.csr_array((ones, (rows, places)), shape=(len(places), observed.mask.size))
-    return operator, observed.values.ravel()[places]
+    columns = np.flatnonzero(observed.mask)
+    ones, rows = np.ones(len(columns)), np.arange(len(columns))
+    operator = sp.csr_array((ones, (rows, columns)), shape=(len(columns), observed.mask.size))
+    return operator, observed.values.ravel()[columns]

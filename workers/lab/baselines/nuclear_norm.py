@@ -1,6 +1,6 @@
-"""Nuclear norm minimisation: the convex baseline beside matrix factorisation (Fazel, Hindi, Boyd 2001; Recht 2011).
+"""Nuclear norm minimisation, a convex baseline for matrix factorisation (Fazel, Hindi, Boyd 2001; Recht 2011).
 
-cvxpy takes a second to load and is needed here alone, so it is loaded by the first solve of a process.
+cvxpy takes a second to load and only this module needs it, so the first solve of a process loads it.
 """
 
 import time
@@ -22,25 +22,25 @@ from workers.runs.problems import Problem
 Array = npt.NDArray[np.float64]
 
 CLARABEL_UP_TO = 40
-"""Rows plus columns up to which `auto` takes Clarabel. Its steps cost the sixth power of that: a 20 x 20 matrix with
-200 observations took it 0.6 s and SCS 0.9 s, a 30 x 30 one with 400 took 8.1 s and 2.5 s."""
+"""Rows plus columns up to which `auto` takes Clarabel. The cost of its steps grows with the sixth power of that sum. A
+20 x 20 matrix with 200 observations took Clarabel 0.6 s and SCS 0.9 s; 30 x 30 with 400 took 8.1 s and 2.5 s."""
 
 ACCURACIES = (1e-5, 1e-7)
-"""What SCS is asked for, the second where an answer to the first does not pass its certificate. With the first, duality
-gaps came out at 3e-6 for 100 x 100 with 2000 observations, in 6 s, and at 3e-5 with 5000, in 20 s."""
+"""Accuracies requested of SCS, the second where an answer to the first does not pass its certificate. The first gave
+duality gaps of 3e-6 for 100 x 100 with 2000 observations, in 6 s, and of 3e-5 with 5000 observations, in 20 s."""
 
 MOST_ITERATIONS = 10**6
-"""Of SCS; its time limit ends it sooner."""
+"""Most iterations of SCS; its time limit ends it sooner."""
 
 LEAST_SECONDS = 1e-3
-"""Of a time limit: SCS takes zero for none."""
+"""Least time limit of a solver, since SCS reads zero as no limit."""
 
 NO_SOLVER = "none"
-"""Named where the zero matrix meets every observation, and there was nothing to solve."""
+"""Solver's name where the zero matrix meets every observation, so that no solver was called."""
 
 
 class NotSolved(Exception):
-    """Why there is no solution that was proven to be one, as a sentence."""
+    """No solution with a valid certificate; the message is a sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Solution:
 
     Attributes:
         matrix: of the problem's shape.
-        solver: which one found it, with its version.
+        solver: name and version of the solver.
         duality_gap: relative, see `workers.lab.baselines.certificates`.
         constraint_violation: in the units of the observations.
     """
@@ -62,7 +62,7 @@ class Solution:
 
 @lru_cache(maxsize=32)
 def minimise_nuclear_norm(problem: Problem, model: NuclearNorm) -> Solution:
-    """The solution for a problem with a matrix; runs that differ in nothing else share it.
+    """The solution for a problem with a matrix; runs with the same problem and model share it.
 
     Raises:
         NotSolved: no matrix meets the observations, or the solver's answer did not pass its certificate.
@@ -81,9 +81,9 @@ def _proven(constraints: Constraints, name: str, seconds: float) -> tuple[Array,
     """The first answer of a solver that passes its certificate, with the certificate."""
     deadline, complaint = time.monotonic() + seconds, None
     for accuracy in ACCURACIES if name == "scs" else ACCURACIES[:1]:
-        left = max(deadline - time.monotonic(), LEAST_SECONDS)
-        found, multipliers = _solve(constraints, name, accuracy, left)
-        matrix = constraints.nearest(found)
+        seconds_left = max(deadline - time.monotonic(), LEAST_SECONDS)
+        answer, multipliers = _solve(constraints, name, accuracy, seconds_left)
+        matrix = constraints.nearest(answer)
         certificate = certify(constraints, matrix, multipliers)
         complaint = certificate.complaint()
         if complaint is None:
@@ -103,18 +103,12 @@ def _solver(model: NuclearNorm, size: int) -> str:
 
 
 def _solve(constraints: Constraints, name: str, accuracy: float, seconds: float) -> tuple[Array, Array]:
-    """A solver's matrix and its multipliers (observations,)."""
+    """A solver's matrix and its multipliers (observations,); raises NotSolved where it returns none."""
     import cvxpy as cp
 
     matrix = cp.Variable(constraints.shape)
-    observed = cp.Constant(constraints.operator) @ cp.vec(matrix, order="C")
-    if constraints.tolerances.any():
-        above = observed >= constraints.values - constraints.tolerances
-        below = observed <= constraints.values + constraints.tolerances
-        program = cp.Problem(cp.Minimize(cp.normNuc(matrix)), [above, below])
-    else:
-        above = below = observed == constraints.values
-        program = cp.Problem(cp.Minimize(cp.normNuc(matrix)), [above])
+    above, below = _observation_constraints(cp, matrix, constraints)
+    program = cp.Problem(cp.Minimize(cp.normNuc(matrix)), [above] if above is below else [above, below])
     _run(cp, program, name, accuracy, seconds)
     if program.status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
         raise NotSolved("No matrix meets every observation within the tolerance; raise model.tolerance.")
@@ -124,7 +118,19 @@ def _solve(constraints: Constraints, name: str, accuracy: float, seconds: float)
             "raise model.max_seconds, or take another model.solver."
         )
     upper, lower = np.asarray(below.dual_value), np.asarray(above.dual_value)
+    # cvxpy's dual variables of inequalities are nonnegative; that of an equality has the opposite sign of v.
     return matrix.value, -upper if above is below else lower - upper
+
+
+def _observation_constraints(cp: Any, matrix: Any, constraints: Constraints) -> tuple[Any, Any]:
+    """The observations bounded from below and from above; the same equality twice where there is no tolerance."""
+    observed = cp.Constant(constraints.operator) @ cp.vec(matrix, order="C")
+    if not constraints.tolerances.any():
+        equal = observed == constraints.values
+        return equal, equal
+    above = observed >= constraints.values - constraints.tolerances
+    below = observed <= constraints.values + constraints.tolerances
+    return above, below
 
 
 def _run(cp: Any, program: Any, name: str, accuracy: float, seconds: float) -> None:
@@ -138,7 +144,7 @@ def _run(cp: Any, program: Any, name: str, accuracy: float, seconds: float) -> N
         }
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of inaccurate solutions: the certificate judges them
+            warnings.simplefilter("ignore")  # warnings of inaccurate solutions; the certificate judges those
             program.solve(solver=name.upper(), **options)
     except cp.SolverError as error:
         raise NotSolved(f"The solver {name} failed: {error}; take another model.solver.") from error

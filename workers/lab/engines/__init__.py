@@ -1,1 +1,1 @@
-"""Engines: ways to advance a batch of descents, one file each, all with the same numbers."""
+"""Engines: ways to advance a batch of runs, each in a module or package of its name."""

@@ -1,4 +1,4 @@
-"""The convex engine: runs that do not descend but are solved one by one, each recorded as one point at step 0."""
+"""The convex engine: solves runs that do not descend, one after another, and records one point at step 0 of each."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from workers.runs.models.nuclear_norm import NuclearNorm
 
 
 def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
-    """Solve all unfinished runs, on the CPU and whatever the clock says: a solver has a time limit of its own."""
+    """Solve all unfinished runs on the CPU; the clock is ignored, since each solver has its own time limit."""
     snapshots = Snapshots()
     for run in descents.unfinished():
         spec = descents.specs[run]

@@ -1,4 +1,4 @@
-"""What every engine works on: a batch of descents, the snapshots taken of them, and the clock of a slice."""
+"""Data that every engine works on: a batch of descents, their snapshots, and the clock of a slice."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,15 @@ from workers.records import Budget, Outcome
 from workers.runs.spec import RunSpec
 
 MOST_SNAPSHOT_BYTES = 64 * 2**20
-"""Snapshots kept in a worker before a slice ends early to hand them over."""
+"""Memory of snapshots at which a slice ends early to hand them over."""
 
 POINT_BYTES = 256
-"""About what the metrics of a point take on its way to the database."""
+"""Approximate memory of a point's metrics on their way to the database."""
 
 
 @dataclass
 class Descents:
-    """Where a batch of runs stands; engines advance it in place.
+    """The present state of a batch of runs; engines advance it in place.
 
     Attributes:
         specs: share a batch key.
@@ -30,7 +30,7 @@ class Descents:
         begun: bool (runs,), false until step 0 has been recorded and tested.
         outcomes: None for a run that is not over.
         errors: why a run cannot go on, by its position.
-        findings: what an engine found beside the descent, under names in a run's summary, by its position.
+        findings: an engine's additions to a run's summary, by its position.
     """
 
     specs: Sequence[RunSpec]
@@ -50,17 +50,18 @@ class Descents:
 
 @dataclass
 class Snapshots:
-    """Recorded states: which run, at which step, with which loss and factors.
+    """Recorded states: run, step, loss and factors of each row.
 
-    `known` holds what only the engine can tell: columns of points by name, and `carried_determinant` (rows, 2), the
-    sign and ln|.| of determinants where they are known better than the factors say, NaN elsewhere.
+    `engine_columns` holds columns that only the engine can compute: columns of points by name, and
+    `carried_determinant` (rows, 2), sign and ln|.| of determinants that the engine carries more precisely than the
+    factors do, NaN elsewhere.
     """
 
     member: list[npt.NDArray[np.int64]] = field(default_factory=list[npt.NDArray[np.int64]])
     step: list[npt.NDArray[np.int64]] = field(default_factory=list[npt.NDArray[np.int64]])
     loss: list[npt.NDArray[Any]] = field(default_factory=list[npt.NDArray[Any]])
     factors: list[npt.NDArray[Any]] = field(default_factory=list[npt.NDArray[Any]])
-    known: list[Mapping[str, npt.NDArray[Any]]] = field(default_factory=list[Mapping[str, npt.NDArray[Any]]])
+    engine_columns: list[Mapping[str, npt.NDArray[Any]]] = field(default_factory=list[Mapping[str, npt.NDArray[Any]]])
     nbytes: int = 0
 
     def add(
@@ -69,14 +70,14 @@ class Snapshots:
         step: npt.NDArray[np.int64],
         loss: npt.NDArray[Any],
         factors: npt.NDArray[Any],
-        **known: npt.NDArray[Any],
+        **engine_columns: npt.NDArray[Any],
     ) -> None:
-        """Append rows: member, step, loss (rows,), factors (rows, entries), and what else is known of them."""
+        """Append rows: member, step, loss (rows,), factors (rows, entries), and the engine's columns (rows, ...)."""
         self.member.append(member)
         self.step.append(step)
         self.loss.append(loss)
         self.factors.append(factors)
-        self.known.append(known)
+        self.engine_columns.append(engine_columns)
         self.nbytes += factors.nbytes + len(step) * POINT_BYTES
 
     @property
@@ -86,7 +87,7 @@ class Snapshots:
 
 
 class Clock:
-    """How much of a slice's budget is left; a slice takes at least one step, however short its time."""
+    """The remaining budget of a slice; a slice takes at least one step, however short its time."""
 
     def __init__(self, budget: Budget) -> None:
         self._deadline = time.monotonic() + budget.seconds
@@ -112,6 +113,6 @@ class Clock:
 
 
 class Engine(Protocol):
-    """Advances descents until all are over or the clock says stop, and returns what was recorded on the way."""
+    """Advances descents until all are over or the clock stops them, and returns the snapshots taken on the way."""
 
     def __call__(self, descents: Descents, clock: Clock, device: str) -> Snapshots: ...

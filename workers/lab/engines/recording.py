@@ -1,4 +1,4 @@
-"""Recording: which states of a chunk are on the schedules of their runs, found for all runs at once."""
+"""Recording: the states of a chunk that are on the schedules of their runs, computed for all runs at once."""
 
 from collections.abc import Sequence
 
@@ -15,6 +15,7 @@ class Schedules:
     """The recording schedules of a batch; runs with the same schedule are looked up together."""
 
     def __init__(self, specs: Sequence[RunSpec]) -> None:
+        # `recorded_steps` caches its arrays, so equal schedules are the same object.
         groups: dict[int, tuple[Indices, list[int]]] = {}
         for position, spec in enumerate(specs):
             steps = recorded_steps(spec.record, spec.max_steps)
@@ -28,21 +29,22 @@ class Schedules:
             after, until: (runs,), steps.
 
         Returns:
-            Positions of runs and their steps, each (points,), run by run with ascending steps.
+            Positions of runs and their steps, each (points,): schedule by schedule, in each run by run with ascending
+            steps.
         """
-        found = [_due_in_group(steps, runs, after[runs], until[runs]) for steps, runs in self._groups]
-        runs, steps = (np.concatenate(part) for part in zip(*found, strict=True))
+        due = [_due_in_group(steps, runs, after[runs], until[runs]) for steps, runs in self._groups]
+        runs, steps = (np.concatenate(part) for part in zip(*due, strict=True))
         return runs, steps
 
     def count(self, after: Indices, until: Indices) -> int:
-        """How many steps `due` would list, over all runs."""
+        """How many steps `due` would return, over all runs."""
         bounds = [
             [np.searchsorted(steps, at[runs], side="right") for at in (until, after)] for steps, runs in self._groups
         ]
         return sum(int(np.maximum(high - low, 0).sum()) for high, low in bounds)
 
     def contain(self, steps: Indices) -> npt.NDArray[np.bool_]:
-        """Whether each run's step is on its own schedule, (runs,)."""
+        """Whether each run's step is on that run's schedule, (runs,)."""
         runs, _ = self.due(steps - 1, steps)
         contained = np.zeros(len(steps), dtype=bool)
         contained[runs] = True
@@ -52,12 +54,13 @@ class Schedules:
 def _due_in_group(steps: Indices, runs: Indices, after: Indices, until: Indices) -> tuple[Indices, Indices]:
     low, high = np.searchsorted(steps, after, side="right"), np.searchsorted(steps, until, side="right")
     counts = np.maximum(high - low, 0)
+    # Each run's `low`, less the points of the runs before it, plus the position of a point among all points.
     starts = np.repeat(low - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
     return np.repeat(runs, counts), steps[starts + np.arange(counts.sum())]
 
 
 def with_last_steps(due: tuple[Indices, Indices], runs: Indices, last: Indices) -> tuple[Indices, Indices]:
-    """Add the last step of the runs that are over, where the schedule does not have it already."""
+    """Due steps with the last steps of runs that are over, each once, ordered by run and step."""
     pairs = np.stack([np.concatenate([due[0], runs]), np.concatenate([due[1], last])])
     unique = np.unique(pairs, axis=1)
     return unique[0], unique[1]

@@ -1,4 +1,4 @@
-"""Stopping: at which step of a chunk each run is over, and why. Tested step by step, decided once per chunk."""
+"""Stopping: the step of a chunk at which each run is over, and why; every step is tested, once per chunk."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ Slots = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Stops:
-    """Where each run of a chunk stands.
+    """State of each run after a chunk.
 
     Attributes:
-        slot: (runs,), the slot of the last state that belongs to the run.
+        slot: (runs,), the slot of the run's last state.
         outcome: (runs,) of Outcome, None for a run that goes on.
     """
 
@@ -33,7 +33,7 @@ class Stops:
 
 
 class LossLimits:
-    """When the losses of a batch end its runs (`workers.runs.spec.Stop`)."""
+    """The rules by which losses end the runs of a batch (`workers.runs.spec.Stop`)."""
 
     def __init__(self, stops: Sequence[Stop]) -> None:
         self._below = np.array([stop.loss_below or -np.inf for stop in stops])
@@ -44,12 +44,12 @@ class LossLimits:
     def first_met(
         self, losses: npt.NDArray[Any], first_slot: int, steps: Slots, failed_check: Slots
     ) -> tuple[Slots, Slots]:
-        """The first slot at which each run's limit is met, and at each slot the last failed check, (slots, runs).
+        """First slot at which each run's limit is met (runs,), and the last failed check at each slot (slots, runs).
 
         Args:
             losses: (slots, runs), of consecutive slots from `first_slot`.
             steps: (runs,), the step of slot 0.
-            failed_check: (runs,), the last step before these whose check failed, NOT_YET where none did.
+            failed_check: (runs,), the last earlier step whose check failed, NOT_YET where none did.
         """
         below = losses < self._below
         if not self._patient.any():
@@ -57,6 +57,7 @@ class LossLimits:
         at = steps + first_slot + np.arange(len(losses))[:, None]
         checked = at % self._every == 0
         failed = np.maximum.accumulate(np.where(checked & ~below & self._patient, at, failed_check))
+        # The checks have held since the check that followed the last failed one.
         held_since = np.where(failed == NOT_YET, 0, failed + self._every)
         met = checked & below & (at - held_since >= (self._in_a_row - 1) * self._every)
         return _first_slot(np.where(self._patient, met, below), first_slot), failed
@@ -69,7 +70,7 @@ def find_stops(
     steps_left: Slots,
     broken_state: Slots,
 ) -> Stops:
-    """Decide who is over.
+    """Decide which runs are over.
 
     Args:
         losses: (slots, runs), of consecutive slots from `first_slot`; slot 0 is the state the chunk began from.
@@ -77,7 +78,7 @@ def find_stops(
         steps_left: (runs,), steps from slot 0 to the run's last allowed step.
         broken_state: (runs,), first slot whose factors are not finite, NEVER where all are.
 
-    A run that leaves the finite numbers keeps its last finite state. One that reaches the loss limit at its last
+    A run that leaves the finite numbers keeps its last finite state. A run that reaches the loss limit at its last
     allowed step has converged.
     """
     last_slot = first_slot + len(losses) - 1

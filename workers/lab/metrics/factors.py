@@ -1,10 +1,14 @@
-"""Metrics that need the factors themselves; each takes factors (points, rows, columns), first to last."""
+"""Metrics of the factors themselves, which are (points, rows, columns), first to last."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import torch
 from torch import Tensor
+
+from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
 
 
 def log_determinant(factors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -49,3 +53,42 @@ def balancedness_gap(factors: Sequence[Tensor]) -> Tensor:
     """max over j of ||F_j^T F_j - F_(j+1) F_(j+1)^T||_F (Arora, Cohen, Hazan 2018); needs two factors or more."""
     gaps = [torch.linalg.matrix_norm(left.mT @ left - right @ right.mT) for left, right in pairwise(factors)]
     return torch.stack(gaps).amax(dim=0)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Matrices whose product is W, and what their metrics read beside them.
+
+    Attributes:
+        factors: (points, rows, columns), first to last.
+        is_square_root: whether there are two, each the transpose of the other.
+        carried: (points, 2), sign and ln|.| of determinants that an engine knows better than the factors say, NaN
+            elsewhere; None where no engine does.
+    """
+
+    factors: Sequence[Tensor]
+    is_square_root: bool
+    carried: Tensor | None
+
+    @cached_property
+    def determinant(self) -> tuple[Tensor, Tensor]:
+        """Sign and ln|.| of the determinant of W, each (points,)."""
+        measure = log_determinant_of_square if self.is_square_root else log_determinant
+        measured = measure([pad_rows(factor, VECTOR_ROWS) for factor in self.factors])
+        if self.carried is None:
+            return measured
+        known = pad_rows(self.carried, VECTOR_ROWS)
+        sign, log_abs = (
+            torch.where(carried.isnan(), computed, carried)
+            for carried, computed in zip(known.mT, measured, strict=True)
+        )
+        return sign, log_abs
+
+
+FORMULAS: dict[str, Callable[[Chain], Tensor]] = {
+    "determinant_sign": lambda chain: chain.determinant[0],
+    "log_abs_determinant": lambda chain: chain.determinant[1],
+    "determinant": lambda chain: chain.determinant[0] * chain.determinant[1].exp(),
+    "balancedness_gap": lambda chain: balancedness_gap(chain.factors),
+}
+"""By the names of the catalogue, each (points,)."""

@@ -13,11 +13,14 @@ import torch
 from torch import Tensor
 
 from workers.lab.metrics.padding import pad_rows
+from workers.lab.metrics.state import Members, State
 from workers.lab.models.base import product_of
 from workers.lab.models.layout import split_factors
 from workers.lab.objectives import Objective, build_objective
-from workers.runs.costs import MOST_HESSIAN_PRODUCTS, trained_numbers, working_numbers
-from workers.runs.models import Model
+from workers.runs.costs import trained_numbers, working_numbers
+from workers.runs.metrics import metrics_of
+from workers.runs.metrics.applicability import MOST_HESSIAN_PRODUCTS
+from workers.runs.models.base import ModelBase
 from workers.runs.spec import RunSpec
 
 Times = Callable[[Tensor], Tensor]
@@ -40,38 +43,31 @@ BLOCK_BYTES = 64 * 2**20
 """Memory of one block of points."""
 
 
-def sharpness_metric(
-    specs: Sequence[RunSpec], member: npt.NDArray[np.int64], factors: Sequence[Tensor]
-) -> dict[str, Tensor]:
-    """`sharpness` (points,) where some run of the batch asks for it, of its own points; NaN where none was found.
-
-    Args:
-        specs: the batch, sharing a batch key.
-        member: (points,), position of each point's run in the batch.
-        factors: (points, rows, columns) each, all finite.
-    """
-    asks = np.array(["sharpness" in spec.record.metrics for spec in specs])
-    if not asks.any():
-        return {}
-    own = np.nonzero(asks[member])[0]
+def sharpness(state: State) -> Tensor:
+    """The largest eigenvalue at the points of the runs that record it, (points,); NaN elsewhere, and if not settled."""
+    measured = np.array(["sharpness" in metrics_of(spec) for spec in state.specs])
+    rows = np.nonzero(measured[state.member])[0]
     with torch.inference_mode(False), torch.enable_grad():
-        values = _measure(specs, member[own], [factor[torch.from_numpy(own)] for factor in factors])
-    found = np.full(len(member), np.nan)
-    found[own] = values
-    return {"sharpness": torch.from_numpy(found)}
+        factors = [factor[torch.from_numpy(rows)] for factor in state.factors]
+        values = _measure(state, state.member[rows], factors)
+    column = np.full(len(state.member), np.nan)
+    column[rows] = values
+    return torch.from_numpy(column)
 
 
-def _measure(
-    specs: Sequence[RunSpec], member: npt.NDArray[np.int64], factors: Sequence[Tensor]
-) -> npt.NDArray[np.float64]:
-    """The largest eigenvalues, (points,), in blocks of whole vectors (see `workers.lab.metrics.matrix.VECTOR_ROWS`)."""
-    values, multiple = np.zeros(len(member)), 16 if trained_numbers(specs[0]) <= MOST_WRITTEN_OUT else 2
-    rows = _rows_per_block(specs[0], multiple)
-    objective = build_objective(specs, torch.float64, torch.device("cpu"))
+FORMULAS: dict[str, Callable[[State], Tensor]] = {"sharpness": sharpness}
+
+
+def _measure(state: State, member: Members, factors: Sequence[Tensor]) -> npt.NDArray[np.float64]:
+    """The largest eigenvalues, (points,), in blocks of whole vectors (`workers.lab.metrics.padding`)."""
+    spec = state.specs[0]
+    values, multiple = np.zeros(len(member)), 16 if trained_numbers(spec) <= MOST_WRITTEN_OUT else 2
+    rows = _rows_per_block(spec, multiple)
+    objective = build_objective(state.specs, torch.float64, torch.device("cpu"))
     for start in range(0, len(member), rows):
         block = slice(start, min(start + rows, len(member)))
         chosen = objective.select(torch.from_numpy(pad_rows(member[block], multiple)))
-        hessian = Hessian(specs[0].model, chosen, [pad_rows(factor[block], multiple) for factor in factors])
+        hessian = Hessian(spec.model, chosen, [pad_rows(factor[block], multiple) for factor in factors])
         values[block] = largest_eigenvalues(hessian)[: block.stop - block.start].numpy()
     return values
 
@@ -85,7 +81,7 @@ class Hessian:
         factors: (points, rows, columns) each.
     """
 
-    def __init__(self, model: Model, objective: Objective, factors: Sequence[Tensor]) -> None:
+    def __init__(self, model: ModelBase, objective: Objective, factors: Sequence[Tensor]) -> None:
         self._factors = [factor.detach().requires_grad_() for factor in factors]
         loss = objective.losses(product_of(model, self._factors)).sum()
         self._gradient = torch.autograd.grad(loss, self._factors, create_graph=True)

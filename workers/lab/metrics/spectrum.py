@@ -1,4 +1,7 @@
-"""Metrics of singular values; each takes (points, k) in descending order and returns (points,)."""
+"""Metrics of singular values, which are (points, k) in descending order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -55,3 +58,32 @@ def schatten_quasi_norm(singular_values: Tensor, exponent: Tensor) -> Tensor:
 def numerical_rank(singular_values: Tensor) -> Tensor:
     """How many singular values exceed NUMERICAL_RANK_TOLERANCE times the largest."""
     return (singular_values > NUMERICAL_RANK_TOLERANCE * singular_values[:, :1]).sum(dim=1)
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The singular values of products, and what their metrics read beside them.
+
+    Attributes:
+        values: (points, k), in descending order.
+        infimal_rank: (points,), of each point's problem.
+        exponent: (points,), 2 over the depth of each point's model.
+    """
+
+    values: Tensor
+    infimal_rank: Tensor
+    exponent: Tensor
+
+
+FORMULAS: dict[str, Callable[[Spectrum], Tensor]] = {
+    "singular_values": lambda spectrum: spectrum.values,
+    "frobenius_norm": lambda spectrum: frobenius_norm(spectrum.values),
+    "nuclear_norm": lambda spectrum: nuclear_norm(spectrum.values),
+    "spectral_norm": lambda spectrum: spectrum.values[:, 0],
+    "effective_rank": lambda spectrum: effective_rank(spectrum.values),
+    "stable_rank": lambda spectrum: stable_rank(spectrum.values),
+    "distance_to_infimal_rank": lambda spectrum: distance_from_rank(spectrum.values, spectrum.infimal_rank),
+    "schatten_quasi_norm": lambda spectrum: schatten_quasi_norm(spectrum.values, spectrum.exponent),
+    "numerical_rank": lambda spectrum: numerical_rank(spectrum.values).to(torch.float64),
+}
+"""By the names of the catalogue, each (points,), or (points, k) of a vector."""

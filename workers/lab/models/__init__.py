@@ -1,1 +1,1 @@
-"""Models: batched product and gradient, one file per kind of model."""
+"""Models: batched products and gradients, one file per kind of model."""

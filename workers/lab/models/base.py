@@ -1,4 +1,4 @@
-"""The mathematics of models by class, and the loss and gradient of a batch."""
+"""The mathematics of each class of model, and the loss and gradient of a batch."""
 
 from collections.abc import Sequence
 
@@ -34,8 +34,8 @@ def build_model(specs: Sequence[RunSpec], gradient: Sequence[Tensor]) -> Gradien
     """The loss and gradient of a batch whose specs share a batch key.
 
     Args:
-        specs: those of the runs, in order.
-        gradient: (runs, rows, columns) per factor, where gradients are written, in the type and on the device of the
+        specs: of the runs, in order.
+        gradient: (runs, rows, columns) per factor, where gradients are written; its type and device are those of the
             evaluation.
     """
     dtype, device = gradient[0].dtype, gradient[0].device
@@ -46,15 +46,15 @@ def build_model(specs: Sequence[RunSpec], gradient: Sequence[Tensor]) -> Gradien
 
 
 def gradient_of(model: ModelBase, objective: Objective, gradient: Sequence[Tensor]) -> Gradient:
-    """The loss and gradient of whole products, on an objective; see `build_model`."""
+    """The loss and gradient of full products, on an objective; see `build_model`."""
     return MATHS[type(model)].gradient(objective, gradient)
 
 
 def product_of(model: ModelBase, factors: Sequence[Tensor]) -> Tensor:
-    """W as a matrix (runs, rows, columns), that of a tensor reshaped by its halves; differentiable."""
+    """W as a matrix (runs, rows, columns), a tensor reshaped by its halves; differentiable."""
     return MATHS[type(model)].product(factors)
 
 
 def chain_of(model: ModelBase, factors: Sequence[Tensor]) -> list[Tensor]:
-    """Matrices (runs, rows, columns) whose product, first to last, is the W of a model of order 2."""
+    """Matrices (runs, rows, columns) whose product, first to last, is W; only for a W of order 2."""
     return MATHS[type(model)].chain(factors)

@@ -3,8 +3,8 @@
 The modes are split in two halves (`workers.runs.shapes.halves_of`). With A and B the Khatri-Rao products of the
 factors of each half, the tensor reshaped to (entries of the first half, entries of the last) is W = A B^T. With
 S = dl/dW the chain rule gives dl/dA = S B and dl/dB = S^T A: three batched matrix products, which hold almost all of
-the arithmetic. What is left is to pull dl/dA and dl/dB back through their Khatri-Rao products, a sum over one mode at a
-time. Nothing larger than W, A and B is ever formed; the R x d^N terms of the sum never are.
+the arithmetic. dl/dA and dl/dB are then pulled back through their Khatri-Rao products by sums over one mode at a time.
+No intermediate is larger than W, A or B; the R x d^N terms of the sum are never formed.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from workers.runs.shapes import halves_of
 
 
 def khatri_rao(factors: Sequence[Tensor]) -> Tensor:
-    """Factors (runs, dimension, rank) to (runs, product of dimensions, rank), the last mode moving fastest."""
+    """Factors (runs, dimension, rank) to (runs, product of dimensions, rank); the last mode varies fastest."""
     rows = factors[0]
     for factor in factors[1:]:
         rows = (rows[:, :, None] * factor[:, None]).flatten(1, 2)
@@ -52,7 +52,7 @@ class CpTensorMaths(ModelMaths):
 
 
 class KhatriRao:
-    """The Khatri-Rao product of one half and the way back through it, with every intermediate allocated once.
+    """The Khatri-Rao product of one half and its backward pass; every intermediate is allocated once.
 
     With P_1 = f1 and P_k = P_(k-1) * fk (over all pairs of rows), the chain rule gives dl/dfk as the sum of
     dl/dP_k * P_(k-1) over the rows of P_(k-1), and dl/dP_(k-1) as the sum of dl/dP_k * fk over the rows of fk.
@@ -61,7 +61,7 @@ class KhatriRao:
         gradient: (runs, dimension, rank) per factor, where gradients are written.
 
     Attributes:
-        gradient: (runs, rows, rank), where dl/dP of the whole half is to be written before `pull_back`.
+        gradient: (runs, rows, rank), where dl/dP of the half's product must be written before the backward pass.
     """
 
     def __init__(self, gradient: Sequence[Tensor]) -> None:
@@ -69,12 +69,12 @@ class KhatriRao:
         sizes = [prod(block.shape[1] for block in gradient[: k + 1]) for k in range(len(gradient))]
         self._factor_gradients = list(gradient)
         self._products = [gradient[0].new_empty(runs, size, rank) for size in sizes[1:]]
-        self._product_gradients = [gradient[0], *[torch.empty_like(one) for one in self._products]]
+        self._product_gradients = [gradient[0], *[torch.empty_like(product) for product in self._products]]
         self._terms = torch.empty_like(self._products[-1]) if self._products else None
         self.gradient = self._product_gradients[-1]
 
     def bind(self, factors: Sequence[Tensor]) -> tuple[Tensor, Evaluation, Evaluation]:
-        """Where the product of these factors will be, the call that writes it, and the call that pulls back."""
+        """The tensor of the product of these factors, the call that writes it, and the call of the backward pass."""
         products = [factors[0], *self._products]
         forward = [
             (before[:, :, None], factor[:, None], _by_pairs(after, before, factor))
@@ -93,6 +93,7 @@ class KhatriRao:
         return products[-1], multiply, pull_back
 
     def _pull_back_through(self, k: int, before: Tensor, factor: Tensor) -> Evaluation:
+        """The backward pass through P_k = P_(k-1) * fk, with P_(k-1) as `before`."""
         assert self._terms is not None
         gradient = _by_pairs(self._product_gradients[k], before, factor)
         terms = self._terms.flatten()[: gradient.numel()].view(gradient.shape)
@@ -120,20 +121,20 @@ class ComponentGradient:
         self._objective = objective
         self._halves = [KhatriRao(half) for half in split(gradient)]
         runs, rows, _ = self._halves[0].gradient.shape
-        self._whole = gradient[0].new_empty(runs, rows, self._halves[1].gradient.shape[1])
+        self._product = gradient[0].new_empty(runs, rows, self._halves[1].gradient.shape[1])
 
     def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Evaluation:
         """See `workers.lab.models.maths.Gradient`."""
-        bound = [half.bind(own) for half, own in zip(self._halves, split(factors), strict=True)]
+        bound = [half.bind(half_factors) for half, half_factors in zip(self._halves, split(factors), strict=True)]
         (first, multiply_first, pull_first), (last, multiply_last, pull_last) = bound
-        last_t, whole, objective = last.mT, self._whole, self._objective
+        last_t, product, objective = last.mT, self._product, self._objective
         to_first, to_last = (half.gradient for half in self._halves)
 
         def evaluate() -> None:
             multiply_first()
             multiply_last()
-            torch.bmm(first, last_t, out=whole)
-            signal = objective.pull_back(whole, loss)
+            torch.bmm(first, last_t, out=product)
+            signal = objective.pull_back(product, loss)
             torch.bmm(signal, last, out=to_first)
             torch.bmm(signal.mT, first, out=to_last)
             pull_first()

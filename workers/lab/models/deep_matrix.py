@@ -1,7 +1,7 @@
 """The deep matrix factorisation W = F1 F2 ... FL: its product, its loss and its gradient, for a batch of runs.
 
-With P_j = F1 ... Fj and S_L = dl/dW, the chain rule gives dl/dF_j = P_(j-1)^T S_j and S_(j-1) = S_j F_j^T, so a step
-costs 3 (L - 1) batched matrix products and no intermediate larger than the factors themselves.
+With P_j = F1 ... Fj and S_L = dl/dW, the chain rule gives dl/dF_j = P_(j-1)^T S_j and S_(j-1) = S_j F_j^T. A step costs
+3 (L - 1) batched matrix products, and no intermediate is larger than the factors themselves.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def product(factors: Sequence[Tensor]) -> Tensor:
 
 
 class DeepMatrixMaths(ModelMaths):
-    """The mathematics of a chain of independent factors."""
+    """The mathematics of a product of independent factors."""
 
     def product(self, factors: Sequence[Tensor]) -> Tensor:
         return product(factors)
@@ -36,7 +36,7 @@ class DeepMatrixMaths(ModelMaths):
 
 
 class DeepMatrixGradient:
-    """Loss and gradient at many states of one batch, with every intermediate allocated once.
+    """Loss and gradient at many states of one batch; every intermediate is allocated once.
 
     Args:
         objective: the observations of the batch.
@@ -58,16 +58,16 @@ class DeepMatrixGradient:
         return partial(self.evaluate, factors, [factor.mT for factor in factors], loss)
 
     def evaluate(self, factors: Sequence[Tensor], transposed: Sequence[Tensor], loss: Tensor) -> None:
-        """Write the loss into `loss` (runs, 1, 1) and the gradient into the blocks given at the start.
+        """Write twice the loss into `loss` (runs, 1, 1), and the gradient into the blocks given at construction.
 
         Args:
             factors: (runs, rows, columns) per factor.
-            transposed: the same, each with its last two dimensions swapped.
+            transposed: the same factors, each with its last two dimensions swapped.
         """
-        whole = factors[0]
+        running_product = factors[0]
         for factor, out in zip(factors[1:], self._products, strict=True):
-            whole = torch.bmm(whole, factor, out=out)
-        signal = self._objective.pull_back(whole, loss)
+            running_product = torch.bmm(running_product, factor, out=out)
+        signal = self._objective.pull_back(running_product, loss)
         for j in range(len(factors) - 1, 0, -1):
             before = self._products_t[j - 2] if j > 1 else transposed[0]
             torch.bmm(before, signal, out=self._gradient[j])

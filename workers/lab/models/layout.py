@@ -1,6 +1,6 @@
-"""How the factors of a batch lie in memory: one flat vector, one contiguous (runs, rows, columns) block per factor.
+"""Memory layout of the factors of a batch: a flat vector of contiguous blocks (runs, rows, columns), one per factor.
 
-A step then updates all factors of all runs with one operation, and each factor is still a batch of matrices.
+A step then updates all factors of all runs by a single operation, and each factor is still a batch of matrices.
 """
 
 from collections.abc import Sequence
@@ -43,11 +43,11 @@ class FactorLayout:
         return [part.unflatten(-1, (self.runs, *shape)) for part, shape in zip(parts, self.shapes, strict=True)]
 
     def expand(self, values: Tensor) -> Tensor:
-        """Repeat one value per run, shape (runs,), over the flat vector, shape (size,)."""
+        """Spread a value per run (runs,) over the flat vector (size,)."""
         return torch.cat([values.repeat_interleave(prod(shape)) for shape in self.shapes])
 
     def flatten(self, per_run: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """(..., runs, entries_per_run), each run's factors one after the other, to (..., size)."""
+        """(..., runs, entries_per_run), each run's factors first to last, to (..., size)."""
         lead = per_run.shape[:-2]
         parts = [part.reshape(*lead, -1) for part in np.split(per_run, self._cuts, axis=-1)]
         return np.concatenate(parts, axis=-1)
@@ -57,7 +57,7 @@ class FactorLayout:
 
         Args:
             flat: history of states, shape (..., size).
-            at: one index tensor (rows,) for each leading dimension and then one for the run.
+            at: an index tensor (rows,) for each leading dimension, then one for the run.
         """
         return torch.cat([block[tuple(at)].flatten(1) for block in self.blocks(flat)], dim=1)
 

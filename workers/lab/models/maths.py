@@ -1,4 +1,4 @@
-"""What the laboratory asks of a model's mathematics."""
+"""Interface of a model's mathematics."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -12,17 +12,17 @@ Evaluation = Callable[[], None]
 
 
 class Gradient(Protocol):
-    """Loss and gradient of a batch at many states, with every intermediate allocated once."""
+    """Loss and gradient of a batch at many states; every intermediate is allocated once."""
 
     def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Evaluation:
-        """A call that evaluates these factors, whatever they hold by then.
+        """Bind an evaluation to the memory of factors and loss.
 
         Args:
-            factors: (runs, rows, columns) per factor.
+            factors: (runs, rows, columns) per factor; each call reads their present values.
             loss: (runs, 1, 1), where *twice* the loss is written.
 
         Returns:
-            A call that writes the loss, and the gradient into the blocks that the object was made with.
+            A call that writes twice the loss, and the gradient into the blocks given at construction.
         """
         ...
 
@@ -32,11 +32,11 @@ class ModelMaths(ABC):
 
     @abstractmethod
     def product(self, factors: Sequence[Tensor]) -> Tensor:
-        """W as a matrix (runs, rows, columns), that of a tensor reshaped by its halves; differentiable."""
+        """W as a matrix (runs, rows, columns), a tensor reshaped by its halves; differentiable."""
 
     @abstractmethod
     def chain(self, factors: Sequence[Tensor]) -> list[Tensor]:
-        """Matrices (runs, rows, columns) whose product, first to last, is the W of a model of order 2."""
+        """Matrices (runs, rows, columns) whose product, first to last, is W; only for a W of order 2."""
 
     @abstractmethod
     def gradient(self, objective: Objective, gradient: Sequence[Tensor]) -> Gradient:

@@ -1,6 +1,6 @@
-"""Nuclear norm minimisation as a model: W itself is the only factor, and nothing is trained.
+"""Nuclear norm minimisation as a model: W itself is the only factor, and is not trained.
 
-Its solver is `workers.lab.baselines.nuclear_norm`.
+The solver is `workers.lab.baselines.nuclear_norm`.
 """
 
 from workers.lab.models.deep_matrix import DeepMatrixMaths

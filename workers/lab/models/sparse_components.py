@@ -1,7 +1,7 @@
-"""The CP factorisation where few entries are observed: only those are computed, and only from them is pulled back.
+"""The CP factorisation where few entries are observed: only those are computed and pulled back from.
 
 With A and B as in `workers.lab.models.cp_tensor`, stacked over the runs, the observed entries of A B^T are a sampled
-product and dl/dA = S B, dl/dB = S^T A are products with a sparse S that holds every run in a block of its own.
+product. dl/dA = S B and dl/dB = S^T A are products with a block-diagonal sparse S, one block per run.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class SparseComponentGradient:
 
     def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Evaluation:
         """See `workers.lab.models.maths.Gradient`."""
-        bound = [half.bind(own) for half, own in zip(self._halves, split(factors), strict=True)]
+        bound = [half.bind(half_factors) for half, half_factors in zip(self._halves, split(factors), strict=True)]
         (first, multiply_first, pull_first), (last, multiply_last, pull_last) = bound
         rank = first.shape[2]
         to_first, to_last = (half.gradient.view(-1, rank) for half in self._halves)

@@ -18,7 +18,7 @@ def product(factors: Sequence[Tensor]) -> Tensor:
 
 
 class SymmetricMatrixMaths(ModelMaths):
-    """The mathematics of a factor times its own transpose."""
+    """The mathematics of a factor times its transpose."""
 
     def product(self, factors: Sequence[Tensor]) -> Tensor:
         return product(factors)
@@ -31,7 +31,7 @@ class SymmetricMatrixMaths(ModelMaths):
 
 
 class SymmetricGradient:
-    """Loss and gradient at many states of one batch, with every intermediate allocated once.
+    """Loss and gradient at many states of one batch; every intermediate is allocated once.
 
     Args:
         objective: the observations of the batch.
@@ -41,17 +41,17 @@ class SymmetricGradient:
     def __init__(self, objective: Objective, gradient: Sequence[Tensor]) -> None:
         self._objective, self._gradient = objective, gradient[0]
         runs, dimension = gradient[0].shape[:2]
-        self._whole = gradient[0].new_empty(runs, dimension, dimension)
-        self._both = torch.empty_like(self._whole)
+        self._product = gradient[0].new_empty(runs, dimension, dimension)
+        self._signal_sum = torch.empty_like(self._product)  # S + S^T
 
     def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Evaluation:
         """See `workers.lab.models.maths.Gradient`."""
         factor, transposed = factors[0], factors[0].mT
 
         def evaluate() -> None:
-            torch.bmm(factor, transposed, out=self._whole)
-            signal = self._objective.pull_back(self._whole, loss)
-            torch.add(signal, signal.mT, out=self._both)
-            torch.bmm(self._both, factor, out=self._gradient)
+            torch.bmm(factor, transposed, out=self._product)
+            signal = self._objective.pull_back(self._product, loss)
+            torch.add(signal, signal.mT, out=self._signal_sum)
+            torch.bmm(self._signal_sum, factor, out=self._gradient)
 
         return evaluate

@@ -1,6 +1,6 @@
-"""Models: how the matrix or tensor is written as a product of trained factors; one file per kind.
+"""Models: ways to write the matrix or tensor as a product of trained factors; one file per kind.
 
-The mathematics of a kind stand in the equally named file of `workers.lab.models`.
+The mathematics of each kind is in the file of the same name in `workers.lab.models`.
 """
 
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What a model of any kind says of itself, free of torch; its mathematics stand in `workers.lab.models`."""
+"""Base of all kinds of model, without torch; their mathematics is in `workers.lab.models`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,17 @@ from workers.runs.starts import Gaussian
 
 
 class ModelBase(SpecModel, ABC, frozen=True):
-    """A way to write the product W; `shape` is the shape of W in every question.
+    """A way to write the product W; `shape` is the shape of W in every method.
 
     Class attributes:
         example: a small valid model of this kind, as JSON values.
         is_trained: whether it descends, or flows, from a start; a baseline that is solved does neither.
         is_fusable: whether the fused engine computes its product and its gradient.
-        is_chain: whether W is the plain product of independent matrices: then a flow may carry its determinant.
+        is_chain: whether W is the plain product of independent matrices, so that a flow may carry its determinant.
         is_symmetric: whether W is the only factor times its own transpose.
-        sums_components: whether W is a sum of components, of any order; else it is a matrix.
-        evaluates_entries: whether single entries cost less than the whole product.
-        width_name: what the second dimension of the first factor is called.
+        sums_components: whether W is a sum of components, of any order; otherwise it is a matrix.
+        evaluates_entries: whether single entries cost less than the full product.
+        width_name: name of the second dimension of the first factor.
     """
 
     example: ClassVar[Mapping[str, Any]]
@@ -40,7 +40,7 @@ class ModelBase(SpecModel, ABC, frozen=True):
 
     @abstractmethod
     def depth_of(self, shape: Sequence[int]) -> int:
-        """How many factors are multiplied; a factor that stands twice in the product counts twice."""
+        """How many factors are multiplied; a factor that occurs twice in the product counts twice."""
 
     @abstractmethod
     def check_shape(self, shape: Sequence[int]) -> None:
@@ -48,34 +48,34 @@ class ModelBase(SpecModel, ABC, frozen=True):
 
     @abstractmethod
     def multiply_adds(self, shape: Sequence[int]) -> int:
-        """Multiply-adds of the product and of the gradient in its factors; of a solver, those of an iteration."""
+        """Multiply-adds of the product and of its gradient in the factors; for a solver, those of an iteration."""
 
     @abstractmethod
     def intermediate_numbers(self, shape: Sequence[int]) -> int:
-        """Numbers between the factors and the product that an evaluation keeps in memory."""
+        """Intermediate numbers, between the factors and the product, that an evaluation keeps in memory."""
 
     @abstractmethod
     def draw(self, start: Gaussian, shape: Sequence[int], stream: np.random.Generator) -> list[Factor]:
-        """Factors of a Gaussian start, whatever the sign of their determinant."""
+        """Factors of a Gaussian start, with either sign of their determinant."""
 
     @abstractmethod
     def chain(self, factors: Sequence[Factor]) -> list[Factor]:
-        """Matrices whose product, first to last, is W; of a tensor of order 2."""
+        """Matrices whose product, first to last, is W; only for a W of order 2."""
 
     @abstractmethod
     def conserved(self, factors: Sequence[Factor]) -> list[Factor]:
-        """What a gradient flow from these factors conserves, as arrays; empty where that is nothing."""
+        """Quantities that a gradient flow conserves, at these factors, as arrays; empty where there are none."""
 
     @abstractmethod
     def label(self) -> str:
-        """The model in a few words, as figures call it."""
+        """The model in a few words, for figures."""
 
     @abstractmethod
     def components(self, shape: Sequence[int]) -> int | None:
-        """How many components, or columns of a symmetric factor, are trained; None where there are none to count."""
+        """How many components, or columns of a symmetric factor, are trained; None for a model without components."""
 
     def batch_words(self, shape: Sequence[int]) -> str:
-        """What of the model changes the shapes of arrays, beyond the shape of W."""
+        """The sizes of the model that change the shapes of arrays, beyond the shape of W, as words."""
         return f"rank={self.factor_shapes(shape)[0][1]}"
 
     def semidefinite_size(self, shape: Sequence[int]) -> int:
@@ -84,7 +84,7 @@ class ModelBase(SpecModel, ABC, frozen=True):
 
     @classmethod
     def fill_in(cls, run: Mapping[str, Any]) -> dict[str, Any]:
-        """A run as JSON values with the defaults that this model brings to its other parts."""
+        """A run as JSON values, with this model's defaults for the other parts filled in."""
         return dict(run)
 
 

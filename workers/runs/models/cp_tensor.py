@@ -21,7 +21,7 @@ class CpTensor(ModelBase, frozen=True):
     the largest, which constrains no tensor.
     """
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "cp_tensor", "rank": 3}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "cp_tensor", "rank": 2}
     sums_components: ClassVar[bool] = True
     evaluates_entries: ClassVar[bool] = True
 
@@ -33,14 +33,14 @@ class CpTensor(ModelBase, frozen=True):
         return tuple((dimension, self.rank or highest_rank(shape)) for dimension in shape)
 
     def depth_of(self, shape: Sequence[int]) -> int:
-        """The order: a component is a product of as many vectors."""
+        """The order: a component is the product of one vector per mode."""
         return len(shape)
 
     def check_shape(self, shape: Sequence[int]) -> None:
-        """There are products of every order and shape."""
+        """Every order and shape is possible."""
 
     def multiply_adds(self, shape: Sequence[int]) -> int:
-        """Three products of the halves' Khatri-Rao products, and three passes over each half that is one."""
+        """Three matrix products of the halves' Khatri-Rao products; three passes over each half of several modes."""
         rank = self.factor_shapes(shape)[0][1]
         halves = halves_of(shape)
         return 3 * rank * prod(shape) + 3 * rank * sum(prod(half) for half in halves if len(half) > 1)
@@ -71,7 +71,7 @@ class CpTensor(ModelBase, frozen=True):
 def component_factor_std(start: Gaussian, order: int, rank: int) -> float:
     """Standard deviation of the entries of the factors of `rank` components.
 
-    An entry of the product is a sum of `rank` products of `order` independent entries: its variance is
+    An entry of the product is a sum of `rank` products of `order` independent entries, with variance
     rank * std^(2 order).
     """
     if start.std_of == "factor":

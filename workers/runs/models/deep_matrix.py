@@ -14,7 +14,7 @@ from workers.runs.models.base import ModelBase, check_is_matrix
 from workers.runs.starts import Gaussian
 
 DEEPEST = 1000
-"""Factors of the deepest model: each costs memory and time even where it is tiny."""
+"""Most factors of a model: each costs memory and time even where it is tiny."""
 
 LARGEST_EXPONENT = log(np.finfo(np.float64).max)
 
@@ -22,7 +22,7 @@ LARGEST_EXPONENT = log(np.finfo(np.float64).max)
 class DeepMatrix(ModelBase, frozen=True):
     """W = F1 F2 ... FL, a deep linear network; hidden widths are min(rows, columns) unless given."""
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "deep_matrix", "depth": 2}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "deep_matrix", "depth": 3, "hidden_width": 2}
     is_fusable: ClassVar[bool] = True
     is_chain: ClassVar[bool] = True
     width_name: ClassVar[str] = "hidden width"
@@ -82,7 +82,7 @@ def factor_std(start: Gaussian, depth: int, hidden_width: int) -> float:
     """Standard deviation of a factor's entries.
 
     For independent factors the product's entries have variance std^(2 L) width^(L - 1), so a product std p needs
-    (p / width^((L - 1) / 2))^(1 / L) per factor. So it is for the entries of U U^T off the diagonal, with L = 2.
+    (p / width^((L - 1) / 2))^(1 / L) per factor. The off-diagonal entries of U U^T follow the same law with L = 2.
     """
     if start.std_of == "factor":
         return start.std

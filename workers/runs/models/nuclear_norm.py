@@ -1,4 +1,4 @@
-"""Nuclear norm minimisation: the convex baseline beside the factorisations."""
+"""Nuclear norm minimisation: a convex baseline to compare factorisations with."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
@@ -12,14 +12,14 @@ from workers.runs.models.base import ModelBase, check_is_matrix
 from workers.runs.starts import Gaussian
 
 LONGEST_SOLVE = 3600.0
-"""Seconds that a solver may be given."""
+"""Most seconds that a run may allow its solver."""
 
 UNUSED: dict[str, Any] = {
     "init": {"kind": "identity", "scale": 1.0},
     "optimizer": {"kind": "gradient_descent", "learning_rate": 1.0},
     "stop": {"max_steps": 0},
 }
-"""What a run has in place of the parts that describe a descent, where they were left out; none of it is ever used."""
+"""Fills in the parts that describe a descent, where a run leaves them out; they are never used."""
 
 
 class NuclearNorm(ModelBase, frozen=True):
@@ -33,7 +33,7 @@ class NuclearNorm(ModelBase, frozen=True):
         max_seconds: after which the solver gives up, and the run fails.
     """
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "nuclear_norm"}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "nuclear_norm", "tolerance": 0.1}
     is_trained: ClassVar[bool] = False
 
     kind: Literal["nuclear_norm"]
@@ -53,14 +53,14 @@ class NuclearNorm(ModelBase, frozen=True):
         check_is_matrix(self.kind, shape)
 
     def multiply_adds(self, shape: Sequence[int]) -> int:
-        """A decomposition of the semidefinite matrix, at 9 n^3."""
+        """9 n^3, for a decomposition of the semidefinite matrix."""
         return 9 * self.semidefinite_size(shape) ** 3
 
     def intermediate_numbers(self, shape: Sequence[int]) -> int:
         return 0
 
     def draw(self, start: Gaussian, shape: Sequence[int], stream: np.random.Generator) -> list[Factor]:
-        """Zeros: nothing begins anywhere."""
+        """Zeros; a solver does not use a start."""
         return [np.zeros(factor) for factor in self.factor_shapes(shape)]
 
     def chain(self, factors: Sequence[Factor]) -> list[Factor]:
@@ -81,5 +81,5 @@ class NuclearNorm(ModelBase, frozen=True):
 
     @classmethod
     def fill_in(cls, run: Mapping[str, Any]) -> dict[str, Any]:
-        """Parts that describe a descent may be left out."""
+        """Parts that describe a descent, where they are left out, are taken from UNUSED."""
         return {**UNUSED, **run}

@@ -12,13 +12,13 @@ from workers.runs.models.deep_matrix import factor_std
 from workers.runs.problems import PROBLEMS, LowRank
 from workers.runs.starts import Gaussian
 
-_HAVE_SYMMETRIC_TARGETS = tuple(kind for kind, problem in PROBLEMS.items() if issubclass(problem, LowRank))
+_LOW_RANK_KINDS = tuple(kind for kind, problem in PROBLEMS.items() if issubclass(problem, LowRank))
 
 
 class SymmetricMatrix(ModelBase, frozen=True):
     """W = U U^T, symmetric and positive semidefinite; U is (dimension, rank), the rank the dimension unless given."""
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "symmetric_matrix"}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "symmetric_matrix", "rank": 2}
     is_fusable: ClassVar[bool] = True
     is_symmetric: ClassVar[bool] = True
 
@@ -43,7 +43,7 @@ class SymmetricMatrix(ModelBase, frozen=True):
             )
 
     def multiply_adds(self, shape: Sequence[int]) -> int:
-        """Two products: U U^T, and (S + S^T) U."""
+        """Two matrix products: U U^T, and (S + S^T) U."""
         rows, rank = self.factor_shapes(shape)[0]
         return 2 * rows * rows * rank
 
@@ -52,7 +52,7 @@ class SymmetricMatrix(ModelBase, frozen=True):
         return 2 * shape[0] * shape[1]
 
     def draw(self, start: Gaussian, shape: Sequence[int], stream: np.random.Generator) -> list[Factor]:
-        """U alone; U and U^T are balanced whatever it is."""
+        """U alone; U and U^T are balanced for any U."""
         factor = self.factor_shapes(shape)[0]
         return [factor_std(start, 2, factor[1]) * stream.standard_normal(factor)]
 
@@ -70,9 +70,9 @@ class SymmetricMatrix(ModelBase, frozen=True):
 
     @classmethod
     def fill_in(cls, run: Mapping[str, Any]) -> dict[str, Any]:
-        """A low rank target is symmetric unless it says otherwise: no other could be fitted."""
+        """A square low rank target is symmetric unless it says otherwise: no other target could be fitted."""
         match run.get("problem"):
-            case {"kind": kind, "shape": [rows, columns]} if kind in _HAVE_SYMMETRIC_TARGETS and rows == columns:
+            case {"kind": kind, "shape": [rows, columns]} if kind in _LOW_RANK_KINDS and rows == columns:
                 return {**run, "problem": {"symmetric": True, **run["problem"]}}
             case _:
                 return dict(run)

@@ -1,4 +1,4 @@
-"""Problems: what is observed of the matrix or tensor that descent is to fit (indices count from 0)."""
+"""Problems: observations of the matrix or tensor that descent is to fit (indices count from 0)."""
 
 from typing import Annotated
 

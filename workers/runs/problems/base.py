@@ -1,4 +1,4 @@
-"""What a problem of any kind says of itself, and its observations as arrays."""
+"""Base of all kinds of problem, and observations as arrays."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class ObservedEntries:
     Attributes:
         values: of the problem's shape, zero where unobserved.
         mask: of that shape, true where observed.
-        target: the whole matrix or tensor where it is known, without noise.
+        target: the full matrix or tensor without noise, None where the problem does not define it.
     """
 
     values: Array
@@ -43,7 +43,7 @@ class LinearMeasurements:
     Attributes:
         tensors: (measurements, entries of the product).
         values: (measurements,).
-        target: of the problem's shape, where it is known, without noise.
+        target: of the problem's shape, without noise; None where the problem does not define it.
     """
 
     tensors: Array
@@ -60,11 +60,11 @@ Observations = ObservedEntries | LinearMeasurements
 
 
 class ProblemBase(SpecModel, ABC, frozen=True):
-    """What is observed of the matrix or tensor that descent is to fit; every kind has a `shape` beside this.
+    """Observations of the matrix or tensor that descent is to fit; every kind has a `shape` as well.
 
     Class attributes:
         example: a small valid problem of this kind, as JSON values.
-        observes_entries: whether observations are entries of the product; else they are linear measurements of it.
+        observes_entries: whether the observations are entries of the product; otherwise they are linear measurements.
     """
 
     example: ClassVar[Mapping[str, Any]]
@@ -78,7 +78,7 @@ class ProblemBase(SpecModel, ABC, frozen=True):
     @property
     @abstractmethod
     def is_target_known(self) -> bool:
-        """Whether the whole product is known, so that a reconstruction error exists."""
+        """Whether the problem defines the full product, so that a reconstruction error exists."""
 
     @abstractmethod
     def observe(self) -> Observations:

@@ -1,4 +1,4 @@
-"""Completion: entries that are written out."""
+"""Completion: observed entries written out in the spec."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -24,7 +24,8 @@ class Completion(ProblemBase, frozen=True):
     example: ClassVar[Mapping[str, Any]] = {
         "kind": "completion",
         "shape": [2, 2],
-        "observations": [{"index": [0, 1], "value": 1.0}, {"index": [1, 0], "value": -0.5}],
+        "observations": [{"index": [0, 1], "value": 0.5}, {"index": [1, 1], "value": 0.25}],
+        "target": [[1.0, 0.5], [0.5, 0.25]],
     }
 
     kind: Literal["completion"]

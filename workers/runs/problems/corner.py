@@ -14,7 +14,7 @@ from workers.runs.problems.base import Array, ObservedEntries, ProblemBase
 class Perturbed2x2(ProblemBase, frozen=True):
     """W01 = z, W10 = z_prime, W11 = epsilon are observed and W00 is not; the basic setting by default."""
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "perturbed_2x2"}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "perturbed_2x2", "z": 1.5, "epsilon": 0.25}
 
     kind: Literal["perturbed_2x2"]
     z: float = 1.0
@@ -40,7 +40,7 @@ class Perturbed2x2(ProblemBase, frozen=True):
 class AllButCorner(ProblemBase, frozen=True):
     """d x d, all observed but W00: W01 = W10 = 1, Wii = 1 for i >= 2, the rest 0."""
 
-    example: ClassVar[Mapping[str, Any]] = {"kind": "all_but_corner", "dimension": 3}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "all_but_corner", "dimension": 2}
 
     kind: Literal["all_but_corner"]
     dimension: Annotated[Count, Field(ge=2)]

@@ -1,4 +1,4 @@
-"""Problems with a drawn target of low rank: some of its entries, or linear measurements of it."""
+"""Problems with a random target of low rank: some of its entries, or linear measurements of it."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -43,8 +43,8 @@ class LowRank(ProblemBase, frozen=True):
     def target(self) -> Array:
         """A product of Gaussian matrices (rows x rank, rank x columns), scaled to the Frobenius norm `norm`.
 
-        A symmetric one is G G^T with a Gaussian G (rows x rank). Of higher orders, the sum of `rank` outer products of
-        Gaussian vectors.
+        A symmetric target is G G^T with a Gaussian G (rows x rank). A target of higher order is the sum of `rank` outer
+        products of Gaussian vectors.
         """
         stream = stream_of(self.seed, TARGET_STREAM)
         if len(self.shape) == 2:
@@ -56,7 +56,7 @@ class LowRank(ProblemBase, frozen=True):
         return target * (self.norm / np.linalg.norm(target))
 
     def noise_of(self, count: int) -> Array:
-        """Noise of `count` observed values in order, the first ones the same however many are observed."""
+        """Noise of `count` observed values in order; observing more values leaves the noise of the first unchanged."""
         if not self.noise:
             return np.zeros(count)
         return self.noise * stream_of(self.seed, NOISE_STREAM).standard_normal(count)
@@ -64,8 +64,8 @@ class LowRank(ProblemBase, frozen=True):
     @model_validator(mode="after")
     def _rank_is_possible(self) -> Self:
         if self.rank > (highest := highest_rank(self.shape)):
-            what = "matrix" if len(self.shape) == 2 else "tensor"
-            raise misfit(("rank",), f"A {what} of shape {list(self.shape)} has rank at most {highest}; lower the rank.")
+            noun = "matrix" if len(self.shape) == 2 else "tensor"
+            raise misfit(("rank",), f"A {noun} of shape {list(self.shape)} has rank at most {highest}; lower the rank.")
         return self
 
     @model_validator(mode="after")
@@ -80,9 +80,9 @@ class LowRankCompletion(LowRank, frozen=True):
 
     example: ClassVar[Mapping[str, Any]] = {
         "kind": "low_rank_completion",
-        "shape": [3, 3],
+        "shape": [2, 2],
         "rank": 1,
-        "observed": 6,
+        "observed": 3,
     }
 
     kind: Literal["low_rank_completion"]
@@ -113,9 +113,9 @@ class LowRankSensing(LowRank, frozen=True):
 
     example: ClassVar[Mapping[str, Any]] = {
         "kind": "low_rank_sensing",
-        "shape": [3, 3],
+        "shape": [2, 2],
         "rank": 1,
-        "measurements": 5,
+        "measurements": 3,
     }
     observes_entries: ClassVar[bool] = False
 
@@ -134,7 +134,7 @@ class LowRankSensing(LowRank, frozen=True):
 
 
 def _sum_of_outer_products(factors: Sequence[Array]) -> Array:
-    """sum over r of f1_r x ... x fN_r, factors (dimension, rank) to an array of all dimensions."""
+    """Sum over r of f1_r x ... x fN_r, of shape (dimension of f1, ..., of fN), from factors (dimension, rank)."""
     rows = factors[0]
     for factor in factors[1:-1]:
         rows = (rows[:, None] * factor).reshape(-1, rows.shape[1])

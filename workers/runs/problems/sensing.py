@@ -1,4 +1,4 @@
-"""Sensing: linear measurements that are written out."""
+"""Sensing: linear measurements written out in the spec."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -24,7 +24,10 @@ class Sensing(ProblemBase, frozen=True):
     example: ClassVar[Mapping[str, Any]] = {
         "kind": "sensing",
         "shape": [2, 2],
-        "measurements": [{"tensor": [[1.0, 0.5], [0.0, -1.0]], "value": 0.7}],
+        "measurements": [
+            {"tensor": [[1.0, 2.0], [0.0, -1.0]], "value": 0.5},
+            {"tensor": [[0.0, 1.0], [1.0, 0.5]], "value": -0.5},
+        ],
     }
     observes_entries: ClassVar[bool] = False
 

@@ -1,1 +1,1 @@
-"""Theory: what is known of a run in closed form, to lay over its trajectory. numpy only, so that the API can use it."""
+"""Theory: closed-form bounds and laws to compare a run's trajectory with; numpy only, so that the API can use it."""

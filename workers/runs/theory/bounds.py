@@ -1,7 +1,7 @@
-"""Bounds in the loss: how large the unobserved entry must be, how small the rank, while the determinant keeps its sign.
+"""Bounds by the loss on the unobserved entry (below) and on ranks (above), while the determinant has the needed sign.
 
 Losses are half sums of squared residuals; d = sqrt(2 loss) is the distance of the observed entries from their values.
-Each bound holds for every matrix with that loss and the needed sign, however it was found.
+Each bound holds for every matrix with that loss and the needed sign, whichever algorithm produced it.
 
 Sources: the settings and the limit 1/epsilon are those of Razin and Cohen 2020 (arXiv 2005.06398) and of their response
 to its reviews; the bounds in the loss were derived for this project and are tested against random matrices.
@@ -16,7 +16,7 @@ Array = npt.NDArray[np.float64]
 
 
 def unobserved_entry_at_least(setting: Setting, loss: Array) -> Array:
-    """Lower bound on |unobserved entry| at each loss (points,); 0 where the loss is too large to say anything."""
+    """Lower bound on |unobserved entry| at each loss (points,); 0 where the loss is too large for a bound."""
     if setting.kind == "basic_2x2":
         return basic_bound(loss)
     if setting.kind == "perturbed_2x2":
@@ -25,10 +25,10 @@ def unobserved_entry_at_least(setting: Setting, loss: Array) -> Array:
 
 
 def basic_bound(loss: Array) -> Array:
-    """Basic 2 x 2 setting, det W > 0: the least |W00|, attained.
+    """Basic 2 x 2 setting, det W > 0: the least |W00|, which is attained.
 
-    With s = 4 l / (1 + sqrt(1 + 8 l)): (1 - s)^(3/2) / sqrt(s) for l <= 3/8, sqrt(1 - 2 l) up to 1/2, then 0. Close to
-    1 / sqrt(2 l) for small losses.
+    With s = 4 l / (1 + sqrt(1 + 8 l)), it is (1 - s)^(3/2) / sqrt(s) for l <= 3/8, sqrt(1 - 2 l) for l up to 1/2, then
+    0. For small losses it is close to 1 / sqrt(2 l).
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         small = 4 * loss / (1 + np.sqrt(1 + 8 * loss))
@@ -38,9 +38,13 @@ def basic_bound(loss: Array) -> Array:
 
 
 def perturbed_bound(loss: Array, z: float, z_prime: float, epsilon: float) -> Array:
-    """Perturbed 2 x 2 setting, det W of z z' sign: (|z| - d) (|z'| - d) / (|epsilon| + d) while d < min(|z|, |z'|).
+    """Perturbed 2 x 2 setting, det W with the sign of z z': (|z| - d) (|z'| - d) / (|epsilon| + d), d < min(|z|, |z'|).
 
-    W00 W11 must exceed W01 W10, whose factors are within d of z and z', and |W11| <= |epsilon| + d. Sizes are given.
+    |W00 W11| must exceed |W01 W10|, whose factors are within d of z and z', and |W11| <= |epsilon| + d.
+
+    Args:
+        loss: (points,).
+        z, z_prime, epsilon: sizes |z|, |z'|, |epsilon|.
     """
     distance = distance_of(loss)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -49,7 +53,7 @@ def perturbed_bound(loss: Array, z: float, z_prime: float, epsilon: float) -> Ar
 
 
 def corner_bound(loss: Array, dimension: int) -> Array:
-    """d x d all-but-corner setting of n rows, det W > 0: (1 - d)^n / (d (1 + d)^(n - 2)) while d < 1."""
+    """All-but-corner setting of n rows, det W > 0: (1 - d)^n / (d (1 + d)^(n - 2)) while d < 1, then 0."""
     distance = distance_of(loss)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         bound = (1 - distance) ** dimension / (distance * (1 + distance) ** (dimension - 2))
@@ -60,17 +64,17 @@ def distance_to_infimal_rank_at_most(setting: Setting, loss: Array) -> Array:
     """Upper bound on the least singular value, the distance to the infimal rank n - 1, at each loss (points,).
 
     Setting the observed entries to their values, and epsilon to 0, moves W by at most |epsilon| + d in Frobenius norm
-    and gives its determinant the other sign: on the way there is a singular matrix, which is no nearer than the least
-    singular value (Eckart and Young 1936).
+    and reverses the sign of its determinant. A singular matrix lies on the way, and no singular matrix is nearer to W
+    than the least singular value (Eckart and Young 1936).
     """
     return setting.epsilon + distance_of(loss)
 
 
 def effective_rank_at_most(setting: Setting, loss: Array) -> Array | None:
-    """Upper bound on the effective rank at each loss (points,), None beyond 2 x 2, where theory has none.
+    """Upper bound on the effective rank at each loss (points,), None beyond 2 x 2, where theory has no bound.
 
-    exp of the binary entropy in nats of q = min(1/2, s / (s + B)): s is at least the second singular value, and the
-    first is at least |W00| >= B (effective rank: Roy and Vetterli 2007).
+    The bound is exp of the binary entropy in nats of q = min(1/2, s / (s + B)). The second singular value is at most s,
+    and the first is at least |W00| >= B (effective rank: Roy and Vetterli 2007).
     """
     if setting.dimension != 2:
         return None
@@ -81,14 +85,14 @@ def effective_rank_at_most(setting: Setting, loss: Array) -> Array | None:
 
 
 def certificate(products: Array, unobserved: tuple[int, ...], needed_sign: int) -> Array:
-    """The exact certificate: what the observed entries of W themselves force on |unobserved entry|, (points,).
+    """The exact certificate: the lower bound that the observed entries of W force on |unobserved entry|, (points,).
 
-    det W = w C + f, with C the cofactor of the unobserved entry w and f = det W with w set to 0. Where f has not the
-    sign of det W, |w| > |f| / |C|; elsewhere nothing is forced, and 0 is returned.
+    det W = w C + f, with C the cofactor of the unobserved entry w, and f = det W with w set to 0. Where f and det W
+    have opposite signs, |w| > |f| / |C|; elsewhere no bound is forced, and 0 is returned.
 
     Args:
         products: (points, n, n); the unobserved entry's value is not used.
-        unobserved: its row and column.
+        unobserved: row and column of the unobserved entry.
         needed_sign: the sign that det W has.
     """
     row, column = unobserved

@@ -1,15 +1,14 @@
-"""Predictions: where a run should be by the laws of small losses, from its time and its learning rate.
+"""Predictions of the unobserved entry by laws of small losses, from a run's time and its learning rate.
 
-Both laws are for plain gradient descent in the basic 2 x 2 setting, derived for this project and checked against runs;
-the tightness law is that of the gradient flow, which descent follows.
-In d x d they are the same to leading order in a large W00: from 3 x 3 to 10 x 10, runs of depth 3 to a loss of 1e-3
-grew by the law within 4 %, and with learning rates up to 0.1 the loss first rose within 15 % of the predicted W00 at
-depths 3 and 4. Elsewhere there is no law here.
+Both laws hold for plain gradient descent in the basic 2 x 2 setting. They were derived for this project and checked
+against runs; the tightness law is that of the gradient flow, which descent follows.
+In d x d they hold to leading order in a large W00. From 3 x 3 to 10 x 10, runs of depth 3 to a loss of 1e-3 grew by the
+law within 4 %. With learning rates up to 0.1 the loss first rose within 15 % of the predicted W00 at depths 3 and 4.
+Other settings have no law.
 
-A loss that is the mean square is 2 / m times the half sum over the m observations, so its descent is that of the half
-sum with the learning rate, and the time, multiplied by 2 / m. The descent of U U^T is that of a balanced product of
-depth 2 whose factors stay transposes of each other, with both multiplied by 2: its gradient is (S + S^T) U where theirs
-is S U, with S = dl/dW.
+A mean square loss is 2 / m times the half sum over the m observations, so its descent is that of the half sum with
+learning rate and time multiplied by 2 / m. The descent of U U^T is that of a balanced product of depth 2 whose factors
+stay transposes of each other, with both multiplied by 2: its gradient is (S + S^T) U, theirs is S U, with S = dl/dW.
 """
 
 from dataclasses import dataclass
@@ -23,12 +22,12 @@ from workers.runs.theory.settings import Setting
 
 @dataclass(frozen=True)
 class TightnessLaw:
-    """|W00| by its growth along the bound.
+    """Prediction of |W00| by its growth along the bound.
 
     Attributes:
-        time: at which it is predicted, learning rate times steps of a descent.
-        escape_time: the time to leave the start that is assumed; 0, so the prediction is a little large.
-        unobserved_entry: the predicted size.
+        time: time of the prediction; for a descent, learning rate times steps.
+        escape_time: assumed time to leave the start; 0, so the prediction is slightly too large.
+        unobserved_entry: predicted |W00|.
     """
 
     time: float
@@ -38,11 +37,11 @@ class TightnessLaw:
 
 @dataclass(frozen=True)
 class StabilityLimit:
-    """Where sharpness meets 2 / learning rate, and descent can no longer follow the flow.
+    """The point where sharpness reaches 2 / learning rate, and descent can no longer follow the flow.
 
     Attributes:
-        unobserved_entry: predicted size of the unobserved entry there.
-        loss: predicted loss there, in the run's own loss.
+        unobserved_entry: predicted size of the unobserved entry at that point.
+        loss: predicted loss at that point, in the units of the run's loss.
     """
 
     unobserved_entry: float
@@ -50,7 +49,7 @@ class StabilityLimit:
 
 
 def tightness_law(spec: RunSpec, setting: Setting, time: float) -> TightnessLaw | None:
-    """|W00| = (2 (L + 1) t)^(L / (2 (L + 1))) at time t, None where the law does not apply."""
+    """|W00| = (2 (L + 1) t)^(L / (2 (L + 1))) at time t; None where the law does not apply."""
     depth = spec.depth
     if not _has_laws(spec, setting) or not isfinite(time):
         return None
@@ -59,9 +58,9 @@ def tightness_law(spec: RunSpec, setting: Setting, time: float) -> TightnessLaw 
 
 
 def stability_limit(spec: RunSpec, setting: Setting) -> StabilityLimit | None:
-    """Sharpness is about |W00|^(2 - 2/L): 2 / lr at |W00| = (2 / lr)^(L / (2 L - 2)), with a loss of 1 / (2 W00^2).
+    """|W00| = (2 / lr)^(L / (2 L - 2)), with a loss of 1 / (2 W00^2), since sharpness is about |W00|^(2 - 2/L).
 
-    None for a flow, where the law does not apply, or would apply only at |W00| below 1, where losses are not small.
+    None for a flow, where the law does not apply, and where it gives a |W00| below 1, at which losses are not small.
     """
     depth = spec.depth
     if spec.is_flow or not _has_laws(spec, setting):
@@ -74,7 +73,7 @@ def stability_limit(spec: RunSpec, setting: Setting) -> StabilityLimit | None:
 
 
 def _pace(spec: RunSpec) -> float:
-    """By how much learning rate and time are multiplied in the laws."""
+    """The factor by which the laws multiply learning rate and time."""
     return loss_weight(spec) * (2.0 if spec.model.is_symmetric else 1.0)
 
 

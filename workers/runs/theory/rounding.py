@@ -1,9 +1,8 @@
-"""Rounding: at which points the sign of a determinant can be trusted, and how far a recorded loss can be off.
+"""Rounding: the points at which the sign of a determinant is certain, and the error of a recorded loss.
 
-Both follow from a bound on the norms of the factors, of which a trajectory records only the product's spectral norm s
-and the balancedness gap g. Let M^2 be the largest squared spectral norm of a factor. Replacing F_j F_j^T by
-F_(j-1)^T F_(j-1) in W W^T, one factor after the other, gives s^2 >= M^(2L) - 3/2 L (L - 1) g M^(2L-2), so
-M^2 <= s^(2/L) + 3/2 L (L - 1) g.
+Both follow from a bound on the norms of the factors; a trajectory records only the product's spectral norm s and the
+balancedness gap g. Let M^2 be the largest squared spectral norm of a factor. Replacing F_j F_j^T by F_(j-1)^T F_(j-1)
+in W W^T, factor after factor, gives s^2 >= M^(2L) - 3/2 L (L - 1) g M^(2L-2), so M^2 <= s^(2/L) + 3/2 L (L - 1) g.
 """
 
 from collections.abc import Mapping
@@ -18,18 +17,18 @@ Array = npt.NDArray[np.float64]
 
 ROUNDINGS = 4
 """LU, a product and a singular value decomposition each move a matrix of n rows by a small multiple of n units of
-rounding (Higham 2002, sections 3.5 and 9.3), so |error of det F| <= 4 n^2 eps ||F||^n. The growth factor of LU, 2^(n-1)
-at worst, is taken as the one seen in practice."""
+rounding (Higham 2002, sections 3.5 and 9.3), so |error of det F| <= 4 n^2 eps ||F||^n. This assumes the growth factor
+of LU that is seen in practice; the worst case is 2^(n-1)."""
 
 UNIT = float(np.finfo(np.float64).eps)
 """Metrics are computed in float64 whatever the precision of the run."""
 
 
 def sign_is_certain(spec: RunSpec, columns: Mapping[str, Array]) -> npt.NDArray[np.bool_]:
-    """Whether the recorded sign of the determinant is beyond rounding, at each point (points,).
+    """Whether rounding cannot have changed the recorded sign of the determinant, at each point (points,).
 
-    One of two things makes it certain: the determinant is large enough, or the least singular value is. A flow that
-    carries ln|det W| as a coordinate keeps the sign of its start, and needs neither.
+    The sign is certain where the determinant or the least singular value is large enough. A flow that carries
+    ln|det W| as a coordinate keeps the sign of its start, and needs neither.
 
     Args:
         spec: a run with a square product whose infimal rank is one less than its dimension.
@@ -46,12 +45,12 @@ def sign_is_certain(spec: RunSpec, columns: Mapping[str, Array]) -> npt.NDArray[
 
 
 def _log_least_determinant(spec: RunSpec, columns: Mapping[str, Array], largest: Array) -> Array:
-    """ln of the |det W| beyond which the sign is certain, (points,).
+    """ln of the |det W| above which the sign is certain, (points,).
 
     With t the error of one factor's determinant, the sign is certain when every |det F_j| exceeds t. The squared
-    determinants of two factors differ by at most D = n (L - 1) g M^(2n-2), and by M^(2n) at any rate, so the least of
-    them, m, obeys det W^2 <= m (m + D)^(L-1): m > t^2 is certain when det W^2 > t^2 (t^2 + D)^(L-1). Where hidden
-    layers are wider than n the determinant is that of the product, with an error relative to M^(Ln).
+    determinants of two factors differ by at most D = n (L - 1) g M^(2n-2), and in any case by at most M^(2n). So the
+    least of them, m, obeys det W^2 <= m (m + D)^(L-1), and m > t^2 is certain when det W^2 > t^2 (t^2 + D)^(L-1).
+    Where hidden layers are wider than n, the determinant is taken of the product, with an error relative to M^(Ln).
     """
     dimension, depth = spec.problem.shape[0], spec.depth
     log_largest = np.log(largest)
@@ -66,19 +65,20 @@ def _log_least_determinant(spec: RunSpec, columns: Mapping[str, Array], largest:
 
 
 def _least_singular_value(spec: RunSpec, largest: Array) -> Array:
-    """The least singular value of W beyond which the sign is certain, (points,).
+    """The least singular value of W above which the sign is certain, (points,).
 
-    That of a factor is at least that of W over M^(L-1), and a matrix moved by less than its least singular value keeps
-    the sign of its determinant.
+    The least singular value of a factor is at least that of W over M^(L-1). A matrix moved by less than its least
+    singular value keeps the sign of its determinant.
     """
     width = max(max(shape) for shape in spec.factor_shapes)
     return ROUNDINGS * spec.depth * width * UNIT * largest**spec.depth
 
 
 def distance_error(spec: RunSpec, columns: Mapping[str, Array]) -> Array:
-    """How far d = sqrt(2 loss), as recorded, can be off through rounding in the run's precision (points,).
+    """Error of the recorded d = sqrt(2 loss), at most, through rounding in the run's precision, (points,).
 
-    An entry of a product of L factors of width w is off by at most L w units of M^L, all n^2 together by n times that.
+    The error of an entry of a product of L factors of width w is at most L w units of M^L; that of all n^2 entries
+    together, in Frobenius norm, is n times as large.
     """
     unit = float(np.finfo(spec.precision).eps)
     width = max(max(shape) for shape in spec.factor_shapes)
@@ -95,5 +95,5 @@ def largest_factor_norm(spec: RunSpec, columns: Mapping[str, Array]) -> Array:
 
 
 def _gap(columns: Mapping[str, Array], like: Array) -> Array:
-    """The balancedness gap, 0 for a single factor, and for one and its transpose."""
+    """The balancedness gap; 0 for a single factor, alone or times its transpose."""
     return columns.get("balancedness_gap", np.zeros_like(like))

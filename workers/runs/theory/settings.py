@@ -1,8 +1,8 @@
-"""Settings: which theory speaks of a problem, recognised from its observations up to symmetry.
+"""Settings: the theory that applies to a problem, recognised from its observations up to symmetry.
 
-Loss, norms, ranks and |det| do not change when rows and columns are permuted or change sign, so a setting is its
-observations with the unobserved entry moved to (0, 0) and every sign made positive. What is left of the signs is the
-one the determinant must have.
+Loss, norms, ranks and |det| do not change when rows and columns are permuted or change sign. A setting is therefore the
+observations with the unobserved entry moved to (0, 0) and every sign made positive. The signs matter only through the
+sign that the determinant must have.
 """
 
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ SettingKind = Literal["basic_2x2", "perturbed_2x2", "all_but_corner"]
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting that theory speaks of, up to symmetry: equal settings have equal bounds.
+    """A setting that theory covers, up to symmetry; equal settings have equal bounds.
 
     Attributes:
         kind: `basic_2x2` and `all_but_corner` have |z| = |z'| = 1 and epsilon = 0.
         dimension: rows of the square matrix.
         z, z_prime: sizes of the entries beside the unobserved one, the larger first.
-        epsilon: size of the entry across from it (2 x 2).
+        epsilon: size of the entry diagonally opposite the unobserved one (2 x 2).
     """
 
     kind: SettingKind
@@ -39,14 +39,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class Recognised:
-    """A problem as theory sees it.
+    """A problem in a setting that theory covers.
 
     Attributes:
         setting: its setting.
         unobserved: row and column of the unobserved entry.
-        needed_sign: 1 or -1, the sign of det W with which the bounds hold; exact fits with the unobserved entry 0 have
-            the other one.
-        predicted_limit: where the unobserved entry goes as the loss goes to zero, infinite where it has no bound.
+        needed_sign: sign of det W with which the bounds hold, 1 or -1; an exact fit with the unobserved entry 0 has the
+            opposite sign.
+        predicted_limit: limit of the unobserved entry as the loss goes to zero, infinite where it is unbounded.
     """
 
     setting: Setting
@@ -57,7 +57,7 @@ class Recognised:
 
 @lru_cache(maxsize=1024)
 def recognise(problem: Problem) -> Recognised | str:
-    """What theory sees in a problem, or one sentence on why it says nothing."""
+    """The problem as theory sees it, or a sentence on why theory says nothing."""
     if len(problem.shape) != 2:
         return f"Theory speaks of matrices, and this is a tensor of order {len(problem.shape)}."
     rows, columns = problem.shape
@@ -75,11 +75,11 @@ def recognise(problem: Problem) -> Recognised | str:
 
 @lru_cache(maxsize=1024)
 def is_nearly_semidefinite(problem: Problem) -> bool:
-    """Whether symmetric positive semidefinite matrices come arbitrarily close to all but one observed entry.
+    """Whether symmetric positive semidefinite matrices come arbitrarily close to the observations.
 
     They do exactly when the unobserved entry is on the diagonal, the others are symmetric, and the matrix without its
-    row and column is positive semidefinite: made definite by an arbitrarily small change of its diagonal, it has a
-    Schur complement, which a large entry makes nonnegative.
+    row and column is positive semidefinite. An arbitrarily small change of its diagonal makes that matrix definite, and
+    a large unobserved entry then makes the Schur complement nonnegative.
     """
     index, values = unobserved_index(problem), observe(problem).values
     if index is None or index[0] != index[1] or not (values == values.T).all():
@@ -90,7 +90,7 @@ def is_nearly_semidefinite(problem: Problem) -> bool:
 
 
 def _setting(values: Array, row: int, column: int) -> Setting | str:
-    """`values` (n, n), zero where unobserved, that is at (row, column)."""
+    """The setting of `values` (n, n), whose unobserved entry at (row, column) is zero, or why theory has none."""
     dimension = len(values)
     if dimension == 1:
         return "A 1 x 1 matrix with nothing observed has no loss to speak of."
@@ -114,10 +114,10 @@ def _two_by_two(z: float, z_prime: float, epsilon: float) -> Setting | str:
 
 
 def _is_all_but_corner(values: Array, row: int, column: int) -> bool:
-    """One entry of size 1 in every row and column, the unobserved entry counted as 0, and none across from it.
+    """Whether every row and column has exactly one entry of size 1 and zeros, the unobserved entry counted as 0.
 
-    A matrix of signs with one nonzero entry in every row and column is [[0, 1], [1, 0]] and an identity after
-    reordering: the rows and columns of the entries beside the unobserved one come second.
+    Such a matrix of signs is [[0, 1], [1, 0]] and an identity after reordering: the rows and columns of the entries
+    beside the unobserved one come second.
     """
     sizes = np.abs(values)
     permutes = np.isin(sizes, (0.0, 1.0)).all() and (sizes.sum(axis=0) == 1).all() and (sizes.sum(axis=1) == 1).all()
@@ -125,7 +125,7 @@ def _is_all_but_corner(values: Array, row: int, column: int) -> bool:
 
 
 def _needed_sign(values: Array, row: int, column: int) -> int:
-    """The sign opposite to that of det W at exact fits with the unobserved entry 0."""
+    """The sign opposite to that of det W at an exact fit with the unobserved entry 0."""
     if len(values) == 2:
         beside = np.sign(values[row, 1 - column]) * np.sign(values[1 - row, column])
         return int(beside if row == column else -beside)
@@ -133,9 +133,9 @@ def _needed_sign(values: Array, row: int, column: int) -> int:
 
 
 def _predicted_limit(values: Array, row: int, column: int) -> float:
-    """z z' / epsilon: the value with which the observed entries have determinant 0, infinite where there is none."""
-    across = values[1 - row, 1 - column] if len(values) == 2 else 0.0
-    if across == 0:
+    """z z' / epsilon, with which the determinant is 0; infinite where no value makes it 0."""
+    opposite = values[1 - row, 1 - column] if len(values) == 2 else 0.0
+    if opposite == 0:
         return float("inf")
     with np.errstate(over="ignore"):
-        return float(values[row, 1 - column] * (values[1 - row, column] / across))
+        return float(values[row, 1 - column] * (values[1 - row, column] / opposite))

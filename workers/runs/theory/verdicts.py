@@ -1,9 +1,9 @@
-"""Verdicts: a run's recorded points beside what theory says of them.
+"""Verdicts: comparison of a run's recorded points with theory.
 
-The bounds hold for every matrix whose determinant has the needed sign, so a verdict is given of the points up to the
-first one where the determinant has it no longer, or where its sign is below rounding: later points are not judged. The
-determinant of U U^T is at least 0 whatever U is, and the bounds hold at 0 too (they are continuous in the loss, and
-U U^T is the limit of products with a positive determinant), so all points of a symmetric model are judged.
+The bounds hold for every matrix whose determinant has the needed sign. Points are therefore judged up to the first one
+where the determinant lacks that sign, or where rounding makes its sign uncertain; later points are not. For any U the
+determinant of U U^T is at least 0. The bounds hold at 0 too, since they are continuous in the loss and U U^T is the
+limit of products with a positive determinant. So all points of a symmetric model are judged.
 """
 
 from collections.abc import Mapping
@@ -23,21 +23,21 @@ from workers.runs.theory.settings import Recognised, is_nearly_semidefinite, rec
 Array = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-9
-"""How far below its bound, relatively, an entry may be before the bound counts as violated."""
+"""Fraction of its bound by which an entry may fall below it before the bound counts as violated."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What theory says of a run.
+    """Theory's statements about a run.
 
     Attributes:
         columns: name to (points,): `bound`, `distance_to_infimal_rank_at_most` and, where theory has them,
             `effective_rank_at_most` and `certificate`; each for a matrix of the point's loss with the needed sign.
         sign_held_until: the last step up to which the determinant had the needed sign at every recorded point.
-        undecided_from: the first step at which its sign is below rounding, if it had the needed one until then.
-        bound_holds: whether |unobserved entry| is at least its bound at every point until then, None without a point.
-        worst_margin: least ratio |unobserved entry| / bound over points with a positive bound until then, if any.
-        predicted_limit: where the unobserved entry goes as the loss goes to zero, None where it cannot go to zero.
+        undecided_from: the first step at which rounding makes its sign uncertain, if it had the needed sign before.
+        bound_holds: whether |unobserved entry| is at least its bound at every judged point, None without such a point.
+        worst_margin: least ratio |unobserved entry| / bound over judged points with a positive bound, if any.
+        predicted_limit: limit of the unobserved entry as the loss goes to zero, None where the loss cannot go to zero.
     """
 
     columns: Mapping[str, Array]
@@ -60,11 +60,11 @@ def columns_needed(spec: RunSpec) -> tuple[str, ...]:
 
 
 def judge(spec: RunSpec, columns: Mapping[str, Any], changed_at: int | None = None) -> Verdict | str:
-    """The verdict on a run, or one sentence on why theory says nothing of it.
+    """The verdict on a run, or a sentence on why theory says nothing of it.
 
     Args:
         columns: `columns_needed(spec)` as arrays (points,), `entries` (points, tracked); NaN where not a number.
-        changed_at: the step at which the run's determinant was seen to change sign, if it was.
+        changed_at: the first recorded step at which the run's determinant had changed sign, if it did.
     """
     recognised = recognise(spec.problem)
     if isinstance(recognised, str):
@@ -90,7 +90,10 @@ def judge(spec: RunSpec, columns: Mapping[str, Any], changed_at: int | None = No
 def _held(
     spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any], changed_at: int | None
 ) -> tuple[npt.NDArray[np.bool_], int | None]:
-    """Points up to which the sign is certain and the needed one, and the first uncertain one, if that ended them."""
+    """The judged points as a mask, and the index of the first point after them if its sign is uncertain.
+
+    Points are judged as long as the sign is certain and the needed one.
+    """
     if spec.model.is_symmetric:
         return np.logical_and.accumulate(np.isfinite(columns["determinant_sign"])), None
     certain = sign_is_certain(spec, columns)
@@ -104,7 +107,7 @@ def _held(
 
 
 def _refusal(spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any]) -> str | None:
-    """Why theory says nothing of a run in a setting it knows."""
+    """Why theory says nothing of a run although it covers the setting, as a sentence; None when it does."""
     if spec.model.is_symmetric:
         return _refusal_of_symmetric(recognised)
     if not spec.model.is_chain:
@@ -128,29 +131,29 @@ def _refusal_of_symmetric(recognised: Recognised) -> str | None:
 
 
 def _limit(spec: RunSpec, recognised: Recognised) -> float | None:
-    """Where the unobserved entry goes; nowhere for a symmetric model that cannot come near the observations."""
+    """Limit of the unobserved entry; None for a symmetric model that cannot come near the observations."""
     reachable = not spec.model.is_symmetric or is_nearly_semidefinite(spec.problem)
     return recognised.predicted_limit if reachable else None
 
 
 def _bounds(spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any]) -> dict[str, Array]:
     setting, loss = recognised.setting, columns["loss"] / loss_weight(spec)
-    found = {
+    bound_columns = {
         "bound": bounds.unobserved_entry_at_least(setting, loss),
         "distance_to_infimal_rank_at_most": bounds.distance_to_infimal_rank_at_most(setting, loss),
     }
     if (effective_rank := bounds.effective_rank_at_most(setting, loss)) is not None:
-        found["effective_rank_at_most"] = effective_rank
+        bound_columns["effective_rank_at_most"] = effective_rank
     if positions := _certified_entries(spec):
         products = _observed_products(spec, positions, columns["entries"])
-        found["certificate"] = bounds.certificate(products, recognised.unobserved, recognised.needed_sign)
-    return found
+        bound_columns["certificate"] = bounds.certificate(products, recognised.unobserved, recognised.needed_sign)
+    return bound_columns
 
 
 def _margins(spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any]) -> Array:
     """|unobserved entry| / bound at each point (points,), infinite where the bound is 0.
 
-    The bound is taken at the largest loss that rounding can have made into the recorded one.
+    The bound is taken at the largest loss that rounding can have turned into the recorded loss.
     """
     distance = bounds.distance_of(columns["loss"] / loss_weight(spec)) + distance_error(spec, columns)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -159,7 +162,7 @@ def _margins(spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any]) 
 
 
 def _certified_entries(spec: RunSpec) -> dict[tuple[int, ...], int]:
-    """Where each observed entry stands among the tracked ones; empty unless all of them are tracked."""
+    """Position of each tracked entry among the tracked entries; empty unless every observed entry is tracked."""
     recognised = recognise(spec.problem)
     if isinstance(recognised, str):
         return {}
@@ -169,7 +172,7 @@ def _certified_entries(spec: RunSpec) -> dict[tuple[int, ...], int]:
 
 
 def _observed_products(spec: RunSpec, positions: Mapping[tuple[int, ...], int], entries: Array) -> Array:
-    """The product at each point (points, n, n), zero where it is not tracked."""
+    """The product at each point (points, n, n), zero in the entries that are not tracked."""
     products = np.zeros((len(entries), *spec.problem.shape))
     for index, number in positions.items():
         products[:, *index] = entries[:, number]

@@ -1,1 +1,1 @@
-"""The descent engine: batched tensors and analytic gradients, for every spec; the reference of all others."""
+"""The torch engine: batched tensors and analytic gradients, for every descent; the reference for the fused engine."""

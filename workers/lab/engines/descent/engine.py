@@ -1,9 +1,9 @@
-"""The torch engine: batched tensors and analytic gradients, for every spec; the reference of all other engines.
+"""The torch engine: batched tensors and analytic gradients, for every descent; the reference for the fused engine.
 
-A chunk of steps writes each state beside the last one into a history, so nothing is decided, copied or recorded within
-a step: a step is a handful of tensor operations. After the chunk its losses say which runs were over and when, and the
-states that are recorded, or were a run's last, are read out of the history. Cutting a run into chunks therefore cannot
-change it, and a run that diverged has its last finite state at hand.
+A chunk of steps writes every state into a history, each beside the state before it. Nothing is decided, copied or
+recorded within a step, which is a handful of tensor operations. After the chunk its losses say which runs are over and
+since when. States to be recorded, and the last state of a run, are read out of the history. Cutting a run into chunks
+therefore cannot change it, and the last finite state of a diverged run is at hand.
 """
 
 import time
@@ -22,16 +22,18 @@ from workers.lab.models.base import build_model
 from workers.lab.models.layout import FactorLayout
 from workers.lab.optimizers import build_optimizer
 from workers.runs.costs import observes_few_entries
-from workers.runs.milestones import FAILED_CHECK, note_losses
+from workers.runs.milestones import failed_checks, note_failed_checks, note_losses
 from workers.runs.spec import RunSpec
 
 CHUNK_SECONDS = 0.1
+"""Length of a chunk; within one the clock is not read."""
+
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
 @torch.inference_mode()
 def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
-    """Advance all unfinished descents in lockstep until the clock stops them; finished ones leave the batch."""
+    """Advance all unfinished descents in lockstep until the clock stops them; finished runs leave the batch."""
     snapshots = Snapshots()
     while len(alive := descents.unfinished()) and clock.steps_allowed(1) and not snapshots.full:
         lanes = _Lanes(descents, alive, torch.device(device), snapshots)
@@ -44,16 +46,16 @@ def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
 
 
 class _Lanes:
-    """The runs of a batch that are not over, side by side in tensors.
+    """The unfinished runs of a batch, side by side in tensors.
 
-    Never fewer than two lanes: torch multiplies a batch of one by another path, which rounds differently. A run that is
-    alone gets a shadow beside it, which takes the same steps and is never looked at.
+    There are never fewer than two lanes, because torch multiplies a batch of size 1 by another path, which rounds
+    differently. A single run gets a shadow lane, which takes the same steps and is never read.
     """
 
     def __init__(
         self, descents: Descents, members: npt.NDArray[np.int64], device: torch.device, snapshots: Snapshots
     ) -> None:
-        self._own = len(members)
+        self._run_count = len(members)
         members = members if len(members) > 1 else np.repeat(members, 2)
         specs = [descents.specs[i] for i in members]
         dtype = DTYPES[specs[0].precision]
@@ -62,7 +64,7 @@ class _Lanes:
         self._limits = LossLimits([spec.stop for spec in specs])
         self._max_steps = np.array([spec.max_steps for spec in specs], dtype=np.int64)
         self._steps = descents.steps[members]
-        self._running = np.arange(len(members)) < self._own
+        self._running = np.arange(len(members)) < self._run_count
         self._layout = FactorLayout(specs[0].factor_shapes, len(members))
         slots, scalars = specs[0].optimizer.slots, specs[0].optimizer.scalars
         self._history = History(self._layout, slots, scalars, dtype, device)
@@ -72,6 +74,7 @@ class _Lanes:
         self._step_seconds = CHUNK_SECONDS / SHORTEST_CHUNK
 
     def _bind(self, specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> None:
+        """Allocate the gradient and the losses, and bind an evaluation to every slot of the history."""
         history, runs = self._history, self._layout.runs
         self._gradient = torch.zeros(self._layout.size, dtype=dtype, device=device)
         self._twice_loss = torch.zeros(history.capacity + 1, runs, 1, 1, dtype=dtype, device=device)
@@ -82,8 +85,8 @@ class _Lanes:
 
     @property
     def mostly_running(self) -> bool:
-        """Whether enough lanes are in use; if not, the batch is worth rebuilding without the finished ones."""
-        return bool(2 * np.count_nonzero(self._running) > self._own)
+        """Whether more than half of the runs go on; if not, the batch is worth rebuilding without the finished runs."""
+        return bool(2 * np.count_nonzero(self._running) > self._run_count)
 
     @property
     def chunk_length(self) -> int:
@@ -91,7 +94,7 @@ class _Lanes:
         return int(np.clip(CHUNK_SECONDS / self._step_seconds, 1, self._history.capacity))
 
     def begin(self) -> None:
-        """Evaluate the states as they are; runs at step 0 are recorded and tested."""
+        """Evaluate the present states, then record and test the runs at step 0."""
         self._evaluate[0]()
         fresh = self._running & ~self._descents.begun[self._members]
         if fresh.any():
@@ -99,7 +102,7 @@ class _Lanes:
             self._finish_chunk(first_slot=0, last_slot=0, considered=fresh)
 
     def chunk(self, steps: int) -> None:
-        """Take `steps` steps with all lanes, then see what happened."""
+        """Take `steps` steps with all lanes, then record and stop runs by their losses."""
         started = time.perf_counter()
         self._optimizer.prepare(self._steps, steps)
         self._stepper.take(steps)
@@ -109,51 +112,50 @@ class _Lanes:
         self._steps[self._running] += steps
         self._step_seconds = (time.perf_counter() - started) / steps
 
-    def _step(self, slot: int) -> None:
-        """Step from the state before a slot into it, then evaluate it."""
-        states = self._history.states
-        self._optimizer.step(states[slot - 1], self._gradient, states[slot], slot)
-        self._evaluate[slot]()
-
     def write_back(self) -> None:
         """Store the states of the lanes that go on."""
         self._store(np.nonzero(self._running)[0], np.zeros(np.count_nonzero(self._running), dtype=np.int64))
 
+    def _step(self, slot: int) -> None:
+        """Step from the state in the slot before `slot` into `slot`, then evaluate it."""
+        states = self._history.states
+        self._optimizer.step(states[slot - 1], self._gradient, states[slot], slot)
+        self._evaluate[slot]()
+
     def _finish_chunk(self, first_slot: int, last_slot: int, considered: npt.NDArray[np.bool_]) -> None:
+        """Enter the slots from `first_slot` to `last_slot` of the considered lanes: milestones, points and ends."""
         losses = 0.5 * self._twice_loss[: last_slot + 1, :, 0, 0].cpu().numpy()
-        before = self._descents.milestones[self._members, FAILED_CHECK]
-        reached, failed_check = self._limits.first_met(losses[first_slot:], first_slot, self._steps, before)
-        stops = find_stops(
-            losses[first_slot:], first_slot, reached, self._max_steps - self._steps, self._broken(last_slot)
-        )
-        self._note_losses(losses[first_slot:], first_slot, stops, considered)
-        self._note_checks(failed_check, first_slot, stops, considered)
+        fresh_losses = losses[first_slot:]
+        failed_before = failed_checks(self._descents.milestones[self._members])
+        reached, failed = self._limits.first_met(fresh_losses, first_slot, self._steps, failed_before)
+        steps_left = self._max_steps - self._steps
+        stops = find_stops(fresh_losses, first_slot, reached, steps_left, self._broken(last_slot))
+        self._note_losses(fresh_losses, first_slot, stops, considered)
+        self._note_checks(failed, first_slot, stops, considered)
         self._record(losses, first_slot, stops, considered)
-        over = np.nonzero(stops.stopped & considered)[0]
-        self._steps[over] += stops.slot[over]
-        self._running[over] = False
-        self._store(over, stops.slot[over])
-        for lane in over:
-            self._descents.outcomes[self._members[lane]] = stops.outcome[lane]
+        self._end(np.nonzero(stops.stopped & considered)[0], stops)
 
     def _note_losses(
         self, losses: npt.NDArray[np.generic], first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]
     ) -> None:
         slots = first_slot + np.arange(len(losses))[:, None]
-        own = (slots <= stops.slot) & considered
+        before_end = (slots <= stops.slot) & considered
         milestones = self._descents.milestones[self._members]
-        note_losses(milestones, np.where(own, losses, np.inf), self._steps + first_slot)
+        note_losses(milestones, np.where(before_end, losses, np.inf), self._steps + first_slot)
         self._descents.milestones[self._members[considered]] = milestones[considered]
 
     def _note_checks(
         self, failed: npt.NDArray[np.int64], first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]
     ) -> None:
+        """Enter the last failed checks; `failed` is (slots, lanes) from `first_slot`."""
         moved = np.nonzero(considered & (stops.slot >= first_slot))[0]
-        self._descents.milestones[self._members[moved], FAILED_CHECK] = failed[stops.slot[moved] - first_slot, moved]
+        steps = failed[stops.slot[moved] - first_slot, moved]
+        note_failed_checks(self._descents.milestones, self._members[moved], steps)
 
     def _record(
         self, losses: npt.NDArray[np.generic], first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]
     ) -> None:
+        """Snapshots of the scheduled steps, and of the last step of a run that is over."""
         after = np.where(considered, self._steps + first_slot - 1, NEVER)
         until = self._steps + stops.slot
         recorded_before = (stops.slot < first_slot) & self._schedules.contain(until)
@@ -165,15 +167,24 @@ class _Lanes:
         factors = self._history.read_factors(slots, lanes)
         self._snapshots.add(self._members[lanes], steps, losses[slots, lanes], factors)
 
+    def _end(self, lanes: npt.NDArray[np.int64], stops: Stops) -> None:
+        """Take lanes that are over out of the running ones and store their last states and outcomes."""
+        self._steps[lanes] += stops.slot[lanes]
+        self._running[lanes] = False
+        self._store(lanes, stops.slot[lanes])
+        for run, outcome in zip(self._members[lanes], stops.outcome[lanes], strict=True):
+            self._descents.outcomes[run] = outcome
+
     def _store(self, lanes: npt.NDArray[np.int64], slots: npt.NDArray[np.int64]) -> None:
         self._descents.states[self._members[lanes]] = self._history.read_states(slots, lanes)
         self._descents.steps[self._members[lanes]] = self._steps[lanes]
 
     def _broken(self, last_slot: int) -> npt.NDArray[np.int64]:
-        """First slot whose factors are not finite; looked for only where a running lane's last are not."""
+        """First slot of each lane whose factors are not finite, NEVER where all are, (lanes,)."""
+        # Factors that leave the finite numbers never return, so the last slot says whether to search at all.
         finite = self._history.finite(last_slot) | ~self._running
         broken = np.full(self._layout.runs, NEVER, dtype=np.int64)
         if not finite.all():
-            every = np.stack([self._history.finite(slot) for slot in range(last_slot + 1)])
-            broken = np.where(every.all(axis=0), NEVER, np.argmin(every, axis=0))
+            finite = np.stack([self._history.finite(slot) for slot in range(last_slot + 1)])
+            broken = np.where(finite.all(axis=0), NEVER, np.argmin(finite, axis=0))
         return broken

@@ -1,4 +1,4 @@
-"""The history of a chunk: every state of a batch, slot after slot, so that any of them can be read afterwards."""
+"""The history of a chunk: every state of a batch, slot after slot, so that any state can be read afterwards."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,21 +8,21 @@ from torch import Tensor
 from workers.lab.models.layout import FactorLayout
 
 HISTORY_BYTES = 16 * 2**20
-"""Memory of a chunk's history: small enough to stay near the core, large enough that chunks of big batches are long."""
+"""Memory of a chunk's history: small enough to stay near the core, large enough for long chunks of large batches."""
 
 LONGEST_CHUNK, SHORTEST_CHUNK = 128, 8
 
 
 class History:
-    """States of all runs of a batch at consecutive steps; slot 0 is where a chunk begins.
+    """States of all runs of a batch at consecutive steps; slot 0 is the beginning of a chunk.
 
     Args:
-        layout: how factors lie in a flat vector.
+        layout: layout of the factors in a flat vector.
         slots, scalars: vectors and single numbers per run in a state (`workers.runs.optimizers`).
 
     Attributes:
         capacity: the most steps of a chunk.
-        states: for each slot its vectors (size,), then its numbers (runs,).
+        states: for each slot its vectors (size,), then its scalars (runs,).
         factors: for each slot the factors (runs, rows, columns).
     """
 
@@ -31,21 +31,21 @@ class History:
     ) -> None:
         fitting = HISTORY_BYTES // (slots * layout.size * dtype.itemsize)
         self.capacity = int(np.clip(fitting, SHORTEST_CHUNK, LONGEST_CHUNK))
-        self._layout, self._slots, self._scalars = layout, slots, scalars
+        self._layout, self._slots, self._scalar_count = layout, slots, scalars
         width = slots * layout.size
         self._all = torch.zeros(self.capacity + 1, width + scalars * layout.runs, dtype=dtype, device=device)
         self._vectors = self._all[:, :width].unflatten(1, (slots, layout.size))
-        self._numbers = self._all[:, width:].unflatten(1, (scalars, layout.runs)) if scalars else None
+        self._scalars = self._all[:, width:].unflatten(1, (scalars, layout.runs)) if scalars else None
         self.states = [self._unbound(slot) for slot in range(self.capacity + 1)]
         self.factors = [layout.blocks(state[0]) for state in self.states]
 
     def load(self, states: npt.NDArray[np.generic]) -> None:
         """Put states (runs, numbers of a state) into slot 0."""
-        cut = states.shape[1] - self._scalars
+        cut = states.shape[1] - self._scalar_count
         per_slot = states[:, :cut].reshape(len(states), self._slots, -1).swapaxes(0, 1)
         self._vectors[0].copy_(torch.from_numpy(self._layout.flatten(per_slot)))
-        if self._numbers is not None:
-            self._numbers[0].copy_(torch.from_numpy(states[:, cut:].T.copy()))
+        if self._scalars is not None:
+            self._scalars[0].copy_(torch.from_numpy(states[:, cut:].T.copy()))
 
     def restart(self, slot: int) -> None:
         """Begin the next chunk from a slot."""
@@ -55,8 +55,8 @@ class History:
         """States (rows, numbers of a state) at the given slots and runs, each (rows,)."""
         index = self._index(slots, runs)
         parts = [self._layout.gather(self._vectors[:, vector], index) for vector in range(self._slots)]
-        if self._numbers is not None:
-            parts.append(self._numbers.swapaxes(1, 2)[index])
+        if self._scalars is not None:
+            parts.append(self._scalars.swapaxes(1, 2)[index])
         return torch.cat(parts, dim=1).cpu().numpy()
 
     def read_factors(self, slots: npt.NDArray[np.int64], runs: npt.NDArray[np.int64]) -> npt.NDArray[np.generic]:
@@ -69,8 +69,8 @@ class History:
         return finite.all(dim=0).cpu().numpy()
 
     def _unbound(self, slot: int) -> list[Tensor]:
-        numbers = [] if self._numbers is None else list(self._numbers[slot].unbind())
-        return [*self._vectors[slot].unbind(), *numbers]
+        scalars = [] if self._scalars is None else list(self._scalars[slot].unbind())
+        return [*self._vectors[slot].unbind(), *scalars]
 
     def _index(self, slots: npt.NDArray[np.int64], runs: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         return torch.from_numpy(slots).to(self._all.device), torch.from_numpy(runs).to(self._all.device)

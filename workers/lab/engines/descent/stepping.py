@@ -1,7 +1,7 @@
-"""How the steps of a chunk are taken: one after the other from Python, or on a GPU as CUDA graphs.
+"""The steps of a chunk, launched one after another from Python, or on a GPU as CUDA graphs.
 
-A step is the same tensor operations on the same memory each time the history comes round to its slot. On a GPU, where
-Python takes longer to launch them than they take, runs of slots are captured once and then launched with one call.
+Whenever the history returns to a slot, its step is the same tensor operations on the same memory. On a GPU Python takes
+longer to launch them than they run, so segments of consecutive slots are captured once and then launched with one call.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from workers.lab.engines.descent.history import SHORTEST_CHUNK
 Step = Callable[[int], None]
 
 SEGMENT = SHORTEST_CHUNK
-"""Slots of one graph: chunks of other lengths are whole segments and a rest that Python takes."""
+"""Slots of one graph; Python launches the steps of a chunk that do not fill a segment."""
 
 
 class Stepper(Protocol):
@@ -37,13 +37,13 @@ class EagerSteps:
 
 
 class GraphedSteps:
-    """Steps launched as CUDA graphs (torch.cuda.CUDAGraph); the first chunk is taken from Python.
+    """Steps launched as CUDA graphs (torch.cuda.CUDAGraph); the first chunk is launched from Python.
 
-    Libraries set up their workspaces at the first call of an operation, which must not happen while one is captured.
+    Libraries set up their workspaces at the first call of an operation, which must not happen during a capture.
 
     Args:
-        step: takes the step into a slot, with no other effect than on tensors that outlive it.
-        capture: turns a call into one that launches what it launched; that of CUDA but in tests.
+        step: takes the step into a slot; its only effects are on tensors that outlive it.
+        capture: turns a call into one that replays the kernels it launched; by default a CUDA graph.
     """
 
     def __init__(self, step: Step, capture: "Callable[[Callable[[], None]], Callable[[], None]] | None" = None) -> None:
@@ -52,15 +52,15 @@ class GraphedSteps:
         self._warm = False
 
     def take(self, steps: int) -> None:
-        whole = steps // SEGMENT if self._warm else 0
-        for number in range(whole):
+        segments = steps // SEGMENT if self._warm else 0
+        for number in range(segments):
             self._segment(number)()
-        for slot in range(whole * SEGMENT + 1, steps + 1):
+        for slot in range(segments * SEGMENT + 1, steps + 1):
             self._step(slot)
         self._warm = True
 
     def _segment(self, number: int) -> Callable[[], None]:
-        """The graph of one run of slots, captured when it is first asked for; segments are asked for in order."""
+        """The graph of a segment, captured at its first use; segments are first used in order."""
         if number == len(self._segments):
             self._segments.append(self._capture(lambda: self._take_segment(number)))
         return self._segments[number]
@@ -71,7 +71,7 @@ class GraphedSteps:
 
 
 class CudaCapture:
-    """Captures calls as CUDA graphs that share the memory of their temporaries, since they run one after the other."""
+    """Captures calls as CUDA graphs; they run one after another, so they share the memory of their temporaries."""
 
     def __init__(self) -> None:
         self._pool: Any = torch.cuda.graph_pool_handle()
@@ -84,9 +84,9 @@ class CudaCapture:
 
 
 def stepper_for(step: Step, device: torch.device, capturable: bool) -> Stepper:
-    """How a batch steps on a device.
+    """The stepper of a batch on a device.
 
     Args:
-        capturable: whether all operations of a step may be captured; those on sparse matrices may not.
+        capturable: whether all operations of a step can be captured; those on sparse matrices cannot.
     """
     return GraphedSteps(step) if device.type == "cuda" and capturable else EagerSteps(step)

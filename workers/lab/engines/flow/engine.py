@@ -1,7 +1,7 @@
-"""The flow engine: gradient flows, integrated adaptively, each run by itself in stretches of a fixed number of steps.
+"""The flow engine: gradient flows, integrated adaptively and singly, in stretches of a fixed number of steps.
 
-What is recorded of a stretch is read out of the solver's interpolation, and a run that ends does so within a step that
-the solver took without knowing: nothing but the run itself decides where its steps and its stretches end.
+Points are interpolated within the solver's steps, and a run ends within a step that the solver took without regard to
+the end. Schedules and stops therefore do not influence where the steps and stretches of a run end.
 """
 
 from dataclasses import replace
@@ -13,27 +13,28 @@ from workers.lab.engines.flow.end_to_end import EndToEndFlow
 from workers.lab.engines.flow.factors import FactorFlow
 from workers.lab.engines.flow.points import FlowPoints
 from workers.lab.engines.flow.solvers import Stretch
-from workers.lab.engines.flow.state import NOT_YET, FlowState, Place, first_state, read_state, write_state
+from workers.lab.engines.flow.state import NOT_YET, FlowState, Instant, first_state, read_state, write_state
 from workers.lab.engines.flow.systems import System
 from workers.records import Outcome
 from workers.runs.conservation import carried_sign
 from workers.runs.metrics import metrics_of
-from workers.runs.milestones import note_losses
+from workers.runs.milestones import forget_losses, note_losses
 from workers.runs.optimizers import GradientFlow
 from workers.runs.schedules import recorded_times
 
 BISECTIONS = 60
-"""Of the step within which the loss passes its limit: to the last digit of its time."""
+"""Bisections of the step within which the loss falls below its limit: enough for the last digit of the time."""
 
 MOST_STEPS = 1_000_000
-"""A flow that takes more is given up: from factors of 1e30 in size, say, rounding alone lets no step be long."""
+"""Steps after which a flow is given up; at factors of size 1e30, say, rounding alone keeps every step short."""
 
 MOST_DRIFT, MOST_DRIFT_IN_TOLERANCES = 1e-2, 1e4
-"""A drift above either is noted; thousands of steps add up, each within the relative tolerance."""
+"""Drift above which a point is noted, absolute and in relative tolerances, the smaller of the two. Thousands of steps
+add up, each within the relative tolerance."""
 
 
 def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
-    """Advance all unfinished flows, a stretch of each in turn, those that are least advanced first."""
+    """Advance all unfinished flows by a stretch of each in turn, the least advanced flows first."""
     snapshots, flows = Snapshots(), dict[int, _Flow]()
     while len(alive := descents.unfinished()) and clock.steps_allowed(1) and not snapshots.full:
         for run in sorted(alive.tolist(), key=lambda run: descents.steps[run]):
@@ -61,9 +62,24 @@ class _Flow:
         begun, state = bool(descents.begun[run]), descents.states[run]
         self._state = read_state(state) if begun else first_state(self._spec, state, sign)
         self._sign = sign
+        if begun:
+            self._forget_last_point()
+
+    def _forget_last_point(self) -> None:
+        """Forget what rests on the last point of a run that was over and is extended, unless the schedule has it.
+
+        Only a run that was over stands within a stretch; a longer run has another point of that number.
+        """
+        time = self._state.now.time
+        number = int(np.searchsorted(self._times, time, "left"))
+        is_scheduled = number < len(self._times) and self._times[number] == time
+        if time > self._state.stretch.time and not is_scheduled:
+            forget_losses(self._descents.milestones[self._run], number)
+            if self._state.drift_exceeded_at == number:
+                self._state = replace(self._state, drift_exceeded_at=NOT_YET)
 
     def advance(self, snapshots: Snapshots) -> None:
-        """Take a stretch of steps and store what came of it: the state, the points, how the run ended if it did."""
+        """Take a stretch of steps and store its results: the state, the points, and the outcome of a run that ended."""
         points = FlowPoints(self._sign, "conservation_drift" in metrics_of(self._spec))
         with np.errstate(all="ignore"):
             if not self._descents.begun[self._run]:
@@ -75,8 +91,8 @@ class _Flow:
     def _begin(self, points: FlowPoints) -> None:
         """Record and test the start."""
         self._descents.begun[self._run] = True
-        before = self._state.now.standing
-        start = self._system.stand(self._system.begin(before), before)
+        before = self._state.now.reading
+        start = self._system.read(self._system.coordinates_of(before), before)
         points.add(0, 0.0, start)
         if not np.isfinite(start.loss):
             self._descents.outcomes[self._run] = Outcome.DIVERGED
@@ -87,68 +103,78 @@ class _Flow:
 
     def _take_stretch(self, points: FlowPoints) -> None:
         begin = self._state.stretch
-        numbers = self._system.begin(begin.standing)
-        if not np.isfinite(self._system.velocity(numbers)).all():
+        coordinates = self._system.coordinates_of(begin.reading)
+        if not np.isfinite(self._system.velocity(coordinates)).all():
             self._fail(begin.time, "the gradient is no longer finite")
             return
-        stretch = Stretch(self._system, numbers, self._optimizer)
+        stretch = Stretch(self._system, coordinates, self._optimizer)
         for _ in range(stretch.steps):
-            if (failure := stretch.step()) is not None:
-                self._fail(begin.time + stretch.time, failure)
+            if not self._take_step(stretch, begin, points):
                 break
-            end, outcome = self._end(stretch, begin.time)
-            self._record(stretch, begin, end, points)
-            if outcome is not None:
-                self._finish(stretch, begin, end, outcome, points)
-                return
-        here = Place(begin.time + stretch.time, self._system.stand(stretch.numbers, begin.standing))
-        self._state = FlowState(here, here, self._state.drift_exceeded_at, self._state.steps + stretch.steps)
+        if self._descents.outcomes[self._run] is None:
+            self._end_stretch(stretch, begin)
+
+    def _take_step(self, stretch: Stretch, begin: Instant, points: FlowPoints) -> bool:
+        """Take a step and record its points; false when it failed, or when the run ended within it."""
+        if (failure := stretch.step()) is not None:
+            self._fail(begin.time + stretch.time, failure)
+            return False
+        end, outcome = self._end(stretch, begin.time)
+        self._record(stretch, begin, end, points)
+        if outcome is not None:
+            self._finish(stretch, begin, end, outcome, points)
+        return outcome is None
+
+    def _end_stretch(self, stretch: Stretch, begin: Instant) -> None:
+        """Begin the next stretch at the end of this one; give up a flow that has taken too many steps."""
+        now = Instant(begin.time + stretch.time, self._system.read(stretch.coordinates, begin.reading))
+        self._state = FlowState(now, now, self._state.drift_exceeded_at, self._state.steps + stretch.steps)
         if self._state.steps >= MOST_STEPS and self._run not in self._descents.errors:
-            self._fail(here.time, f"it took {self._state.steps:,} steps to get there")
+            self._fail(now.time, f"it took {self._state.steps:,} steps to get there")
 
     def _end(self, stretch: Stretch, began: float) -> tuple[float, Outcome | None]:
-        """How far into the last step the run goes, in the stretch's time, and how it ends there, if it does."""
+        """Time to which the run follows the last step, counted within the stretch, and its outcome if it ends then."""
         last = self._spec.max_time - began
-        reached = stretch.time
-        if self._system.loss(stretch.numbers) < self._below:
+        if self._system.loss(stretch.coordinates) < self._below:
+            # The loss falls along a flow, so it is below its limit at the end of a step if it is anywhere within it.
             reached = self._passes_limit(stretch)
             if reached <= last:
                 return reached, Outcome.CONVERGED
-        return (last, Outcome.BUDGET_EXHAUSTED) if last <= stretch.time else (reached, None)
+        return (last, Outcome.BUDGET_EXHAUSTED) if last <= stretch.time else (stretch.time, None)
 
     def _passes_limit(self, stretch: Stretch) -> float:
-        """The first time within the last step at which the loss, which falls along a flow, is below its limit."""
-        look, before, after = stretch.look(), stretch.before, stretch.time
+        """The first time within the last step at which the loss is below its limit, by bisection."""
+        interpolant, before, after = stretch.interpolant(), stretch.before, stretch.time
         for _ in range(BISECTIONS):
             middle = before + (after - before) / 2
-            if self._system.loss(look(middle)) < self._below:
+            if self._system.loss(interpolant(middle)) < self._below:
                 after = middle
             else:
                 before = middle
         return after
 
-    def _record(self, stretch: Stretch, begin: Place, end: float, points: FlowPoints) -> None:
-        """Points of the schedule after the last step's beginning, up to `end`."""
+    def _record(self, stretch: Stretch, begin: Instant, end: float, points: FlowPoints) -> None:
+        """Record the scheduled points within the last step, after its beginning and up to `end`."""
         first, beyond = np.searchsorted(self._times, (begin.time + stretch.before, begin.time + end), side="right")
         if first < beyond:
-            look = stretch.look()
+            interpolant = stretch.interpolant()
             for number in range(int(first), int(beyond)):
                 time = float(self._times[number])
                 inside = float(np.clip(time - begin.time, stretch.before, end))
-                points.add(number, time, self._system.stand(look(inside), begin.standing))
+                points.add(number, time, self._system.read(interpolant(inside), begin.reading))
 
-    def _finish(self, stretch: Stretch, begin: Place, end: float, outcome: Outcome, points: FlowPoints) -> None:
-        """End the run within the last step; its last point is one of the schedule, or comes after it."""
+    def _finish(self, stretch: Stretch, begin: Instant, end: float, outcome: Outcome, points: FlowPoints) -> None:
+        """End the run within the last step, with a last point at its end unless the schedule has one there."""
         time = self._spec.max_time if outcome == Outcome.BUDGET_EXHAUSTED else begin.time + end
-        now = Place(time, self._system.stand(stretch.look()(end), begin.standing))
+        now = Instant(time, self._system.read(stretch.interpolant()(end), begin.reading))
         self._state = FlowState(now, begin, self._state.drift_exceeded_at, self._state.steps)
         self._descents.outcomes[self._run] = outcome
-        if self._number == len(self._times) or self._times[self._number] != time:
-            points.add(self._number, time, now.standing)
+        if self._last_point_number == len(self._times) or self._times[self._last_point_number] != time:
+            points.add(self._last_point_number, time, now.reading)
 
     @property
-    def _number(self) -> int:
-        """The number of the last point: of the schedule while the run goes on, maybe beyond it when it is over."""
+    def _last_point_number(self) -> int:
+        """Number of the last point: the last scheduled one while the run goes on, that of its end when it is over."""
         time, over = self._state.now.time, self._descents.outcomes[self._run] is not None
         return int(
             np.searchsorted(self._times, time, "left") if over else np.searchsorted(self._times, time, "right") - 1
@@ -166,7 +192,7 @@ class _Flow:
         if exceeded and self._state.drift_exceeded_at == NOT_YET:
             self._state = replace(self._state, drift_exceeded_at=exceeded[0])
         if len(points):
-            note_losses(descents.milestones[run : run + 1], points.losses[:, None], points.numbers[:1])
-        descents.steps[run] = self._number
+            note_losses(descents.milestones[run : run + 1], points.losses[:, None], points.point_numbers[:1])
+        descents.steps[run] = self._last_point_number
         descents.states[run] = write_state(self._state)
         points.hand_over(run, snapshots)

@@ -1,4 +1,4 @@
-"""Gradients of one run in its factors, as flows need them: of one state, or of a batch of states for a Jacobian."""
+"""Gradients of one run in its factors, for flows: at one state, or at a batch of states for a Jacobian."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -18,42 +18,42 @@ Array = npt.NDArray[np.float64]
 
 
 class ChainGradient:
-    """The gradient of a plain product of matrices at numbers (..., size), in numpy."""
+    """The gradient of a plain product of matrices at parameters (..., size), in numpy."""
 
     def __init__(self, spec: RunSpec) -> None:
         self._loss, self._shapes = ProductLoss(spec), spec.factor_shapes
 
-    def __call__(self, numbers: Array) -> Array:
-        gradients = factor_gradients(self._loss, split_factors(numbers, self._shapes))
-        return np.concatenate([gradient.reshape(*numbers.shape[:-1], -1) for gradient in gradients], axis=-1)
+    def __call__(self, parameters: Array) -> Array:
+        gradients = factor_gradients(self._loss, split_factors(parameters, self._shapes))
+        return np.concatenate([gradient.reshape(*parameters.shape[:-1], -1) for gradient in gradients], axis=-1)
 
-    def loss(self, numbers: Array) -> float:
-        return self._loss.value(product_of(split_factors(numbers, self._shapes)))
+    def loss(self, parameters: Array) -> float:
+        return self._loss.value(product_of(split_factors(parameters, self._shapes)))
 
 
 class ModelGradient:
-    """The gradient of any factorisation at numbers (..., size), by the mathematics that descents use."""
+    """The gradient of any factorisation at parameters (..., size), by the mathematics that descents use."""
 
     def __init__(self, spec: RunSpec) -> None:
         layout = FactorLayout(spec.factor_shapes, 1)
-        self._flat, self._slope = (torch.zeros(layout.size, dtype=torch.float64) for _ in range(2))
+        self._parameters, self._slope = (torch.zeros(layout.size, dtype=torch.float64) for _ in range(2))
         self._twice_loss = torch.zeros(1, 1, 1, dtype=torch.float64)
         gradient = build_model([spec], layout.blocks(self._slope))
-        self._evaluate = gradient.bind(layout.blocks(self._flat), self._twice_loss)
+        self._evaluate = gradient.bind(layout.blocks(self._parameters), self._twice_loss)
 
-    def __call__(self, numbers: Array) -> Array:
-        if numbers.ndim > 1:
-            return np.array([self(row) for row in numbers])
-        self._at(numbers)
+    def __call__(self, parameters: Array) -> Array:
+        if parameters.ndim > 1:
+            return np.array([self(row) for row in parameters])
+        self._evaluate_at(parameters)
         return self._slope.numpy().copy()
 
-    def loss(self, numbers: Array) -> float:
-        self._at(numbers)
+    def loss(self, parameters: Array) -> float:
+        self._evaluate_at(parameters)
         return 0.5 * self._twice_loss.item()
 
-    def _at(self, numbers: Array) -> None:
+    def _evaluate_at(self, parameters: Array) -> None:
         with torch.inference_mode():
-            self._flat.copy_(torch.from_numpy(numbers))
+            self._parameters.copy_(torch.from_numpy(parameters))
             self._evaluate()
 
 

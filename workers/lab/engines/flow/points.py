@@ -1,4 +1,4 @@
-"""The points of one stretch of a flow, and how they are handed over."""
+"""The points of one stretch of a flow, and their conversion to snapshots."""
 
 from collections.abc import Iterator
 
@@ -6,60 +6,60 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.lab.engines.descents import Snapshots
-from workers.lab.engines.flow.systems import Standing
+from workers.lab.engines.flow.systems import Reading
 
 Array = npt.NDArray[np.float64]
 
 
 class FlowPoints:
-    """Points with ascending numbers, none left out.
+    """Points with consecutive point numbers.
 
     Args:
-        sign: of the determinant that the flow carries, 0 for none.
-        conserves: whether there is anything that the flow conserves.
+        sign: sign of the determinant that the flow carries, 0 for none.
+        conserves: whether the flow conserves any quantity.
     """
 
     def __init__(self, sign: int, conserves: bool) -> None:
         self._sign = sign if sign else np.nan
         self._conserves = conserves
-        self._numbers: list[int] = []
+        self._point_numbers: list[int] = []
         self._times: list[float] = []
-        self._standings: list[Standing] = []
+        self._readings: list[Reading] = []
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._point_numbers)
 
     @property
-    def numbers(self) -> npt.NDArray[np.int64]:
-        """Their numbers, (points,)."""
-        return np.array(self._numbers, dtype=np.int64)
+    def point_numbers(self) -> npt.NDArray[np.int64]:
+        """Numbers of the points, (points,)."""
+        return np.array(self._point_numbers, dtype=np.int64)
 
     @property
     def losses(self) -> Array:
-        """Their losses, (points,)."""
-        return np.array([one.loss for one in self._standings])
+        """Losses of the points, (points,)."""
+        return np.array([reading.loss for reading in self._readings])
 
-    def add(self, number: int, time: float, standing: Standing) -> None:
+    def add(self, number: int, time: float, reading: Reading) -> None:
         """Append a point."""
-        self._numbers.append(number)
+        self._point_numbers.append(number)
         self._times.append(time)
-        self._standings.append(standing)
+        self._readings.append(reading)
 
     def drifts(self) -> Iterator[tuple[int, float]]:
-        """Number and drift of each point."""
-        return zip(self._numbers, (one.drift for one in self._standings), strict=True)
+        """Point number and drift of each point."""
+        return zip(self._point_numbers, (reading.drift for reading in self._readings), strict=True)
 
     def hand_over(self, run: int, snapshots: Snapshots) -> None:
         """Add the points to the snapshots of a slice."""
-        if not self._numbers:
+        if not self._point_numbers:
             return
-        standings = self._standings
+        readings = self._readings
         snapshots.add(
-            np.full(len(standings), run),
-            self.numbers,
+            np.full(len(readings), run),
+            self.point_numbers,
             self.losses,
-            np.array([one.factors for one in standings]),
+            np.array([reading.factors for reading in readings]),
             time=np.array(self._times),
-            carried_determinant=np.array([(self._sign, one.log_abs_determinant) for one in standings]),
-            **({"conservation_drift": np.array([one.drift for one in standings])} if self._conserves else {}),
+            carried_determinant=np.array([(self._sign, reading.log_abs_determinant) for reading in readings]),
+            **({"conservation_drift": np.array([reading.drift for reading in readings])} if self._conserves else {}),
         )

@@ -1,9 +1,9 @@
-"""Flow solvers: which one takes a stretch of steps, and how a step of it is looked into.
+"""Flow solvers: the solver of a stretch of steps, and interpolation within its steps.
 
-Chosen by measuring, 2 x 2, balanced, to a tolerance of 1e-10, from identity factors 0.1 at depth 2 to a loss of 1e-8
-(one busy core): DOP853, then BDF once the flow is stiff, 2.5 s and 2200 steps; LSODA 1.8 s and 3750, but begun anew on
-the slow manifold it can stay with its explicit method for good (40 000 steps, 4 x 4 at depth 3); Radau is slower still:
-in 8 s it came to a loss of 1e-5.
+Chosen by measurement: 2 x 2, balanced, to a tolerance of 1e-10, from identity factors 0.1 at depth 2 to a loss of 1e-8,
+on one busy core. DOP853, then BDF once the flow is stiff, took 2.5 s and 2200 steps. LSODA took 1.8 s and 3750 steps,
+but restarted on the slow manifold it may never leave its explicit method (40 000 steps, 4 x 4 at depth 3). Radau was
+slower: in 8 s it reached a loss of 1e-5.
 """
 
 from collections.abc import Callable
@@ -20,77 +20,81 @@ from workers.runs.spec import LATEST_TIME
 Array = npt.NDArray[np.float64]
 
 STIFF = 300.0
-"""A flow is stiff when its fastest rate times the time in which it changes is above this: an explicit step is stable up
-to about 6 over the fastest rate, and a step of BDF goes about a fiftieth of the time of change."""
+"""Stiffness (see `stiffness`) above which a flow counts as stiff. An explicit step is stable up to about 6 over the
+fastest rate; a step of BDF covers about a fiftieth of the time of change."""
 
-MOST_STIFF_NUMBERS = 1000
-"""Larger systems are taken by the explicit solver: an implicit step solves for all numbers at once."""
+MOST_STIFF_COORDINATES = 1000
+"""Largest system of the implicit solver, whose steps solve for all coordinates at once; larger ones are explicit."""
 
 EXPLICIT_STEPS, IMPLICIT_STEPS = 64, 512
-"""Steps of a stretch. DOP853 begins anew for nothing, BDF takes about thirty steps to get back to its order."""
+"""Steps of a stretch. DOP853 restarts without cost; BDF takes about thirty steps to regain its order."""
 
 POWER_STEPS = 12
-"""Of the power iteration for the fastest rate; a rate too small by half does no harm."""
+"""Steps of the power iteration for the fastest rate; a rate that is too small by half does no harm."""
 
 
 class Stretch:
-    """Steps from a fresh start; times are counted from it, so that late times do not round short steps away."""
+    """Steps of a fresh solver; times count from its start, so that late times do not round away short steps."""
 
-    def __init__(self, system: System, numbers: Array, optimizer: GradientFlow) -> None:
+    def __init__(self, system: System, coordinates: Array, optimizer: GradientFlow) -> None:
         self._system = system
-        stiff = len(numbers) <= MOST_STIFF_NUMBERS and stiffness(system, numbers) > STIFF
+        stiff = len(coordinates) <= MOST_STIFF_COORDINATES and stiffness(system, coordinates) > STIFF
         self.steps = IMPLICIT_STEPS if stiff else EXPLICIT_STEPS
-        absolute = optimizer.atol * min(1.0, float(np.abs(numbers).max()) or 1.0)
+        absolute = optimizer.atol * min(1.0, float(np.abs(coordinates).max()) or 1.0)
         options: dict[str, Any] = {"rtol": optimizer.rtol, "atol": absolute}
         if stiff:
             options["jac"] = self._jacobian
         solver = BDF if stiff else DOP853
-        self._solver: Any = solver(self._velocity, 0.0, numbers, 2 * LATEST_TIME, **options)
+        self._solver: Any = solver(self._velocity, 0.0, coordinates, 2 * LATEST_TIME, **options)
 
     def step(self) -> str | None:
-        """Take a step; why it cannot be taken, if so."""
+        """Take a step; return why it cannot be taken, None when it was taken."""
         try:
             return self._solver.step()
-        except (ValueError, np.linalg.LinAlgError):  # of a matrix that is not finite
+        except (ValueError, np.linalg.LinAlgError):  # raised for a matrix that is not finite
             return "its numbers are no longer finite"
 
     @property
     def before(self) -> float:
-        """Time at which the last step began."""
+        """Time at the beginning of the last step."""
         return float(self._solver.t_old)
 
     @property
     def time(self) -> float:
-        """Time that the last step reached."""
+        """Time at the end of the last step."""
         return float(self._solver.t)
 
     @property
-    def numbers(self) -> Array:
-        """The numbers there."""
+    def coordinates(self) -> Array:
+        """The coordinates at the end of the last step."""
         return self._solver.y
 
-    def look(self) -> Callable[[float], Array]:
-        """The numbers at any time within the last step, by the solver's own interpolation."""
+    def interpolant(self) -> Callable[[float], Array]:
+        """The coordinates as a function of a time within the last step, by the solver's own interpolation."""
         between, solver = self._solver.dense_output(), self._solver
+        # The interpolant misses the end of the step by rounding.
         return lambda time: solver.y if time >= solver.t else between(time)
 
-    def _jacobian(self, _: float, numbers: Array) -> Array:
-        return jacobian(self._system, numbers)
+    def _jacobian(self, _: float, coordinates: Array) -> Array:
+        return jacobian(self._system, coordinates)
 
-    def _velocity(self, _: float, numbers: Array) -> Array:
-        if not np.isfinite(numbers).all():
-            return np.full_like(numbers, np.nan)
-        return self._system.velocity(numbers)
+    def _velocity(self, _: float, coordinates: Array) -> Array:
+        if not np.isfinite(coordinates).all():
+            return np.full_like(coordinates, np.nan)
+        return self._system.velocity(coordinates)
 
 
-def stiffness(system: System, numbers: Array) -> float:
-    """The fastest rate of a system, by power iteration, times the time in which its numbers change by their size."""
-    velocity = system.velocity(numbers)
-    direction, rate = np.cos(np.arange(len(numbers)) + 1.0), 0.0
-    size = 1e-6 * (float(np.abs(numbers).max()) or 1.0)
+def stiffness(system: System, coordinates: Array) -> float:
+    """The fastest rate of a system, times the time in which its largest coordinate changes by its size.
+
+    The rate is the largest eigenvalue of the Jacobian in size, by power iteration on differences of velocities.
+    """
+    velocity = system.velocity(coordinates)
+    direction, rate = np.cos(np.arange(len(coordinates)) + 1.0), 0.0
+    size = 1e-6 * (float(np.abs(coordinates).max()) or 1.0)
     for _ in range(POWER_STEPS):
         direction = direction * (size / (np.linalg.norm(direction) or 1.0))
-        direction = system.velocity(numbers + direction) - velocity
+        direction = system.velocity(coordinates + direction) - velocity
         rate = float(np.linalg.norm(direction)) / size
     fastest = float(np.abs(velocity).max())
-    return rate * float(np.abs(numbers).max()) / fastest if fastest > 0 else np.inf
+    return rate * float(np.abs(coordinates).max()) / fastest if fastest > 0 else np.inf

@@ -1,4 +1,4 @@
-"""Flow systems: what is integrated of a run, how fast it moves, and what it says of the factors."""
+"""Flow systems: the coordinates of a run that are integrated, their velocity, and the factors that they give."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,18 +9,18 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 INCREMENT = float(np.finfo(np.float64).eps) ** 0.5
-"""Of a number by which a derivative is taken, as a fraction of its size: half the digits are left to the difference."""
+"""Relative increment of a forward difference, which leaves half of the digits to the difference."""
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A run at one time.
+class Reading:
+    """A run's factors at one time, and the quantities computed with them.
 
     Attributes:
         factors: (trained numbers,).
-        log_abs_determinant: as carried; NaN where it is not.
-        loss: of the run.
-        drift: how far what the flow conserves has moved, as a fraction of the size of the factors, or of the product.
+        log_abs_determinant: as carried by the flow; NaN where it carries none.
+        loss: the run's loss, NaN where it has not been computed.
+        drift: change of the conserved quantities, as a fraction of the size of the factors, or of the product.
     """
 
     factors: Array
@@ -30,27 +30,27 @@ class Standing:
 
 
 class System(Protocol):
-    """Numbers y (size,) with dy/dt = velocity(y)."""
+    """Coordinates y (size,) with dy/dt = velocity(y)."""
 
-    def begin(self, standing: Standing) -> Array:
-        """The numbers of a run that stands like this."""
+    def coordinates_of(self, reading: Reading) -> Array:
+        """The coordinates (size,) of a run with this reading."""
         ...
 
-    def velocity(self, numbers: Array) -> Array:
-        """dy/dt at numbers (..., size)."""
+    def velocity(self, coordinates: Array) -> Array:
+        """dy/dt at coordinates (..., size)."""
         ...
 
-    def loss(self, numbers: Array) -> float:
-        """The loss at numbers (size,)."""
+    def loss(self, coordinates: Array) -> float:
+        """The loss at coordinates (size,)."""
         ...
 
-    def stand(self, numbers: Array, before: Standing) -> Standing:
-        """The run at numbers (size,) that were integrated since it stood as `before`."""
+    def read(self, coordinates: Array, before: Reading) -> Reading:
+        """The reading at coordinates (size,) that were integrated from those of the reading `before`."""
         ...
 
 
-def jacobian(system: System, numbers: Array) -> Array:
-    """d velocity / d numbers (size, size), by forward differences, all of them in one call."""
-    step = INCREMENT * np.maximum(np.abs(numbers), min(1.0, float(np.abs(numbers).max())) or 1.0)
-    moved = system.velocity(np.vstack([numbers, numbers + np.diag(step)]))
+def jacobian(system: System, coordinates: Array) -> Array:
+    """d velocity / d coordinates (size, size), by forward differences in a single call of `velocity`."""
+    step = INCREMENT * np.maximum(np.abs(coordinates), min(1.0, float(np.abs(coordinates).max())) or 1.0)
+    moved = system.velocity(np.vstack([coordinates, coordinates + np.diag(step)]))
     return ((moved[1:] - moved[0]) / step[:, None]).T

@@ -1,8 +1,8 @@
-"""The fused engine: many steps of many small factorisations in one launch, the same to the bit however they are cut.
+"""The fused engine: many steps of many small factorisations in one launch, bit for bit the same however they are cut.
 
-A launch takes every run a number of steps further. Within it, the step loop, the stop test at every step, the
-milestones and the recording all run in compiled code (`fused_text`, `fused_source`) with the factors in registers;
-between launches, runs that are over leave, the others close ranks, and the clock is read.
+A launch advances every run by a number of steps, in compiled code (`text`, `source`) with the factors in registers:
+the step loop, the stop test at every step, the milestones and the recording. Between launches, finished runs leave, the
+others are packed into blocks again, and the clock is read.
 """
 
 import time
@@ -15,20 +15,20 @@ from workers.lab.engines.fused.launches import Constants, lay_out, read_back
 from workers.lab.engines.fused.source import Program, update_of
 
 LAUNCH_SECONDS = 0.25
-"""How long a launch should last: the clock cannot be read within one."""
+"""Target length of a launch; within one the clock cannot be read."""
 
 FIRST_LAUNCH = 2**11
-"""Steps of blocks in the first launch, which measures the pace."""
+"""Steps, times blocks, of the first launch, which measures the pace."""
 
 LAUNCH_SNAPSHOT_BYTES = 16 * 2**20
-"""Factors that one launch may record; it is cut short where the schedules ask for more."""
+"""Memory of the factors that a launch may record; a launch is shortened where the schedules need more."""
 
 LANES = {"float64": 8, "float32": 16}
-"""Runs side by side in a block on a CPU: what fills a 512-bit vector."""
+"""Runs side by side in a block on a CPU, as many as fill a 512-bit vector."""
 
 
 def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
-    """Advance all unfinished descents until the clock stops them; finished ones leave the batch."""
+    """Advance all unfinished descents until the clock stops them; finished runs leave the batch."""
     snapshots = Snapshots()
     if not len(descents.unfinished()):
         return snapshots
@@ -50,13 +50,13 @@ def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
 
 
 class _Pace:
-    """Seconds per step of one block, from the last launch (compiling counts once and is corrected by the next)."""
+    """Seconds per step of one block in the last launch; compile time counts once, and the next launch corrects it."""
 
     def __init__(self) -> None:
         self._seconds_per_step = LAUNCH_SECONDS / FIRST_LAUNCH
 
     def steps(self, blocks: int, seconds_left: float) -> int:
-        """Steps that take about LAUNCH_SECONDS, or the seconds left where these are fewer; at least 1."""
+        """Steps that take about LAUNCH_SECONDS, or `seconds_left` where that is less; at least 1."""
         return max(1, int(min(LAUNCH_SECONDS, seconds_left) / (self._seconds_per_step * blocks)))
 
     def note(self, steps: int, seconds: float) -> None:
@@ -64,7 +64,7 @@ class _Pace:
 
 
 def _program(descents: Descents, runs: int, device: str) -> Program:
-    """What runs on the device: lanes only where there is no thread per run, and more than one run."""
+    """The program of a batch; several lanes only on a CPU, which has no thread per run, and for several runs."""
     spec = descents.specs[0]
     lanes = LANES[spec.precision] if device == "cpu" and runs > 1 else 1
     slots, update = spec.optimizer.slots, update_of(spec)
@@ -72,7 +72,7 @@ def _program(descents: Descents, runs: int, device: str) -> Program:
 
 
 def _recordable(descents: Descents, constants: Constants, alive: np.ndarray, program: Program, steps: int) -> int:
-    """The most of `steps`, by halves, whose recorded points fit in LAUNCH_SNAPSHOT_BYTES; at least 1."""
+    """`steps`, halved until the points they record fit in LAUNCH_SNAPSHOT_BYTES; at least 1."""
     point_bytes = program.entries * descents.states.itemsize
     while steps > 1:
         due = constants.schedules.count(*constants.points_due(descents, alive, steps))

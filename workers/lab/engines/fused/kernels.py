@@ -1,7 +1,7 @@
-"""Kernels of the fused engine: compiled once per program and device, kept on disk by Warp.
+"""Kernels of the fused engine: compiled once per program and device, and kept on disk by Warp.
 
-Each kernel is a module of its own, so that compiling one shape never compiles another. Warp moves a finished build into
-its cache with one rename, so that processes may compile the same kernel at once.
+Each kernel is a separate Warp module, so that compiling one shape never compiles another. Warp moves a finished build
+into its cache by a single rename, so several processes may compile the same kernel at once.
 """
 
 import os
@@ -15,9 +15,9 @@ import warp as wp
 from workers.lab.engines.fused.source import Program, source
 
 OPTIONS = {"enable_backward": False, "fast_math": False, "fuse_fp": False, "optimization_level": 3}
-"""fuse_fp off: the source says itself where a multiply-add is, the same for every number of lanes and every device."""
+"""fuse_fp is off because the source itself says where to fuse, the same for every number of lanes and every device."""
 
-NUMBERS = (
+FLOAT_ARRAYS = (
     "states",
     "targets",
     "weights",
@@ -28,20 +28,21 @@ NUMBERS = (
     "due_losses",
     "due_factors",
 )
-COUNTS = ("taken_steps", "last_steps", "milestones", "due", "due_end", "due_steps")
-CODES = ("status", "reached")
-"""Arrays of a launch, by type: in the run's precision, int64, int32."""
+INT64_ARRAYS = ("taken_steps", "last_steps", "milestones", "due", "due_end", "due_steps")
+INT32_ARRAYS = ("status", "reached")
+"""Arrays of a launch by type; floats have the run's precision."""
 
 
 def launch(program: Program, device: str, blocks: int, steps: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Take at most `steps` steps with `blocks` blocks of runs, in place.
 
     Args:
-        program: what is computed.
+        program: the program of the batch.
         device: name of a Warp device.
-        blocks: groups of `program.lanes` runs.
-        steps: steps of each run, at least 1.
-        arrays: the names of NUMBERS, COUNTS and CODES, contiguous; see `workers.lab.engines.fused.launches`.
+        blocks: how many groups of `program.lanes` runs there are.
+        steps: the most steps of each run, at least 1.
+        arrays: contiguous, by the names in FLOAT_ARRAYS, INT64_ARRAYS and INT32_ARRAYS; see
+            `workers.lab.engines.fused.launches`.
     """
     kernel, runs_type = kernel_of(program)
     runs = runs_type()
@@ -56,11 +57,11 @@ def launch(program: Program, device: str, blocks: int, steps: int, arrays: Mappi
 
 @lru_cache(maxsize=1)
 def _start() -> None:
-    """Initialise Warp, which tells the standard error about a missing GPU whatever its log level."""
+    """Initialise Warp, with standard error silenced: Warp reports a missing GPU on it at any log level."""
     wp.config.log_level = wp.LOG_ERROR
     standard_error = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    with open(os.devnull, "w") as null_device:
+        os.dup2(null_device.fileno(), 2)
     try:
         wp.init()
     finally:
@@ -72,9 +73,9 @@ def _start() -> None:
 def kernel_of(program: Program) -> tuple[Any, Any]:
     """The kernel of a program, compiled at its first launch on a device, and the struct of arrays that it takes."""
     _start()
-    number = wp.float64 if program.precision == "float64" else wp.float32
-    types: list[tuple[Any, tuple[str, ...]]] = [(number, NUMBERS), (wp.int64, COUNTS), (wp.int32, CODES)]
-    fields = {name: wp.array(dtype=dtype) for dtype, names in types for name in names}
+    scalar = wp.float64 if program.precision == "float64" else wp.float32
+    types = ((scalar, FLOAT_ARRAYS), (wp.int64, INT64_ARRAYS), (wp.int32, INT32_ARRAYS))
+    fields: dict[str, Any] = {name: wp.array(dtype=dtype) for dtype, names in types for name in names}
     runs_type: Any = wp.struct(type("Runs", (), {"__annotations__": fields, "__module__": __name__}))
 
     def advance_block(block: Any, steps: Any, runs: Any) -> None: ...

@@ -13,7 +13,7 @@ from workers.lab.engines.recording import Schedules
 from workers.lab.engines.stopping import NEVER
 from workers.records import Outcome
 from workers.runs.losses import loss_weight
-from workers.runs.milestones import LOSS_DECADES, NOT_YET
+from workers.runs.milestones import LOSS_DECADES, decades_reached
 from workers.runs.observations import observe_entries
 from workers.runs.spec import RunSpec
 
@@ -22,7 +22,7 @@ OUTCOMES = {CONVERGED: Outcome.CONVERGED, EXHAUSTED: Outcome.BUDGET_EXHAUSTED, D
 
 
 class Constants:
-    """What stays the same for every run of a batch, by the names of the kernel's arguments, each (runs, ...)."""
+    """Constants of the runs of a batch, by the names of the kernel's arguments, each (runs, ...)."""
 
     def __init__(self, specs: Sequence[RunSpec]) -> None:
         dtype = np.dtype(specs[0].precision)
@@ -43,13 +43,14 @@ class Constants:
 
     def points_due(self, descents: Descents, alive: Array, steps: int) -> tuple[Array, Array]:
         """Bounds (after, until] of the steps that each run passes in a launch; empty for runs that are over."""
+        # A run that has not begun passes step 0 as well: its lower bound is -1.
         after = np.full(len(descents.steps), NEVER, dtype=np.int64)
         after[alive] = descents.steps[alive] - ~descents.begun[alive]
         return after, np.minimum(descents.steps + steps, self.max_steps)
 
 
 def _not_below(limits: Sequence[float], dtype: np.dtype[Any]) -> Array:
-    """Limits in the run's precision, rounded up: a loss of that precision is below one exactly when below the other."""
+    """Limits rounded up to the run's precision; a loss of that precision is below a limit and its rounding alike."""
     exact = np.array(limits)
     rounded = exact.astype(dtype)
     return np.where(rounded < exact, np.nextafter(rounded, dtype.type(np.inf)), rounded)
@@ -57,13 +58,13 @@ def _not_below(limits: Sequence[float], dtype: np.dtype[Any]) -> Array:
 
 @dataclass(frozen=True)
 class Launch:
-    """Runs laid out for one launch; the last block is filled up with lanes that are over from the start.
+    """Runs laid out for one launch; lanes that fill up the last block are over from the start.
 
     Attributes:
         members: positions of the runs in the batch, (runs,).
         blocks: how many blocks they fill.
-        arrays: the kernel's arguments, written to by it.
-        due_begin: (runs,), where each run's recorded points begin among all due points.
+        arrays: the kernel's arguments, which it overwrites.
+        due_begin: (runs,), index of each run's first point among all due points.
     """
 
     members: npt.NDArray[np.int64]
@@ -73,7 +74,7 @@ class Launch:
 
     @property
     def steps_taken_by_blocks(self) -> npt.NDArray[np.int64]:
-        """Final minus first step of the lane that went furthest, (blocks,)."""
+        """Most steps taken by a lane of each block, (blocks,)."""
         return (self.arrays["taken_steps"] - self.arrays["first_steps"]).reshape(self.blocks, -1).max(axis=1)
 
 
@@ -82,42 +83,69 @@ def lay_out(
 ) -> Launch:
     """The arguments of a launch that takes at most `steps` steps with each of `members`."""
     blocks = -(-len(members) // program.lanes)
-    places = np.resize(members, blocks * program.lanes)
-    status = np.where(descents.begun[places], GOING, FRESH).astype(np.int32)
-    status[len(members) :] = OVER
-    milestones = descents.milestones[places]
-    reached = np.count_nonzero(milestones[:, : len(LOSS_DECADES)] != NOT_YET, axis=1).astype(np.int32)
-    states = np.ascontiguousarray(descents.states[places])
-    arrays: dict[str, Array] = {name: array[places] for name, array in constants.arrays.items()}
-    arrays |= {"states": states, "status": status, "milestones": milestones, "reached": reached}
-    arrays |= {"first_steps": descents.steps[places], "taken_steps": descents.steps[places]}
-    arrays |= {"losses": np.zeros(len(places), dtype=states.dtype), "thresholds": constants.thresholds}
-    runs, due_steps = constants.schedules.due(*constants.points_due(descents, members, steps))
-    order = np.argsort(runs, kind="stable")  # they come schedule by schedule, each with its runs in order
-    runs, due_steps = runs[order], due_steps[order]
-    due = np.searchsorted(runs, places), np.searchsorted(runs, places, side="right")
-    arrays |= {"due": due[0].astype(np.int64), "due_end": due[1].astype(np.int64), "due_steps": due_steps}
-    arrays |= {"due_losses": np.zeros(len(runs), dtype=states.dtype)}
-    arrays |= {"due_factors": np.zeros((len(runs), program.entries), dtype=states.dtype)}
-    return Launch(members, blocks, arrays, due[0][: len(members)])
+    lanes = np.resize(members, blocks * program.lanes)  # the run of each lane; repeated runs fill up the last block
+    due = constants.schedules.due(*constants.points_due(descents, members, steps))
+    arrays: dict[str, Array] = {name: array[lanes] for name, array in constants.arrays.items()}
+    arrays |= {"thresholds": constants.thresholds}
+    arrays |= _progress_of_lanes(descents, lanes, len(members))
+    arrays |= _due_points(due, lanes, program, descents.states.dtype)
+    # The kernel advances `due` in place, so where each run's points begin is kept as a copy.
+    return Launch(members, blocks, arrays, arrays["due"][: len(members)].copy())
+
+
+def _progress_of_lanes(descents: Descents, lanes: npt.NDArray[np.int64], runs: int) -> dict[str, Array]:
+    """State, status and milestones of each lane; lanes from `runs` on are over."""
+    status = np.where(descents.begun[lanes], GOING, FRESH).astype(np.int32)
+    status[runs:] = OVER
+    states, milestones = np.ascontiguousarray(descents.states[lanes]), descents.milestones[lanes]
+    return {
+        "states": states,
+        "losses": np.zeros(len(lanes), dtype=states.dtype),
+        "status": status,
+        "milestones": milestones,
+        "reached": decades_reached(milestones).astype(np.int32),
+        "first_steps": descents.steps[lanes],
+        "taken_steps": descents.steps[lanes],
+    }
+
+
+def _due_points(
+    due: tuple[Array, Array], lanes: npt.NDArray[np.int64], program: Program, dtype: np.dtype[Any]
+) -> dict[str, Array]:
+    """Due points run by run, the range [due, due_end) of each lane among them, and space for what they record.
+
+    Args:
+        due: runs and steps of the points, each (points,), in the order of `Schedules.due`.
+    """
+    order = np.argsort(due[0], kind="stable")  # `Schedules.due` lists schedule by schedule, each with its runs in order
+    runs, steps = due[0][order], due[1][order]
+    return {
+        "due": np.searchsorted(runs, lanes).astype(np.int64),
+        "due_end": np.searchsorted(runs, lanes, side="right").astype(np.int64),
+        "due_steps": steps,
+        "due_losses": np.zeros(len(runs), dtype=dtype),
+        "due_factors": np.zeros((len(runs), program.entries), dtype=dtype),
+    }
 
 
 def read_back(launch: Launch, descents: Descents, constants: Constants, snapshots: Snapshots) -> None:
-    """Enter where the runs stand after a launch, and what they recorded."""
+    """Enter the states of the runs after a launch, and the points that they recorded."""
     members, arrays = launch.members, launch.arrays
-    own = slice(len(members))
-    descents.states[members] = arrays["states"][own]
-    descents.steps[members] = arrays["taken_steps"][own]
-    descents.milestones[members] = arrays["milestones"][own]
+    used = slice(len(members))
+    descents.states[members] = arrays["states"][used]
+    descents.steps[members] = arrays["taken_steps"][used]
+    descents.milestones[members] = arrays["milestones"][used]
     descents.begun[members] = True
-    status = arrays["status"][own]
-    for place in np.nonzero(status != GOING)[0]:
-        descents.outcomes[members[place]] = OUTCOMES[int(status[place])]
+    status = arrays["status"][used]
+    over = np.nonzero(status != GOING)[0]
+    for lane in over:
+        descents.outcomes[members[lane]] = OUTCOMES[int(status[lane])]
     _add_points(launch, snapshots)
-    _add_last_points(launch, np.nonzero(status != GOING)[0], descents, constants, snapshots)
+    _add_last_points(launch, over, descents, constants, snapshots)
 
 
 def _add_points(launch: Launch, snapshots: Snapshots) -> None:
+    """Add the due points that each run reached; they are the first ones of its range."""
     counts = launch.arrays["due"][: len(launch.members)] - launch.due_begin
     if counts.any():
         starts = np.repeat(launch.due_begin - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
@@ -129,7 +157,7 @@ def _add_points(launch: Launch, snapshots: Snapshots) -> None:
 def _add_last_points(
     launch: Launch, over: npt.NDArray[np.int64], descents: Descents, constants: Constants, snapshots: Snapshots
 ) -> None:
-    """The last step of a run that is over, unless its schedule has it: then it was recorded when it was taken."""
+    """Add the last step of each lane in `over`, unless its schedule has that step: then it is recorded already."""
     scheduled = constants.schedules.contain(descents.steps)
     last = over[~scheduled[launch.members[over]]]
     if len(last):

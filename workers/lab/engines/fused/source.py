@@ -1,12 +1,12 @@
 """C++ source of the fused engine's inner loop, written out for one set of shapes.
 
-A block is `LANES` runs side by side, one lane of a vector each: every quantity of a step is a vector over runs, so all
-lanes do the same arithmetic in the same order whatever their number. Multiply-adds are explicit and the compiler may
+A block is `LANES` runs side by side, one lane of a vector each. Every quantity of a step is a vector over runs, so all
+lanes do the same arithmetic in the same order, whatever their number. Multiply-adds are explicit and the compiler may
 fuse nothing else, which makes a run's bits independent of the lanes around it and of the device.
 
-A step follows a balanced tree of products: with W = A B the signal S = dl/dW is pulled back to A as S B^T and to B as
-A^T S, down to the factors. This takes 3 (L - 1) matrix products for depth L, and a chain of only 2 log2(L) of them has
-to be waited for. Of W = U U^T the signal is pulled back as (S + S^T) U.
+A step follows a balanced tree of products. With W = A B the signal S = dl/dW is pulled back to A as S B^T and to B as
+A^T S, down to the factors. This takes 3 (L - 1) matrix products for depth L, of which only 2 log2(L) depend on each
+other in a chain. For W = U U^T the signal is pulled back as (S + S^T) U.
 """
 
 from collections.abc import Iterator
@@ -27,12 +27,13 @@ SCALARS = {"float64": ("double", "1.7976931348623157e308"), "float32": ("float",
 
 
 OVER, FRESH, GOING, CONVERGED, EXHAUSTED, DIVERGED = range(6)
-"""Status of a lane: filled up or over before, at step 0 and not yet looked at, going on, and the ways to end."""
+"""Status of a lane: over before the launch (or only filling a block), at step 0 and not yet tested, going on, and the
+ways to end."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """All that the compiled code depends on.
+    """Everything that the compiled code depends on.
 
     Attributes:
         shapes: (rows, columns) of each factor, first to last.
@@ -71,7 +72,7 @@ class Program:
 
 @dataclass(frozen=True)
 class _Node:
-    """A stretch of factors and its product: the factor itself for a leaf, `left` times `right` otherwise."""
+    """Consecutive factors and their product: a leaf is a single factor, other nodes are `left` times `right`."""
 
     name: str
     rows: int
@@ -80,17 +81,23 @@ class _Node:
 
 
 def update_of(spec: RunSpec) -> FusedUpdate:
-    """The step of a spec's optimiser, which the fused engine must be able to take."""
+    """The step of a spec's optimiser; the fused engine must be able to take it."""
     update = MATHS[type(spec.optimizer)].fused
     assert update is not None
     return update
 
 
 def source(program: Program) -> str:
-    """Body of the native function that advances one block; see `fused_kernels` for its arguments."""
+    """Body of the native function that advances one block; see `workers.lab.engines.fused.kernels` for arguments."""
+    types = VECTOR_TYPES if program.lanes > 1 else TYPES
+    substitutions = {**_sizes(program), **_pieces(program)}
+    return "".join(Template(text).substitute(substitutions) for text in (types, BLOCK, ADVANCE))
+
+
+def _sizes(program: Program) -> dict[str, object]:
+    """Types, sizes and status codes, by their names in the templates."""
     scalar, largest = SCALARS[program.precision]
-    root = _tree(program.shapes, 0, len(program.shapes))
-    constants = {
+    return {
         "scalar": scalar,
         "largest": largest,
         "lanes": program.lanes,
@@ -103,17 +110,22 @@ def source(program: Program) -> str:
         "statuses": f"OVER = {OVER}, FRESH = {FRESH}, GOING = {GOING}, "
         f"CONVERGED = {CONVERGED}, EXHAUSTED = {EXHAUSTED}, DIVERGED = {DIVERGED}",
     }
-    pieces = {
+
+
+def _pieces(program: Program) -> dict[str, str]:
+    """Statements that depend on the shapes and the optimiser, by their names in the templates."""
+    root = _tree(program.shapes, 0, len(program.shapes))
+    return {
         "constants": _lines(_constants(program)),
         "load": _lines(_load(program)),
         "forward": _lines(_square(root, program) if program.symmetric else _forward(root, program)),
-        "backward": _lines(_of_square(root, program) if program.symmetric else _backward(root, "signal", program)),
+        "backward": _lines(
+            _square_backward(root, program) if program.symmetric else _backward(root, "signal", program)
+        ),
         "update": _lines(_update(program)),
         "store": _lines(_store(program)),
         "unroll": _unroll(program),
     }
-    types = VECTOR_TYPES if program.lanes > 1 else TYPES
-    return "".join(Template(text).substitute(constants, **pieces) for text in (types, BLOCK, ADVANCE))
 
 
 def _tree(shapes: tuple[tuple[int, int], ...], first: int, end: int) -> _Node:
@@ -138,6 +150,7 @@ def _store(program: Program) -> Iterator[str]:
 
 
 def _parts(program: Program) -> Iterator[tuple[str, int, int]]:
+    """Name, size and offset in the state of each local array."""
     start = 0
     for slot in range(program.slots):
         for number, shape in enumerate(program.shapes):
@@ -146,19 +159,19 @@ def _parts(program: Program) -> Iterator[tuple[str, int, int]]:
 
 
 def _slot_name(slot: int, number: int) -> str:
-    """The local array of a factor, or of what the optimiser carries beside it."""
+    """Name of the local array of a factor, or of a vector that the optimiser carries for it."""
     return f"slot{slot}_{number}" if slot else f"factor{number}"
 
 
 def _constants(program: Program) -> Iterator[str]:
-    """The constants of the optimiser by their names, and what it makes of them before the first step."""
+    """The constants of the optimiser by their names, and its statements before the first step."""
     for number, name in enumerate(program.update.constants):
         yield f"const V {name} = constant[{number}];"
     yield program.update.prepare
 
 
 def _forward(node: _Node, program: Program, root: bool = True) -> Iterator[str]:
-    """Products from the leaves up; the root's is written into `residual`, its sums starting from minus the target."""
+    """Products from the leaves up; that of the root is written into `residual`, with sums that start at -target."""
     if node.children:
         left, right = node.children
         yield from _forward(left, program, root=False)
@@ -171,33 +184,33 @@ def _forward(node: _Node, program: Program, root: bool = True) -> Iterator[str]:
 
 
 def _backward(node: _Node, signal: str, program: Program) -> Iterator[str]:
-    """Signals from the root down; that of a leaf is the gradient of its factor."""
+    """Signals from the root down; the signal of a leaf is the gradient of its factor."""
     if not node.children:
         return
     left, right = node.children
     rows, inner, columns = node.rows, left.columns, node.columns
     from_left, from_right = f"pulled_{left.name}", f"pulled_{right.name}"
-    here = f"{signal}[{{0}} * {columns} + {{1}}]"
-    yield from _product(program, from_left, (rows, columns, inner), here, _entry(right, transposed=True))
-    yield from _product(program, from_right, (inner, rows, columns), _entry(left, transposed=True), here)
+    signal_entry = f"{signal}[{{0}} * {columns} + {{1}}]"
+    yield from _product(program, from_left, (rows, columns, inner), signal_entry, _entry(right, transposed=True))
+    yield from _product(program, from_right, (inner, rows, columns), _entry(left, transposed=True), signal_entry)
     yield from _backward(left, from_left, program)
     yield from _backward(right, from_right, program)
 
 
 def _square(factor: _Node, program: Program) -> Iterator[str]:
-    """The residual of W = U U^T, its sums starting from minus the target."""
+    """The residual of W = U U^T, with sums that start at -target."""
     sizes, start = (factor.rows, factor.columns, factor.rows), "-target[i * J + j]"
     yield from _product(program, "residual", sizes, _entry(factor), _entry(factor, transposed=True), start)
 
 
-def _of_square(factor: _Node, program: Program) -> Iterator[str]:
+def _square_backward(factor: _Node, program: Program) -> Iterator[str]:
     """The gradient (S + S^T) U of the only factor."""
     size = factor.rows
     loops = (f"{_unroll(program)} for (int {index} = 0; {index} < {size}; ++{index})" for index in "ij")
     yield f"V both[{program.cells}];"
     yield f"{' '.join(loops)} both[i * {size} + j] = signal[i * {size} + j] + signal[j * {size} + i];"
-    whole = f"both[{{0}} * {size} + {{1}}]"
-    yield from _product(program, f"pulled_{factor.name}", (size, size, factor.columns), whole, _entry(factor))
+    both_entry = f"both[{{0}} * {size} + {{1}}]"
+    yield from _product(program, f"pulled_{factor.name}", (size, size, factor.columns), both_entry, _entry(factor))
 
 
 def _update(program: Program) -> Iterator[str]:
@@ -210,10 +223,9 @@ def _update(program: Program) -> Iterator[str]:
 
 
 def _entry(node: _Node, transposed: bool = False) -> str:
-    """Entry (row, column) of a node's matrix, or of its transpose, as text to be formatted with two indices."""
-    return (
-        f"{node.name}[{{1}} * {node.columns} + {{0}}]" if transposed else f"{node.name}[{{0}} * {node.columns} + {{1}}]"
-    )
+    """Entry (row, column) of a node's matrix, or of its transpose, as a format of these two indices."""
+    row, column = ("{1}", "{0}") if transposed else ("{0}", "{1}")
+    return f"{node.name}[{row} * {node.columns} + {column}]"
 
 
 def _product(
@@ -221,7 +233,7 @@ def _product(
 ) -> Iterator[str]:
     """out (I x J) = start + left (I x K) right (K x J), each sum in the order of k.
 
-    Of large products the rows stay a loop: the compiler would unroll some, at ten times the compile time and no gain.
+    The rows of a large product stay a loop: the compiler would unroll some, at ten times the compile time and no gain.
     """
     rows, inner, columns = sizes
     first = start or f"{left.format('i', 0)} * {right.format(0, 'j')}"

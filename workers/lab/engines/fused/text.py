@@ -1,4 +1,4 @@
-"""The fixed parts of the fused engine's C++ source, templates that `fused_source` fills in."""
+"""The fixed parts of the fused engine's C++ source: templates that `source` fills in."""
 
 UNROLL, KEEP_ROLLED = '_Pragma("unroll")', '_Pragma("unroll 1")'
 

@@ -1,4 +1,4 @@
-"""Trajectory points in the store: one wide typed row per recorded step."""
+"""Points written to the store: one wide typed row per recorded step."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,27 +31,6 @@ def insert_points(connection: sa.Connection, run_ids: Mapping[int, int], points:
     columns = {name: column[keep] for name, column in points.columns.items()}
     write = _copy if connection.dialect.name == "postgresql" else _insert
     write(connection, ids[points.member[keep]], columns)
-
-
-def read_points(
-    connection: sa.Connection, run_id: int, names: Sequence[str], from_step: int | None, to_step: int | None
-) -> dict[str, list[Any]]:
-    """Columns of one run's points with from_step <= step <= to_step, by ascending step.
-
-    Values are as stored: None where a float was not a number, vectors as lists.
-    """
-    query = (
-        sa.select(*(trajectory_points.c[name] for name in names))
-        .where(trajectory_points.c.run_id == run_id)
-        .order_by(trajectory_points.c.step)
-    )
-    if from_step is not None:
-        query = query.where(trajectory_points.c.step >= from_step)
-    if to_step is not None:
-        query = query.where(trajectory_points.c.step <= to_step)
-    rows = connection.execute(query).all()
-    columns = zip(*rows, strict=True) if rows else [()] * len(names)
-    return dict(zip(names, (list(column) for column in columns), strict=True))
 
 
 def summary_rows(points: Points, places: Sequence[int]) -> list[dict[str, Any]]:

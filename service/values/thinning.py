@@ -1,8 +1,7 @@
 """Thinning: fewer points of a run that keep what the eye would see.
 
-The points are cut into buckets of equal numbers of points, and of each bucket those stay at which some column is least
-or greatest in it, as in M4 (Jugel, Jerzak, Hackenbroich and Markl, VLDB 2014); the first and the last point do too. Of
-all numbers of buckets, as many are taken as keep the points within what was asked.
+The points are cut into buckets of equal numbers of points. A point stays where some column is least or greatest in its
+bucket, as in M4 (Jugel, Jerzak, Hackenbroich and Markl, VLDB 2014); the first and the last point stay, too.
 """
 
 from collections.abc import Sequence
@@ -16,7 +15,9 @@ Positions = npt.NDArray[np.int64]
 
 
 def thin(columns: Sequence[Numbers], points: int, most: int) -> Positions:
-    """Positions of the points that stay, ascending, at most `most` (2 or more) of `points`.
+    """Positions of the points that stay, ascending: at most `most` (2 or more) of `points`, as many as fit.
+
+    The number of buckets is the largest that bisection finds to keep no more points than that.
 
     Args:
         columns: the numbers whose extremes are kept, each of shape (points,); the first ones count most where not even
@@ -24,21 +25,28 @@ def thin(columns: Sequence[Numbers], points: int, most: int) -> Positions:
     """
     if points <= most:
         return np.arange(points)
-    fewest, buckets = _extremes(columns, points, 1), 1
+    fewest, buckets = extremes(columns, points, 1), 1
     if len(fewest) > most:
         return _first_columns(columns, points, most)
     kept, too_many = fewest, most
     while buckets + 1 < too_many:  # the number of points kept grows with the buckets, but for a few
         middle = (buckets + too_many) // 2
-        found = _extremes(columns, points, middle)
-        if len(found) <= most:
-            buckets, kept = middle, found
+        positions = extremes(columns, points, middle)
+        if len(positions) <= most:
+            buckets, kept = middle, positions
         else:
             too_many = middle
     return kept
 
 
-def _extremes(columns: Sequence[Numbers], points: int, buckets: int) -> Positions:
+def extremes(columns: Sequence[Numbers], points: int, buckets: int) -> Positions:
+    """Positions of both ends and of the extremes of each bucket, ascending.
+
+    Args:
+        columns: each of shape (points,); of equal numbers the first counts, and what is not a number is no extreme
+            beside any that is.
+        buckets: from 1 to `points`.
+    """
     starts = np.linspace(0, points, buckets, endpoint=False).astype(np.int64)
     kept = np.zeros(points, dtype=bool)
     kept[[0, -1]] = True

@@ -1,0 +1,87 @@
+"""Rows of runs: how a new one follows from a spec, and what use cases get of a stored one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from service.store.spec_columns import column_values
+from service.values.ids import new_id
+from service.values.specs import parse_spec
+from workers.runs.costs import batch_numbers, most_multiply_adds
+from workers.runs.engines import batch_key
+from workers.runs.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run as it is stored, with its experiment's id and tags and its summary.
+
+    `row[name]` is a column: one of `runs` by its name there, `summary_...` of its summary, `experiment_...` of its
+    experiment.
+    """
+
+    columns: Mapping[Any, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.columns[name]
+
+    @property
+    def id(self) -> int:
+        """The internal id."""
+        return self.columns["id"]
+
+    @property
+    def public_id(self) -> str:
+        """The id that clients see."""
+        return self.columns["public_id"]
+
+    @property
+    def status(self) -> str:
+        """Where it stands, one of RUN_STATUSES."""
+        return self.columns["status"]
+
+    @property
+    def outcome(self) -> str | None:
+        """How it ended, an `Outcome`; None before."""
+        return self.columns["outcome"]
+
+    @property
+    def step(self) -> int:
+        """Steps taken so far."""
+        return self.columns["step"]
+
+    @property
+    def resolved(self) -> Mapping[str, Any]:
+        """The spec as JSON values, defaults filled in."""
+        return self.columns["spec"]
+
+    @cached_property
+    def spec(self) -> RunSpec:
+        """The spec."""
+        return parse_spec(self.resolved)
+
+
+def new_run(spec: RunSpec, index: int, now: datetime, priority: int = 0, share: int = 0) -> dict[str, Any]:
+    """Values of a new row of `runs`; `priority` and `share` (the id of its API key) are its experiment's."""
+    return {
+        "public_id": new_id(),
+        "index": index,
+        "status": "queued",
+        "created_at": now,
+        "batch_key": str(batch_key(spec)),
+        "numbers": batch_numbers(spec),
+        "urgency": -priority,
+        "share": share,
+        **spec_values(spec),
+    }
+
+
+def spec_values(spec: RunSpec) -> dict[str, Any]:
+    """What a row says of its spec: the spec itself, its columns, and what it may cost."""
+    return {
+        "spec": spec.resolved(),
+        "max_multiply_adds": float(most_multiply_adds(spec)),
+        **column_values(spec),
+    }

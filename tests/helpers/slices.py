@@ -1,0 +1,70 @@
+"""Runs in slices, and their points beside those of other runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tests.helpers.specs import member
+from workers.records import Batch, Budget, RunProgress, SliceResult
+from workers.runs.spec import RunSpec
+from workers.slices import run_slice
+
+PointsByStep = dict[tuple[int, int], dict[str, Any]]
+"""Points by the position of their run in the batch and by their step: the columns by name."""
+
+EXACT = {"rtol": 0.0, "atol": 0.0}
+
+
+def run_in_slices(specs: Sequence[RunSpec], cuts: Sequence[int]) -> tuple[SliceResult, PointsByStep]:
+    """Run to the end in slices of the given numbers of steps (the last one repeated); the end and all points."""
+    members, active = [member(spec) for spec in specs], list(range(len(specs)))
+    points: PointsByStep = {}
+    final: dict[int, RunProgress] = {}
+    for i in range(10_000):
+        result = run_slice(Batch(tuple(members[run] for run in active)), Budget(600, cuts[min(i, len(cuts) - 1)]))
+        points |= {(active[m], step): point for (m, step), point in points_of(result).items()}
+        for run, progress in zip(active, result.progress, strict=True):
+            final[run] = progress
+            members[run] = member(specs[run], progress.checkpoint)
+        active = [run for run in active if final[run].outcome is None]
+        if not active:
+            return SliceResult(tuple(final[i] for i in range(len(specs))), result.points, 0, "", ""), points
+    raise AssertionError("the runs did not end")
+
+
+def points_of(result: SliceResult) -> PointsByStep:
+    """The points of one slice."""
+    columns = result.points.columns
+    return {
+        (int(m), int(columns["step"][i])): {name: column[i] for name, column in columns.items()}
+        for i, m in enumerate(result.points.member)
+    }
+
+
+def points_of_run(result: SliceResult, run: int, number: int = 0) -> PointsByStep:
+    """The points of one run of a batch, as if it had another number."""
+    return {(number, step): point for (m, step), point in points_of(result).items() if m == run}
+
+
+def assert_same(
+    ours: Mapping[tuple[int, int], Mapping[str, Any]],
+    theirs: Mapping[tuple[int, int], Mapping[str, Any]],
+    rtol: float,
+    atol: float,
+) -> None:
+    """The same points with the same numbers, to a tolerance; NaN equals NaN."""
+    assert ours.keys() == theirs.keys()
+    for key, point in ours.items():
+        for name, value in point.items():
+            np.testing.assert_allclose(value, theirs[key][name], rtol=rtol, atol=atol, err_msg=f"{name} at {key}")
+
+
+def assert_same_progress(ours: RunProgress, theirs: RunProgress) -> None:
+    """Two runs stand at the same step, in the same state to the bit, and are summed up alike."""
+    assert (ours.outcome, ours.error, ours.summary) == (theirs.outcome, theirs.error, theirs.summary)
+    assert ours.checkpoint is not None
+    assert theirs.checkpoint is not None
+    assert ours.checkpoint.step == theirs.checkpoint.step
+    np.testing.assert_array_equal(ours.checkpoint.state, theirs.checkpoint.state)
+    np.testing.assert_array_equal(ours.checkpoint.milestones, theirs.checkpoint.milestones)

@@ -1,0 +1,167 @@
+"""The combinations of kinds that a spec allows, on every engine that can run them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from tests.kinds.examples import Example, example_of, kinds_of
+from workers.runs.engines import engine_misfit, engine_of
+from workers.runs.initializers import starting_factors
+from workers.runs.models import Model
+from workers.runs.optimizers import GradientDescent, Optimizer
+from workers.runs.problems import LowRankCompletion, LowRankSensing, Problem
+from workers.runs.spec import Engine, ExtraMetric, RunSpec
+from workers.runs.starts import Explicit, Gaussian, Start
+
+RUNS = 3
+"""In a batch; they differ in their seeds and in when they stop."""
+
+EVERY = 4
+"""Steps from point to point; runs end at such a step, so that a longer run has a point there, too."""
+
+LENGTHS = {"max_steps": EVERY, "max_time": 3.0}
+"""How a run says when it stops, and by how much the runs of a batch differ."""
+
+SHAPES: dict[type, tuple[list[int], ...]] = {
+    LowRankCompletion: ([2, 3], [2, 3, 2]),
+    LowRankSensing: ([2, 3], [2, 3, 2]),
+}
+"""What examples cannot all show at once: rectangles and tensors."""
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One kind of each sort, on one engine.
+
+    Attributes:
+        kinds: the classes of the model, the problem, the optimiser and the start.
+        specs: runs that share a batch, with every metric that they may ask for.
+    """
+
+    kinds: tuple[type, type, type, type]
+    specs: tuple[RunSpec, ...]
+
+    def __str__(self) -> str:
+        first = self.specs[0]
+        kinds = (first.model.kind, first.problem.kind, "x".join(map(str, first.problem.shape)))
+        return "-".join((*kinds, first.optimizer.kind, first.init.kind, engine_of(first)))
+
+
+def is_trained(spec: RunSpec) -> bool:
+    """Whether a run has factors that move, step by step or along a flow."""
+    return spec.descends or spec.is_flow
+
+
+def problem_examples(kind: type) -> list[Example]:
+    """The example of a kind of problem, and the same in other shapes."""
+    return [example_of(kind), *({**example_of(kind), "shape": shape} for shape in SHAPES.get(kind, ()))]
+
+
+def valid(parts: dict[str, Any]) -> RunSpec | None:
+    """The spec of these parts, or None if they do not fit together; a part that is itself wrong is an error."""
+    try:
+        return RunSpec.model_validate(parts)
+    except ValidationError as error:
+        if any(one["type"] != "misfit" for one in error.errors()):
+            raise
+        return None
+
+
+def combinations() -> Iterator[Combination]:
+    """Every model, problem and optimiser on every engine; starts, which decide step 0 alone, take turns.
+
+    Of a model that is not trained, whose optimiser and start are never used, there is one for each problem.
+    """
+    starts = Turns()
+    for model, problem in product(kinds_of(Model), kinds_of(Problem)):
+        for example in problem_examples(problem):
+            parts = {"model": example_of(model), "problem": example}
+            untrained = valid({**parts, **training()})
+            if untrained is not None and not is_trained(untrained):
+                yield from _on_engines((model, problem, GradientDescent, Gaussian), parts | training())
+                continue
+            for optimizer in kinds_of(Optimizer):
+                yield from starts.first_that_fits(
+                    (model, problem, optimizer), parts | {"optimizer": example_of(optimizer)}
+                )
+
+
+class Turns:
+    """Hands out the kinds of starts in turn, leaving out those that do not fit."""
+
+    def __init__(self) -> None:
+        self._waiting = list(kinds_of(Start))
+
+    def first_that_fits(self, kinds: tuple[type, type, type], parts: dict[str, Any]) -> list[Combination]:
+        """The combinations with the start whose turn it is; it goes to the end of the queue."""
+        for start in tuple(self._waiting):
+            if found := list(_on_engines((*kinds, start), parts | {"init": example_of(start)})):
+                self._waiting.remove(start)
+                self._waiting.append(start)
+                return found
+        return []
+
+
+def training() -> dict[str, Any]:
+    """Any optimiser, start, stop and schedule, for what does not depend on them."""
+    parts = {"optimizer": example_of(GradientDescent), "init": example_of(Gaussian)}
+    return parts | {"stop": {"max_steps": 1}, "record": {"every": 1}}
+
+
+def _on_engines(kinds: tuple[type, type, type, type], parts: dict[str, Any]) -> Iterator[Combination]:
+    """A combination for every engine that can run the parts; none if they do not fit together."""
+    fitting = next((spec for spec in map(valid, _completed(kinds, parts)) if spec is not None), None)
+    if fitting is None:
+        return
+    engines: dict[str, RunSpec] = {}
+    for engine in get_args(Engine):
+        spec = RunSpec.model_validate(fitting.resolved() | {"engine": engine})
+        if engine_misfit(spec) is None:
+            engines.setdefault(engine_of(spec), spec)
+    for spec in engines.values():
+        yield Combination(kinds, tuple(_numbered(with_all_metrics(spec), run) for run in range(RUNS)))
+
+
+def _completed(kinds: tuple[type, type, type, type], parts: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The parts with a stop and a schedule by steps, and by time; an explicit start gets factors that fit the model."""
+    for stop, record in (({"max_steps": 3 * EVERY}, {"every": EVERY}), ({"max_time": 1.0}, {"points_per_decade": 4})):
+        completed = {**parts, "stop": stop, "record": record}
+        drawn = valid({**completed, "init": example_of(Gaussian)})
+        if kinds[3] is Explicit and drawn is not None:
+            factors = [factor.tolist() for factor in starting_factors(drawn)]
+            completed["init"] = {**parts["init"], "factors": factors}
+        if kinds[3] is not Explicit or drawn is not None:
+            yield completed
+
+
+def with_all_metrics(spec: RunSpec) -> RunSpec:
+    """The spec with every metric on request that it may ask for, and one entry."""
+    asked: list[str] = []
+    for name in get_args(ExtraMetric):
+        record = {**spec.resolved()["record"], "metrics": [*asked, name]}
+        asked = [*asked, name] if valid(spec.resolved() | {"record": record}) else asked
+    entry = [0] * len(spec.problem.shape)
+    return changed(spec, record={**spec.resolved()["record"], "metrics": asked, "entries": [entry]})
+
+
+def _numbered(spec: RunSpec, run: int) -> RunSpec:
+    stop = {name: value + LENGTHS[name] * run for name, value in _lengths(spec).items()}
+    return changed(spec, seed=run, stop={**spec.resolved()["stop"], **stop})
+
+
+def lengthened(spec: RunSpec) -> RunSpec:
+    """The run with a stop that is twice as late."""
+    stop = {name: value * 2 for name, value in _lengths(spec).items()}
+    return changed(spec, stop={**spec.resolved()["stop"], **stop})
+
+
+def _lengths(spec: RunSpec) -> dict[str, Any]:
+    return {name: value for name, value in spec.resolved()["stop"].items() if name in LENGTHS}
+
+
+def changed(spec: RunSpec, **parts: Any) -> RunSpec:
+    """The spec with whole parts replaced."""
+    return RunSpec.model_validate(spec.resolved() | parts)

@@ -1,0 +1,90 @@
+"""What holds of every kind of model, problem, optimiser and start, in every combination and on every engine.
+
+A kind is here by being in its union (`workers.runs`): no test names one.
+"""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from tests.helpers.slices import EXACT, assert_same, assert_same_progress, points_of, points_of_run, run_in_slices
+from tests.helpers.specs import member, run_whole
+from tests.kinds.combinations import Combination, combinations, is_trained, lengthened
+from tests.kinds.examples import kinds_of
+from workers.records import Batch, Budget, Outcome, SliceResult
+from workers.runs.metrics import SUMMARY_METRICS, metrics_of, summary_metrics_of
+from workers.runs.models import Model
+from workers.runs.optimizers import Optimizer
+from workers.runs.problems import Problem
+from workers.runs.starts import Start
+from workers.slices import run_slice
+
+COMBINATIONS = list(combinations())
+TRAINED = [one for one in COMBINATIONS if is_trained(one.specs[0])]
+
+every_combination = pytest.mark.parametrize("combination", COMBINATIONS, ids=str)
+every_trained_one = pytest.mark.parametrize("combination", TRAINED, ids=str)
+
+
+@cache
+def whole(combination: Combination) -> SliceResult:
+    """The batch run to its end in one slice."""
+    return run_whole(*combination.specs)
+
+
+@pytest.mark.parametrize("union", [Model, Problem, Optimizer, Start])
+def test_every_kind_is_in_a_combination(union):
+    combined = {kind for combination in COMBINATIONS for kind in combination.kinds}
+    assert set(kinds_of(union)) <= combined
+
+
+@every_combination
+def test_split_equals_unsplit(combination):
+    sliced, points = run_in_slices(combination.specs, [3, 1, 50])
+    for ours, theirs in zip(sliced.progress, whole(combination).progress, strict=True):
+        assert_same_progress(ours, theirs)
+    assert_same(points, points_of(whole(combination)), **EXACT)
+
+
+@every_combination
+def test_alone_equals_batched(combination):
+    """And so the same spec and seed give the same again."""
+    run = 1
+    alone = run_whole(combination.specs[run])
+    assert_same_progress(alone.progress[0], whole(combination).progress[run])
+    assert_same(points_of(alone), points_of_run(whole(combination), run), **EXACT)
+
+
+@every_trained_one
+def test_a_run_that_goes_on_equals_a_longer_run(combination):
+    short, long = whole(combination), [lengthened(spec) for spec in combination.specs]
+    going_on = [member(spec, progress.checkpoint) for spec, progress in zip(long, short.progress, strict=True)]
+    rest, longer = run_slice(Batch(tuple(going_on)), Budget(600)), run_whole(*long)
+    for ours, theirs in zip(rest.progress, longer.progress, strict=True):
+        assert_same_progress(ours, theirs)
+    assert_same(points_of(short) | points_of(rest), points_of(longer), **EXACT)
+
+
+@every_trained_one
+def test_the_loss_falls(combination):
+    for run, progress in enumerate(whole(combination).progress):
+        losses = [point["loss"] for _, point in sorted(points_of_run(whole(combination), run).items())]
+        assert progress.outcome in (Outcome.CONVERGED, Outcome.BUDGET_EXHAUSTED)
+        assert losses[-1] < losses[0]
+
+
+@every_combination
+def test_a_trajectory_has_the_columns_that_apply(combination):
+    """A column that no run of a batch has may be absent or empty."""
+    for run, spec in enumerate(combination.specs):
+        points = points_of_run(whole(combination), run).values()
+        measured = {name for point in points for name, value in point.items() if not np.isnan(value).all()}
+        assert measured == {"step", "time", *metrics_of(spec)}
+
+
+@every_combination
+def test_a_summary_has_what_applies(combination):
+    for spec, progress in zip(combination.specs, whole(combination).progress, strict=True):
+        measured = {name for name in SUMMARY_METRICS if progress.summary.get(name) is not None}
+        assert measured == set(summary_metrics_of(spec))

@@ -1,0 +1,84 @@
+"""What a step is said to cost, against a count of the operations that torch does in one."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from tests.kinds.combinations import problem_examples, training, valid
+from tests.kinds.examples import example_of, kinds_of
+from workers.lab.models.base import build_model
+from workers.lab.models.layout import FactorLayout
+from workers.lab.optimizers import build_optimizer
+from workers.runs.costs import multiply_adds_per_step
+from workers.runs.models import Model
+from workers.runs.optimizers import Optimizer
+from workers.runs.problems import LowRankCompletion, Problem
+from workers.runs.spec import RunSpec
+
+MATRIX_PRODUCTS = ("bmm", "mm")
+FREE = ("empty", "new_empty", "copy_", "_to_copy", "clone", "zero_", "zeros_like", "empty_like")
+LARGER = {**example_of(LowRankCompletion), "shape": [8, 8], "observed": 30}
+"""Large enough for an update of so many operations not to cost more than the gradient."""
+
+
+class OperationCounter(TorchDispatchMode):
+    """Counts multiplications and additions: two for each of a matrix product, one for each entry that is computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = func.overloadpacket.__name__
+        if name in MATRIX_PRODUCTS:
+            self.operations += 2 * args[0].numel() * args[1].shape[-1]
+        elif isinstance(result, torch.Tensor) and not func.is_view and name not in FREE:
+            self.operations += result.numel()
+        return result
+
+
+def counted_multiply_adds(spec: RunSpec) -> float:
+    """Half the operations of one step of the torch engine."""
+    layout = FactorLayout(spec.factor_shapes, 1)
+    slots, scalars = spec.optimizer.slots, spec.optimizer.scalars
+    before, after = ([*torch.rand(slots, layout.size).double(), *torch.rand(scalars, 1).double()] for _ in range(2))
+    gradient, loss = torch.rand(layout.size).double(), torch.zeros(1, 1, 1).double()
+    optimizer = build_optimizer([spec], layout, torch.float64, torch.device("cpu"), 1)
+    optimizer.prepare(np.zeros(1, dtype=np.int64), 1)
+    evaluate = build_model([spec], layout.blocks(gradient)).bind(layout.blocks(after[0]), loss)
+    with torch.no_grad(), OperationCounter() as counter:
+        optimizer.step(before, gradient, after, 1)
+        evaluate()
+    return counter.operations / 2
+
+
+def stepping(*choices: dict[str, Any]) -> list[RunSpec]:
+    """The specs of runs that take steps, of those parts that fit together."""
+    fitting = [valid(training() | parts) for parts in choices]
+    return [spec for spec in fitting if spec is not None and spec.descends]
+
+
+MODELS = [{"model": example_of(kind)} for kind in kinds_of(Model)]
+PROBLEMS = [{"problem": example} for kind in kinds_of(Problem) for example in problem_examples(kind)]
+OPTIMIZERS = [{"problem": LARGER, "optimizer": example_of(kind)} for kind in kinds_of(Optimizer)]
+SPECS = stepping(*(model | other for model in MODELS for other in (*PROBLEMS, *OPTIMIZERS)))
+
+
+def name_of(spec: RunSpec) -> str:
+    shape = "x".join(map(str, spec.problem.shape))
+    return "-".join((spec.model.kind, spec.problem.kind, shape, spec.optimizer.kind))
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=name_of)
+def test_a_step_costs_what_is_said_within_a_factor_of_two(spec):
+    counted = counted_multiply_adds(spec)
+    assert counted / 2 <= multiply_adds_per_step(spec) <= 2 * counted
+
+
+def test_every_problem_and_every_optimizer_that_steps_is_among_them():
+    assert {type(spec.problem) for spec in SPECS} == set(kinds_of(Problem))
+    assert {type(spec.optimizer) for spec in SPECS} == {kind for kind in kinds_of(Optimizer) if not kind.is_flow}

@@ -1,0 +1,283 @@
+"""Every field that a catalogue offers: selected by, sorted by, shown, exported and documented."""
+
+import csv
+import io
+import math
+import random
+import re
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from service.exports.formats import FORMATS
+from service.queries.catalogues import EXPERIMENTS, RUNS, Catalogue, check_answer, spell_path
+from service.queries.fields import SCALAR, Kind, any_object, leaf
+from service.schemas import Experiment, Run
+from service.settings import Limits
+from service.store.database import Database
+from service.store.fields import Home, check_home, kind_to_sort
+from service.store.spec_columns import NAMED_COLUMNS, SPEC_COLUMNS
+from service.use_cases.experiments import list_experiments
+from service.use_cases.exports import export_runs
+from service.use_cases.listing import ListQuery
+from service.use_cases.run_objects import look_up
+from service.use_cases.run_tables import COLUMNS, default_fields
+from service.use_cases.runs import list_runs
+from tests.helpers.specs import BASIC, FLOW
+from tests.queries.stored_runs import literal, store
+from workers.runs.metrics import METRICS, SUMMARY_METRICS
+from workers.runs.spec import RunSpec
+
+LIMITS = Limits(max_named_fields=1000)
+DOCS = Path(__file__).parents[2] / "docs"
+
+_LOW_RANK = {"kind": "low_rank_completion", "shape": [3, 3], "rank": 1, "observed": 5, "noise": 0.1}
+_ASKED = ["determinant", "schatten_quasi_norm", "numerical_rank", "rank", "sharpness"]
+_MATRIX = BASIC | {"problem": _LOW_RANK, "record": {"metrics": _ASKED, "entries": [[0, 1]]}}
+_LISTED = {"kind": "completion", "shape": [2, 2], "observations": [{"index": [0, 1], "value": 2.0}]}
+_TENSOR = BASIC | {
+    "problem": _LOW_RANK | {"shape": [3, 3, 3], "observed": 9},
+    "model": {"kind": "cp_tensor", "rank": 2},
+    "init": {"kind": "gaussian", "std": 0.1},
+    "optimizer": {"kind": "momentum", "learning_rate": 1e-2, "beta": 0.5},
+    "record": {"metrics": ["matricisation_ranks", "matricisation_effective_ranks"], "every": 5},
+}
+_SYMMETRIC = BASIC | {
+    "model": {"kind": "symmetric_matrix", "rank": 2},
+    "init": {"kind": "explicit", "factors": [[[1.0, 0.0], [0.5, 1.0]]]},
+    "stop": {"max_steps": 100, "loss_below": 1e-4, "check_every": 10, "checks_in_a_row": 3},
+}
+_BALANCED = BASIC | {"problem": _LISTED, "init": {"kind": "gaussian", "std": 0.1, "balanced": True}, "loss": "mse"}
+_POSTED_BESIDE = {"init": BASIC["init"], "stop": {"max_time": 2.0, "loss_below": 0.5}, "optimizer": BASIC["optimizer"]}
+_BASELINE = BASIC | {"model": {"kind": "nuclear_norm"}} | _POSTED_BESIDE
+SPECS = (BASIC, _MATRIX, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, FLOW, FLOW | {"stop": {"max_time": 7.0}})
+
+SAMPLES = {"tags": "paper", "first_step_below": "1e-1"}
+"""A key of each object whose keys are not fixed."""
+
+
+def paths_of(catalogue: Catalogue):
+    """Every path with a fixed name, one key of each object that has none, and the first entries of lists."""
+    for path, place in catalogue.places():
+        yield path
+        if (key := SAMPLES.get(path[-1])) is not None and place.below(key) is not None:
+            yield (*path, key)
+        while (place := place.below(0)) is not None and len(path) < 6:
+            path = (*path, 0)
+            yield path
+            yield from ((*path, name) for name in place.names())
+
+
+RUN_FIELDS = [spell_path(path) for path in paths_of(RUNS)]
+EXPERIMENT_FIELDS = [spell_path(path) for path in paths_of(EXPERIMENTS)]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def filled(request, templates, tmp_path_factory):
+    path = tmp_path_factory.mktemp("fields") / "runs.db"
+    with templates.sqlite(path) if request.param == "sqlite" else templates.postgresql() as url:
+        database = Database(url)
+        chance = random.Random(0)
+        for number in range(4):
+            store(database, chance, number, [RunSpec.model_validate(spec) for spec in SPECS])
+        yield database
+        database.close()
+
+
+@pytest.fixture(scope="module")
+def runs(filled):
+    """Each run's object with its tags, in the order of submission."""
+    names = ",".join(RUNS.names())
+    return list_runs(filled, ListQuery(), names, 1000, LIMITS)["items"]
+
+
+@pytest.fixture(scope="module")
+def experiments(filled):
+    """Each experiment's object, newest first."""
+    return [item.model_dump() for item in list_experiments(filled, ListQuery(), 1000, LIMITS).items]
+
+
+def select_runs(database, **query):
+    return [run["id"] for run in list_runs(database, ListQuery(**query), "id", 1000, LIMITS)["items"]]
+
+
+def select_experiments(database, **query):
+    return [item.id for item in list_experiments(database, ListQuery(**query), 1000, LIMITS).items]
+
+
+def queried(item, field):
+    """A field's value as queries see it: None where there is none, or one that is not a number."""
+    column = NAMED_COLUMNS.get(spell_path(field.path[1:])) if field.path[0] == "spec" else None
+    if column and column.of_training and item["spec"]["model"]["kind"] == "nuclear_norm":
+        return "none" if column.is_required else None
+    _, value = look_up(item, field.path)
+    if value in ("Infinity", "-Infinity") and field.kind is Kind.NUMBER:
+        return float(value)
+    return None if value == "NaN" or (field.path == ("summary",) and value == {}) else value
+
+
+def kind_of(value):
+    kinds = {bool: Kind.BOOLEAN, int: Kind.NUMBER, float: Kind.NUMBER, str: Kind.TEXT, datetime: Kind.TIME}
+    return kinds.get(type(value))
+
+
+def check_where(select, items, field):
+    values = [(item["id"], queried(item, field)) for item in items]
+    missing = [item_id for item_id, value in values if value is None]
+    assert select(where=f"{field.name} IS NULL") == missing
+    assert select(where=f"NOT {field.name} IS NULL") == [item_id for item_id, value in values if value is not None]
+    scalars = {(kind_of(value), value) for _, value in values if kind_of(value)}
+    for kind, value in sorted(scalars, key=repr)[:3]:
+        text = literal(value.isoformat() if kind is Kind.TIME else value)
+        equal = [item_id for item_id, other in values if kind_of(other) is kind and other == value]
+        assert select(where=f"{field.name} = {text}") == equal
+
+
+def check_order(select, items, field):
+    kind = kind_to_sort(field)
+    kind = Kind.NUMBER if kind is Kind.INTEGER else kind
+    values = [(item["id"], queried(item, field)) for item in items]
+    present = [(item_id, value) for item_id, value in values if kind_of(value) is kind]
+    missing = [item_id for item_id, value in values if kind_of(value) is not kind]
+    for sign, reverse in (("", False), ("-", True)):
+        expected = [item_id for item_id, _ in sorted(present, key=lambda pair: pair[1], reverse=reverse)]
+        assert select(order_by=f"{sign}{field.name}") == [*expected, *missing]
+
+
+@pytest.mark.parametrize("name", RUN_FIELDS)
+def test_runs_are_selected_and_sorted_by_each_field(filled, runs, name):
+    field = RUNS.find(name)
+
+    def select(**query):
+        return select_runs(filled, **query)
+
+    check_where(select, runs, field)
+    if field.values.kinds & SCALAR:
+        check_order(select, runs, field)
+
+
+@pytest.mark.parametrize("name", EXPERIMENT_FIELDS)
+def test_experiments_are_selected_and_sorted_by_each_field(filled, experiments, name):
+    field = EXPERIMENTS.find(name)
+
+    def select(**query):
+        return select_experiments(filled, **query)
+
+    check_where(select, experiments, field)
+    if field.values.kinds & SCALAR:
+        check_order(select, experiments, field)
+
+
+def test_some_run_has_each_field_and_each_metric(runs):
+    """Otherwise the tests above would say little."""
+    names = [*RUNS.names(), *(f"summary.{name}" for name in RUNS.names("summary")), *NAMED_COLUMNS]
+    absent = [name for name in names if all(queried(run, RUNS.find(name)) is None for run in runs)]
+    assert absent == []
+
+
+@pytest.mark.parametrize("name", RUN_FIELDS)
+def test_a_field_alone_is_shown_as_in_the_object(filled, runs, name):
+    path = RUNS.find(name).path
+    shown = list_runs(filled, ListQuery(), name, 1000, LIMITS)["items"]
+    for run, sparse in zip(runs, shown, strict=True):
+        there_is, value = look_up(run, path)
+        assert look_up(sparse, tuple(map(str, path))) == ((True, value) if there_is else (False, None))
+
+
+def exported(database, fields, name):
+    return b"".join(export_runs(database, ListQuery(), fields, None, FORMATS[name], LIMITS).chunks)
+
+
+def expected_cell(column_type, value):
+    """What a table shows of a JSON value."""
+    if value is None or column_type == pa.timestamp("us", tz="UTC"):
+        return value
+    if pa.types.is_list(column_type):
+        return [float(part) for part in value]
+    if pa.types.is_string(column_type) and not isinstance(value, str):
+        return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
+    return float(value) if pa.types.is_floating(column_type) else value
+
+
+def same(cell, expected):
+    if isinstance(expected, list):
+        return len(cell) == len(expected) and all(map(same, cell, expected))
+    if isinstance(expected, float) and math.isnan(expected):
+        return math.isnan(cell)
+    return cell == expected
+
+
+@pytest.mark.parametrize("names", [RUN_FIELDS, list(COLUMNS)], ids=["every field", "the default columns"])
+def test_tables_have_each_field(filled, runs, names):
+    fields = None if names == list(COLUMNS) else ",".join(names)
+    arrow = pa.ipc.open_stream(exported(filled, fields, "arrow")).read_all()
+    assert arrow.column_names == names
+    for name in names:
+        path, column = RUNS.find(name).path, arrow[name]
+        expected = [expected_cell(column.type, look_up(run, path)[1]) for run in runs]
+        assert all(map(same, column.to_pylist(), expected)), name
+    parquet = pq.read_table(io.BytesIO(exported(filled, fields, "parquet")))
+    assert repr(parquet.to_pydict()) == repr(arrow.to_pydict())
+    header, *lines = csv.reader(io.StringIO(exported(filled, fields, "csv").decode(), newline=""))
+    assert header == names
+    for place, name in enumerate(names):
+        assert [line[place] != "" for line in lines] == [cell not in (None, "") for cell in arrow[name].to_pylist()], (
+            name
+        )
+
+
+def test_lines_have_each_field(filled, runs):
+    lines = [orjson.loads(line) for line in exported(filled, ",".join(RUNS.names()), "ndjson").splitlines()]
+    assert lines == [orjson.loads(orjson.dumps(run, option=orjson.OPT_UTC_Z)) for run in runs]
+    default = [orjson.loads(line) for line in exported(filled, None, "ndjson").splitlines()]
+    assert default == [{name: line[name] for name in Run.model_fields} for line in lines]
+
+
+def test_a_table_without_fields_has_what_a_run_is_and_what_is_filtered_by():
+    defaults = {field.path for field in default_fields()}
+    assert {(name,) for name in RUNS.names() if name != "summary"} <= defaults
+    assert {("summary", name) for name in (*METRICS, *SUMMARY_METRICS)} <= defaults
+    assert {("spec", *name.split(".")) for name in NAMED_COLUMNS} <= defaults
+
+
+def test_each_field_is_documented():
+    text = (DOCS / "queries.md").read_text()
+    section = text[text.index("## Fields") : text.index("## Expressions")]
+    of_runs, of_experiments = (set(re.findall(r"`([^`]+)`", part)) for part in section.split("| of an experiment"))
+    plain = {name for name in RUNS.names() if name not in ("spec", "summary", "tags")}
+    assert plain <= of_runs
+    leaves = {spell_path(path) for path, place in EXPERIMENTS.places() if not place.names()}
+    assert leaves - {"tags"} | {"tags.NAME"} == of_experiments
+
+
+def test_each_column_of_a_spec_is_documented_for_sql():
+    text = (DOCS / "sql.md").read_text()
+    listed = re.search(r"The fields of the spec are `([^`]+)`", text)
+    assert listed is not None
+    assert set(re.split(r",\s+", listed[1])) == {column.view for column in SPEC_COLUMNS}
+
+
+def test_a_field_without_a_column_is_an_import_error():
+    catalogue = Catalogue("a run", any_object({"step": leaf(Kind.INTEGER), "colour": leaf(Kind.TEXT)}))
+    with pytest.raises(ImportError, match="colour of a run"):
+        check_home(Home({("step",): pa}, {}), catalogue)
+    with pytest.raises(ImportError, match=r"summary\.size, which is no field"):
+        check_home(Home({("step",): pa, ("colour",): pa, ("summary", "size"): pa}, {}), catalogue)
+
+
+@pytest.mark.parametrize(
+    ("fields", "mistake"),
+    [
+        ({"colour": leaf(Kind.TEXT)}, "colour"),
+        ({"priority": leaf(Kind.TEXT)}, "priority is another"),
+        ({"status": leaf(Kind.TEXT, words=["queued"])}, "status is another"),
+    ],
+)
+def test_a_field_that_the_answer_has_otherwise_is_an_import_error(fields, mistake):
+    top = {name: place for (name, *below), place in EXPERIMENTS.places() if not below}
+    with pytest.raises(ImportError, match=mistake):
+        check_answer(Catalogue("an experiment", any_object(top | fields)), Experiment)

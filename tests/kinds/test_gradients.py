@@ -1,0 +1,58 @@
+"""The loss and the gradient of every kind of model on every kind of problem, against autograd."""
+
+from itertools import product
+from typing import get_args
+
+import pytest
+import torch
+
+from tests.helpers.losses import loss_by_definition
+from tests.kinds.combinations import is_trained, problem_examples, training, valid
+from tests.kinds.examples import example_of, kinds_of
+from workers.lab.models.base import build_model, product_of
+from workers.runs.costs import observes_few_entries
+from workers.runs.models import Model
+from workers.runs.problems import Problem
+from workers.runs.spec import Loss, RunSpec
+
+RUNS = 3
+FEW_ENTRIES = {
+    "kind": "completion",
+    "shape": [4] * 5,
+    "observations": [{"index": [i % 4, 3 - i % 4, i % 3, 1, i // 4], "value": i - 4.5} for i in range(12)],
+}
+"""So few of so many entries are computed by themselves where a model can."""
+
+
+def specs() -> list[RunSpec]:
+    problems = [example for kind in kinds_of(Problem) for example in problem_examples(kind)]
+    sorts = product(kinds_of(Model), [*problems, FEW_ENTRIES], get_args(Loss))
+    parts = ({"model": example_of(model), "problem": problem, "loss": loss} for model, problem, loss in sorts)
+    fitting = [valid(training() | chosen) for chosen in parts]
+    return [spec for spec in fitting if spec is not None and is_trained(spec)]
+
+
+def name_of(spec):
+    return "-".join((spec.model.kind, spec.problem.kind, "x".join(map(str, spec.problem.shape)), spec.loss))
+
+
+@pytest.mark.parametrize("spec", specs(), ids=name_of)
+def test_loss_and_gradient_equal_autograd(spec):
+    generator = torch.Generator().manual_seed(0)
+    factors = [
+        torch.randn(RUNS, *shape, generator=generator, dtype=torch.float64, requires_grad=True)
+        for shape in spec.factor_shapes
+    ]
+    products = product_of(spec.model, factors).reshape(RUNS, *spec.problem.shape)
+    losses = torch.stack([loss_by_definition(spec, whole) for whole in products])
+    expected = torch.autograd.grad(losses.sum(), factors)
+    gradient, twice_loss = [torch.empty_like(f) for f in factors], torch.empty(RUNS, 1, 1, dtype=torch.float64)
+    with torch.no_grad():
+        build_model([spec] * RUNS, gradient).bind(factors, twice_loss)()
+    torch.testing.assert_close(twice_loss[:, 0, 0] / 2, losses.detach(), rtol=1e-12, atol=1e-12)
+    for ours, autograds in zip(gradient, expected, strict=True):
+        torch.testing.assert_close(ours, autograds, rtol=1e-11, atol=1e-12)
+
+
+def test_both_ways_to_evaluate_entries_are_among_them():
+    assert {observes_few_entries(spec) for spec in specs()} == {True, False}

@@ -1,0 +1,48 @@
+"""Metrics: which there are, and which a run has. `catalogue` has the facts of each; the lists here follow from it."""
+
+from workers.runs.metrics.catalogue import CATALOGUE
+from workers.runs.metrics.metric import ColumnKind, Measured, Metric, View, free
+
+__all__ = ["BY_NAME", "CATALOGUE", "METRICS", "ColumnKind", "Measured", "Metric", "View"]
+
+BY_NAME: dict[str, Metric] = {metric.name: metric for metric in CATALOGUE}
+
+METRICS: dict[str, ColumnKind] = {metric.name: metric.type for metric in CATALOGUE if metric.of_points}
+"""Types of the metrics that a point can carry."""
+
+SUMMARY_METRICS: dict[str, ColumnKind] = {metric.name: metric.type for metric in CATALOGUE if not metric.of_points}
+"""Types of what a summary holds beyond a point's metrics, measured once when a run is over."""
+
+TRAJECTORY_COLUMNS: dict[str, ColumnKind] = {"step": "integer", "time": "float", **METRICS}
+
+ON_REQUEST: tuple[str, ...] = tuple(metric.name for metric in CATALOGUE if metric.on_request)
+"""Names that `record.metrics` may hold."""
+
+_COSTLY = tuple(metric for metric in CATALOGUE if metric.gradients is not free)
+
+
+def metrics_of(spec: Measured) -> tuple[str, ...]:
+    """Names of the metrics that a run's points have, in the order of METRICS."""
+    return tuple(name for name in METRICS if BY_NAME[name].applies(spec))
+
+
+def summary_metrics_of(spec: Measured) -> tuple[str, ...]:
+    """Names of the SUMMARY_METRICS that a run has."""
+    return tuple(name for name in SUMMARY_METRICS if BY_NAME[name].applies(spec))
+
+
+def shown_in(view: View) -> tuple[str, ...]:
+    """Names of the metrics that a view shows, in its order."""
+    shown = [metric for metric in CATALOGUE if view in metric.shown]
+    return tuple(metric.name for metric in sorted(shown, key=lambda metric: metric.shown[view]))
+
+
+def metric_misfit(spec: Measured) -> str | None:
+    """Why a run must not ask for a metric that it asks for, as one sentence; None where it may ask for all."""
+    reasons = (BY_NAME[name].misfit(spec) for name in ON_REQUEST if name in spec.record.metrics)
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def gradients_per_point(spec: Measured) -> int:
+    """Evaluations of the gradient that the metrics of a run cost at each recorded point."""
+    return sum(metric.gradients(spec) for metric in _COSTLY if metric.applies(spec))

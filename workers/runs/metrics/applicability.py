@@ -1,0 +1,141 @@
+"""To which runs metrics apply, and why a run must not ask for one."""
+
+from collections.abc import Callable
+from math import prod
+
+from workers.runs.metrics.metric import Measured
+
+MOST_RANKED_ENTRIES = 2**13
+"""Larger products are not ranked: one fit takes longer than a slice should."""
+
+MOST_HESSIAN_PRODUCTS = 200
+"""Products with a Hessian after which the search for its largest eigenvalue is given up."""
+
+GRADIENTS_PER_HESSIAN_PRODUCT = 3
+"""A product with a Hessian differentiates every product of the gradient in both of its factors."""
+
+
+def always(spec: Measured) -> bool:
+    """Every run."""
+    return True
+
+
+def of_matrices(spec: Measured) -> bool:
+    """Products of order 2."""
+    return len(spec.problem.shape) == 2
+
+
+def of_squares(spec: Measured) -> bool:
+    """Square matrices."""
+    return of_matrices(spec) and spec.problem.shape[0] == spec.problem.shape[1]
+
+
+def of_components(spec: Measured) -> bool:
+    """Models that sum components."""
+    return spec.model.sums_components
+
+
+def of_training(spec: Measured) -> bool:
+    """Models that are trained."""
+    return spec.model.is_trained
+
+
+def of_several_factors(spec: Measured) -> bool:
+    """Products of several factors."""
+    return len(spec.factor_shapes) > 1
+
+
+def of_balance(spec: Measured) -> bool:
+    """Matrices that are products of several factors."""
+    return of_matrices(spec) and of_several_factors(spec)
+
+
+def of_conserving_flows(spec: Measured) -> bool:
+    """Flows of several factors."""
+    return spec.is_flow and of_several_factors(spec)
+
+
+def of_unobserved_entries(spec: Measured) -> bool:
+    """Problems with exactly one unobserved entry."""
+    from workers.runs.observations import unobserved_index  # loads numpy, which few commands need
+
+    return unobserved_index(spec.problem) is not None
+
+
+def of_infimal_ranks(spec: Measured) -> bool:
+    """Matrices with at most one unobserved entry."""
+    from workers.runs.observations import infimal_rank
+
+    return infimal_rank(spec.problem) is not None
+
+
+def of_targets(spec: Measured) -> bool:
+    """Problems whose target is known."""
+    return spec.problem.is_target_known
+
+
+def of_baselines(spec: Measured) -> bool:
+    """Baselines, which are solved instead of trained."""
+    return not spec.model.is_trained
+
+
+def of_tracked_entries(spec: Measured) -> bool:
+    """Runs that track entries."""
+    return bool(spec.record.entries)
+
+
+def of_linear_baselines(spec: Measured) -> bool:
+    """Observed entries of a known target."""
+    return of_targets(spec) and spec.problem.observes_entries
+
+
+def of_ranks(spec: Measured) -> bool:
+    """Products small enough to be ranked, whose target is known or whose `rank` is asked for."""
+    wanted = of_targets(spec) or "rank" in spec.record.metrics
+    return wanted and prod(spec.problem.shape) <= MOST_RANKED_ENTRIES
+
+
+def of_target_ranks(spec: Measured) -> bool:
+    """Runs that are ranked, with a known target."""
+    return of_ranks(spec) and of_targets(spec)
+
+
+def of_linear_ranks(spec: Measured) -> bool:
+    """Runs that are ranked, with observed entries."""
+    return of_ranks(spec) and spec.problem.observes_entries
+
+
+def no_determinant(spec: Measured) -> str | None:
+    """Only square matrices have a determinant."""
+    return None if of_squares(spec) else "Only a square product has a determinant; leave the metric out."
+
+
+def no_matrix(name: str) -> Callable[[Measured], str | None]:
+    """The misfit of a metric that matrices alone have."""
+
+    def misfit(spec: Measured) -> str | None:
+        return None if of_matrices(spec) else f"The metric {name!r} is one of matrices; leave it out."
+
+    return misfit
+
+
+def no_components(spec: Measured) -> str | None:
+    """Only sums of components are matricised."""
+    return None if of_components(spec) else "Matricisation ranks are those of a cp_tensor; leave the metric out."
+
+
+def too_large_to_rank(spec: Measured) -> str | None:
+    """Products of many entries are not ranked."""
+    if (entries := prod(spec.problem.shape)) <= MOST_RANKED_ENTRIES:
+        return None
+    return f"This product has {entries:,} entries and ranks are found up to {MOST_RANKED_ENTRIES:,}; leave it out."
+
+
+def trained_numbers_of(spec: Measured) -> int:
+    """Entries of all factors."""
+    return sum(map(prod, spec.factor_shapes))
+
+
+def gradients_of_a_hessian(spec: Measured) -> int:
+    """Evaluations of the gradient that the largest eigenvalue of a Hessian costs at most."""
+    return min(trained_numbers_of(spec), MOST_HESSIAN_PRODUCTS) * GRADIENTS_PER_HESSIAN_PRODUCT

@@ -23,5 +23,5 @@ EXPOSE 8000
 # Beyond the loopback the API asks for keys: `docker run ... rankward keys create NAME` on the same volume makes one.
 ENV RANKWARD_DATA_DIR=/data RANKWARD_HOST=0.0.0.0 PYTHONUNBUFFERED=1
 STOPSIGNAL SIGTERM
-HEALTHCHECK --start-period=60s --interval=10s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz?require=database', timeout=3)"]
+HEALTHCHECK --start-period=60s --interval=10s CMD ["python", "-c", "import urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:8000/readyz?require=database', timeout=3)"]
 CMD ["rankward", "serve"]

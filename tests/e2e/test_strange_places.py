@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 from service.client.api import Rankward
+from service.processes.strange_variables import strange_variables
 from service.settings import Settings
 from service.store.database import Database
 from service.store.migrate import CannotMigrate, check_schema, migrate
-from service.strange_variables import strange_variables
 from tests.helpers.servers import Server
 from tests.helpers.specs import BASIC
 

@@ -9,6 +9,7 @@ import torch
 from tests.helpers.specs import spec
 from workers.lab.metrics.factors import log_determinant
 from workers.lab.metrics.matrix import matrix_metrics
+from workers.lab.metrics.spectrum import participation_ratio
 
 EXTRA = {"metrics": ["determinant", "schatten_quasi_norm", "numerical_rank"], "entries": [[0, 0], [1, 1]]}
 
@@ -47,6 +48,7 @@ def test_every_metric_equals_its_definition(measured):
             "spectral_norm": s[0],
             "effective_rank": np.exp(-(p * np.log(p)).sum()),
             "stable_rank": (whole**2).sum() / s[0] ** 2,
+            "participation_ratio": s.sum() ** 2 / (s**2).sum(),
             "determinant_sign": np.sign(np.linalg.det(whole)),
             "log_abs_determinant": np.log(abs(np.linalg.det(whole))),
             "determinant": np.linalg.det(whole),
@@ -130,7 +132,36 @@ def test_points_that_are_not_finite_are_not_numbers_and_spoil_no_other():
     assert found["frobenius_norm"][1] == pytest.approx(np.sqrt(2))
 
 
-def test_the_zero_matrix_has_no_effective_rank():
+def test_the_zero_matrix_has_no_effective_rank_and_no_participation_ratio():
     found = matrix_metrics([spec()], np.zeros(1, dtype=np.int64), np.zeros((1, 12)))
     assert np.isnan(found["effective_rank"][0])
+    assert np.isnan(found["participation_ratio"][0])
     assert found["nuclear_norm"][0] == 0
+
+
+def spectra(scale, generator, points=50, most=6):
+    """Singular values of sizes over twelve decades below `scale`, largest first, some of them zero; (points, most)."""
+    sizes = scale * 10.0 ** -generator.uniform(0, 12, (points, most))
+    sizes[:, 1:] *= generator.random((points, most - 1)) < 0.7
+    return -np.sort(-sizes, axis=1)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1.0, 1e160, 1e300])
+def test_the_participation_ratio_lies_between_one_and_the_number_of_nonzero_singular_values(scale):
+    values = spectra(scale, np.random.default_rng(2))
+    found = participation_ratio(torch.from_numpy(values)).numpy()
+    alike = values / values[:, :1]  # the ratio has no unit
+    assert found == pytest.approx(alike.sum(axis=1) ** 2 / (alike**2).sum(axis=1), rel=1e-12)
+    assert (found >= 1 - 1e-12).all()
+    assert (found <= (values > 0).sum(axis=1) * (1 + 1e-12)).all()
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1.0, 1.7e308])
+def test_the_participation_ratio_reaches_its_bounds_where_singular_values_are_equal(scale):
+    for nonzero in range(1, 6):
+        values = torch.tensor([[scale] * nonzero + [0.0] * (5 - nonzero)], dtype=torch.float64)
+        assert participation_ratio(values).item() == pytest.approx(nonzero, rel=1e-12)
+
+
+def test_the_participation_ratio_of_singular_values_of_all_sizes_is_that_of_the_largest():
+    assert participation_ratio(torch.tensor([[1e300, 1.0, 1e-300]], dtype=torch.float64)).item() == 1

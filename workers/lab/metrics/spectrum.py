@@ -42,6 +42,12 @@ def stable_rank(singular_values: Tensor) -> Tensor:
     return (singular_values / singular_values[:, :1]).square().sum(dim=1)
 
 
+def participation_ratio(singular_values: Tensor) -> Tensor:
+    """(sum s)^2 / sum s^2 (Bell and Dean 1970); NaN for the zero matrix."""
+    relative = singular_values / singular_values[:, :1]  # no sum of them overflows
+    return relative.sum(dim=1).square() / relative.square().sum(dim=1)
+
+
 def distance_from_rank(singular_values: Tensor, rank: Tensor) -> Tensor:
     """Frobenius distance to the nearest matrix of the given rank, one rank per point (Eckart and Young 1936)."""
     beyond = torch.arange(singular_values.shape[1], device=rank.device) >= rank[:, None]
@@ -82,6 +88,7 @@ FORMULAS: dict[str, Callable[[Spectrum], Tensor]] = {
     "spectral_norm": lambda spectrum: spectrum.values[:, 0],
     "effective_rank": lambda spectrum: effective_rank(spectrum.values),
     "stable_rank": lambda spectrum: stable_rank(spectrum.values),
+    "participation_ratio": lambda spectrum: participation_ratio(spectrum.values),
     "distance_to_infimal_rank": lambda spectrum: distance_from_rank(spectrum.values, spectrum.infimal_rank),
     "schatten_quasi_norm": lambda spectrum: schatten_quasi_norm(spectrum.values, spectrum.exponent),
     "numerical_rank": lambda spectrum: numerical_rank(spectrum.values).to(torch.float64),

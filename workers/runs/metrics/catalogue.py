@@ -110,6 +110,15 @@ CATALOGUE: tuple[Metric, ...] = (
         shown={"ranks": 20},
     ),
     Metric(
+        "participation_ratio",
+        "float",
+        of_matrices,
+        "of matrices",
+        "(sum s)^2 / sum s^2 of the singular values (Bell and Dean 1970); NaN for the zero matrix.",
+        axis=_LINEAR,
+        shown={"compare": 45, "ranks": 25},
+    ),
+    Metric(
         "distance_to_infimal_rank",
         "float",
         of_infimal_ranks,

@@ -1,1 +1,1 @@
-"""The dispatcher: decides what to run next, hands slices to the cluster, stores what comes back."""
+"""The dispatcher: decides what to run next, hands slices to the cluster and stores their results."""

@@ -23,15 +23,15 @@ class Cluster(Protocol):
         ...
 
     def may_have_gpus(self) -> bool:
-        """Whether a slice may be computed on a GPU, which is the faster for every run that a batch has more."""
+        """Whether a slice may run on a GPU, whose time per run falls with every run added to the batch."""
         ...
 
     def submit(self, batch: Batch, budget: Budget) -> "Future[SliceResult]":
-        """Compute a slice on some worker; a future that was cancelled says that the cluster lost the slice."""
+        """Compute a slice on some worker; the future is cancelled if the cluster loses the slice."""
         ...
 
     def close(self) -> None:
-        """Stop the workers, or leave them where they are not ours."""
+        """Stop the workers this process started; workers of others keep running."""
         ...
 
 
@@ -40,7 +40,7 @@ class ClusterFailed(RankwardError):
 
 
 class LocalDaskCluster:
-    """Worker processes on this machine, each with one thread, and nothing that listens beyond the loopback.
+    """Single-threaded worker processes on this machine, which listen on the loopback only.
 
     Args:
         workers: how many; see `service.processes.placement.places`.
@@ -51,10 +51,10 @@ class LocalDaskCluster:
 
     def __init__(self, workers: int | None) -> None:
         configure_dask()
-        where = places(workers)
-        self._on_gpus = any(where)
+        environments = places(workers)
+        self._on_gpus = any(environments)
         try:
-            self._cluster = _start_workers(where)
+            self._cluster = _start_workers(environments)
         except RuntimeError as error:
             raise ClusterFailed(f"{error} {error.__cause__ or ''}".strip()) from error
         self._client = Client(self._cluster)
@@ -76,7 +76,10 @@ class LocalDaskCluster:
         self._cluster.close()
 
 
-def _start_workers(where: Sequence[Mapping[str, str]]) -> SpecCluster:
-    here: dict[str, Any] = {"host": LOOPBACK, **PRIVATE_PAGES}
-    specs = {place: {"cls": Nanny, "options": {**ONE_THREAD, **here, "env": env}} for place, env in enumerate(where)}
-    return SpecCluster(workers=specs, scheduler={"cls": Scheduler, "options": here}, name="rankward")
+def _start_workers(environments: Sequence[Mapping[str, str]]) -> SpecCluster:
+    loopback: dict[str, Any] = {"host": LOOPBACK, **PRIVATE_PAGES}
+    specs = {
+        worker: {"cls": Nanny, "options": {**ONE_THREAD, **loopback, "env": environment}}
+        for worker, environment in enumerate(environments)
+    }
+    return SpecCluster(workers=specs, scheduler={"cls": Scheduler, "options": loopback}, name="rankward")

@@ -1,7 +1,7 @@
-"""How dask is set up wherever it runs for us, and who may speak to it.
+"""The configuration of dask in every process of the service, and the security of its connections.
 
-The database holds the truth and slices are idempotent, so all that is asked of a cluster is transport, placement and
-liveness. What dask does beyond that (stealing, retries, killing on memory) is switched off here.
+The database holds the truth and slices are idempotent, so a cluster only has to provide transport, placement and
+liveness. Everything else that dask does (stealing, retries, killing on memory) is switched off in this module.
 """
 
 import logging
@@ -20,7 +20,7 @@ CONFIGURATION: dict[str, Any] = {
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.worker-ttl": "60s",
-    "distributed.deploy.lost-worker-timeout": "600s",  # who is not back by then is dropped for good
+    "distributed.deploy.lost-worker-timeout": "600s",  # a worker that is away for longer is dropped for good
     "distributed.worker.preload": ["workers.lab.execution"],
     "distributed.worker.profile.enabled": False,
     "distributed.worker.memory.target": False,
@@ -28,15 +28,15 @@ CONFIGURATION: dict[str, Any] = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
     "distributed.admin.large-graph-warning-threshold": "1GB",
-    "distributed.admin.tick.interval": "1s",  # how late an event loop is: fifty looks a second of each by default
+    "distributed.admin.tick.interval": "1s",  # measures an event loop's delay; by default fifty times a second
     "distributed.admin.system-monitor.interval": "10s",
-    "distributed.admin.low-level-log-length": 1,  # of messages kept for dask's developers: each holds a whole batch
+    "distributed.admin.low-level-log-length": 1,  # messages kept for dask's developers: each holds a complete batch
 }
 ONE_THREAD: dict[str, Any] = {"nthreads": 1, "memory_limit": 0, "silence_logs": logging.WARNING}
-"""What a worker process is: one thread, and no limit that would kill it in the middle of a slice."""
+"""Options of a worker process: one thread, and no memory limit that would kill it in the middle of a slice."""
 
 PRIVATE_PAGES: dict[str, Any] = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
-"""dask's own web pages, on a free port of the loopback: they know no keys."""
+"""dask's web pages, on a free port of the loopback because they do not check API keys."""
 
 
 class UnsafeCluster(RankwardError):
@@ -44,17 +44,17 @@ class UnsafeCluster(RankwardError):
 
 
 def configure_dask() -> None:
-    """Set up dask in this process and in those it starts."""
+    """Configure dask in this process and in those it starts."""
     dask.config.set(CONFIGURATION)
     take_over_libraries()
 
 
 def security_of(settings: Settings, address: str) -> Security:
-    """How to speak to (or as) a scheduler at an address such as tls://host:8786.
+    """Security of connections to (or of) a scheduler at an address such as tls://host:8786.
 
     Raises:
-        UnsafeCluster: whoever reaches a dask scheduler can run code on its workers, so beyond the loopback only
-            mutual TLS will do.
+        UnsafeCluster: plain TCP beyond the loopback. Anybody who reaches a dask scheduler can run code on its
+            workers, so mutual TLS is required.
     """
     parts = urlsplit(address)
     if parts.scheme not in ("tls", "tcp") or not parts.hostname:
@@ -77,9 +77,9 @@ def _mutual_tls(settings: Settings) -> Security:
     }
     for name, path in files.items():
         if path is None or not path.is_file():
-            what = "is not set" if path is None else f"names {path}, which is no file"
+            mistake = "is not set" if path is None else f"names {path}, which is no file"
             raise UnsafeCluster(
-                f"tls:// needs certificates, and {name} {what}; `rankward certificates DIR` makes them."
+                f"tls:// needs certificates, and {name} {mistake}; `rankward certificates DIR` makes them."
             )
     cert, key = str(settings.tls_cert), str(settings.tls_key)
     return Security(

@@ -1,4 +1,4 @@
-"""A cluster that others run: a dask scheduler somewhere, which may go away and come back."""
+"""A cluster that others run: a dask scheduler at an address, which may go away and come back."""
 
 import threading
 from concurrent.futures import CancelledError, Future
@@ -18,20 +18,20 @@ SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_CLOSE = 1.0
 
 _LOST = (CancelledError, CommClosedError, OSError, TimeoutError)
-"""What a slice's future says when the way to the scheduler was lost; nothing of it is the slice's fault."""
+"""Errors of a slice's future when the connection to the scheduler was lost; the slice is not to blame."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Connection(Client):
-    """dask's client, one that can be thrown away.
+    """A dask client that can be discarded safely.
 
-    dask's own closes itself when it is garbage-collected, in whatever thread that happens: where the next one is being
-    started, it waits for ever for a lock that this thread holds. And one that fails to start leaves its thread behind.
+    A plain dask client closes itself on garbage collection, in any thread. In a thread that is starting the next
+    client, it waits for ever for a lock which that thread holds. A client that fails to start leaks its thread.
     """
 
     def start(self, **arguments: Any) -> None:
-        """Connect, or leave nothing behind."""
+        """Connect; after a failure no thread is left behind."""
         try:
             super().start(**arguments)
         except BaseException:
@@ -39,10 +39,10 @@ class Connection(Client):
             raise
 
     def give_up(self) -> None:
-        """Close what can be closed within a moment."""
+        """Close within SECONDS_TO_CLOSE, gracefully if possible."""
         try:
             self.close(timeout=SECONDS_TO_CLOSE)
-        except Exception:  # it is given up anyway
+        except Exception:  # the connection is given up anyway
             self._end()
 
     def _end(self) -> None:
@@ -50,18 +50,18 @@ class Connection(Client):
         self._loop_runner.stop()
 
     def __del__(self) -> None:
-        """Do nothing; see above."""
+        """Do nothing, unlike dask's client (see the class)."""
 
 
 class ExternalDaskCluster:
     """Workers behind a scheduler's address.
 
-    A thread of its own looks after the connection, so that the dispatcher never waits for the network: it connects,
-    reads how many workers there are every second, and drops a connection that is silent for `cluster_timeout_seconds`.
-    The slices that were in flight then come back as cancelled, and are computed again when there are workers again.
+    A separate thread maintains the connection, so that the dispatcher never waits for the network. It connects, counts
+    the workers every second, and drops a connection that is silent for `cluster_timeout_seconds`. Slices in flight are
+    then cancelled, and computed again once there are workers.
 
     Raises:
-        UnsafeCluster: the address is one that everybody could speak to.
+        UnsafeCluster: the address would be open to everybody.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -81,7 +81,7 @@ class ExternalDaskCluster:
         return self._workers
 
     def may_have_gpus(self) -> bool:
-        return True  # nobody asks its workers
+        return True  # unknown: the workers are not asked for their devices
 
     def submit(self, batch: Batch, budget: Budget) -> "Future[SliceResult]":
         promised: Future[SliceResult] = Future()
@@ -96,7 +96,7 @@ class ExternalDaskCluster:
             if client is self._client and not isinstance(error, _LOST):
                 with self._lock:
                     self._in_flight.discard(promised)
-                raise  # the slice's own fault: it cannot be sent
+                raise  # the slice is to blame: it cannot be sent
             self._settle(promised)
             return promised
         computing.add_done_callback(partial(self._settle, promised))
@@ -113,7 +113,7 @@ class ExternalDaskCluster:
             try:
                 self._look(self._client or self._connect())
                 answered = True
-            except Exception as error:  # a connection may end in anything, tornado's ValueError included
+            except Exception as error:  # a connection may fail with any error, including tornado's ValueError
                 if answered:
                     _log.warning("the scheduler does not answer", address=self._address, error=repr(error))
                 answered = False
@@ -133,7 +133,7 @@ class ExternalDaskCluster:
         return client
 
     def _look(self, client: Connection) -> None:
-        """Ask the scheduler for its workers; a client that is reconnecting has lost its slices already."""
+        """Count the scheduler's workers; raises CommClosedError for a reconnecting client, whose slices are lost."""
         if client.status != "running":
             raise CommClosedError(f"the client is {client.status}")
         scheduler: Any = client.scheduler
@@ -152,7 +152,7 @@ class ExternalDaskCluster:
             client.give_up()
 
     def _settle(self, promised: "Future[SliceResult]", done: "Future[SliceResult] | None" = None) -> None:
-        """Pass on how a slice ended, unless its connection was given up before."""
+        """Pass on the result or error of a slice, unless its connection was given up before."""
         with self._lock:
             if promised not in self._in_flight:
                 return

@@ -1,8 +1,8 @@
-"""Leadership: of several dispatchers one works, the others stand by; it keeps the lease while it works.
+"""Leadership: one dispatcher holds the lease and works, all others stand by.
 
-A standby measures the holder's silence with its own steady clock, from beat to beat, so no clock that is set back or
-forward keeps the lease with the dead or takes it from the living. The database's clock is asked once, at the first
-look, so that a dispatcher that starts long after the last one ended need not wait.
+A standby measures the holder's silence with its own steady clock, from beat to beat. A clock set back or forward
+therefore neither keeps the lease with a dead holder nor takes it from a living one. The database's clock is read once,
+at the first look, so that a dispatcher started long after the last one ended need not wait.
 """
 
 import os
@@ -24,10 +24,10 @@ from service.values.ids import new_id
 BEATS_PER_LEASE = 4
 
 SHARE_OF_LEASE_TO_WRITE = 0.5
-"""How long a transaction of a holder that has fallen silent may have stood open, by the time its lease is over."""
+"""Longest age, at the end of the lease, of an open transaction of a silent holder; a share of the lease."""
 
 SECONDS_WITHOUT_PULSE = 300.0
-"""After this long without a sign of life from the loop the heart stops, so that a standby can take over."""
+"""Time without a pulse of the loop after which the heart stops, so that a standby can take over."""
 
 _log = structlog.get_logger(__name__)
 
@@ -36,9 +36,9 @@ class Leadership:
     """One dispatcher's side of the lease.
 
     Args:
-        name: kept over restarts where one process at a time has it: the lease of a process that was killed is then its
-            successor's at once. A name of its own when None.
-        lease_seconds: how long the holder may be silent.
+        name: a name that is kept over restarts and used by one process at a time. The successor of a killed process
+            then takes the lease at once. None: a new name for this process.
+        lease_seconds: longest permitted silence of the holder.
         clock: steady seconds, unrelated to the time of day.
     """
 
@@ -53,7 +53,7 @@ class Leadership:
         self._pulse_at = clock()
 
     def try_to_lead(self) -> bool:
-        """Take the lease if its holder gave it back or is gone; to be called again and again, every second or so."""
+        """Take the lease if its holder gave it back or is gone; callers repeat this about every second."""
         try:
             with self._database.reading() as connection:
                 lease, now = store.read_lease(connection), store.database_now(connection)
@@ -70,7 +70,7 @@ class Leadership:
 
     @contextmanager
     def writing(self) -> Generator[sa.Connection]:
-        """A transaction of the active dispatcher; raises Deposed, and changes nothing, when it no longer is that."""
+        """A transaction of the active dispatcher; raises Deposed, without a change, if another one has taken over."""
         if self._token is None:
             raise Deposed("This dispatcher does not have the lease.")
         with self._database.writing() as connection:
@@ -78,7 +78,7 @@ class Leadership:
             yield connection
 
     def pulse(self) -> None:
-        """Sign of life of the loop."""
+        """Record a sign of life of the loop."""
         self._pulse_at = self._clock()
 
     def beat(self) -> None:
@@ -96,7 +96,7 @@ class Leadership:
 
     @contextmanager
     def beating(self) -> Generator[None]:
-        """Beat, in a thread of its own, for as long as the context lasts or until deposed; then give the lease back."""
+        """Beat in a separate thread until the context ends or the dispatcher is deposed; then give the lease back."""
         over = threading.Event()
         heart = threading.Thread(target=self._beat_until, args=(over,), name="heart", daemon=True)
         heart.start()

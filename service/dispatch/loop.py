@@ -25,18 +25,18 @@ SECONDS_BETWEEN_TRIES = 1.0
 """Pause after the database did not answer."""
 
 SECONDS_BETWEEN_SWEEPS = 15.0
-"""How often runs are looked for that are leased but in no slice in flight."""
+"""Interval between searches for runs that are leased but in no slice in flight."""
 
 SECONDS_TO_FINISH = 15.0
-"""How long a stopping dispatcher waits beyond a slice's length for slices in flight."""
+"""Time that a stopping dispatcher waits for slices in flight, beyond the length of a slice."""
 
 
 @dataclass
 class Dispatcher:
     """Hands waiting runs to the cluster, slice by slice.
 
-    `run` loops until `stopping` is set, then stores the slices in flight. Everything is written under the leadership,
-    so a dispatcher that has lost it changes nothing any more.
+    `run` loops until `stopping` is set, then stores the slices in flight. All writes need the leadership, so a
+    dispatcher that has lost it changes nothing any more.
     """
 
     database: Database
@@ -72,7 +72,11 @@ class Dispatcher:
             self._plan()
 
     def _plan(self) -> None:
-        """At most once in a while: runs that come one by one share a slice, whose way costs more than they do."""
+        """Start slices where there is room.
+
+        After a start, `tick` waits `poll_seconds` for the next plan. Runs that arrive in the meantime then share a
+        slice, whose transport costs more than a small run.
+        """
         workers, in_flight = self.cluster.worker_count(), len(self._in_flight)
         self._reports.workers(workers, in_flight)
         idle, ahead = room(workers, in_flight)
@@ -84,12 +88,12 @@ class Dispatcher:
             self._planned_at = time.monotonic()
 
     def _patiently(self, act: Callable[[], None]) -> None:
-        """Act; a database that is locked, full or gone loses nothing, so a later try can do what this one could not."""
+        """Act, or pause if the database is locked, full or gone: nothing is lost, and a later try repeats the act."""
         try:
             act()
         except DATABASE_AWAY as error:
             self._reports.error("database", describe(error))
-            self._swept_at = -SECONDS_BETWEEN_SWEEPS  # it may have leased runs and been unable to say so
+            self._swept_at = -SECONDS_BETWEEN_SWEEPS  # a lost commit may have leased runs without telling us
             self.stopping.wait(SECONDS_BETWEEN_TRIES)
 
     def _facts(self, idle_workers: int, slices_ahead: int) -> Facts:
@@ -125,7 +129,7 @@ class Dispatcher:
     def _submit(self, lease: Lease) -> "Future[SliceResult]":
         try:
             return self.cluster.submit(lease.batch, Budget(self.settings.slice_seconds))
-        except Exception as error:  # for example a batch that cannot be sent: as if it had failed at the worker
+        except Exception as error:  # for example a batch that cannot be sent; handled like a failure at the worker
             failed: Future[SliceResult] = Future()
             failed.set_exception(error)
             return failed
@@ -142,7 +146,7 @@ class Dispatcher:
         try:
             self._write(lease, future)
         except DATABASE_AWAY:
-            self._done.put((lease, future))  # to be stored at the next try
+            self._done.put((lease, future))  # stored at the next try
             raise
         del self._in_flight[lease.token]
         self._suspects.discard(lease.token)
@@ -159,13 +163,13 @@ class Dispatcher:
             with self.leadership.writing() as connection:
                 leases.release_lease(connection, lease.token)
             self._reports.lost(lease)
-        except Exception as error:  # whatever a slice or its result did, it must not stop the others
+        except Exception as error:  # an error of any kind in a slice or its result must not stop the others
             with self.leadership.writing() as connection:
                 fail_slice(connection, lease, _describe(error), self.settings.most_attempts, datetime.now(UTC))
                 self._reports.failed(connection, lease, _describe(error))
 
     def _sweep(self) -> None:
-        """Give back runs leased to no slice in flight: a predecessor's, or a commit's whose answer was lost."""
+        """Release runs leased to no slice in flight: by a predecessor, or by a commit whose answer was lost."""
         if time.monotonic() - self._swept_at < SECONDS_BETWEEN_SWEEPS:
             return
         with self.leadership.writing() as connection:

@@ -1,6 +1,6 @@
-"""What the dispatcher shows of its work: metrics for Prometheus, and lines in the log of the runs that are over.
+"""Metrics of the dispatcher for Prometheus, and log lines for runs that are over.
 
-The metrics have a registry and a prefix of their own, so that an API process may show them among its own.
+The metrics have a separate registry and prefix, so that an API process can show them beside its metrics.
 """
 
 import time
@@ -46,7 +46,7 @@ _log = structlog.get_logger(__name__)
 
 
 def show_metrics(settings: Settings) -> None:
-    """Serve the metrics where the settings say, if they do; a port that is taken is no reason not to compute."""
+    """Serve the metrics on the settings' port, if there is one; a port in use is only logged, since runs can go on."""
     if settings.metrics_port is None:
         return
     try:
@@ -57,12 +57,12 @@ def show_metrics(settings: Settings) -> None:
 
 @dataclass
 class Reports:
-    """Tells what becomes of slices; the dispatcher calls it as they go."""
+    """Reports the fate of slices to metrics and log; called by the dispatcher."""
 
     _begun: dict[str, float] = field(default_factory=dict[str, float])
 
     def workers(self, count: int, in_flight: int) -> None:
-        """What the cluster can do and does."""
+        """Record the number of workers and of slices in flight."""
         WORKERS.set(count)
         IN_FLIGHT.set(in_flight)
 
@@ -75,7 +75,7 @@ class Reports:
         self._ended(lease, "stored")
         COMPUTE_SECONDS.observe(result.seconds)
         STEPS.labels(result.engine, result.device).inc(_steps(lease, result))
-        over = [lease.run_ids[i] for i, one in enumerate(result.progress) if one.outcome or one.error]
+        over = [lease.run_ids[i] for i, progress in enumerate(result.progress) if progress.outcome or progress.error]
         _say_over(_names(connection, over))
 
     def lost(self, lease: Lease) -> None:
@@ -106,18 +106,18 @@ class Reports:
 
 
 MOST_NAMED = 10
-"""Runs of a slice that the log names each by itself."""
+"""Runs of a slice that the log names individually."""
 
 _AT_ONCE = 500
 
 
 def _say_over(ended: Sequence[tuple[str, str, str, str | None]]) -> None:
-    """A line for each run where they are few; else for those that failed, and one for all that ended alike."""
-    failed = [one for one in ended if one[2] == "failed"]
+    """Log one line per run, or for many runs one line per failed run and one per group of equal endings."""
+    failed = [run for run in ended if run[2] == "failed"]
     for run_id, experiment_id, status, outcome in ended if len(ended) <= MOST_NAMED else failed[:MOST_NAMED]:
         _log.info("run over", run=run_id, experiment=experiment_id, status=status, outcome=outcome)
     if len(ended) > MOST_NAMED:
-        for (experiment_id, status, outcome), count in Counts(one[1:] for one in ended).items():
+        for (experiment_id, status, outcome), count in Counts(run[1:] for run in ended).items():
             _log.info("runs over", runs=count, experiment=experiment_id, status=status, outcome=outcome)
 
 

@@ -1,4 +1,4 @@
-"""The nodes of a cluster of our own: a dask scheduler, or the workers of one machine."""
+"""The nodes of a dask cluster that the user runs: a scheduler, or the workers of one machine."""
 
 import asyncio
 import signal
@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 
 def run_scheduler(settings: Settings, host: str, port: int) -> None:
-    """Run a scheduler until SIGINT or SIGTERM; mutual TLS where there are certificates, else only on the loopback."""
+    """Run a scheduler until SIGINT or SIGTERM, with mutual TLS if there are certificates, else on the loopback only."""
     logs.configure("scheduler")
     configure_dask()
     protocol = "tcp" if settings.tls_cert is None else "tls"
@@ -29,10 +29,10 @@ def run_scheduler(settings: Settings, host: str, port: int) -> None:
 
 
 def run_workers(settings: Settings, host: str | None) -> None:
-    """Run one worker per GPU, or per core where there is none, until SIGINT or SIGTERM.
+    """Run one worker per GPU, or per core without GPUs, until SIGINT or SIGTERM.
 
     Args:
-        host: the address under which the scheduler and the other workers reach this machine; guessed when None.
+        host: address at which the scheduler and the other workers reach this machine; None: guessed.
     """
     assert settings.scheduler is not None
     logs.configure("worker")
@@ -41,9 +41,9 @@ def run_workers(settings: Settings, host: str | None) -> None:
     asyncio.run(_work(settings.scheduler, places(settings.workers), security=security, host=host))
 
 
-async def _schedule(security: Security, **where: Any) -> None:
+async def _schedule(security: Security, **address: Any) -> None:
     stop = _stop_event()
-    async with Scheduler(security=security, **where, **PRIVATE_PAGES) as scheduler:
+    async with Scheduler(security=security, **address, **PRIVATE_PAGES) as scheduler:
         _log.info("scheduling", address=scheduler.address)
         await stop.wait()
 
@@ -55,20 +55,20 @@ async def _work(address: str, environments: list[Mapping[str, str]], **options: 
 
 
 async def _keep_working(stop: asyncio.Event, address: str, **options: Any) -> None:
-    """One worker process under a nanny, which restarts it when it dies; a new nanny when the scheduler was away."""
+    """Run a worker process under a nanny that restarts it; start a new nanny after the scheduler was away."""
     while not stop.is_set():
         try:
             async with Nanny(address, **ONE_THREAD, **options, **PRIVATE_PAGES) as nanny:
                 await _either(stop, nanny.finished())
                 if nanny.status != Status.closed and not stop.is_set():
                     _log.warning("a worker's nanny ended", status=str(nanny.status))
-        except Exception as error:  # the scheduler is away, or went while a worker started; dask may raise anything
+        except Exception as error:  # the scheduler is away or left during a start; dask may raise any error
             _log.warning("no scheduler to work for", scheduler=address, error=repr(error))
         await _either(stop, asyncio.sleep(SECONDS_BETWEEN_TRIES))
 
 
 async def _either(stop: asyncio.Event, other: Any) -> None:
-    """Wait for whichever comes first."""
+    """Wait until the stop event or the other awaitable, whichever is first, and cancel the rest."""
     tasks = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(other)]
     _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:

@@ -1,4 +1,4 @@
-"""The planner: facts in, instructions out. Pure, so that every decision can be tested without a cluster."""
+"""The planner: a pure function from facts to instructions, so that decisions can be tested without a cluster."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,13 +8,13 @@ from itertools import cycle, groupby, islice, takewhile
 from service.values.queues import QueueKey
 
 MOST_RUNS_PER_BATCH = 1024
-"""Larger batches are no faster on any engine, and take longer to send and to store."""
+"""Largest batch; larger ones are no faster on any engine, and take longer to send and to store."""
 
 NUMBERS_PER_BATCH = 2**19
-"""States and observations of one batch: 4 MiB in float64, about what stays in a core's cache between two steps."""
+"""Largest count of state entries and observations in a batch: 4 MiB in float64, about the cache of a core."""
 
 NO_PRIORITY = float("-inf")
-"""Below all others."""
+"""Priority below all others."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Queue:
     """Waiting runs that may share a batch.
 
     Attributes:
-        waiting: how many runs wait.
-        first_run: the oldest one's id.
-        numbers: in one run's state, more where its memory is far larger (`workers.runs.costs.batch_numbers`).
+        waiting: number of waiting runs.
+        first_run: id of the oldest run.
+        numbers: size of one run in numbers, see `workers.runs.costs.batch_numbers`.
     """
 
     key: QueueKey
@@ -35,15 +35,15 @@ class Queue:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the dispatcher knows.
+    """The state of queues and workers, as the dispatcher sees it.
 
     Attributes:
-        idle_workers: how many workers have nothing to do.
-        slices_ahead: how many more slices may wait at the cluster, so that workers go on while results are stored.
-        last_served: the number of the slice that last served a queue; later is larger.
-        share_last_served: and that last served a share.
-        priority_in_flight: the highest of the slices in flight, NO_PRIORITY where there are none.
-        on_cores: whether every worker computes on a CPU core, where a batch of some engines is soon as fast as it gets.
+        idle_workers: number of workers without a slice.
+        slices_ahead: further slices that may wait at the cluster, so that workers go on while results are stored.
+        last_served: ordinal of the slice that last served a queue; later is larger.
+        share_last_served: ordinal of the slice that last served a share.
+        priority_in_flight: highest priority of the slices in flight, NO_PRIORITY without slices.
+        on_cores: whether all workers are CPU cores, on which some engines gain nothing from larger batches.
     """
 
     queues: Sequence[Queue]
@@ -64,15 +64,14 @@ class StartSlice:
 
 
 def plan(facts: Facts) -> list[StartSlice]:
-    """Share the idle workers out among the queues.
+    """Distribute the idle workers among the queues.
 
-    A worker goes to the highest priority first; among its equals the shares take turns, and within a share its queues,
-    each time the one that has waited longest. Only workers that no queue needs split a batch further: two half batches
-    take almost as long as one whole. What is still waiting goes ahead only in full batches, which runs that come later
-    would not make faster.
+    Workers go to the highest priority first. Within a priority the shares take turns, and within a share its queues;
+    the longest waiting one is next. A batch is split further only for workers that no queue needs, because two halves
+    take almost as long as the undivided batch. Slices ahead are full batches only: later runs would not speed them up.
     """
     suspected = any(queue.key.batch_limit is not None for queue in facts.queues)
-    ahead = 0 if suspected else facts.slices_ahead  # what waits at a worker that dies is blamed like the guilty
+    ahead = 0 if suspected else facts.slices_ahead  # if a worker dies, slices that wait at it are blamed too
     turns = list(islice(_turns(facts), facts.idle_workers + ahead))
     served = list(dict.fromkeys(turns))
     workers = Counter(turns[: facts.idle_workers])
@@ -89,12 +88,12 @@ def plan(facts: Facts) -> list[StartSlice]:
 
 
 def room(workers: int, in_flight: int) -> tuple[int, int]:
-    """How many workers are idle, and how many slices may wait ahead beyond those: as many as there are workers."""
+    """Idle workers, and slices that may wait ahead beyond them: at most one per worker."""
     return max(0, workers - in_flight), max(0, 2 * workers - max(workers, in_flight))
 
 
 def largest_batch(queue: Queue) -> int:
-    """The most runs of a queue that one slice should carry."""
+    """Largest number of runs of a queue in one slice."""
     fitting = max(1, min(MOST_RUNS_PER_BATCH, NUMBERS_PER_BATCH // queue.numbers))
     return fitting if queue.key.batch_limit is None else min(fitting, queue.key.batch_limit)
 
@@ -128,7 +127,7 @@ def _turns(facts: Facts) -> Iterator[Queue]:
 
 
 def _in_turn(rows: Iterable[Iterable[Queue]]) -> list[Queue]:
-    """One of each row, then another of each, until all are through."""
+    """The first queue of each row, then the second of each, until all rows are exhausted."""
     waiting, taken = deque(row for row in map(deque, rows) if row), list[Queue]()
     while waiting:
         row = waiting.popleft()
@@ -139,14 +138,14 @@ def _in_turn(rows: Iterable[Iterable[Queue]]) -> list[Queue]:
 
 
 def _full_turns(turns: Iterable[Queue], workers: Mapping[Queue, int], highest: float, on_cores: bool) -> Counter[Queue]:
-    """Those of the turns beyond the idle workers that have a full batch, of the `highest` priority.
+    """Turns beyond the idle workers that have a full batch and at least the `highest` priority.
 
-    At the first queue that has none and gets no worker either they end: what went ahead of it would take every worker
-    before it is idle, again and again, and the queue would never have its turn. What is less urgent than a slice in
-    flight would do the same to that one's runs when they come back.
+    The turns end at the first queue with neither a full batch nor a worker. Slices ahead of it would take every worker
+    before it is idle, again and again, and the queue would starve. Slices less urgent than one in flight would starve
+    the runs of that one in the same way.
     """
     full = Counter[Queue]()
-    for queue in takewhile(lambda one: one.key.priority >= highest, turns):
+    for queue in takewhile(lambda queue: queue.key.priority >= highest, turns):
         if queue.waiting // full_batch(queue, on_cores) > workers.get(queue, 0) + full[queue]:
             full[queue] += 1
         elif not workers.get(queue, 0) + full[queue]:

@@ -1,4 +1,4 @@
-"""The dispatcher's process: it stands by until it leads, then a cluster and the loop, and a clean end on a signal."""
+"""The dispatcher's process: stand by, lead with a cluster and the loop, end cleanly on a signal."""
 
 import threading
 from contextlib import closing
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from service.dispatch.cluster import Cluster
 
 SECONDS_BETWEEN_LOOKS = 1.0
-"""How often a standby looks whether it may take over."""
+"""Interval at which a standby checks whether it may take over."""
 
 _log = structlog.get_logger(__name__)
 
@@ -53,7 +53,7 @@ def _dispatch(database: Database, settings: Settings, leadership: Leadership, st
 
 
 def _cluster(settings: Settings) -> "Cluster":
-    """Workers of this machine, or those behind a scheduler's address; a standby needs neither dask nor workers."""
+    """Workers of this machine, or those of a scheduler; dask is imported late, because a standby does not need it."""
     from service.dispatch.cluster import LocalDaskCluster
     from service.dispatch.external import ExternalDaskCluster
 
@@ -61,7 +61,7 @@ def _cluster(settings: Settings) -> "Cluster":
 
 
 def _stand_by(leadership: Leadership, stopping: threading.Event) -> bool:
-    """Wait until this dispatcher leads; False when it was stopped before."""
+    """Wait until this dispatcher leads; returns False if it is stopped first."""
     said = False
     while not stopping.is_set():
         try:
@@ -77,7 +77,7 @@ def _stand_by(leadership: Leadership, stopping: threading.Event) -> bool:
 
 
 def _wait_for_schema(database: Database, stopping: threading.Event) -> None:
-    """Wait until the database answers and has the newest schema, saying so once for each reason."""
+    """Wait until the database answers and has the newest schema; each reason for waiting is logged once."""
     said = ""
     while not stopping.is_set():
         try:

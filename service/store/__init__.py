@@ -1,1 +1,1 @@
-"""The store: who may write which row. Functions take a connection; transactions begin and end with their caller."""
+"""The store: all reads and writes of rows. Functions take a connection; their caller begins and ends transactions."""

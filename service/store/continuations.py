@@ -1,4 +1,4 @@
-"""Runs that go on: one whose stop was moved, or one that failed or was cancelled and is tried again."""
+"""Continuations of runs: after a moved stop, or after a failure or cancellation."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ _WAITING = {"status": "queued", "lease_token": None, "finished_at": None, "attem
 
 
 def lock_run(connection: sa.Connection, public_id: str) -> None:
-    """Nobody else changes this run until the transaction is over."""
+    """Keep others from changing a run until the transaction ends."""
     connection.execute(sa.select(runs.c.id).where(runs.c.public_id == public_id).with_for_update()).all()
 
 
@@ -26,34 +26,34 @@ def change_stop(connection: sa.Connection, run_id: int, values: Mapping[str, Any
 
 
 def reopen_run(connection: sa.Connection, run_id: int, unscheduled_step: int | None) -> None:
-    """Let a run that was over go on from its checkpoint.
+    """Queue a finished run again, from its checkpoint.
 
     Args:
-        unscheduled_step: the last step, where its point was recorded for being the last one: it is taken back.
+        unscheduled_step: the last step, if its point was recorded only because it was the last. The point is removed.
     """
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**_WAITING, outcome=None))
     if unscheduled_step is not None:
-        _take_back(connection, run_id, unscheduled_step)
+        _remove_point(connection, run_id, unscheduled_step)
 
 
 def retry_runs(connection: sa.Connection, *, run: str | None = None, experiment: str | None = None) -> int:
-    """Queue a failed or cancelled run again, or all failed runs of an experiment; how many."""
+    """Queue a failed or cancelled run again, or all failed runs of an experiment; returns their number."""
     if run is not None:
-        which = sa.and_(runs.c.public_id == run, runs.c.status.in_(("failed", "cancelled")))
+        selected = sa.and_(runs.c.public_id == run, runs.c.status.in_(("failed", "cancelled")))
     else:
-        own = sa.select(experiments.c.id).where(experiments.c.public_id == experiment).scalar_subquery()
-        which = sa.and_(runs.c.experiment_id == own, runs.c.status == "failed")
-    lock_runs(connection, which)
-    take_revision(connection, which)
-    return connection.execute(sa.update(runs).where(which).values(**_WAITING, error=None, revision=CURRENT)).rowcount
+        experiment_id = sa.select(experiments.c.id).where(experiments.c.public_id == experiment).scalar_subquery()
+        selected = sa.and_(runs.c.experiment_id == experiment_id, runs.c.status == "failed")
+    lock_runs(connection, selected)
+    take_revision(connection, selected)
+    return connection.execute(sa.update(runs).where(selected).values(**_WAITING, error=None, revision=CURRENT)).rowcount
 
 
-def _take_back(connection: sa.Connection, run_id: int, step: int) -> None:
+def _remove_point(connection: sa.Connection, run_id: int, step: int) -> None:
     points = trajectory_points
     connection.execute(sa.delete(points).where(points.c.run_id == run_id, points.c.step == step))
     signed = sa.select(points.c.step).where(points.c.run_id == run_id, points.c.determinant_sign != 0).limit(1)
     has_sign = connection.scalar(signed) is not None
     stored = connection.scalar(sa.select(checkpoints.c.milestones).where(checkpoints.c.run_id == run_id))
-    assert stored is not None  # a run that is over has a checkpoint
+    assert stored is not None  # every finished run has a checkpoint
     milestones = forget_point(stored, step, has_sign=has_sign)
     connection.execute(sa.update(checkpoints).where(checkpoints.c.run_id == run_id).values(milestones=milestones))

@@ -1,4 +1,4 @@
-"""The database: connections, and the ways to use one (to read, to write, to change the schema)."""
+"""The database: connections for reading, for writing and for changes of the schema."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
@@ -17,7 +17,7 @@ from service.store.sqlite import check_foreign_keys, set_foreign_keys, use_sqlit
 from service.store.turns import Turns
 
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
-"""What is raised while the database is locked, full, read-only or gone: a later try may find it well again."""
+"""Errors of a database that is locked, full, read-only or gone; a later try may succeed."""
 
 _SCHEMA_CHANGE = 0x52616E6B
 """Key of the advisory lock on PostgreSQL under which the schema is changed."""
@@ -26,16 +26,16 @@ _SCHEMA_CHANGE = 0x52616E6B
 class Database:
     """An engine with the settings that the store relies on.
 
-    SQLite: WAL, and writers that queue instead of failing. PostgreSQL: connections are tried before they are used, so
-    that a server that was restarted is not noticed.
+    SQLite uses WAL, and writers queue instead of failing. PostgreSQL connections are tested before use, so that a
+    restart of the server goes unnoticed.
 
     Args:
-        url: as SQLAlchemy spells it; `postgresql://` stands for the driver used here.
-        busy_seconds: how long a statement waits for a lock before it fails.
-        checkpoint_pages: see `use_sqlite`; SQLite's own default.
+        url: in SQLAlchemy's form; `postgresql://` stands for psycopg.
+        busy_seconds: time that a statement waits for a lock before it fails.
+        checkpoint_pages: see `use_sqlite`; by default SQLite's default.
 
     Attributes:
-        one_writes_at_a_time: and all others wait, as on SQLite.
+        one_writes_at_a_time: whether writers take turns, as on SQLite.
     """
 
     def __init__(self, url: str, busy_seconds: float = 30.0, checkpoint_pages: int = 1000) -> None:
@@ -61,25 +61,25 @@ class Database:
 
     @contextmanager
     def reading(self) -> Generator[sa.Connection]:
-        """One consistent view; nothing can be written."""
+        """A read-only transaction with one consistent view."""
         self._presence.check()
         with self._reading_engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Generator[sa.Connection]:
-        """One transaction: committed at the end, rolled back on an exception."""
+        """A writing transaction: committed at the end, rolled back on an exception."""
         with self._turns:
             self._presence.check()
             with self._writing_engine.begin() as connection:
                 yield connection
-                self._presence.check()  # what is written to a file that is gone must not be taken for stored
+                self._presence.check()  # a write to a removed file must not count as stored
 
     def write(self, act: Callable[[sa.Connection], Answer], small: bool = False) -> Answer:
-        """What `act` returns or raises in a transaction that is committed by then.
+        """Call `act` in a transaction, and return or raise its result after the commit.
 
-        Where one writes at a time (SQLite), the small acts of several threads share a transaction, and an act may be
-        called again after one that was rolled back. Where several do, shared ones would lock rows in any order.
+        On SQLite, which has one writer at a time, small acts of several threads share a transaction. An act may then be
+        called again after a rollback. On PostgreSQL shared transactions would lock rows in an arbitrary order.
         """
         if small and self.one_writes_at_a_time:
             return self._shared_writes.write(act)
@@ -88,10 +88,10 @@ class Database:
 
     @contextmanager
     def migrating(self) -> Generator[sa.Connection]:
-        """One transaction that may change the schema, while no other does.
+        """A transaction that may change the schema, one at a time.
 
-        SQLite can change some things only by copying a table and dropping it, which would delete what refers to it:
-        foreign keys are off meanwhile, and checked at the end.
+        SQLite makes some changes only by copying and dropping a table, which would delete the rows that refer to it.
+        Foreign keys are therefore off in the meantime, and checked at the end.
         """
         with self._writing_engine.connect() as connection:
             if connection.dialect.name == "sqlite":
@@ -111,13 +111,13 @@ class Database:
 
 
 def describe(error: Exception) -> str:
-    """An error in one line, without the statement that met it."""
+    """An error on one line, without the failed statement."""
     cause = getattr(error, "orig", None) or error
     return f"{type(cause).__name__}: {str(cause).strip().splitlines()[0] if str(cause).strip() else ''}"
 
 
 def driver_url(url: str) -> str:
-    """A database URL as SQLAlchemy needs it: `postgresql://` and `postgres://` name psycopg."""
+    """A database URL for SQLAlchemy; `postgresql://` and `postgres://` become psycopg's scheme."""
     scheme, separator, rest = url.partition("://")
     return f"postgresql+psycopg://{rest}" if separator and scheme in ("postgres", "postgresql") else url
 

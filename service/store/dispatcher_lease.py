@@ -1,7 +1,7 @@
-"""The dispatcher's lease: which process dispatches. Who has it beats; who lost it can store nothing any more.
+"""The dispatcher's lease: its holder dispatches and beats; a process that has lost it can store nothing.
 
-Moments are the database's own clock. Whether a silent holder is gone is not decided here by that clock alone, which
-may be set back or forward at any time: see `service.dispatch.leadership`.
+Times are read from the database's clock, which may be set back or forward at any time. Leadership therefore uses more
+than this clock to decide whether a silent holder is gone, see `service.dispatch.leadership`.
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ class Deposed(RankwardError):
 
 @dataclass(frozen=True)
 class DispatcherLease:
-    """The lease as it stands.
+    """The state of the lease.
 
     Attributes:
-        holder: name of the process that has it; None when the last one gave it back.
-        token: goes up by one whenever somebody takes the lease.
+        holder: name of the process that has it; None after it was given back.
+        token: rises by one each time the lease is taken.
     """
 
     holder: str | None
@@ -32,11 +32,11 @@ class DispatcherLease:
     expires_at: datetime | None
 
     def has_expired(self, now: datetime) -> bool:
-        """Whether its holder should have beaten by now."""
+        """Whether the lease has run out at `now`."""
         return self.expires_at is not None and now >= self.expires_at
 
     def is_alive(self, now: datetime) -> bool:
-        """Whether its holder has beaten of late; a beat from the far future says that the clock was set back since."""
+        """Whether the holder has beaten within its lease; a beat in the far future means a clock set back."""
         if self.holder is None or self.heartbeat_at is None or self.expires_at is None or self.has_expired(now):
             return False
         return self.heartbeat_at - now < self.expires_at - self.heartbeat_at
@@ -44,11 +44,11 @@ class DispatcherLease:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """What others may know of the active dispatcher.
+    """The public state of the active dispatcher.
 
     Attributes:
-        is_alive: whether there is one that has beaten within its lease.
-        seconds_ago: how long ago the last beat was; None when there was none.
+        is_alive: whether a holder has beaten within its lease.
+        seconds_ago: seconds since the last beat; None without a beat.
     """
 
     is_alive: bool
@@ -64,24 +64,24 @@ def database_now(connection: sa.Connection) -> datetime:
 
 
 def dispatcher_heartbeat(connection: sa.Connection) -> Heartbeat:
-    """When the active dispatcher last beat."""
+    """The last beat of the active dispatcher."""
     lease, now = read_lease(connection), database_now(connection)
     ago = None if lease.heartbeat_at is None else (now - lease.heartbeat_at).total_seconds()
     return Heartbeat(lease.is_alive(now), lease.holder, ago)
 
 
 def read_lease(connection: sa.Connection) -> DispatcherLease:
-    """Who has the lease."""
+    """The current state of the lease."""
     return DispatcherLease(**connection.execute(_LEASE).mappings().one())
 
 
 def take_lease(connection: sa.Connection, seen: DispatcherLease, holder: str, seconds: float) -> int | None:
-    """Take the lease unless it has changed since it was `seen`.
+    """Take the lease unless it has changed since the state `seen`.
 
     Returns:
-        The new token; None when somebody beat, took it or gave it back meanwhile.
+        The new token; None if a process beat, took or gave back the lease in the meantime.
     """
-    connection.execute(sa.select(table.c.token).with_for_update()).all()  # waits for the holder's write to end
+    connection.execute(sa.select(table.c.token).with_for_update()).all()  # waits for the end of the holder's write
     unchanged = sa.and_(table.c.token == seen.token, table.c.heartbeat_at.is_not_distinct_from(seen.heartbeat_at))
     changes = {"holder": holder, "token": seen.token + 1, **_beat(connection, seconds)}
     taken = connection.execute(sa.update(table).where(unchanged).values(changes)).rowcount
@@ -89,31 +89,31 @@ def take_lease(connection: sa.Connection, seen: DispatcherLease, holder: str, se
 
 
 def end_silent_writers(connection: sa.Connection, seconds: float) -> None:
-    """End the sessions that hold the lease in a transaction older than `seconds` while the server waits for them.
+    """End sessions with a lock on the lease and an idle transaction older than `seconds`.
 
-    Such a dispatcher stands still or is cut off, and with it stand its locks, on the lease above all. PostgreSQL can
-    end them; the lock on a SQLite file ends with the process that has it.
+    Such a dispatcher is suspended or cut off, and its locks, above all the one on the lease, stay. PostgreSQL can end
+    its session; the lock on a SQLite file ends with its process.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(_END_SILENT_WRITERS, {"table": table.name, "seconds": seconds})
 
 
 def beat(connection: sa.Connection, token: int, seconds: float) -> None:
-    """Keep the lease for `seconds` more; raises Deposed when somebody else has it."""
-    mine = table.c.token == token
-    if not connection.execute(sa.update(table).where(mine).values(_beat(connection, seconds))).rowcount:
+    """Extend the lease to `seconds` from now; raises Deposed if another process has it."""
+    held = table.c.token == token
+    if not connection.execute(sa.update(table).where(held).values(_beat(connection, seconds))).rowcount:
         raise _deposed()
 
 
 def give_back_lease(connection: sa.Connection, token: int) -> None:
-    """Let a standby take over at once, if the lease is still held."""
+    """Give back the lease, if it is still held, so that a standby takes over at once."""
     connection.execute(sa.update(table).where(table.c.token == token).values(holder=None))
 
 
 def check_lease(connection: sa.Connection, token: int) -> None:
-    """Raise Deposed unless the lease is held; until the transaction's end nobody else can take it, but it can beat."""
-    mine = sa.select(table.c.token).where(table.c.token == token).with_for_update(read=True, key_share=True)
-    if connection.execute(mine).first() is None:
+    """Raise Deposed unless the lease is held; until the transaction ends, beats are possible but no takeover."""
+    held = sa.select(table.c.token).where(table.c.token == token).with_for_update(read=True, key_share=True)
+    if connection.execute(held).first() is None:
         raise _deposed()
 
 

@@ -20,12 +20,12 @@ from service.store.tables import experiments, runs
 from service.values.statuses import RUN_STATUSES, UNFINISHED
 
 ExperimentRow = Mapping[str, Any]
-"""A row of `experiments`, and under `counts` how many of its runs are in which status."""
+"""A row of `experiments` and, under `counts`, the number of its runs by status."""
 
 
 @dataclass(frozen=True)
 class ExperimentSelection:
-    """Which experiments to list, in which order, and after which row."""
+    """The experiments of a list: a condition, an order, and the row after which the list starts."""
 
     where: Expression | None = None
     order: tuple[Key, ...] = ()
@@ -36,7 +36,7 @@ def insert_experiment(connection: sa.Connection, values: Mapping[str, Any]) -> i
     """Write an experiment without its runs.
 
     Returns:
-        Its internal id, None where another one has its idempotency key.
+        Its internal id, None if another experiment has its idempotency key.
     """
     insert = insert_into(connection, experiments).on_conflict_do_nothing(index_elements=["idempotency_key"])
     return connection.scalar(insert.returning(experiments.c.id), values)
@@ -48,7 +48,7 @@ def insert_runs(connection: sa.Connection, experiment_id: int, run_rows: Sequenc
 
 
 def find_experiment(connection: sa.Connection, public_id: str) -> ExperimentRow | None:
-    """The experiment's row with its run counts, None when there is none."""
+    """An experiment's row with its run counts, None without such an experiment."""
     return _first(connection, sa.select(experiments).where(experiments.c.public_id == public_id))
 
 
@@ -58,14 +58,14 @@ def exists(connection: sa.Connection, public_id: str) -> bool:
 
 
 def find_by_idempotency_key(connection: sa.Connection, key: str) -> ExperimentRow | None:
-    """The experiment that was submitted under a key."""
+    """The experiment submitted under a key, None without one."""
     return _first(connection, sa.select(experiments).where(experiments.c.idempotency_key == key))
 
 
 def list_experiments(
     connection: sa.Connection, selection: ExperimentSelection, limit: int
 ) -> tuple[list[ExperimentRow], Sequence[Mark]]:
-    """The first experiments of a selection, newest first where it says no more, and where a list goes on after each."""
+    """The first experiments of a selection, newest first by default, and the mark of each for the next page."""
     dialect = connection.dialect.name
     query = sa.select(experiments.c.id)
     if selection.where is not None:
@@ -74,43 +74,43 @@ def list_experiments(
     query = keyset.apply(query, selection.after).limit(limit)
     marks = [Mark(tuple(values), row_id) for row_id, *values in connection.execute(query)]
     ids = [mark.row_id for mark in marks]
-    found = connection.execute(sa.select(experiments).where(experiments.c.id.in_(ids))).mappings()
-    rows = sorted(_with_counts(connection, found.all()), key=lambda row: ids.index(row["id"]))
+    unsorted = connection.execute(sa.select(experiments).where(experiments.c.id.in_(ids))).mappings()
+    rows = sorted(_with_counts(connection, unsorted.all()), key=lambda row: ids.index(row["id"]))
     return rows, marks
 
 
 def change_experiment(connection: sa.Connection, public_id: str, values: Mapping[str, Any]) -> None:
-    """Change an experiment's own fields; its priority is its runs' too."""
+    """Change fields of an experiment; a priority is written to its runs as well."""
     if not values:
         return
     connection.execute(sa.update(experiments).where(experiments.c.public_id == public_id).values(values))
     if "priority" in values:
-        own = runs.c.experiment_id.in_(sa.select(experiments.c.id).where(experiments.c.public_id == public_id))
-        lock_runs(connection, own)
-        connection.execute(sa.update(runs).where(own).values(urgency=-values["priority"]))
+        members = runs.c.experiment_id.in_(sa.select(experiments.c.id).where(experiments.c.public_id == public_id))
+        lock_runs(connection, members)
+        connection.execute(sa.update(runs).where(members).values(urgency=-values["priority"]))
 
 
 def cancel_runs(connection: sa.Connection, public_id: str, now: datetime) -> int:
-    """End every unfinished run of an experiment as cancelled; a slice in flight loses its lease and changes nothing."""
+    """Cancel all unfinished runs of an experiment; a slice in flight loses its lease and changes nothing."""
     return _cancel(connection, runs.c.experiment_id == _id_of(public_id), now)
 
 
 def cancel_run(connection: sa.Connection, public_id: str, now: datetime) -> int:
-    """End one run as cancelled unless it is over."""
+    """Cancel a run unless it is over."""
     return _cancel(connection, runs.c.public_id == public_id, now)
 
 
 def delete_experiment(connection: sa.Connection, public_id: str) -> bool:
-    """Remove an experiment with its runs and all they left behind; whether there was one."""
-    mine = runs.c.experiment_id == _id_of(public_id)
-    lock_runs(connection, mine)
-    delete_points(connection, mine)
+    """Remove an experiment with its runs and all their data; returns whether it existed."""
+    members = runs.c.experiment_id == _id_of(public_id)
+    lock_runs(connection, members)
+    delete_points(connection, members)
     return connection.execute(sa.delete(experiments).where(experiments.c.public_id == public_id)).rowcount > 0
 
 
-def _cancel(connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime) -> int:
-    unfinished = sa.and_(which, runs.c.status.in_(UNFINISHED))
-    lock_runs(connection, which)
+def _cancel(connection: sa.Connection, selected: sa.ColumnElement[bool], now: datetime) -> int:
+    unfinished = sa.and_(selected, runs.c.status.in_(UNFINISHED))
+    lock_runs(connection, selected)
     take_revision(connection, unfinished)
     cancelled = {"status": "cancelled", "finished_at": now, "lease_token": None, "revision": CURRENT}
     return connection.execute(sa.update(runs).where(unfinished).values(cancelled)).rowcount

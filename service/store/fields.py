@@ -1,4 +1,4 @@
-"""Which column, or which place in a JSON column, holds a field of a query."""
+"""Where the fields of a query are stored: in columns, or at paths in JSON columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ Column = sa.ColumnElement[Any]
 
 @dataclass(frozen=True)
 class Home:
-    """Where the fields of a resource are held.
+    """The stored fields of a resource.
 
     Attributes:
-        columns: by path; fields that people filter on have typed columns.
-        documents: JSON columns by the path below which they hold everything.
+        columns: typed columns by path, for fields that people filter on.
+        documents: JSON columns by path; each holds all fields below its path.
     """
 
     columns: Mapping[Path, Column]
     documents: Mapping[Path, Column]
 
     def value(self, field: Field, kind: Kind, dialect: str) -> Column:
-        """A field's value as one of its kinds, NULL where it has none of that kind."""
+        """A field's value as one of its kinds, NULL for a value of another kind."""
         column = self.columns.get(field.path)
         if column is not None:
             return column
@@ -41,24 +41,24 @@ class Home:
         column = self.columns.get(field.path)
         if column is not None:
             return column.is_not(None)
-        if field.values.kinds <= NUMERIC:  # a number that is none is spelled out in JSON
+        if field.values.kinds <= NUMERIC:  # JSON spells NaN as a text, which does not count as a value
             return self.value(field, Kind.NUMBER, dialect).is_not(None)
         document, rest = self._document(field.path)
         return json_exists(document, rest, dialect)
 
     def _document(self, path: Path) -> tuple[Column, Path]:
         for length in range(len(path), 0, -1):
-            if (found := self.documents.get(path[:length])) is not None:
-                return found, path[length:]
+            if (document := self.documents.get(path[:length])) is not None:
+                return document, path[length:]
         raise KeyError(path)
 
     def holds(self, path: Path) -> bool:
-        """Whether there is a column for a field, or a document that has it."""
+        """Whether a column or a document holds the field at a path."""
         return path in self.columns or any(path[:length] in self.documents for length in range(1, len(path) + 1))
 
 
 def _named(table: sa.Table, catalogue: Catalogue) -> Home:
-    """The home of those fields of a catalogue that have columns of their names."""
+    """The home of the fields of a catalogue whose names are columns of a table."""
     named = {name: table.c[name] for name in catalogue.names() if name in table.c}
     return Home(
         columns={(name,): column for name, column in named.items() if not isinstance(column.type, sa.JSON)},

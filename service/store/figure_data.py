@@ -1,4 +1,4 @@
-"""What figures read beside points: specs and summaries of an experiment's runs, and whether they have changed."""
+"""Data of figures beside points: specs and summaries of an experiment's runs, and a version of both."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,13 +8,13 @@ import sqlalchemy as sa
 from service.store.tables import runs, summaries
 
 Row = Mapping[Any, Any]
-_OWN = ("id", "public_id", "index", "status", "outcome", "step", "observed", "spec")
+_RUN_COLUMNS = ("id", "public_id", "index", "status", "outcome", "step", "observed", "spec")
 
 
 def read_specs(connection: sa.Connection, experiment_id: int) -> Sequence[Row]:
-    """All runs of an experiment by index, their spec and where they stand; `has_points`: whether any is recorded."""
+    """Specs and states of all runs of an experiment, by index; `has_points`: whether any point is recorded."""
     query = (
-        sa.select(*(runs.c[name] for name in _OWN), summaries.c.run_id.is_not(None).label("has_points"))
+        sa.select(*(runs.c[name] for name in _RUN_COLUMNS), summaries.c.run_id.is_not(None).label("has_points"))
         .outerjoin(summaries, summaries.c.run_id == runs.c.id)
         .where(runs.c.experiment_id == experiment_id)
         .order_by(runs.c.index)
@@ -33,7 +33,7 @@ def read_summaries(connection: sa.Connection, experiment_id: int, names: Sequenc
 
 
 def last_change(connection: sa.Connection, experiment_id: int) -> str:
-    """A text that is another one whenever a run of the experiment has recorded, ended, or been asked for more."""
+    """A text that changes whenever a run of the experiment records, ends or is extended."""
     query = sa.select(
         sa.func.count(),
         sa.func.sum(runs.c.step),

@@ -1,7 +1,7 @@
-"""Filters: from a query's expression to an SQL condition.
+"""Filters: conversion of a query's expression into an SQL condition.
 
-A comparison with NULL is to be false and its NOT true, while SQL makes both unknown. Unknown counts as false wherever
-no NOT stands above it; so NOT is moved down to the single comparison, where it is true for NULL too.
+In the query language a comparison with NULL is false and its NOT is true, but in SQL both are unknown. Unknown counts
+as false unless a NOT is applied to it. NOT is therefore moved down to the comparisons, where it is true for NULL.
 """
 
 import operator
@@ -40,14 +40,14 @@ _OPERATORS: dict[str, Callable[[Any, Any], Condition]] = {
 
 
 class Filter:
-    """Turns expressions on the fields of one resource into conditions of one database's SQL."""
+    """Converts expressions on the fields of a resource into conditions in the SQL of a database."""
 
     def __init__(self, home: Home, dialect: str) -> None:
         self._home = home
         self._dialect = dialect
 
     def condition(self, expression: Expression, negated: bool = False) -> Condition:
-        """The condition that an expression (or its NOT) is true; it may be NULL where it is false."""
+        """The condition that an expression (or its NOT) is true; NULL stands for false."""
         match expression:
             case Negation(part):
                 return self.condition(part, not negated)
@@ -58,8 +58,8 @@ class Filter:
                 exists = self._home.exists(field, self._dialect)
                 return exists if is_not != negated else sa.not_(exists)
             case test:
-                found = self._test(test)
-                return sa.not_(sa.func.coalesce(found, sa.false())) if negated else found
+                condition = self._test(test)
+                return sa.not_(sa.func.coalesce(condition, sa.false())) if negated else condition
 
     def _test(self, test: Test) -> Condition:
         match test:
@@ -69,8 +69,8 @@ class Filter:
                 column = self._column(test, values[0])
                 return column.not_in([*map(literal, values)]) if negated else column.in_([*map(literal, values)])
             case Match(field, pattern, negated):
-                found = matches(self._home.value(field, Kind.TEXT, self._dialect), pattern, self._dialect)
-                return sa.not_(found) if negated else found
+                match_ = matches(self._home.value(field, Kind.TEXT, self._dialect), pattern, self._dialect)
+                return sa.not_(match_) if negated else match_
             case Missing():
                 raise AssertionError("handled above")
 
@@ -80,7 +80,7 @@ class Filter:
 
 
 def literal(value: Value) -> sa.BindParameter[Any]:
-    """A value as a bound parameter, typed so widely that no database has to cut it."""
+    """A value as a bound parameter, in a type wide enough that no database truncates it."""
     match value:
         case bool():
             return sa.literal(value, sa.Boolean)

@@ -1,4 +1,4 @@
-"""Inserts that know what to do about a row that is already there: both databases can, each by its own construct."""
+"""Inserts with an ON CONFLICT clause, for which each database has a separate SQLAlchemy construct."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite

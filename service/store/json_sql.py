@@ -1,6 +1,6 @@
 """Values inside JSON columns and comparisons of texts, in the SQL of each database.
 
-A value of another kind than the one asked for is NULL: a list is never compared as if it were a text.
+A value of another kind than requested is NULL; a list, for example, is never compared as a text.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ Column = sa.ColumnElement[Any]
 
 
 def json_value(column: Column, path: Path, kind: Kind, dialect: str) -> Column:
-    """The value at a path of a JSON column, of type Double, Text or Boolean; NULL where it is of another kind."""
+    """The value at a path of a JSON column, of type Double, Text or Boolean; NULL for a value of another kind."""
     return _SqliteValue(column, path).of(kind) if dialect == "sqlite" else _PostgresValue(column, path).of(kind)
 
 
 def json_exists(column: Column, path: Path, dialect: str) -> Column:
-    """Whether there is anything but null at a path of a JSON column."""
+    """Whether a JSON column has a value other than null at a path."""
     kind = _SqliteValue(column, path).kind if dialect == "sqlite" else _PostgresValue(column, path).kind
     return sa.func.coalesce(kind, "null") != "null"
 
 
 def sortable(text: Column, dialect: str) -> Column:
-    """A text whose order is that of its code points, on every database."""
+    """A text that every database sorts by code points."""
     return text if dialect == "sqlite" else sa.collate(text, "C")
 
 
@@ -41,13 +41,13 @@ def matches(text: Column, pattern: Sequence[str], dialect: str) -> Column:
 
 class _SqliteValue:
     def __init__(self, column: Column, path: Path) -> None:
-        place = "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in path)
-        self.kind = sa.func.json_type(column, place, type_=sa.Text)
+        json_path = "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in path)
+        self.kind = sa.func.json_type(column, json_path, type_=sa.Text)
         self._column = column
-        self._place = place
+        self._json_path = json_path
 
     def _value(self, kind: type[Any]) -> Column:
-        return sa.func.json_extract(self._column, self._place, type_=kind)
+        return sa.func.json_extract(self._column, self._json_path, type_=kind)
 
     def of(self, kind: Kind) -> Column:
         if kind in NUMERIC:
@@ -60,8 +60,8 @@ class _SqliteValue:
 
 class _PostgresValue:
     def __init__(self, column: Column, path: Path) -> None:
-        found = sa.cast(column, JSONB)[tuple(path)] if path else sa.cast(column, JSONB)
-        self.kind = sa.func.jsonb_typeof(found, type_=sa.Text)
+        value = sa.cast(column, JSONB)[tuple(path)] if path else sa.cast(column, JSONB)
+        self.kind = sa.func.jsonb_typeof(value, type_=sa.Text)
         self._text = sa.cast(column, JSONB)[tuple(path)].astext
 
     def of(self, kind: Kind) -> Column:
@@ -74,7 +74,7 @@ class _PostgresValue:
 
 
 def _spelled_numbers(is_text: Column, text: Column) -> list[tuple[Column, Column]]:
-    """Non-finite numbers are spelled as texts in JSON."""
+    """WHEN clauses for non-finite numbers, which JSON spells as texts."""
     return [(sa.and_(is_text, text == word), sa.literal(value, sa.Double)) for word, value in INFINITIES.items()]
 
 

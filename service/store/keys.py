@@ -1,4 +1,4 @@
-"""API keys in the store: their digests, and what the runs of one take."""
+"""API keys in the store: their digests, and the unfinished work of each."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ Row = Mapping[Any, Any]
 
 
 def insert_key(connection: sa.Connection, values: Mapping[str, Any]) -> None:
-    """Write a key; raises IntegrityError when its prefix is taken."""
+    """Write a key; raises IntegrityError if its prefix is in use."""
     connection.execute(sa.insert(api_keys).values(values))
 
 
@@ -28,23 +28,23 @@ def list_keys(connection: sa.Connection) -> Sequence[Row]:
 
 
 def revoke_key(connection: sa.Connection, prefix: str, now: datetime) -> bool:
-    """End a key; whether there was one to end."""
-    which = sa.and_(api_keys.c.prefix == prefix, api_keys.c.revoked_at.is_(None))
-    return connection.execute(sa.update(api_keys).where(which).values(revoked_at=now)).rowcount > 0
+    """Revoke a key; returns whether there was an active one."""
+    active = sa.and_(api_keys.c.prefix == prefix, api_keys.c.revoked_at.is_(None))
+    return connection.execute(sa.update(api_keys).where(active).values(revoked_at=now)).rowcount > 0
 
 
 def has_active_key(connection: sa.Connection) -> bool:
-    """Whether anybody could get in."""
+    """Whether any key is not revoked."""
     return connection.scalar(sa.select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None)).limit(1)) is not None
 
 
 def hold_key(connection: sa.Connection, key_id: int) -> None:
-    """Let one transaction at a time count and add to a key's runs (on SQLite writers queue anyway)."""
+    """Lock a key, so that one transaction at a time counts and adds runs of it (SQLite's writers queue anyway)."""
     connection.execute(sa.select(api_keys.c.id).where(api_keys.c.id == key_id).with_for_update())
 
 
 def unfinished_work(connection: sa.Connection, key_id: int) -> tuple[int, float]:
-    """Runs of a key that are not over, and the multiply-adds they may take."""
+    """Number of a key's unfinished runs, and their multiply-adds at most."""
     query = (
         sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(runs.c.max_multiply_adds), 0.0))
         .join(experiments, runs.c.experiment_id == experiments.c.id)

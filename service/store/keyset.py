@@ -1,4 +1,4 @@
-"""Keysets: sorted lists that are read on from the last row seen, whatever was added or changed in between."""
+"""Keysets: sorted lists that continue after the last row seen, regardless of rows added or changed meanwhile."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ Column = sa.ColumnElement[Any]
 
 @dataclass(frozen=True)
 class Mark:
-    """Where a list was read up to: the sort values of the last row, and its internal id."""
+    """The last row read of a list: its sort values and internal id."""
 
     values: tuple[Value | None, ...]
     row_id: int
 
 
 class Keyset:
-    """The order of a list: its keys with what is missing last, and then the internal id.
+    """The order of a list: its sort keys, with missing values last, then the internal id.
 
     Args:
-        newest_first: whether rows that are alike come by falling id.
+        newest_first: whether rows with equal keys are in descending order of id.
     """
 
     def __init__(
@@ -40,16 +40,17 @@ class Keyset:
         self._columns = [_column(home, key, dialect) for key in keys]
 
     def apply(self, query: sa.Select[Any], after: Mark | None) -> sa.Select[Any]:
-        """A query of ids with the sort values beside them, sorted, from after a mark."""
-        query = query.add_columns(*(column.label(f"key_{place}") for place, column in enumerate(self._columns)))
+        """A query of ids, extended by the sort values, sorted, and restricted to rows after a mark."""
+        query = query.add_columns(*(column.label(f"key_{index}") for index, column in enumerate(self._columns)))
         for column, descending in zip(self._columns, self._descending, strict=True):
             query = query.order_by(column.is_(None), column.desc() if descending else column.asc())
         query = query.order_by(self._row_id.desc() if self._newest_first else self._row_id.asc())
         return query if after is None else query.where(self._after(after))
 
     def _after(self, mark: Mark) -> sa.ColumnElement[bool]:
-        """Some first keys are alike, and the next one lies behind; or all are, and the id lies behind."""
+        """Rows after a mark: leading keys are equal and the next key is behind it, or all are equal and the id is behind."""
         behind = self._row_id < mark.row_id if self._newest_first else self._row_id > mark.row_id
+        # built from the last key to the first, so that each level nests in the one before it
         for column, descending, value in reversed([*zip(self._columns, self._descending, mark.values, strict=True)]):
             if value is None:
                 behind = sa.and_(column.is_(None), behind)

@@ -1,7 +1,7 @@
-"""Leases of runs: which slice computes a run right now. It is stored only while its runs still carry its token.
+"""Leases of runs: each assigns runs to a slice, whose result is stored only while the runs carry its token.
 
-Only the active dispatcher leases runs, so their leases need no end of their own: whoever takes over the dispatcher's
-lease gives back every run that its predecessor had.
+Only the active dispatcher leases runs, so their leases need no expiry: a dispatcher that takes over releases all runs
+of its predecessor.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ class Lease:
     """Runs leased to one slice.
 
     Attributes:
-        token: what the runs' rows carry while the lease holds.
-        key: of the queue they were taken from.
+        token: stored in the rows of the runs while the lease holds.
+        key: of the queue that the runs were taken from.
         run_ids: internal ids, in the order of the batch's members.
     """
 
@@ -37,11 +37,11 @@ class Lease:
 
 
 _IN_ORDER = ("urgency", "share", "batch_key", "batch_limit")
-"""What tells queues apart, in the order of the index of waiting runs."""
+"""Columns that identify a queue, in the order of the index of waiting runs."""
 
 
 def _next_head(same: int) -> str:
-    """SQL of the first run after a head that shares the head's first `same` columns, and is beyond it in the next."""
+    """SQL of the first run after a head with equal first `same` columns and a larger next column."""
     conditions = [f"runs.{column} = head.{column}" for column in _IN_ORDER[:same]]
     conditions.append(f"runs.{_IN_ORDER[same]} > head.{_IN_ORDER[same]}")
     order = ", ".join((*_IN_ORDER[same:], "id"))
@@ -71,18 +71,18 @@ SELECT head.urgency, head.share, head.batch_key, head.batch_limit, head.id AS fi
 ) AS waiting
 FROM heads JOIN runs AS head ON head.id = heads.id
 """)
-"""Steps through the index of waiting runs from one queue's first run to the next one's, past all that lie between.
+"""Steps through the index of waiting runs from the head of a queue to the head of the next, skipping all others.
 
-The next one is looked for column by column: SQLite takes only the first column of a comparison of rows to its index.
+The next head is searched column by column, because SQLite uses an index only for the first column of a row comparison.
 """
 
 
 def waiting_queues(connection: sa.Connection, batch: int, most: int) -> list[tuple[QueueKey, Mapping[Any, Any]]]:
-    """Runs that could be leased, by queue: the oldest (`first_run`), the `numbers` of one, and how many are `waiting`.
+    """Queues of waiting runs: the oldest (`first_run`), its size in `numbers`, and the count of `waiting` runs.
 
     Args:
-        batch: count each queue at least as far as this,
-        most: and beyond it no more than this over all queues, so that a long one costs no more than a short one.
+        batch: number up to which each queue is counted at least.
+        most: further runs counted over all queues, which bounds the cost of long queues.
     """
     rows = connection.execute(_QUEUES, {"batch": batch, "most": most}).mappings()
     return [(_key(row), row) for row in rows]
@@ -93,7 +93,7 @@ def _key(row: Mapping[Any, Any]) -> QueueKey:
 
 
 def lease_runs(connection: sa.Connection, key: QueueKey, most: int, now: datetime) -> Lease | None:
-    """Lease the oldest waiting runs of a queue, at most `most`; None when there are none any more."""
+    """Lease the oldest waiting runs of a queue, at most `most`; None without waiting runs."""
     ids = connection.scalars(
         sa.select(runs.c.id)
         .where(
@@ -118,26 +118,26 @@ def lease_runs(connection: sa.Connection, key: QueueKey, most: int, now: datetim
 
 
 def release_others(connection: sa.Connection, tokens: Sequence[str]) -> int:
-    """Give back the runs of all slices but those in flight, whose tokens these are; how many."""
+    """Release the runs of all slices except those in flight, given by their tokens; returns the number of runs."""
     return _release(connection, sa.and_(LEASED, runs.c.lease_token.not_in(tokens)))
 
 
 def release_lease(connection: sa.Connection, token: str) -> int:
-    """Give back the runs of one slice that will not be stored; how many."""
+    """Release the runs of a slice that will not be stored; returns their number."""
     return _release(connection, runs.c.lease_token == token)
 
 
-def lock_runs(connection: sa.Connection, which: sa.ColumnElement[bool]) -> Sequence[int]:
-    """Keep others from changing some runs until the transaction ends; their ids.
+def lock_runs(connection: sa.Connection, selected: sa.ColumnElement[bool]) -> Sequence[int]:
+    """Keep others from changing selected runs until the transaction ends; returns their ids.
 
-    Whoever changes several runs locks them first: in the order of their ids, so that no two wait for each other.
+    Every change of several runs locks them first, in the order of their ids, so that transactions do not deadlock.
     """
-    return connection.scalars(sa.select(runs.c.id).where(which).order_by(runs.c.id).with_for_update()).all()
+    return connection.scalars(sa.select(runs.c.id).where(selected).order_by(runs.c.id).with_for_update()).all()
 
 
-def _release(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
-    lock_runs(connection, which)
-    return connection.execute(sa.update(runs).where(which).values(lease_token=None)).rowcount
+def _release(connection: sa.Connection, selected: sa.ColumnElement[bool]) -> int:
+    lock_runs(connection, selected)
+    return connection.execute(sa.update(runs).where(selected).values(lease_token=None)).rowcount
 
 
 def _load_batch(connection: sa.Connection, ids: Sequence[int]) -> Batch:

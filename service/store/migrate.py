@@ -1,4 +1,4 @@
-"""Bringing a database to the newest schema."""
+"""Upgrades of a database to the newest schema."""
 
 from functools import cache
 from importlib.resources import files
@@ -28,10 +28,10 @@ def alembic_config(url: str) -> Config:
 
 
 def migrate(url: str) -> None:
-    """Upgrade a database to the newest schema; an empty one is filled.
+    """Upgrade a database to the newest schema; an empty database gets all tables.
 
     Raises:
-        CannotMigrate: it does not answer, cannot be changed, or has a schema that this version does not know.
+        CannotMigrate: the database does not answer, cannot be changed, or has a schema unknown to this version.
     """
     try:
         command.upgrade(alembic_config(url), "head")
@@ -46,7 +46,7 @@ def migrate(url: str) -> None:
 
 @cache
 def _newest_revision() -> str | None:
-    """Read once: it is asked for with every look at the service's readiness."""
+    """The newest schema revision, read once because every readiness check needs it."""
     return ScriptDirectory.from_config(alembic_config("")).get_current_head()
 
 

@@ -1,6 +1,7 @@
-"""Whether the file of an SQLite database is still the one that was opened.
+"""Detection of a database file that was removed or replaced while SQLite has it open.
 
-A deleted file goes on for whoever has it open, and what they write ends with them; SQLite says nothing of it.
+A deleted file stays usable for processes that have it open. Their writes are lost at their end, and SQLite reports no
+error.
 """
 
 import os
@@ -16,7 +17,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Presence:
-    """Watches the file of an engine's database; without a file (PostgreSQL, in memory) there is nothing to watch."""
+    """Watches the file of an engine's database; does nothing without a file (PostgreSQL, in memory)."""
 
     def __init__(self, engine: sa.Engine) -> None:
         name = engine.url.database or ""
@@ -34,7 +35,7 @@ class Presence:
         is_gone = _identity(self._path) != self._opened
         if is_gone != self._is_gone:
             self._is_gone = is_gone
-            self._say()
+            self._log_change()
         if is_gone:
             raise OperationalError(None, None, sqlite3.OperationalError(f"{self._path} was removed or replaced"))
 
@@ -42,7 +43,7 @@ class Presence:
         if self._opened is None and self._path is not None:
             self._opened = _identity(self._path)
 
-    def _say(self) -> None:
+    def _log_change(self) -> None:
         if self._is_gone:
             advice = "nothing is read or written until it is back; put it back, or stop the service and start it again"
             _log.error(

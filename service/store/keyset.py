@@ -48,9 +48,9 @@ class Keyset:
         return query if after is None else query.where(self._after(after))
 
     def _after(self, mark: Mark) -> sa.ColumnElement[bool]:
-        """Rows after a mark: leading keys are equal and the next key is behind it, or all are equal and the id is behind."""
+        """Rows after a mark: the first key that differs is behind the mark's, or all are equal and the id is behind."""
         behind = self._row_id < mark.row_id if self._newest_first else self._row_id > mark.row_id
-        # built from the last key to the first, so that each level nests in the one before it
+        # from the last key outwards: each condition contains that of the keys after it
         for column, descending, value in reversed([*zip(self._columns, self._descending, mark.values, strict=True)]):
             if value is None:
                 behind = sa.and_(column.is_(None), behind)

@@ -1,6 +1,6 @@
-"""Points as a database takes them: values for SQLite's driver, lines of text for PostgreSQL's COPY.
+"""Conversion of points for a database: values for SQLite's driver, lines of text for PostgreSQL's COPY.
 
-Whole columns are converted at once, because a Python call for each number would cost more than the database itself.
+Complete columns are converted at once, because a Python call per number would cost more than the database.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from service.values.numbers import NAN, spell_all, word_of
 from workers.runs.metrics import TRAJECTORY_COLUMNS, ColumnKind
 
 COPY_NULL = "null"
-"""How a line of text spells NULL: as orjson spells what is not a number."""
+"""NULL in a line of text: orjson's text for NaN."""
 
 LINES_AT_ONCE = 1024
 
@@ -22,13 +22,13 @@ Array = npt.NDArray[Any]
 
 
 def value_rows(run_ids: Array, columns: Mapping[str, Array]) -> Iterator[tuple[Any, ...]]:
-    """Rows of run id and columns; a float that is not a number is NULL, on every database."""
+    """Rows of run id and columns; NaN becomes NULL on every database."""
     values = (to_values(column, TRAJECTORY_COLUMNS[name]) for name, column in columns.items())
     return zip(run_ids.tolist(), *values, strict=True)
 
 
 def copy_lines(run_ids: Array, columns: Mapping[str, Array]) -> Iterator[str]:
-    """The same rows as text for COPY, some thousand at a time: the server takes one block in while the next is made."""
+    """The same rows as text for COPY, in blocks: the server reads a block while the next is being made."""
     for start in range(0, len(run_ids), LINES_AT_ONCE):
         block = slice(start, start + LINES_AT_ONCE)
         texts = (_to_texts(column[block], TRAJECTORY_COLUMNS[name]) for name, column in columns.items())
@@ -37,13 +37,13 @@ def copy_lines(run_ids: Array, columns: Mapping[str, Array]) -> Iterator[str]:
 
 
 def to_values(column: Array, kind: ColumnKind) -> list[Any]:
-    """One column as Python values: numbers, None for what is not a number, and JSON for vectors."""
+    """A column as Python values: numbers, None for NaN, and JSON for vectors."""
     if kind == "vector":
         return _vector_texts(column)
     missing = np.flatnonzero(np.isnan(column)).tolist()
     values = _without_fraction(column).tolist() if kind == "integer" else column.tolist()
-    for place in missing:
-        values[place] = None
+    for index in missing:
+        values[index] = None
     return values
 
 
@@ -51,9 +51,9 @@ def _to_texts(column: Array, kind: ColumnKind) -> list[str]:
     if kind == "vector":
         return _vector_texts(column)
     texts = _number_texts(_without_fraction(column) if kind == "integer" else column)
-    for place in np.flatnonzero(~np.isfinite(column)).tolist():
-        word = word_of(column[place])
-        texts[place] = COPY_NULL if word == NAN else word
+    for index in np.flatnonzero(~np.isfinite(column)).tolist():
+        word = word_of(column[index])
+        texts[index] = COPY_NULL if word == NAN else word
     return texts
 
 
@@ -62,15 +62,15 @@ def _number_texts(column: Array) -> list[str]:
 
 
 def _vector_texts(column: Array) -> list[str]:
-    """JSON of each row of an array of shape (points, width)."""
+    """JSON texts of the rows of an array (points, width)."""
     texts = [f"[{row}]" for row in _dump(column)[2:-2].split("],[")]
-    for place in np.flatnonzero(~np.isfinite(column).all(axis=1)).tolist():
-        texts[place] = orjson.dumps(spell_all(column[place].tolist())).decode()
+    for index in np.flatnonzero(~np.isfinite(column).all(axis=1)).tolist():
+        texts[index] = orjson.dumps(spell_all(column[index].tolist())).decode()
     return texts
 
 
 def _dump(array: Array) -> str:
-    """JSON of an array of at least one row; floats as the shortest text that gives the same 64 bits."""
+    """JSON of an array with at least one row; each float is the shortest text that restores its 64 bits."""
     exact = array.astype(np.float64) if array.dtype.kind == "f" else array
     return orjson.dumps(np.ascontiguousarray(exact), option=orjson.OPT_SERIALIZE_NUMPY).decode()
 

@@ -1,4 +1,4 @@
-"""Points written to the store: one wide typed row per recorded step."""
+"""Writes of points: one wide typed row per recorded step."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,10 +17,10 @@ from workers.runs.metrics import TRAJECTORY_COLUMNS, ColumnKind
 
 
 def insert_points(connection: sa.Connection, run_ids: Mapping[int, int], points: Points) -> None:
-    """Append points; those already stored stay as they are.
+    """Append points; points already stored are not changed.
 
     Args:
-        run_ids: internal run id of each batch member whose points are to be stored.
+        run_ids: internal run ids by batch member; points of other members are dropped.
         points: a slice's points.
     """
     keep = np.isin(points.member, list(run_ids))
@@ -33,9 +33,9 @@ def insert_points(connection: sa.Connection, run_ids: Mapping[int, int], points:
     write(connection, ids[points.member[keep]], columns)
 
 
-def summary_rows(points: Points, places: Sequence[int]) -> list[dict[str, Any]]:
-    """Metrics of the points at some places as values for the summary's columns, one row for each."""
-    chosen = {name: column[list(places)] for name, column in points.columns.items() if name not in ("step", "time")}
+def summary_rows(points: Points, indices: Sequence[int]) -> list[dict[str, Any]]:
+    """Metrics of the points at some indices as rows of values for the summary's columns."""
+    chosen = {name: column[list(indices)] for name, column in points.columns.items() if name not in ("step", "time")}
     columns = [_summary_values(column, TRAJECTORY_COLUMNS[name]) for name, column in chosen.items()]
     return [dict(zip(chosen, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -44,9 +44,9 @@ def _summary_values(column: npt.NDArray[Any], kind: ColumnKind) -> list[Any]:
     return [spell_all(row) for row in column.tolist()] if kind == "vector" else to_values(column, kind)
 
 
-def delete_points(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
-    """Remove all points of the runs that a condition chooses: what PostgreSQL, for the sake of speed, does not do."""
-    chosen = sa.select(runs.c.id).where(which)
+def delete_points(connection: sa.Connection, selected: sa.ColumnElement[bool]) -> None:
+    """Remove all points of selected runs; for the sake of speed PostgreSQL has no foreign key that does it."""
+    chosen = sa.select(runs.c.id).where(selected)
     connection.execute(sa.delete(trajectory_points).where(trajectory_points.c.run_id.in_(chosen)))
 
 
@@ -57,7 +57,7 @@ def _insert(connection: sa.Connection, ids: npt.NDArray[np.int64], columns: Mapp
 
 
 def _copy(connection: sa.Connection, ids: npt.NDArray[np.int64], columns: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Straight into the table: under a lease no point comes twice. Should one do, again past those that are there."""
+    """Copy points into the table; if one is stored already, copy again and skip those that are."""
     try:
         with connection.begin_nested():
             _copy_into(connection, "trajectory_points", ids, columns)

@@ -1,4 +1,4 @@
-"""Points read from the store as columns: in one consistent view, or of many runs in a stream of short reads."""
+"""Reads of points as columns: in one consistent view, or as a stream of short reads over many runs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ from workers.runs.metrics import TRAJECTORY_COLUMNS
 
 POINTS_PER_READ = 2**14
 RUNS_PER_READ = 1000
-"""Ids in one query: databases limit a statement's parameters."""
+"""Ids per query; databases limit the parameters of a statement."""
 ROWS_AT_ONCE = 2**11
-"""Rows that are Python objects at a time: few enough to stay in the processor's cache until they are converted."""
+"""Rows held as Python objects at a time: few enough to stay in the processor's cache until their conversion."""
 
 Piece = TypeVar("Piece")
 Array = npt.NDArray[Any]
 Columns = Sequence[Sequence[Any]]
-"""Columns of equal length as the driver gives them: None where the database has NULL, vectors as their JSON texts."""
+"""Columns of equal length from the driver: None for NULL, JSON texts for vectors."""
 
 
 @dataclass(frozen=True)
 class PointSelection:
-    """Which columns of which steps are read: from_step <= step <= to_step.
+    """The columns and steps to read: from_step <= step <= to_step.
 
     Attributes:
-        names: of columns beside `step`.
+        names: columns beside `step`.
     """
 
     names: tuple[str, ...]
@@ -41,14 +41,14 @@ class PointSelection:
 
 
 def read_points(connection: sa.Connection, columns_of: Mapping[int, Sequence[str]]) -> dict[int, dict[str, Array]]:
-    """Columns of runs' points by ascending step, all in the view of a connection; runs without a point are absent.
+    """Columns of runs' points by ascending step, in the view of a connection; runs without a point are absent.
 
     Args:
-        columns_of: for each internal run id, the columns to read.
+        columns_of: columns to read, by internal run id.
 
     Returns:
-        Arrays (points,) by run and name, (points, width) of vectors: int64 of integers that all are there, else float64
-        with NaN for what is not a number.
+        Arrays by run and name: (points,), for vectors (points, width). Integer columns without NULL are int64; all
+        others are float64, with NaN for NULL.
     """
     wanted = dict.fromkeys(name for names in columns_of.values() for name in names if name != "step")
     selection = PointSelection(tuple(wanted))
@@ -66,23 +66,25 @@ def read_points(connection: sa.Connection, columns_of: Mapping[int, Sequence[str
 def stream_points(
     database: Database, run_ids: Sequence[int], selection: PointSelection, convert: Callable[[Columns], Piece]
 ) -> Iterator[list[Piece]]:
-    """Points by ascending internal run id and step, a few ten thousand at a time; no connection is held in between.
+    """Points by ascending internal run id and step, in reads of POINTS_PER_READ without a connection in between.
 
     Args:
         run_ids: internal ids, ascending.
-        convert: takes columns of some of the points: the run's internal id, `step`, then the selection's. It is called
-            while a connection is held.
+        convert: called with columns of some points (internal run id, `step`, then the selection's) while a connection
+            is held.
     """
     for start in range(0, len(run_ids), RUNS_PER_READ):
         yield from _stream(database, run_ids[start : start + RUNS_PER_READ], selection, convert)
 
 
 def to_array(name: str, values: Sequence[Any]) -> Array:
-    """A trajectory column from the driver's values, as `read_points` gives it."""
+    """A trajectory column from the driver's values, of the form that `read_points` returns."""
     kind = TRAJECTORY_COLUMNS[name]
     if kind == "vector":
         texts = ("null" if text is None else text for text in values)
-        return np.array(orjson.loads(f"[{','.join(texts)}]"), dtype=float)  # reads spelled non-finite numbers, too
+        return np.array(
+            orjson.loads(f"[{','.join(texts)}]"), dtype=float
+        )  # numpy also reads non-finite numbers spelled as texts
     return np.array(values, dtype=np.int64 if kind == "integer" and None not in values else float)
 
 
@@ -107,7 +109,7 @@ def _stream(
 
 
 def _fetch(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Columns]:
-    """Columns of some rows at a time: the driver's own rows, since SQLAlchemy's would double the time."""
+    """Blocks of columns, from the driver's rows because SQLAlchemy's would double the time."""
     is_postgresql = connection.dialect.name == "postgresql"
     cursor: Any = binary_cursor(connection, query) if is_postgresql else connection.execute(query).cursor
     while rows := cursor.fetchmany(ROWS_AT_ONCE):
@@ -134,7 +136,7 @@ def _column(name: str) -> sa.ColumnElement[Any]:
 
 
 def _by_run(columns: Columns) -> Iterator[tuple[int, Columns]]:
-    """`step` and the selection's columns of each run in turn."""
+    """Run ids, each with `step` and the selection's columns of its points."""
     ids = np.array(columns[0])
     starts = [0, *(np.flatnonzero(np.diff(ids)) + 1).tolist(), len(ids)]
     for start, end in pairwise(starts):

@@ -1,4 +1,4 @@
-"""PostgreSQL beneath SQLAlchemy: how connections are set up, and what the driver can do that SQLAlchemy cannot say."""
+"""PostgreSQL beneath SQLAlchemy: options of connections, and features of the driver that SQLAlchemy lacks."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ from psycopg import Error as PsycopgError
 from sqlalchemy.exc import DBAPIError
 
 _CONNECTION = {
-    "connect_timeout": 5,  # seconds until a machine that does not answer is given up
-    "tcp_user_timeout": 20_000,  # milliseconds until a cut network is noticed while something is being sent
+    "connect_timeout": 5,  # seconds until an unresponsive machine is given up
+    "tcp_user_timeout": 20_000,  # milliseconds until a cut network is noticed during a send
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -21,14 +21,14 @@ _SESSION = {
     "tcp_keepalives_interval": 5,
     "tcp_keepalives_count": 3,
 }
-"""So that the server, too, notices within half a minute a machine that is gone, and lets go of its locks."""
+"""With these the server, too, notices a lost client within half a minute, and releases its locks."""
 
 
 def connect_args(url: str, busy_seconds: float) -> dict[str, Any]:
-    """Arguments of a connection; what the URL itself says goes first.
+    """Arguments of a connection; those in the URL take precedence.
 
     Args:
-        busy_seconds: how long a statement waits for a lock.
+        busy_seconds: time that a statement waits for a lock.
     """
     session = {"lock_timeout": round(busy_seconds * 1000), **_SESSION}
     options = " ".join(f"-c {name}={value}" for name, value in session.items())
@@ -38,7 +38,7 @@ def connect_args(url: str, busy_seconds: float) -> dict[str, Any]:
 
 @contextmanager
 def driver_errors(connection: sa.Connection, statement: str) -> Generator[None]:
-    """Raise the driver's errors as SQLAlchemy does, which translates those of its own statements only."""
+    """Translate the driver's errors as SQLAlchemy does for the statements that it runs itself."""
     try:
         yield
     except PsycopgError as error:
@@ -46,7 +46,7 @@ def driver_errors(connection: sa.Connection, statement: str) -> Generator[None]:
 
 
 def binary_cursor(connection: sa.Connection, query: sa.Select[Any]) -> Any:
-    """A cursor of the driver's own on a query's rows, numbers in binary: as text they take twice the time to read."""
+    """A driver's cursor on a query's rows, with binary numbers: texts would take twice the time to read."""
     compiled = query.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
     driver: Any = connection.connection.driver_connection
     with driver_errors(connection, str(compiled)):

@@ -1,8 +1,8 @@
-"""Revisions: every change of an experiment's runs gets the experiment's next number, and events their order from it.
+"""Revisions: every change of an experiment's runs gets the experiment's next number, which also orders events.
 
-A revision is taken under a lock on the experiment's row, in the transaction that changes the runs and until it commits:
-who reads revision n finds all that was changed up to it. (The order in which a sequence hands out numbers would not do,
-for it is not the order in which transactions commit.)
+The transaction that changes the runs takes the revision under a lock on the experiment's row, and holds the lock until
+its commit. A reader of revision n therefore sees all changes up to n. (A sequence would not do: its numbers are not in
+the order in which transactions commit.)
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,18 +17,18 @@ from service.values.statuses import RUN_STATUSES
 CURRENT = (
     sa.select(experiments.c.revision).where(experiments.c.id == runs.c.experiment_id).correlate(runs).scalar_subquery()
 )
-"""In an update of runs whose status changes: the revision that their experiment has by then."""
+"""The current revision of a run's experiment, for updates of runs whose status changes."""
 
 EVENT_FIELDS = ("index", "status", "outcome", "step", "error")
-"""What an event says of a run beside its id."""
+"""Fields of a run in an event, beside its id."""
 
 _EVENT_COLUMNS = (runs.c.public_id, runs.c.revision, *(RUN_HOME.columns[(name,)] for name in EVENT_FIELDS))
 
 
-def take_revision(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
-    """Give the experiments of some runs their next revision; whoever changes runs calls this with them locked."""
-    theirs = experiments.c.id.in_(sa.select(runs.c.experiment_id).where(which))
-    in_order = sa.select(experiments.c.id).where(theirs).order_by(experiments.c.id).with_for_update(key_share=True)
+def take_revision(connection: sa.Connection, selected: sa.ColumnElement[bool]) -> None:
+    """Give the experiments of selected runs their next revision; callers have locked the runs."""
+    of_runs = experiments.c.id.in_(sa.select(runs.c.experiment_id).where(selected))
+    in_order = sa.select(experiments.c.id).where(of_runs).order_by(experiments.c.id).with_for_update(key_share=True)
     ids = connection.scalars(in_order).all()
     if ids:
         values = {"revision": experiments.c.revision + 1}
@@ -36,13 +36,13 @@ def take_revision(connection: sa.Connection, which: sa.ColumnElement[bool]) -> N
 
 
 def read_revisions(connection: sa.Connection, public_ids: Collection[str]) -> dict[str, int]:
-    """The revisions of some experiments by their public ids; those that are gone are absent."""
+    """The revisions of experiments by public id; deleted experiments are absent."""
     query = sa.select(experiments.c.public_id, experiments.c.revision).where(experiments.c.public_id.in_(public_ids))
     return {row.public_id: row.revision for row in connection.execute(query)}
 
 
 def read_progress(connection: sa.Connection, public_id: str) -> Mapping[Any, Any] | None:
-    """An experiment's id, revision and run counts by status, read in one statement so that they belong together."""
+    """An experiment's id, revision and run counts by status, read consistently in a single statement."""
     counts = (
         sa.select(sa.func.count())
         .where(runs.c.experiment_id == experiments.c.id, runs.c.status == status)
@@ -60,7 +60,7 @@ def read_changed_runs(
     """Runs whose status changed, in the order of (revision, index).
 
     Args:
-        after: revision and index of the last run already seen.
+        after: revision and index of the last run seen.
         up_to: the last revision to read.
     """
     later = sa.tuple_(runs.c.revision, runs.c.index) > sa.tuple_(*after)

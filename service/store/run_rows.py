@@ -1,4 +1,4 @@
-"""Rows of runs: how a new one follows from a spec, and what use cases get of a stored one."""
+"""Rows of runs: new rows from specs, and stored rows for use cases."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +16,9 @@ from workers.runs.spec import RunSpec
 
 @dataclass(frozen=True)
 class RunRow:
-    """A run as it is stored, with its experiment's id and tags and its summary.
+    """A stored run with its summary and its experiment's id and tags.
 
-    `row[name]` is a column: one of `runs` by its name there, `summary_...` of its summary, `experiment_...` of its
-    experiment.
+    `row[name]` is a column of `runs`, or with the prefix `summary_` or `experiment_` of the summary or experiment.
     """
 
     columns: Mapping[Any, Any]
@@ -39,12 +38,12 @@ class RunRow:
 
     @property
     def status(self) -> str:
-        """Where it stands, one of RUN_STATUSES."""
+        """The status, one of RUN_STATUSES."""
         return self.columns["status"]
 
     @property
     def outcome(self) -> str | None:
-        """How it ended, an `Outcome`; None before."""
+        """The `Outcome`; None before the end."""
         return self.columns["outcome"]
 
     @property
@@ -79,7 +78,7 @@ def new_run(spec: RunSpec, index: int, now: datetime, priority: int = 0, share: 
 
 
 def spec_values(spec: RunSpec) -> dict[str, Any]:
-    """What a row says of its spec: the spec itself, its columns, and what it may cost."""
+    """Values of a row that follow from its spec: the spec, its columns, and its largest cost."""
     return {
         "spec": spec.resolved(),
         "max_multiply_adds": float(most_multiply_adds(spec)),

@@ -1,4 +1,4 @@
-"""Runs in the store: selecting them, reading them back with their summaries and factors."""
+"""Runs in the store: selections, and reads with summaries and factors."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +19,12 @@ from service.store.short_ids import full_id
 from service.store.tables import checkpoints, experiments, runs, summaries
 
 CHUNK = 1000
-"""Runs read at a time where all of a selection are."""
+"""Runs per read of a complete selection."""
 
 
 @dataclass(frozen=True)
 class RunSelection:
-    """Which runs to list, in which order, and after which row; in the order of submission by default."""
+    """The runs of a list: conditions, an order (submission by default), and the row after which the list starts."""
 
     experiment_id: str | None = None
     status: str | None = None
@@ -42,36 +42,36 @@ _RUNS = sa.select(runs, *_EXPERIMENT, *_SUMMARY).select_from(_JOINED)
 
 
 def find_run(connection: sa.Connection, public_id: str) -> RunRow | None:
-    """A run with its experiment's id and tags and its summary."""
+    """A run with its summary and its experiment's id and tags; None without such a run."""
     row = connection.execute(_RUNS.where(runs.c.public_id == public_id)).mappings().first()
     return None if row is None else RunRow(row)
 
 
-# A slice that is stored takes time; what else changes a run gives it a revision, but for a lease, which starts it.
+# A stored slice adds compute time, a lease changes the status, and every other change of a run takes a revision.
 _VERSION = (runs.c.id, runs.c.revision, runs.c.status, runs.c.step, runs.c.compute_seconds)
 
 
 def find_version(connection: sa.Connection, public_id: str) -> tuple[Any, ...] | None:
-    """What tells one state of a run, its summary and its points from another, None when there is no such run."""
+    """A version of a run, its summary and its points, which differs between their states; None without such a run."""
     row = connection.execute(sa.select(*_VERSION).where(runs.c.public_id == public_id)).first()
     return None if row is None else tuple(row)
 
 
 def list_runs(connection: sa.Connection, selection: RunSelection, limit: int) -> Sequence[RunRow]:
-    """The first runs of a selection, as `find_run` gives them."""
+    """The first runs of a selection."""
     return _read(connection, mark_runs(connection, selection, limit))
 
 
 def list_marked_runs(
     connection: sa.Connection, selection: RunSelection, limit: int
 ) -> tuple[Sequence[RunRow], Sequence[Mark]]:
-    """The first runs of a selection, and where a list goes on after each."""
+    """The first runs of a selection, and the mark of each for the next page."""
     marks = mark_runs(connection, selection, limit)
     return _read(connection, marks), marks
 
 
 def mark_runs(connection: sa.Connection, selection: RunSelection, limit: int) -> Sequence[Mark]:
-    """Internal ids and sort values of the first runs of a selection; no row is read whole."""
+    """Internal ids and sort values of the first runs of a selection, without their other columns."""
     dialect = connection.dialect.name
     if selection.experiment_id is not None:
         selection = replace(selection, experiment_id=full_id(connection, "experiment", selection.experiment_id))
@@ -81,7 +81,7 @@ def mark_runs(connection: sa.Connection, selection: RunSelection, limit: int) ->
 
 
 def all_runs(database: Database, selection: RunSelection) -> Iterator[Sequence[RunRow]]:
-    """All runs of a selection in chunks; between two of them no connection is held."""
+    """All runs of a selection in chunks; no connection is held between chunks."""
     while True:
         with database.reading() as connection:
             rows, marks = list_marked_runs(connection, selection, CHUNK)
@@ -93,15 +93,15 @@ def all_runs(database: Database, selection: RunSelection) -> Iterator[Sequence[R
 
 
 def searches_ranks(connection: sa.Connection, run_id: int) -> bool:
-    """Whether a run has descended and its ranks are still being searched for."""
-    found = sa.select(checkpoints.c.run_id).where(
+    """Whether the descent of a run is over and the search for its ranks is not."""
+    searching = sa.select(checkpoints.c.run_id).where(
         checkpoints.c.run_id == run_id, checkpoints.c.rank_search.is_not(None)
     )
-    return connection.scalar(found) is not None
+    return connection.scalar(searching) is not None
 
 
 def read_state(connection: sa.Connection, run_id: int, precision: str) -> npt.NDArray[Any] | None:
-    """The run's stored state (factors, then the optimiser's vectors), None before its first slice was stored."""
+    """The run's stored state (factors, then the optimiser's vectors); None before the first stored slice."""
     state = connection.execute(sa.select(checkpoints.c.state).where(checkpoints.c.run_id == run_id)).scalar()
     return None if state is None else np.frombuffer(state, dtype=precision)
 

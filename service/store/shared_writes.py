@@ -1,4 +1,4 @@
-"""Small writes of many threads that share transactions: whoever comes while one is under way is in the next."""
+"""Shared transactions for small writes of many threads; writes that arrive during one are in the next."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -12,15 +12,15 @@ OpenTransaction = Callable[[], AbstractContextManager[sa.Connection]]
 
 
 class SharedWrites:
-    """Group commit: to begin, to commit and to wait for other processes is paid once for all that wait, not by each.
+    """Group commit: all waiting writes share the cost of begin, commit and waiting for other processes.
 
-    The first to come leads: it begins a transaction, does in it what all want that have come by then, in their order,
-    commits, and hands the lead to the first of those that came meanwhile. Nobody has an answer before the commit that
-    holds it. Where one of several fails, all is rolled back and each is done in a transaction of its own.
+    The first thread leads: it begins a transaction, does all writes that wait by then in order of arrival, and commits.
+    It then hands the lead to the first thread that arrived meanwhile. No thread gets an answer before the commit of its
+    write. If one of several writes fails, all are rolled back and each is repeated in a separate transaction.
 
     Args:
         writing: opens a transaction.
-        away: errors of a database that is there for nobody; they are everybody's answer, without another try.
+        away: errors of an unavailable database; all waiting threads get the error, without another try.
     """
 
     def __init__(self, writing: OpenTransaction, away: tuple[type[Exception], ...]) -> None:
@@ -30,15 +30,15 @@ class SharedWrites:
         self._has_leader = False
 
     def write(self, act: Callable[[sa.Connection], Answer]) -> Answer:
-        """What `act` returns or raises; it may be called again after a transaction that was rolled back."""
-        mine = _Write(act)
-        if self._leads_at_once(mine) or mine.is_made_leader():
+        """Return or raise the result of `act`, which may be called again after a rollback."""
+        write = _Write(act)
+        if self._leads_at_once(write) or write.is_made_leader():
             self._lead()
-        return mine.answer()
+        return write.answer()
 
-    def _leads_at_once(self, mine: "_Write[Any]") -> bool:
+    def _leads_at_once(self, write: "_Write[Any]") -> bool:
         with self._guard:
-            self._waiting.append(mine)
+            self._waiting.append(write)
             leads, self._has_leader = not self._has_leader, True
             return leads
 
@@ -46,7 +46,7 @@ class SharedWrites:
         batch = self._take_waiting()
         try:
             with self._writing() as connection:
-                batch += self._take_waiting()  # who came while this waited for its turn
+                batch += self._take_waiting()  # writes that arrived while this thread waited for its turn
                 for write in batch:
                     write.do_in(connection)
             _settle(batch, None)
@@ -85,29 +85,29 @@ class SharedWrites:
 
 
 class _Write(Generic[Answer]):
-    """What one thread wants written, and how that thread hears of it."""
+    """The write of a thread, with its answer and a lock that wakes the thread."""
 
     def __init__(self, act: Callable[[sa.Connection], Answer]) -> None:
         self._act = act
         self._answer: Answer | None = None
         self.error: Exception | None = InterruptedError("The thread that was to write this ended before it had.")
         self._leads = False
-        self._news = threading.Lock()
-        self._news.acquire()
+        self._wake = threading.Lock()
+        self._wake.acquire()
 
     def do_in(self, connection: sa.Connection) -> None:
         self._answer = self._act(connection)
 
     def lead(self) -> None:
         self._leads = True
-        self._news.release()
+        self._wake.release()
 
     def end(self) -> None:
-        self._news.release()
+        self._wake.release()
 
     def is_made_leader(self) -> bool:
-        """Wait until this is written, or else has to lead."""
-        self._news.acquire()
+        """Wait until the write is done (False) or its thread has to lead (True)."""
+        self._wake.acquire()
         return self._leads
 
     def answer(self) -> Answer:

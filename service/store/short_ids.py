@@ -1,8 +1,8 @@
-"""Short ids: a public id from its first characters or from its last.
+"""Short ids: the first or the last characters of a public id.
 
-Ids that are made together begin alike, for their first 12 digits are a time and the next ones a counter; the last 8 are
-random. So an id's last 8 characters nearly always tell it from all others, and its first ones only from those of other
-times. Both ways are answered through an index: the start as a range of ids, the end by the last 8 characters.
+The first 12 digits of an id are a time and the next ones a counter, so ids made together begin alike. The last 8 digits
+are random, so they nearly always identify an id. Both forms are looked up in an index: the start as a range of ids, the
+end by the last 8 characters.
 """
 
 import re
@@ -23,17 +23,17 @@ _TABLES = {"experiment": experiments, "run": runs}
 
 
 def is_short(text: str) -> bool:
-    """Whether a text may be the start (4 characters or more) or the end (8 or more) of an id without being one."""
+    """Whether a text may be the start (4 characters or more) or the end (8 or more) of an id, without being an id."""
     return _SHORT.fullmatch(text.lower()) is not None
 
 
 def full_id(connection: sa.Connection, resource: Resource, text: str) -> str:
-    """The public id that a text stands for: itself where it is no short form, or one of nothing.
+    """The public id that a text abbreviates; the text itself if it abbreviates none.
 
-    A whole id costs no query, a short one one query through two indexes.
+    A complete id costs no query, a short one a single query through two indexes.
 
     Raises:
-        AmbiguousId: it begins or ends the ids of several.
+        AmbiguousId: the text begins or ends several ids.
     """
     if not is_short(text):
         return text
@@ -48,7 +48,7 @@ def full_id(connection: sa.Connection, resource: Resource, text: str) -> str:
 
 
 def _matches(column: sa.ColumnElement[str], short: str) -> sa.ColumnElement[bool]:
-    """Bounds are written as whole ids: among those every collation has the order of the digits."""
+    """Ids with the start or end; bounds are complete ids, which every collation orders by their digits."""
     starts = column.between(short + _LEAST[len(short) :], short + _GREATEST[len(short) :])
     if len(short) < LEAST_END:
         return starts

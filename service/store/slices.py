@@ -1,4 +1,4 @@
-"""Slices: how the result of one is stored, in one transaction and only while its lease holds."""
+"""Storage of slices' results, each in a single transaction and only while its lease holds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -18,14 +18,14 @@ Changes = dict[str, Any]
 _OF_PROGRESS = tuple(field.name for field in fields(RunProgress) if field.name in runs.c)
 _OF_SLICE = tuple(field.name for field in fields(SliceResult) if field.name in runs.c)
 _CHANGED = ("status", "step", "finished_at", *_OF_PROGRESS, *_OF_SLICE)
-"""Columns of a run that a slice writes; what a worker reports under the name of a column goes there."""
+"""Columns of a run that a slice writes; a field of a worker's report goes to the column of its name."""
 
 
 def apply_slice(connection: sa.Connection, lease: Lease, result: SliceResult, now: datetime) -> int:
-    """Store a slice: points, checkpoints, summaries and outcomes of the runs that still carry the lease's token.
+    """Store points, checkpoints, summaries and outcomes of the runs that still carry the lease's token.
 
     Returns:
-        How many runs were stored; applying the same result again stores none.
+        The number of stored runs; a second application of the same result stores none.
     """
     held = _held(connection, lease)
     members = {member: run_id for member, run_id in enumerate(lease.run_ids) if run_id in held}
@@ -41,28 +41,28 @@ def apply_slice(connection: sa.Connection, lease: Lease, result: SliceResult, no
 
 
 def fail_slice(connection: sa.Connection, lease: Lease, error: str, most_attempts: int, now: datetime) -> int:
-    """A batch that could not be computed: try its halves, and give up a run that keeps failing alone.
+    """Queue a failed batch again in halves; a batch of one run fails the run after `most_attempts`.
 
     Returns:
-        How many runs were given up.
+        The number of runs given up.
     """
     held = _held(connection, lease)
     if not held:
         return 0
-    mine, freed = runs.c.id.in_(held), {"lease_token": None}
+    members, freed = runs.c.id.in_(held), {"lease_token": None}
     if len(lease.run_ids) > 1:
         half = (len(lease.run_ids) + 1) // 2
-        connection.execute(sa.update(runs).where(mine).values({**freed, "batch_limit": half}))
+        connection.execute(sa.update(runs).where(members).values({**freed, "batch_limit": half}))
         return 0
-    connection.execute(sa.update(runs).where(mine).values({**freed, "attempts": runs.c.attempts + 1}))
-    take_revision(connection, mine)
+    connection.execute(sa.update(runs).where(members).values({**freed, "attempts": runs.c.attempts + 1}))
+    take_revision(connection, members)
     given_up = {"status": "failed", "error": error.replace("\0", "?"), "finished_at": now, "revision": CURRENT}
-    hopeless = sa.and_(mine, runs.c.attempts >= most_attempts)
+    hopeless = sa.and_(members, runs.c.attempts >= most_attempts)
     return connection.execute(sa.update(runs).where(hopeless).values(given_up)).rowcount
 
 
 def _held(connection: sa.Connection, lease: Lease) -> set[int]:
-    """The runs that still carry the lease's token; nobody can take them away until the transaction ends."""
+    """The runs that still carry the lease's token, locked until the transaction ends."""
     return set(lock_runs(connection, runs.c.lease_token == lease.token))
 
 
@@ -82,12 +82,16 @@ def _checkpoint(run_id: int, progress: RunProgress) -> Changes | None:
 def _upsert_summaries(
     connection: sa.Connection, stored: Sequence[tuple[int, RunProgress]], result: SliceResult
 ) -> None:
-    """Milestones of every run; metrics only of runs that recorded a point in this slice."""
+    """Write milestones of every run, and metrics of those that recorded a point in this slice."""
     begun = [(run_id, progress) for run_id, progress in stored if progress.checkpoint is not None]
-    brief = [_brief_summary(run_id, one) for run_id, one in begun if one.last_point is None]
-    recorded = [(_brief_summary(run_id, one), one.last_point) for run_id, one in begun if one.last_point is not None]
+    brief = [_brief_summary(run_id, progress) for run_id, progress in begun if progress.last_point is None]
+    recorded = [
+        (_brief_summary(run_id, progress), progress.last_point)
+        for run_id, progress in begun
+        if progress.last_point is not None
+    ]
     metrics = summary_rows(result.points, [last_point for _, last_point in recorded])
-    _upsert(connection, summaries, [values | own for (values, _), own in zip(recorded, metrics, strict=True)])
+    _upsert(connection, summaries, [values | measured for (values, _), measured in zip(recorded, metrics, strict=True)])
     _upsert(connection, summaries, brief)
 
 

@@ -1,6 +1,6 @@
-"""The columns of `runs` that hold parts of a spec: one row of `SPEC_COLUMNS` is all there is to say of one.
+"""The columns of `runs` that hold parts of a spec, each defined by a single row of `SPEC_COLUMNS`.
 
-The table, the row of a new run, filters and the columns of exports are loops over it. A new column is a row here and a
+The table, rows of new runs, filters and the columns of exports are loops over it. A new column is a row here and a
 revision that adds it to the table and to the views (CONTRIBUTING.md says how).
 """
 
@@ -19,17 +19,17 @@ from workers.runs.spec import RunSpec
 
 @dataclass(frozen=True)
 class SpecColumn:
-    """One column.
+    """A column of `runs` that follows from the spec.
 
     Attributes:
         name: in the table `runs`.
         view: in the SQL view `run_summary`.
         kind: its SQL type.
-        path: where the value stands in a spec, dotted, as filters and exports name it; None where it is computed.
-        compute: the value of a spec; by default what stands at the path, None where there is nothing.
-        of_training: whether only runs that train something have it. What is posted beside a nuclear_norm for the
-            descents of its sweep (a start, an optimiser, a stop) is not a property of it.
-        is_required: whether every run has a value, "none" where it would have to train something.
+        path: dotted path of the value in a spec, used by filters and exports; None for a computed value.
+        compute: function from a spec to the value; by default the value at the path, or None without one.
+        of_training: whether only runs that train a model have it. The init, optimiser and stop of a nuclear_norm serve
+            the descents of its sweep and are not properties of its run.
+        is_required: whether every run has a value; "none" for a column of training in a run without it.
     """
 
     name: str
@@ -87,7 +87,7 @@ SPEC_COLUMNS = (
 )
 
 NAMED_COLUMNS = {column.path: column for column in SPEC_COLUMNS if column.path is not None}
-"""Columns by the paths under which filters find them; an export without `fields` shows each."""
+"""Columns by the paths of filters; an export without `fields` shows all of them."""
 
 
 def table_columns() -> list[sa.Column[Any]]:

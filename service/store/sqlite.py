@@ -1,4 +1,4 @@
-"""SQLite beneath SQLAlchemy: how connections are set up, and how transactions wait for those of other processes."""
+"""SQLite beneath SQLAlchemy: options of connections, and waiting for transactions of other processes."""
 
 import sqlite3
 import time
@@ -13,31 +13,33 @@ from service.metrics import STATEMENT_SECONDS
 _SHORTEST_SLEEP_SECONDS = 0.001
 _LONGEST_SLEEP_SECONDS = 0.05
 _SLEEP_SHARE = 1 / 8
-"""Sleeps grow with the time waited, so that little of it is slept on after the lock is free: SQLite's own handler
-sleeps 25 ms and more by then, while others hold the lock for 10 ms."""
+"""Length of a sleep relative to the time waited, which keeps sleeps short after the lock is free. SQLite's handler soon
+sleeps 25 ms and more, while others hold the lock for 10 ms."""
 
 
 def use_sqlite(engine: sa.Engine, busy_seconds: float, checkpoint_pages: int) -> None:
-    """Set up every connection of an engine: WAL, foreign keys, and transactions that say whether they write.
+    """Set up all connections of an engine: WAL, foreign keys, and transactions declared as reading or writing.
 
     Args:
-        busy_seconds: how long a transaction waits for a lock before it fails.
-        checkpoint_pages: pages of WAL after which a commit moves them into the database file, which takes until the
-            disk has them.
+        busy_seconds: time that a transaction waits for a lock before it fails.
+        checkpoint_pages: pages of WAL at which a commit moves them into the database file and waits for the disk.
     """
     event.listen(engine, "connect", _set_up(busy_seconds, checkpoint_pages))
     event.listen(engine, "begin", _begin(busy_seconds))
 
 
 def set_foreign_keys(connection: sa.Connection, on: bool) -> None:
-    """Outside a transaction, where alone SQLite heeds it. While they are off, a table under a view can be replaced."""
+    """Switch foreign keys on or off.
+
+    SQLite ignores this inside a transaction. While foreign keys are off, a table under a view can be replaced.
+    """
     driver = _driver_of(connection)
     driver.execute(f"PRAGMA foreign_keys = {'ON' if on else 'OFF'}")
     driver.execute(f"PRAGMA legacy_alter_table = {'OFF' if on else 'ON'}")
 
 
 def check_foreign_keys(connection: sa.Connection) -> None:
-    """Raise sqlite3.IntegrityError where a row refers to none."""
+    """Raise sqlite3.IntegrityError if a row refers to a missing row."""
     if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
         raise sqlite3.IntegrityError(f"The change of the schema would leave rows that refer to nothing: {broken}")
 
@@ -66,10 +68,10 @@ def _begin(busy_seconds: float) -> Callable[[sa.Connection], None]:
             connection.exec_driver_sql("BEGIN")
             return
         driver = _driver_of(connection)
-        _set_busy_timeout(driver, 0)  # all waiting is done here
+        _set_busy_timeout(driver, 0)  # _begins_in_time waits instead
         try:
             if not _begins_in_time(driver, busy_seconds):
-                connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, for SQLAlchemy to translate the error
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # repeated so that SQLAlchemy translates the error
         finally:
             _set_busy_timeout(driver, busy_seconds)
 
@@ -78,11 +80,13 @@ def _begin(busy_seconds: float) -> Callable[[sa.Connection], None]:
 
 @STATEMENT_SECONDS.labels("begin").time()
 def _begins_in_time(driver: sqlite3.Connection, busy_seconds: float) -> bool:
-    """Begin to write as soon as no other process does; false after too long, and at any error but that of a lock."""
+    """Begin a write once no other process writes; False after `busy_seconds` or an error other than a lock."""
     begun = time.monotonic()
     while (error := _error_of_begin(driver)) is not None:
         waited = time.monotonic() - begun
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited >= busy_seconds:  # other bits: of what kind
+        if (
+            error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited >= busy_seconds
+        ):  # higher bits: the kind of lock
             return False
         time.sleep(min(max(waited * _SLEEP_SHARE, _SHORTEST_SLEEP_SECONDS), _LONGEST_SLEEP_SECONDS))
     return True

@@ -1,4 +1,4 @@
-"""The schema: experiments, their runs, and what the runs left behind."""
+"""The schema: experiments, their runs, and the data of runs."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +22,7 @@ metadata = sa.MetaData(
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A moment in UTC; SQLite, which has no time zones, holds it without one."""
+    """A time in UTC; SQLite, which has no time zones, stores it without one."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -36,7 +36,9 @@ class UtcTime(TypeDecorator[datetime]):
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
-Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite's INTEGER has 64 bits, and alone can count up
+Id = sa.BigInteger().with_variant(
+    sa.Integer, "sqlite"
+)  # SQLite's INTEGER has 64 bits, and is its only type with autoincrement
 END_AT = 29
 """Where the last 8 characters of a public id begin, counted from 1 as SQL does; an index has these (short_ids.py)."""
 _TYPES: dict[ColumnKind, type[Any]] = {"float": sa.Double, "integer": sa.Integer, "vector": sa.JSON, "text": sa.Text}
@@ -60,7 +62,7 @@ api_keys = sa.Table(
     sa.Column("scopes", sa.JSON, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("revoked_at", UtcTime),
-    # Limits of this key; where one is null, the service's default holds.
+    # Limits of this key; null stands for the service's default.
     sa.Column("max_requests_per_minute", sa.Integer),
     sa.Column("max_unfinished_runs", sa.Integer),
     sa.Column("max_unfinished_multiply_adds", sa.Double),
@@ -82,7 +84,7 @@ experiments = sa.Table(
     # The key that submitted it. Keys are revoked, never deleted; a foreign key would rewrite the table on SQLite.
     sa.Column("api_key_id", sa.Integer, index=True),
     sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),  # see revisions.py
-    sqlite_autoincrement=True,  # an id is never given twice, also not after a delete
+    sqlite_autoincrement=True,  # an id is never reused, even after a delete
 )
 
 runs = sa.Table(
@@ -102,10 +104,10 @@ runs = sa.Table(
     sa.Column("compute_seconds", sa.Double, nullable=False, server_default="0"),
     sa.Column("engine", sa.String(16)),
     sa.Column("device", sa.String(64)),
-    # The spec: complete, and by the fields that people filter on.
+    # The complete spec, and columns for the fields that people filter on.
     sa.Column("spec", sa.JSON, nullable=False),
     *table_columns(),
-    # The way through slices. Urgency is minus the priority: the waiting are looked for in ascending order.
+    # Scheduling. Urgency is minus the priority, because the index of waiting runs is read in ascending order.
     sa.Column("urgency", sa.Integer, nullable=False, server_default="0"),
     sa.Column("share", sa.Integer, nullable=False, server_default="0"),
     sa.Column("batch_key", sa.String(255), nullable=False),
@@ -122,7 +124,7 @@ runs = sa.Table(
     sqlite_autoincrement=True,
 )
 
-# Written out, without parameters: a database uses a partial index only where the query itself shows that it may.
+# Literals instead of parameters: a database uses a partial index only if the text of the query implies its condition.
 WAITING = sa.text(f"status IN ({', '.join(map(repr, UNFINISHED))}) AND lease_token IS NULL")
 LEASED = sa.text("lease_token IS NOT NULL")
 _WAITING_COLUMNS = (runs.c.urgency, runs.c.share, runs.c.batch_key, runs.c.batch_limit, runs.c.id)

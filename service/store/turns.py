@@ -1,4 +1,4 @@
-"""Turns: the writers of a process, one after another in the order in which they came."""
+"""Turns: the writers of a process, one after another in order of arrival."""
 
 import threading
 from collections import deque
@@ -7,13 +7,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 
 class Turns:
-    """A lock that goes to whoever has waited longest.
+    """A lock that goes to the thread that has waited longest.
 
-    SQLite has no queue of its own: who finds the database locked sleeps up to 0.1 s and tries again, so that among many
-    threads some would wait for seconds. Here one thread at a time goes and waits for the writers of other processes.
+    SQLite has no queue: a writer of a locked database sleeps up to 0.1 s and tries again, so that among many threads some
+    would wait for seconds. With turns, one thread at a time waits for the writers of other processes.
 
     Args:
-        patience_seconds: how long a writer waits for its turn.
+        patience_seconds: time that a writer waits for its turn.
     """
 
     def __init__(self, patience_seconds: float) -> None:
@@ -22,15 +22,15 @@ class Turns:
         self._line: deque[threading.Lock] = deque()
 
     def __enter__(self) -> None:
-        """Wait for one's turn; raises sqlalchemy.exc.TimeoutError when it does not come."""
-        mine = threading.Lock()
-        mine.acquire()
+        """Wait for the turn of this thread; raises sqlalchemy.exc.TimeoutError after `patience_seconds`."""
+        turn = threading.Lock()
+        turn.acquire()
         with self._guard:
-            self._line.append(mine)
+            self._line.append(turn)
             if len(self._line) == 1:
-                mine.release()
-        if not mine.acquire(timeout=self._patience_seconds):
-            self._leave(mine)
+                turn.release()
+        if not turn.acquire(timeout=self._patience_seconds):
+            self._leave(turn)
 
     def __exit__(self, *_exception: object) -> None:
         with self._guard:
@@ -38,10 +38,10 @@ class Turns:
             if self._line:
                 self._line[0].release()
 
-    def _leave(self, mine: threading.Lock) -> None:
-        """Give up, unless the turn came just now."""
+    def _leave(self, turn: threading.Lock) -> None:
+        """Give up the turn, unless it came just now."""
         with self._guard:
-            if self._line[0] is mine:
+            if self._line[0] is turn:
                 return
-            self._line.remove(mine)
+            self._line.remove(turn)
         raise PoolTimeout(f"Other writers of this process have had the database for {self._patience_seconds:g} s.")

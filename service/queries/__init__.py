@@ -1,1 +1,1 @@
-"""The query language: what `where`, `order_by`, `fields`, `group_by` and `metric` say, free of SQL and of HTTP."""
+"""The query language of `where`, `order_by`, `fields`, `group_by` and `metric`, independent of SQL and HTTP."""

@@ -1,4 +1,4 @@
-"""Catalogues: the fields of a run and of an experiment, and how a dotted name finds its field."""
+"""Catalogues: the fields of runs and experiments, looked up by dotted names."""
 
 import difflib
 import re
@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pydantic import BaseModel
 
 from service.queries.errors import QueryError
-from service.queries.fields import NUMERIC, Field, Kind, Open, Path, Place, Values, any_object, leaf
-from service.queries.spec_places import SpecPlace
+from service.queries.fields import NUMERIC, Field, Kind, Node, Open, Path, Values, any_object, leaf
+from service.queries.spec_nodes import SpecNode
 from service.schemas import Experiment, Run
 from service.values.statuses import RUN_STATUSES
 from workers.records import Outcome
@@ -18,7 +18,7 @@ from workers.runs.spec import RunSpec
 _SEGMENT = re.compile(r'\.?(?:(?P<name>[A-Za-z_]\w*)|"(?P<quoted>[^"]*)")|\[(?P<index>\d{1,6})\]')
 _UNSAFE = re.compile(r'["\\\x00-\x1f]')
 _VECTOR = Open(Values(frozenset({Kind.LIST})), leaf(Kind.NUMBER), int)
-_COLUMNS: Mapping[str, Place] = {
+_COLUMNS: Mapping[str, Node] = {
     "float": leaf(Kind.NUMBER),
     "integer": leaf(Kind.INTEGER),
     "vector": _VECTOR,
@@ -34,7 +34,7 @@ SUMMARY_FIELDS = {
     "drift_exceeded_at": leaf(Kind.INTEGER),
     "first_step_below": Open(_OBJECT, leaf(Kind.INTEGER), str),
 }
-"""What a summary says of a run beside its metrics."""
+"""Fields of a summary beside its metrics."""
 
 _METRICS = {name: _COLUMNS[kind] for name, kind in {**METRICS, **SUMMARY_METRICS}.items()}
 _RUN = {
@@ -53,7 +53,7 @@ _RUN = {
     "error": leaf(Kind.TEXT),
     "summary": any_object({**SUMMARY_FIELDS, **_METRICS}),
     "tags": _TAGS,
-    "spec": SpecPlace([RunSpec]),
+    "spec": SpecNode([RunSpec]),
 }
 _EXPERIMENT = {
     "id": leaf(Kind.TEXT),
@@ -70,13 +70,13 @@ class Catalogue:
     """The fields of one resource.
 
     Args:
-        what: its name in messages.
-        top: its object.
-        inside: a key of it that may be left out at the head of a name, where the object has no such key itself.
+        resource: its name in messages, with an article.
+        top: the node of its object.
+        inside: a key that may be omitted at the start of a name, unless the object has a key with the next part's name.
     """
 
-    def __init__(self, what: str, top: Place, inside: str | None = None) -> None:
-        self.what = what
+    def __init__(self, resource: str, top: Node, inside: str | None = None) -> None:
+        self.resource = resource
         self._top = top
         self._inside = inside
 
@@ -84,41 +84,41 @@ class Catalogue:
         """The field of a name like `model.depth`, `summary.singular_values[0]` or `tags."my tag"`.
 
         Args:
-            position: where the name stands in the text that it was taken from.
+            position: of the name in the text of the query.
 
         Raises:
-            QueryError: no such field; points at the part that leads nowhere.
+            QueryError: no such field; the position is that of the first wrong part.
         """
-        place, path = self._top, ()
+        node, path = self._top, ()
         for at, step in _steps(name, position):
-            if not path and self._inside and place.below(step) is None and self._hidden().below(step):
-                place, path = self._hidden(), (self._inside,)
-            further = place.below(step)
-            if further is None:
-                raise QueryError(at, self._unknown(place, path, step))
-            place, path = further, (*path, step)
-        return Field(name, path, place.values)
+            if not path and self._inside and node.below(step) is None and self._hidden().below(step):
+                node, path = self._hidden(), (self._inside,)
+            child = node.below(step)
+            if child is None:
+                raise QueryError(at, self._unknown(node, path, step))
+            node, path = child, (*path, step)
+        return Field(name, path, node.values)
 
     def names(self, *path: str) -> Sequence[str]:
-        """Names of the fields at the top, or below a path; none where they are not fixed."""
-        place: Place | None = self._top
+        """Names of the fields at the top or below a path; empty if they are not fixed."""
+        node: Node | None = self._top
         for step in path:
-            place = place and place.below(step)
-        return () if place is None else place.names()
+            node = node and node.below(step)
+        return () if node is None else node.names()
 
-    def places(self) -> Iterator[tuple[Path, Place]]:
-        """Every place that has a fixed name, with its path, before those below it."""
-        return _places_below(self._top, ())
+    def nodes(self) -> Iterator[tuple[Path, Node]]:
+        """Paths and nodes of all fixed names, parents before children."""
+        return _nodes_below(self._top, ())
 
-    def _hidden(self) -> Place:
-        found = self._top.below(self._inside or "")
-        assert found is not None
-        return found
+    def _hidden(self) -> Node:
+        node = self._top.below(self._inside or "")
+        assert node is not None
+        return node
 
-    def _unknown(self, place: Place, path: Path, step: str | int) -> str:
+    def _unknown(self, node: Node, path: Path, step: str | int) -> str:
         hidden = self._hidden().names() if self._inside and not path else ()
-        names = list(dict.fromkeys((*place.names(), *hidden)))
-        inside = f" in {spell_path(path)}" if path else f" of {self.what}"
+        names = list(dict.fromkeys((*node.names(), *hidden)))
+        inside = f" in {spell_path(path)}" if path else f" of {self.resource}"
         if isinstance(step, int) or not names:
             return f"There is nothing under [{step}]{inside}." if isinstance(step, int) else self._end(path)
         near = difflib.get_close_matches(step, names, n=1)
@@ -129,26 +129,26 @@ class Catalogue:
         return f"There is nothing below {spell_path(path)}; the name ends there."
 
 
-def _places_below(top: Place, path: Path) -> Iterator[tuple[Path, Place]]:
+def _nodes_below(top: Node, path: Path) -> Iterator[tuple[Path, Node]]:
     for name in top.names():
-        place = top.below(name)
-        assert place is not None
-        yield (*path, name), place
-        yield from _places_below(place, (*path, name))
+        node = top.below(name)
+        assert node is not None
+        yield (*path, name), node
+        yield from _nodes_below(node, (*path, name))
 
 
 def check_answer(catalogue: Catalogue, answer: type[BaseModel], beside: Collection[str] = ()) -> None:
-    """Raise ImportError unless the answer of a resource shows just the fields of its catalogue, with their kinds.
+    """Raise ImportError unless the answer of a resource has exactly the fields of its catalogue, with equal kinds.
 
     Args:
-        beside: fields that can be asked for and are not in the answer otherwise.
+        beside: fields that are in the answer only on request.
     """
-    shown = Catalogue(answer.__name__, SpecPlace([answer]))
+    shown = Catalogue(answer.__name__, SpecNode([answer]))
     for name in {*catalogue.names()} ^ {*shown.names(), *beside}:
-        raise ImportError(f"{name} is a field of {catalogue.what} or of its answer {answer.__name__}, not of both.")
-    fields = dict(catalogue.places())
-    for path, place in shown.places():
-        if path not in fields or fields[path].values != place.values:
+        raise ImportError(f"{name} is a field of {catalogue.resource} or of its answer {answer.__name__}, not of both.")
+    fields = dict(catalogue.nodes())
+    for path, node in shown.nodes():
+        if path not in fields or fields[path].values != node.values:
             raise ImportError(f"{spell_path(path)} is another one in {answer.__name__} than among the fields.")
 
 
@@ -159,7 +159,7 @@ check_answer(EXPERIMENTS, Experiment)
 
 
 def summary_metric(name: str, position: int = 0) -> Field:
-    """The field of a metric of the summary, named with or without `summary.` before it.
+    """The field of a metric of the summary; the prefix `summary.` is optional.
 
     Raises:
         QueryError: no such metric, or one that is not a number.
@@ -173,7 +173,7 @@ def summary_metric(name: str, position: int = 0) -> Field:
 
 
 def spell_path(path: Path) -> str:
-    """A path as it is written in a query."""
+    """A path in the spelling of queries."""
     spelled = ""
     for step in path:
         if isinstance(step, int):
@@ -187,16 +187,16 @@ def spell_path(path: Path) -> str:
 def _steps(name: str, position: int) -> Iterator[tuple[int, str | int]]:
     at = 0
     while at < len(name):
-        found = _SEGMENT.match(name, at)
-        if found is None or (at == 0) == (name[at] in ".["):
+        segment = _SEGMENT.match(name, at)
+        if segment is None or (at == 0) == (name[at] in ".["):
             raise QueryError(position + at, 'Write a field like model.depth, tags."my tag" or singular_values[0].')
-        word, quoted, index = found.group("name", "quoted", "index")
+        word, quoted, index = segment.group("name", "quoted", "index")
         start = position + at + (name[at] == ".")
         if quoted is not None and _UNSAFE.search(quoted):
             raise QueryError(
                 start, "A name with a quotation mark, a backslash or a control character cannot be asked for."
             )
         yield start, int(index) if index is not None else (word or quoted or "")
-        at = found.end()
+        at = segment.end()
     if not name:
         raise QueryError(position, "Give the name of a field.")

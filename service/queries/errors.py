@@ -1,14 +1,14 @@
-"""Mistakes in a query: where they stand in its text."""
+"""Mistakes in a query, with their positions in its text."""
 
 _WIDTH = 100
 
 
 class QueryError(Exception):
-    """A mistake at one character of a text.
+    """A mistake at a character of a text.
 
     Attributes:
-        position: of the character, counted from 0.
-        detail: a sentence that says what to do.
+        position: index of the character, from 0.
+        detail: a sentence of advice.
     """
 
     def __init__(self, position: int, detail: str) -> None:
@@ -18,7 +18,7 @@ class QueryError(Exception):
 
 
 def excerpt(text: str, position: int) -> str:
-    """The text around a character on one line, and a line below it with a caret under that character."""
+    """A line of text around a character, and a second line with a caret under it."""
     start = max(0, position - _WIDTH // 2)
     shown = "".join(letter if letter.isprintable() else " " for letter in text[start : start + _WIDTH])
     return f"{shown}\n{' ' * (position - start)}^"

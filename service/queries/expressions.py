@@ -1,7 +1,7 @@
-"""Expressions: what a `where` says, as a tree.
+"""Expressions: the tree of a `where`.
 
-A comparison with what a run does not have is false, whatever the operator, and so is one with what is not a number;
-NOT turns false into true. A selection and its NOT therefore always share out all runs between them.
+A comparison with a missing value or NaN is false for every operator, and NOT turns false into true. A selection and its
+NOT therefore divide all runs between them.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Match:
     """field [NOT] LIKE pattern; the case of letters counts.
 
     Attributes:
-        pattern: its characters; "%" and "_" that stand for others are ANY_TEXT and ANY_LETTER.
+        pattern: its characters, with ANY_TEXT for the wildcard "%" and ANY_LETTER for "_".
     """
 
     field: Field
@@ -51,7 +51,7 @@ ANY_TEXT, ANY_LETTER = "any text", "any letter"
 
 @dataclass(frozen=True)
 class Missing:
-    """field IS [NOT] NULL: there is no such value, or it is not a number."""
+    """field IS [NOT] NULL: the value is missing or NaN."""
 
     field: Field
     negated: bool

@@ -1,4 +1,4 @@
-"""Fields: what a query can name, and of which kinds its values are."""
+"""Fields: the values that a query can name, with their kinds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Path = tuple[str | int, ...]
 
 
 class Kind(StrEnum):
-    """What a value is."""
+    """The kind of a value."""
 
     TEXT = "text"
     INTEGER = "an integer"
@@ -26,11 +26,11 @@ SCALAR = frozenset(Kind) - {Kind.LIST, Kind.OBJECT}
 
 @dataclass(frozen=True)
 class Values:
-    """What may stand at one place.
+    """The possible values of a node.
 
     Attributes:
-        kinds: of which kinds its values are; spec fields of several problems or models may have more than one.
-        words: the texts there are, None when any text may stand there.
+        kinds: kinds of the values; spec fields of several problems or models may have more than one.
+        words: all permitted texts, None if any text is.
     """
 
     kinds: frozenset[Kind]
@@ -46,11 +46,11 @@ class Values:
 
 @dataclass(frozen=True)
 class Field:
-    """One place in a run or an experiment.
+    """A named value in a run or an experiment.
 
     Attributes:
-        name: as it was asked for; heads its column in tables.
-        path: keys and positions that lead to it in the JSON object of a run or an experiment.
+        name: as written in the query; heads its column in tables.
+        path: keys and positions in the JSON object of a run or an experiment.
     """
 
     name: str
@@ -59,46 +59,46 @@ class Field:
 
     @property
     def kind(self) -> Kind:
-        """The one kind of its column in a table; text (JSON) where there are several."""
+        """The kind of its column in a table; OBJECT (JSON text) for several kinds that are not all numeric."""
         kinds = self.values.kinds
         if len(kinds) == 1:
             return next(iter(kinds))
         return Kind.NUMBER if kinds <= NUMERIC else Kind.OBJECT
 
 
-class Place:
-    """A node of a catalogue: the values that stand there, and the places below it."""
+class Node:
+    """A node of a catalogue: its values and its children."""
 
-    def __init__(self, values: Values, below: "Mapping[str, Place] | None" = None) -> None:
+    def __init__(self, values: Values, below: "Mapping[str, Node] | None" = None) -> None:
         self.values = values
         self._below = below or {}
 
     def names(self) -> Sequence[str]:
-        """Names of the places below that are known."""
+        """Names of the children, as far as they are fixed."""
         return list(self._below)
 
-    def below(self, step: str | int) -> "Place | None":
-        """The place one step further, None when there is none."""
+    def below(self, step: str | int) -> "Node | None":
+        """The child at a key or position, None without one."""
         return self._below.get(step) if isinstance(step, str) else None
 
 
-class Open(Place):
-    """An object whose keys are not known, or a list: everything below is alike."""
+class Open(Node):
+    """An object with arbitrary keys, or a list; all children have the same node."""
 
-    def __init__(self, values: Values, inside: Place, by: type[str] | type[int]) -> None:
+    def __init__(self, values: Values, inside: Node, by: type[str] | type[int]) -> None:
         super().__init__(values)
         self._inside = inside
         self._by = by
 
-    def below(self, step: str | int) -> Place | None:
+    def below(self, step: str | int) -> Node | None:
         return self._inside if isinstance(step, self._by) else None
 
 
-def leaf(*kinds: Kind, words: Sequence[str] | None = None) -> Place:
-    """A place with nothing below."""
-    return Place(Values(frozenset(kinds), None if words is None else frozenset(words)))
+def leaf(*kinds: Kind, words: Sequence[str] | None = None) -> Node:
+    """A node without children."""
+    return Node(Values(frozenset(kinds), None if words is None else frozenset(words)))
 
 
-def any_object(below: Mapping[str, Any]) -> Place:
-    """An object of known keys."""
-    return Place(Values(frozenset({Kind.OBJECT})), below)
+def any_object(below: Mapping[str, Any]) -> Node:
+    """A node of an object with fixed keys."""
+    return Node(Values(frozenset({Kind.OBJECT})), below)

@@ -13,12 +13,12 @@ from service.settings import Limits
 
 _PART = re.compile(r'(?:[^,"]|"[^"]*"?)*')
 _ORDER = re.compile(r"(?P<minus>-?)(?P<name>.*?)(?:(?:\s+|:)(?P<word>asc|desc))?", re.IGNORECASE | re.DOTALL)
-Found = TypeVar("Found")
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key to sort by; what is missing comes last in both directions."""
+    """A sort key; missing values are last in both directions."""
 
     field: Field
     descending: bool
@@ -28,18 +28,18 @@ def parse_order(text: str, catalogue: Catalogue, limits: Limits) -> tuple[Key, .
     """The keys of an `order_by`: `summary.loss desc, created_at` or `-summary.loss,created_at`.
 
     Raises:
-        QueryError: no such field, or one that has no order.
+        QueryError: no such field, or a field without an order.
     """
     return tuple(_key(name, at, catalogue) for name, at in split_names(text, limits))
 
 
-def parse_names(text: str, find: Callable[[str, int], Found], limits: Limits) -> tuple[Found, ...]:
-    """What `find` makes of each name (and its position) of a list; raises what it raises."""
+def parse_names(text: str, find: Callable[[str, int], Parsed], limits: Limits) -> tuple[Parsed, ...]:
+    """The results of `find` for each name of a list and its position; errors of `find` pass through."""
     return tuple(find(name, at) for name, at in split_names(text, limits))
 
 
 def scalar_field(catalogue: Catalogue) -> Callable[[str, int], Field]:
-    """Finds fields that hold one value."""
+    """A function that finds scalar fields by name and position."""
 
     def find(name: str, position: int) -> Field:
         field = catalogue.find(name, position)
@@ -51,7 +51,7 @@ def scalar_field(catalogue: Catalogue) -> Callable[[str, int], Field]:
 
 
 def split_names(text: str, limits: Limits) -> Iterator[tuple[str, int]]:
-    """The names of a list and their positions; empty ones are mistakes."""
+    """The names of a list and their positions; raises QueryError for an empty name or too long a list."""
     if len(text) > limits.max_where_characters:
         said = exceeded("The characters of this list are", len(text), limits, "max_where_characters")
         raise QueryError(limits.max_where_characters, said)
@@ -70,16 +70,16 @@ def split_names(text: str, limits: Limits) -> Iterator[tuple[str, int]]:
 def _parts(text: str) -> Iterator[str]:
     at = 0
     while at <= len(text):
-        found = _PART.match(text, at)
-        assert found is not None
-        yield found[0]
-        at = found.end() + 1
+        part = _PART.match(text, at)
+        assert part is not None
+        yield part[0]
+        at = part.end() + 1
 
 
 def _key(text: str, at: int, catalogue: Catalogue) -> Key:
-    found = _ORDER.fullmatch(text)
-    assert found is not None
-    minus, name, word = found.group("minus", "name", "word")
+    order = _ORDER.fullmatch(text)
+    assert order is not None
+    minus, name, word = order.group("minus", "name", "word")
     if minus and word:
         raise QueryError(at, "Give the direction once: either a minus before the name, or asc or desc after it.")
     field = scalar_field(catalogue)(name, at + len(minus))

@@ -1,4 +1,4 @@
-"""Literals: the value that a piece of text stands for beside a field of a kind."""
+"""Literals: conversion of their texts into values of a field's kinds."""
 
 from datetime import UTC, datetime
 
@@ -14,10 +14,10 @@ _INFINITIES = {**INFINITIES, f"+{INFINITY}": INFINITIES[INFINITY]}
 
 
 def read_literal(token: Token, field: Field) -> Value:
-    """The value of a literal that is compared with a field.
+    """The value of a literal in a comparison with a field.
 
     Raises:
-        QueryError: the field is never of this kind.
+        QueryError: the field has no values of the literal's kind.
     """
     kinds, at = field.values.kinds, token.start_pos or 0
     if token.type == "TRUTH" and Kind.BOOLEAN in kinds:

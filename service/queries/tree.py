@@ -1,4 +1,4 @@
-"""From the parsed text of a `where` to its expression: names become fields, literals values, in their places."""
+"""Conversion of the parse tree of a `where` into its expression: names become fields, literals become values."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _WITHOUT_ORDER = ("=", "!=")
 
 
 class TreeBuilder:
-    """Builds the expression of one `where`, counting what it costs."""
+    """Builds the expression of a `where`, and checks the limits on depth, comparisons and values."""
 
     def __init__(self, catalogue: Catalogue, limits: Limits) -> None:
         self._catalogue = catalogue
@@ -79,8 +79,8 @@ class TreeBuilder:
             self._refuse(at, "The values of this list are", len(literals), "max_where_values")
         return tuple(read_literal(literal, field) for literal in literals)
 
-    def _refuse(self, position: int | None, what: str, value: int, name: str) -> None:
-        raise QueryError(position or 0, exceeded(what, value, self._limits, name))
+    def _refuse(self, position: int | None, subject: str, value: int, name: str) -> None:
+        raise QueryError(position or 0, exceeded(subject, value, self._limits, name))
 
 
 def _comparison(field: Field, operator: Token, value: Value) -> Expression:
@@ -93,8 +93,8 @@ def _match(field: Field, name: Token, literal: Token, negated: bool) -> Expressi
     if Kind.TEXT not in field.values.kinds:
         raise QueryError(name.start_pos or 0, f"{field.name} is {field.values.said}; LIKE is for texts.")
     text, pattern = literal[1:-1].replace("''", "'"), []
-    for found in re.finditer(r"\\(.)|(.)|\\$", text, re.DOTALL):
-        escaped, plain = found.groups()
+    for character in re.finditer(r"\\(.)|(.)|\\$", text, re.DOTALL):
+        escaped, plain = character.groups()
         if (escaped is None and plain is None) or plain == "\\":
             raise QueryError(literal.start_pos or 0, r"This pattern ends with a lone backslash; write it twice.")
         pattern.append(escaped or {"%": ANY_TEXT, "_": ANY_LETTER}.get(plain, plain))

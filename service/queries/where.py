@@ -1,4 +1,4 @@
-"""The `where` language: from its text to an expression."""
+"""The `where` language: parsing of its text into an expression."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -30,10 +30,10 @@ _SAID = {
 
 
 def parse_where(text: str, catalogue: Catalogue, limits: Limits) -> Expression:
-    """The expression that a text says.
+    """The expression of a text.
 
     Raises:
-        QueryError: it says none, names a field that there is not, or compares what cannot be compared.
+        QueryError: a syntax error, an unknown field, or a comparison that is not possible.
     """
     if len(text) > limits.max_where_characters:
         said = exceeded("The characters of this expression are", len(text), limits, "max_where_characters")

@@ -117,12 +117,12 @@ EXPERIMENT_HOME = Home(
 
 def check_home(home: Home, catalogue: Catalogue) -> None:
     """Raise ImportError unless a home holds all fields of a catalogue, and no other."""
-    paths = {path for path, _ in catalogue.places()}
+    paths = {path for path, _ in catalogue.nodes()}
     for path in paths:
         if not home.holds(path):
-            raise ImportError(f"There is no column for the field {spell_path(path)} of {catalogue.what}.")
+            raise ImportError(f"There is no column for the field {spell_path(path)} of {catalogue.resource}.")
     for path in {*home.columns, *home.documents} - paths:
-        raise ImportError(f"There is a column for {spell_path(path)}, which is no field of {catalogue.what}.")
+        raise ImportError(f"There is a column for {spell_path(path)}, which is no field of {catalogue.resource}.")
 
 
 check_home(RUN_HOME, RUNS)

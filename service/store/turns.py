@@ -9,8 +9,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 class Turns:
     """A lock that goes to the thread that has waited longest.
 
-    SQLite has no queue: a writer of a locked database sleeps up to 0.1 s and tries again, so that among many threads some
-    would wait for seconds. With turns, one thread at a time waits for the writers of other processes.
+    SQLite has no queue: a writer of a locked database sleeps up to 0.1 s and tries again. Among many threads some would
+    wait for seconds. With turns, one thread at a time waits for the writers of other processes.
 
     Args:
         patience_seconds: time that a writer waits for its turn.

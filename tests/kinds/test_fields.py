@@ -62,14 +62,14 @@ SAMPLES = {"tags": "paper", "first_step_below": "1e-1"}
 
 def paths_of(catalogue: Catalogue):
     """Every path with a fixed name, one key of each object that has none, and the first entries of lists."""
-    for path, place in catalogue.places():
+    for path, node in catalogue.nodes():
         yield path
-        if (key := SAMPLES.get(path[-1])) is not None and place.below(key) is not None:
+        if (key := SAMPLES.get(path[-1])) is not None and node.below(key) is not None:
             yield (*path, key)
-        while (place := place.below(0)) is not None and len(path) < 6:
+        while (node := node.below(0)) is not None and len(path) < 6:
             path = (*path, 0)
             yield path
-            yield from ((*path, name) for name in place.names())
+            yield from ((*path, name) for name in node.names())
 
 
 RUN_FIELDS = [spell_path(path) for path in paths_of(RUNS)]
@@ -250,7 +250,7 @@ def test_each_field_is_documented():
     of_runs, of_experiments = (set(re.findall(r"`([^`]+)`", part)) for part in section.split("| of an experiment"))
     plain = {name for name in RUNS.names() if name not in ("spec", "summary", "tags")}
     assert plain <= of_runs
-    leaves = {spell_path(path) for path, place in EXPERIMENTS.places() if not place.names()}
+    leaves = {spell_path(path) for path, node in EXPERIMENTS.nodes() if not node.names()}
     assert leaves - {"tags"} | {"tags.NAME"} == of_experiments
 
 
@@ -278,6 +278,6 @@ def test_a_field_without_a_column_is_an_import_error():
     ],
 )
 def test_a_field_that_the_answer_has_otherwise_is_an_import_error(fields, mistake):
-    top = {name: place for (name, *below), place in EXPERIMENTS.places() if not below}
+    top = {name: node for (name, *below), node in EXPERIMENTS.nodes() if not below}
     with pytest.raises(ImportError, match=mistake):
         check_answer(Catalogue("an experiment", any_object(top | fields)), Experiment)

@@ -1,0 +1,72 @@
+"""Nodes of a spec, derived from the models that validate it, so that queries know new fields at once."""
+
+import types
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from service.queries.fields import SCALAR, Kind, Node, Values
+
+_KINDS = {str: Kind.TEXT, bool: Kind.BOOLEAN, int: Kind.INTEGER, float: Kind.NUMBER, datetime: Kind.TIME}
+
+
+class SpecNode(Node):
+    """A node of a spec: the values that its annotations allow."""
+
+    def __init__(self, annotations: Sequence[Any]) -> None:
+        self._types = [alternative for annotation in annotations for alternative in _alternatives(annotation)]
+        super().__init__(_values(self._types))
+
+    def names(self) -> Sequence[str]:
+        return list(dict.fromkeys(name for model in self._models() for name in model.model_fields))
+
+    def below(self, step: str | int) -> Node | None:
+        annotations = list(self._fields(step) if isinstance(step, str) else self._items())
+        return SpecNode(annotations) if annotations else None
+
+    def _models(self) -> Iterator[type[BaseModel]]:
+        return (type_ for type_ in self._types if isinstance(type_, type) and issubclass(type_, BaseModel))
+
+    def _fields(self, name: str) -> Iterator[Any]:
+        return (model.model_fields[name].annotation for model in self._models() if name in model.model_fields)
+
+    def _items(self) -> Iterator[Any]:
+        for type_ in self._types:
+            if get_origin(type_) in (tuple, list):
+                yield get_args(type_)[0]
+            elif type_ is Any:
+                yield Any
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation allows, without None."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _alternatives(get_args(annotation)[0])
+    elif origin in (Union, types.UnionType):
+        for alternative in get_args(annotation):
+            yield from _alternatives(alternative)
+    elif annotation is not types.NoneType:
+        yield annotation
+
+
+def _values(alternatives: Sequence[Any]) -> Values:
+    kinds = frozenset(kind for type_ in alternatives for kind in _kinds(type_))
+    if all(get_origin(type_) is Literal for type_ in alternatives):
+        return Values(kinds, frozenset(word for type_ in alternatives for word in get_args(type_)))
+    return Values(kinds)
+
+
+def _kinds(type_: Any) -> Iterator[Kind]:
+    if type_ is Any:
+        yield from (SCALAR | {Kind.LIST}) - {Kind.TIME}
+    elif get_origin(type_) is Literal:
+        yield from {_KINDS[type(word)] for word in get_args(type_)}
+    elif get_origin(type_) in (tuple, list):
+        yield Kind.LIST
+    elif type_ in _KINDS:
+        yield _KINDS[type_]
+    else:
+        yield Kind.OBJECT

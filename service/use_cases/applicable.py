@@ -1,4 +1,4 @@
-"""Which columns apply to a run; asked once for all runs that differ only by their seed."""
+"""The columns that apply to a run, computed once for all runs that differ only by their seed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ class Applicable:
     """Names of the columns that apply to a run.
 
     Attributes:
-        metrics: of its points and its summary.
-        measured: of its summary alone.
+        metrics: columns of its points and its summary.
+        measured: columns of its summary alone.
     """
 
     metrics: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Going on with a run: further than it asked at first, or again after it failed or was cancelled."""
+"""Continuations of runs: beyond the first stop, or after a failure or cancellation."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,13 +22,13 @@ from workers.runs.spec import RunSpec
 def extend_run(
     database: Database, run_id: str, extension: Extension, limits: Limits, holder: Holder | None = None
 ) -> dict[str, Any]:
-    """Move a run's stop further out; the run then is as if it had asked for that from the start.
+    """Move a run's stop further out; the result is that of a run with this stop from the start.
 
     Raises:
         NotFound: no such run.
-        NotAvailable: the run diverged, failed, was cancelled, or searches for its ranks just now.
-        InvalidPayload: the extension asks for less than the run does, or for more than a limit allows.
-        TryLater: the run does not fit into its key's quotas now.
+        NotAvailable: the run diverged, failed, was cancelled, or is searching for its ranks.
+        InvalidPayload: the extension asks for less than the run's stop, or for more than a limit allows.
+        TryLater: the run does not fit into its key's quotas at present.
     """
     with database.writing() as connection:
         store.lock_run(connection, run_id)
@@ -45,7 +45,7 @@ def extend_run(
 
 
 def retry_run(database: Database, run_id: str) -> dict[str, Any]:
-    """Queue a run again that failed or was cancelled; it goes on from its checkpoint.
+    """Queue a failed or cancelled run again, from its checkpoint.
 
     Raises:
         NotFound: no such run.
@@ -60,7 +60,7 @@ def retry_run(database: Database, run_id: str) -> dict[str, Any]:
 
 
 def retry_experiment(database: Database, experiment_id: str) -> ExperimentDetail:
-    """Queue every failed run of an experiment again; raises NotFound."""
+    """Queue all failed runs of an experiment again; raises NotFound."""
     with database.writing() as connection:
         store.retry_runs(connection, experiment=experiment_id)
     return get_experiment(database, experiment_id)
@@ -79,11 +79,11 @@ def _check_extendable(row: RunRow, searching: bool) -> None:
 
 
 def _extended(spec: RunSpec, extension: Extension, limits: Limits) -> RunSpec:
-    asked = extension.model_dump(exclude_unset=True)
-    _check_end(spec, asked)
-    if "loss_below" in asked and asked["loss_below"] != spec.stop.loss_below:
-        _check_limit(spec, asked["loss_below"])
-    longer = RunSpec.model_validate({**spec.resolved(), "stop": {**spec.resolved()["stop"], **asked}})
+    changes = extension.model_dump(exclude_unset=True)
+    _check_end(spec, changes)
+    if "loss_below" in changes and changes["loss_below"] != spec.stop.loss_below:
+        _check_limit(spec, changes["loss_below"])
+    longer = RunSpec.model_validate({**spec.resolved(), "stop": {**spec.resolved()["stop"], **changes}})
     if violation := first_violation(longer, limits):
         path, detail = violation
         raise InvalidPayload([FieldError(json_pointer(path[1:] if path[0] == "stop" else (_end_of(spec),)), detail)])
@@ -91,16 +91,16 @@ def _extended(spec: RunSpec, extension: Extension, limits: Limits) -> RunSpec:
 
 
 def _end_of(spec: RunSpec) -> str:
-    """The field that says how far a run goes at most."""
+    """The field of the stop that bounds the length of a run."""
     return "max_time" if spec.is_flow else "max_steps"
 
 
-def _check_end(spec: RunSpec, asked: Mapping[str, Any]) -> None:
+def _check_end(spec: RunSpec, changes: Mapping[str, Any]) -> None:
     end, other = ("max_time", "max_steps") if spec.is_flow else ("max_steps", "max_time")
-    if other in asked:
+    if other in changes:
         raise _refusal(other, f"This run goes by {end}; give that in place of {other}.")
     now = getattr(spec.stop, end)
-    if end in asked and (asked[end] is None or asked[end] < now):
+    if end in changes and (changes[end] is None or changes[end] < now):
         raise _refusal(end, f"The run goes to {end} {now:,} already; ask for more.")
 
 
@@ -119,7 +119,7 @@ def _refusal(field: str, detail: str) -> InvalidPayload:
 
 
 def _goes_on(row: RunRow, after: RunSpec) -> bool:
-    """Whether a run that is over would not have been, had it asked for this from the start."""
+    """Whether a finished run would have continued under the spec `after`."""
     if row.outcome == "budget_exhausted":
         end = _end_of(after)
         return getattr(after.stop, end) > getattr(row.spec.stop, end)

@@ -1,6 +1,6 @@
-"""Curves of an experiment: how a metric spreads over the runs of each group along steps, time or loss.
+"""Curves of an experiment: quantiles of a metric over the runs of each group, along steps, time or loss.
 
-Every run is read off at the same positions, see `service.values.readings`.
+All runs are read at the same positions, see `service.values.readings`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,10 +28,10 @@ _NAMES = ("min", "lower_quartile", "median", "upper_quartile", "max")
 
 @dataclass(frozen=True)
 class CurveQuery:
-    """Which curves a request asks for.
+    """The curves of a request.
 
     Attributes:
-        places: how many along the axis.
+        places: number of positions along the axis.
     """
 
     metric: str
@@ -42,15 +42,15 @@ class CurveQuery:
 
 
 def spread_along(database: Database, experiment_id: str, query: CurveQuery, limits: Limits) -> Curves:
-    """Quantiles of a metric over the runs of each group, at common places of an axis.
+    """Quantiles of a metric over the runs of each group, at common positions of an axis.
 
     Raises:
         NotFound: no such experiment.
-        InvalidPayload: the query says what cannot be asked.
+        InvalidPayload: a mistake in the query.
     """
     if query.metric not in METRICS or not BY_NAME[query.metric].is_number:
-        known = ", ".join(name for name in METRICS if BY_NAME[name].is_number)
-        raise InvalidPayload([FieldError("/metric", f"There is no curve of {query.metric!r}; take one of {known}.", 0)])
+        names = ", ".join(name for name in METRICS if BY_NAME[name].is_number)
+        raise InvalidPayload([FieldError("/metric", f"There is no curve of {query.metric!r}; take one of {names}.", 0)])
     fields = grouping_fields(query.group_by, limits)
     groups = grouped(database, selected_in(database, experiment_id, query.where, limits), fields)
     items = [
@@ -65,13 +65,13 @@ def _columns(database: Database, run_ids: Sequence[int], query: CurveQuery) -> d
     if not runs:
         return {name: [] for name in (query.x, "count", *_NAMES)}
     positions = _positions(runs, query)
-    read = np.array([run.at(positions) for run in runs])
-    counts = np.count_nonzero(~np.isnan(read), axis=0)
-    met = counts > 0
-    spread = zip(*map(five_numbers, read.T[met]), strict=True)
-    columns = {name: [spell(value) for value in values] for name, values in zip(_NAMES, spread, strict=True)}
+    values = np.array([run.at(positions) for run in runs])  # (runs, positions), NaN outside a run's range
+    counts = np.count_nonzero(~np.isnan(values), axis=0)
+    reached = counts > 0
+    spread = zip(*map(five_numbers, values.T[reached]), strict=True)
+    columns = {name: [spell(value) for value in quantile] for name, quantile in zip(_NAMES, spread, strict=True)}
     shown = losses_at(positions) if query.x == "loss" else positions
-    return {query.x: shown[met].tolist(), "count": counts[met].tolist(), **columns}
+    return {query.x: shown[reached].tolist(), "count": counts[reached].tolist(), **columns}
 
 
 def _read(database: Database, run_ids: Sequence[int], query: CurveQuery) -> Iterator[Readings]:
@@ -95,7 +95,10 @@ def _readings(run: Numbers, query: CurveQuery) -> Readings:
 
 
 def _positions(runs: Sequence[Readings], query: CurveQuery) -> Numbers:
-    """Positions from the first to the last of any run: evenly along the logarithm, with 0 before them on steps."""
+    """Common positions from the first to the last of any run, evenly spaced in the logarithm.
+
+    A 0 precedes them if a run has points there; losses are spaced evenly, since they are logarithms already.
+    """
     least = min(run.positions[0] for run in runs)
     greatest = max(run.positions[-1] for run in runs)
     if query.x == "loss" or greatest <= 0:

@@ -1,8 +1,8 @@
-"""Events of an experiment: `run` when a run ended or is to go on, `progress` after every change, `done` at the end.
+"""Events of an experiment: `run` after a run's end or continuation, `progress` after every change, `done` at the end.
 
-Their ids follow from revisions: in an experiment of n runs, revision r owns the ids r (n + 2) to r (n + 2) + n + 1, of
-which run i has the i-th, `progress` the last but one and `done` the last. Nothing is written for an event, so there is
-nothing to prune: a client that comes back after a while gets each run that changed once, as it is now.
+Ids follow from revisions. In an experiment of n runs, revision r has the ids r (n + 2) to r (n + 2) + n + 1: run i the
+i-th, `progress` the last but one and `done` the last. Events are not stored, so there is nothing to prune. A client
+that returns later gets each changed run once, in its present state.
 """
 
 from dataclasses import dataclass
@@ -19,29 +19,29 @@ from service.values.statuses import RUN_STATUSES, UNFINISHED, status_of
 
 FROM_THE_START = -1
 MOST_RUNS_AT_ONCE = 1000
-"""Run events in one reading; a client that has more to catch up with gets them in several."""
+"""Run events per reading; further events follow in later readings."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a client is told of."""
+    """A message to clients."""
 
     id: int
     kind: Literal["progress", "run", "done"]
     data: dict[str, Any]
 
     def frame(self) -> bytes:
-        """As server-sent events have it."""
+        """The event in the format of server-sent events."""
         return format_sse_event(id=str(self.id), event=self.kind, data_str=orjson.dumps(self.data).decode())
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Events as read in one go.
+    """Events of a single read.
 
     Attributes:
-        revision: of the experiment, when all of its events so far are among these or before them; else None.
-        is_over: whether there will be no more events unless somebody asks a run to go on.
+        revision: of the experiment, if no later events are left to read; else None.
+        is_over: whether no more events follow unless a run is continued.
     """
 
     events: list[Event]
@@ -50,7 +50,7 @@ class Reading:
 
 
 def check_position(database: Database, experiment_id: str, last_seen: int) -> bool:
-    """Whether a client that has seen the events up to one has more to wait for; raises NotFound."""
+    """Whether more events follow, or may follow, the last one that a client has seen; raises NotFound."""
     with database.reading() as connection:
         reading = read_events(connection, experiment_id, last_seen)
     if reading is None:
@@ -59,7 +59,7 @@ def check_position(database: Database, experiment_id: str, last_seen: int) -> bo
 
 
 def last_event_id(database: Database, experiment_id: str) -> int:
-    """The id of the newest event so far, from which one goes on who has just read the experiment; raises NotFound."""
+    """The id of the newest event, for clients that have just read the experiment; raises NotFound."""
     with database.reading() as connection:
         row = store.read_progress(connection, experiment_id)
     if row is None:
@@ -69,9 +69,9 @@ def last_event_id(database: Database, experiment_id: str) -> int:
 
 
 def read_events(connection: sa.Connection, experiment_id: str, after: int) -> Reading | None:
-    """The events after an id, in their order; None when the experiment is gone.
+    """The events after an id, in order; None without such an experiment.
 
-    An id that was never given out, as after the database was restored, stands for the start.
+    An id beyond the newest one, as after the database was restored, stands for the start.
     """
     row = store.read_progress(connection, experiment_id)
     if row is None:
@@ -80,7 +80,7 @@ def read_events(connection: sa.Connection, experiment_id: str, after: int) -> Re
     total = sum(counts.values())
     progress_id = revision * (total + 2) + total
     after = after if after <= progress_id + 1 else FROM_THE_START
-    seen = divmod(max(after, total - 1), total + 2)  # at revision 0 nothing had changed
+    seen = divmod(max(after, total - 1), total + 2)  # skips revision 0, at which no run has changed
     changed = store.read_changed_runs(connection, row["id"], seen, revision, MOST_RUNS_AT_ONCE + 1)
     events = [_run_event(run, total) for run in changed[:MOST_RUNS_AT_ONCE]]
     if len(changed) > MOST_RUNS_AT_ONCE:

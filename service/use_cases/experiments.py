@@ -1,4 +1,4 @@
-"""Experiments: look at, change, cancel, delete; `service.use_cases.submissions` makes them."""
+"""Experiments: read, change, cancel and delete; `service.use_cases.submissions` creates them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -37,7 +37,7 @@ def check_exists(database: Database, experiment_id: str) -> None:
 
 
 def list_experiments(database: Database, query: ListQuery, limit: int, limits: Limits) -> Page[Experiment]:
-    """A page of experiments; raises InvalidPayload where the query says what cannot be asked."""
+    """A page of experiments; raises InvalidPayload for a mistake in the query."""
     selection = select_experiments(query, limits)
     with database.reading() as connection:
         rows, marks = store.list_experiments(connection, selection, limit + 1)
@@ -46,9 +46,9 @@ def list_experiments(database: Database, query: ListQuery, limit: int, limits: L
 
 
 def change(database: Database, experiment_id: str, changes: ExperimentChanges) -> ExperimentDetail:
-    """Rename, tag or move an experiment ahead of others; raises NotFound.
+    """Rename, tag or reprioritise an experiment; raises NotFound.
 
-    A priority counts from the next slice on; slices in flight are not called back.
+    A new priority applies from the next slice on; slices in flight are not recalled.
     """
     with database.writing() as connection:
         store.change_experiment(connection, experiment_id, changes.model_dump(exclude_unset=True))
@@ -56,7 +56,7 @@ def change(database: Database, experiment_id: str, changes: ExperimentChanges) -
 
 
 def cancel(database: Database, experiment_id: str) -> ExperimentDetail:
-    """End every run that is not over; what they have recorded so far stays."""
+    """Cancel all unfinished runs of an experiment; their records stay. Raises NotFound."""
     with database.writing() as connection:
         store.cancel_runs(connection, experiment_id, datetime.now(UTC))
     return get_experiment(database, experiment_id)
@@ -71,12 +71,12 @@ def delete(database: Database, experiment_id: str) -> None:
 
 
 def not_found(experiment_id: str) -> NotFound:
-    """What to say of an experiment that does not exist."""
+    """The error for an unknown experiment."""
     return NotFound(f"There is no experiment {experiment_id!r}; GET /v1/experiments lists those there are.")
 
 
 def fields_of(row: ExperimentRow) -> dict[str, Any]:
-    """What an experiment's object shows of its row and run counts."""
+    """Fields of an experiment's object, from its row and run counts."""
     derived = {
         "id": row["public_id"],
         "status": status_of(row["counts"]),

@@ -1,4 +1,4 @@
-"""Exports: lists of runs and trajectories as streams of bytes, a chunk at a time."""
+"""Exports: runs and trajectories as streams of chunks of bytes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ from service.use_cases.trajectories import OneRun, PointQuery, by_run, in_batche
 
 @dataclass(frozen=True)
 class Stream:
-    """What is sent to a client.
+    """The content of an answer.
 
     Attributes:
-        name: of a file that holds it.
-        thinned: whether points may have been left out; None where there are no points.
+        name: file name of the content.
+        thinned: whether points may have been left out; None for content without points.
     """
 
     format: Format
@@ -36,13 +36,13 @@ class Stream:
 def export_runs(
     database: Database, query: ListQuery, fields: str | None, limit: int | None, to: Format, limits: Limits
 ) -> Stream:
-    """All selected runs (at most `limit`) as a table, or as one object on each line; raises InvalidPayload."""
+    """All selected runs (at most `limit`) as a table, or as one object per line; raises InvalidPayload."""
     selection = select_runs(query, limits)
     shown = None if fields is None else named(fields, "fields", RUNS.find, limits)
     rows = islice((row for rows in all_runs(database, selection) for row in rows), limit)
     if to.name == "ndjson":
         objects = (run_object(row) if shown is None else sparse_run(row, shown) for row in rows)
-        chunks = (orjson.dumps(one, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE) for one in objects)
+        chunks = (orjson.dumps(run, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE) for run in objects)
     else:
         columns = shown or default_fields()
         chunks = _table(run_schema(columns), run_batches(rows, columns), to)

@@ -1,4 +1,4 @@
-"""What `/metrics` shows: this process, the runs in the database, and a dispatcher that runs beside it."""
+"""The content of `/metrics`: this process, the runs in the database, and a dispatcher beside it."""
 
 import time
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from service.store.statistics import count_by_status, waiting_runs
 from service.values.addresses import is_this_machine
 
 SECONDS_BETWEEN_COUNTS = 10.0
-"""Counting all runs takes the database a while when there are millions; scrapes in between get the last counts."""
+"""Interval between counts, which are slow with millions of runs; scrapes in between get the last counts."""
 
 SECONDS_FOR_DISPATCHER = 1.0
 
@@ -25,7 +25,7 @@ class Exposition:
     """Collects metrics for scrapes.
 
     Args:
-        dispatcher_url: where a dispatcher shows its own, if it is to be asked.
+        dispatcher_url: URL of a dispatcher's metrics to include, if any.
     """
 
     def __init__(self, database: Database, dispatcher_url: str | None) -> None:
@@ -34,25 +34,25 @@ class Exposition:
         self._runs.register(_Runs(database))
 
     def text(self) -> bytes:
-        """Everything in Prometheus' text format."""
-        own = generate_latest(REGISTRY) + generate_latest(self._runs)
-        return own if self._dispatcher_url is None else own + _fetch(self._dispatcher_url)
+        """All metrics in Prometheus' text format."""
+        metrics = generate_latest(REGISTRY) + generate_latest(self._runs)
+        return metrics if self._dispatcher_url is None else metrics + _fetch(self._dispatcher_url)
 
 
 class _Runs(Collector):
-    """Gauges read from the database, the same from every API process."""
+    """Gauges read from the database, equal in all API processes."""
 
     def __init__(self, database: Database) -> None:
         self._database, self._lock = database, Lock()
-        self._known: list[GaugeMetricFamily] = []
+        self._last_counts: list[GaugeMetricFamily] = []
         self._until = 0.0
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         with self._lock:
             if time.monotonic() >= self._until:
-                self._known = self._count()
+                self._last_counts = self._count()
                 self._until = time.monotonic() + SECONDS_BETWEEN_COUNTS
-            return self._known
+            return self._last_counts
 
     def _count(self) -> list[GaugeMetricFamily]:
         with self._database.reading() as connection:

@@ -1,4 +1,4 @@
-"""Mistakes in a payload: where in the payload itself they stand, and a sentence that says what to do."""
+"""Mistakes in a payload: pointers into the payload as posted, and sentences of advice."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
@@ -14,7 +14,7 @@ from workers.runs.sweeps import SweptRun
 Path = Sequence[str | int]
 
 MOST_ERRORS = 20
-"""Mistakes reported at once."""
+"""Most mistakes in an answer."""
 
 _ADVICE = {
     "extra_forbidden": "Unknown field; remove it or correct its spelling.",
@@ -35,38 +35,41 @@ _ADVICE = {
 
 
 def request_errors(error: ValidationError) -> list[FieldError]:
-    """Mistakes in the request around the run."""
-    return [FieldError(json_pointer(_without_key_mark(one["loc"])), _advice(one)) for one in _first(error)]
+    """Mistakes in a request outside its run."""
+    return [FieldError(json_pointer(_without_key_mark(mistake["loc"])), _advice(mistake)) for mistake in _first(error)]
 
 
 def run_errors(error: ValidationError, swept: SweptRun, posted: Mapping[str, Any]) -> list[FieldError]:
-    """Mistakes in one run of a sweep.
+    """Mistakes in a run of a sweep.
 
     Args:
-        swept: the run as it was expanded.
-        posted: the run as it stands in the payload, before the sweep.
+        swept: the run after expansion of the sweep.
+        posted: the run of the payload, before the sweep.
     """
-    return [FieldError(pointer_into_run(_run_path(one, swept), swept, posted), _advice(one)) for one in _first(error)]
+    return [
+        FieldError(pointer_into_run(_run_path(mistake, swept), swept, posted), _advice(mistake))
+        for mistake in _first(error)
+    ]
 
 
 def pointer_into_run(path: Path, swept: SweptRun, posted: Mapping[str, Any]) -> str:
-    """Where the value at a path of the spec stands in the payload: in the sweep if an axis set it, else in the run."""
-    here = [str(part) for part in path]
+    """JSON pointer to a spec's value in the payload: into the sweep if an axis set it, else into the run."""
+    spec_path = [str(part) for part in path]
     for swept_path, (axis, key, position) in swept.origins.items():
         parts = swept_path.split(".")
-        if here[: len(parts)] == parts:
+        if spec_path[: len(parts)] == parts:
             return json_pointer(("sweep", axis, key, position, *path[len(parts) :]))
-        if here == parts[: len(here)] and not _is_in(posted, path):
+        if spec_path == parts[: len(spec_path)] and not _is_in(posted, path):
             return json_pointer(("sweep", axis, key))
     return json_pointer(("run", *path))
 
 
 def unsafe_value(value: Any, path: Path) -> FieldError | None:
-    """The first value in a payload that not every JSON reader or database keeps, so that none is stored as another."""
+    """The first value in a payload that some JSON readers or databases would change."""
     if isinstance(value, dict | list):
         parts = value.items() if isinstance(value, dict) else enumerate(value)
-        found = (unsafe_value(key, path) or unsafe_value(part, (*path, key)) for key, part in parts)
-        return next((error for error in found if error), None)
+        errors = (unsafe_value(key, path) or unsafe_value(part, (*path, key)) for key, part in parts)
+        return next((error for error in errors if error), None)
     if isinstance(value, str) and "\0" in value:
         return FieldError(json_pointer(path), "Leave out the NUL character (\\u0000); not every database can hold it.")
     if isinstance(value, float) and not isfinite(value):
@@ -77,32 +80,32 @@ def unsafe_value(value: Any, path: Path) -> FieldError | None:
 
 
 def _first(error: ValidationError) -> list[ErrorDetails]:
-    """The first mistakes; a default that waits for other fields to be right is none."""
-    own = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
-    return own[:MOST_ERRORS]
+    """The first mistakes, without defaults that pydantic skipped because of mistakes in other fields."""
+    mistakes = [mistake for mistake in error.errors() if mistake["type"] != "default_factory_not_called"]
+    return mistakes[:MOST_ERRORS]
 
 
 def _run_path(error: ErrorDetails, swept: SweptRun) -> Path:
-    """The path of a mistake in the spec: pydantic's, then what a `misfit` adds to it, then the kind that is wrong."""
+    """The path of a mistake in the spec: pydantic's path, extended by that of a `misfit`, then by a wrong kind."""
     further = error.get("ctx", {}).get("pointer", ())
     kind = ("kind",) if error["type"] in ("union_tag_invalid", "union_tag_not_found") else ()
     return (*_without_tags((*error["loc"], *further), swept.spec), *kind)
 
 
 def _without_tags(path: Path, spec: Any) -> Path:
-    """pydantic puts the kind chosen from a union into the path; the payload has no such level."""
+    """A path without the kinds that pydantic adds for unions; the payload has no such levels."""
     kept: list[str | int] = []
-    here = spec
+    value = spec
     for part in path:
-        if isinstance(here, dict) and here.get("kind") == part and part not in here:
+        if isinstance(value, dict) and value.get("kind") == part and part not in value:
             continue
         kept.append(part)
-        here = _step_into(here, part)
+        value = _step_into(value, part)
     return kept
 
 
 def _without_key_mark(path: Path) -> Path:
-    """pydantic marks a mistake in a key, not in its value, by a last part that the payload does not have."""
+    """A path without the last part by which pydantic marks a mistake in a key; the payload has no such part."""
     return path[:-1] if path[-1:] == ("[key]",) else path
 
 

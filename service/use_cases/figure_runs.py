@@ -1,4 +1,4 @@
-"""Which runs a figure draws, and what it reads of them."""
+"""The runs that a figure draws, and their data."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from workers.runs.spec import RunSpec
 
 Row = Mapping[Any, Any]
 _DECIDES_COLUMNS = ("problem", "model", "loss", "record")
-"""Parts of a spec that, with the kind of its optimiser, decide which columns a run has and so its figures."""
+"""Parts of a spec that determine, with the optimiser's kind, the columns and thus the figures of a run."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Source:
     """An experiment that a figure reads.
 
     Attributes:
-        id: internal.
-        label: what it is called in the figure.
-        order: dotted paths of its sweep.
-        rows: of its runs, by index.
+        id: internal id.
+        label: its name in the figure.
+        order: dotted paths of its sweep, in order.
+        rows: rows of its runs, by index.
     """
 
     id: int
@@ -49,7 +49,7 @@ def read_source(connection: sa.Connection, experiment_id: str) -> Source:
 
 
 def told_apart(sources: Sequence[Source]) -> list[Source]:
-    """The sources with labels of which no two are alike."""
+    """The sources with unique labels; equal labels are numbered."""
     labels = [source.label for source in sources]
     numbers = count(1)
     return [
@@ -59,7 +59,7 @@ def told_apart(sources: Sequence[Source]) -> list[Source]:
 
 
 def sorts_of(sources: Iterable[Source]) -> list[RunSpec]:
-    """A spec of every sort of run there is: those of one sort have the same columns."""
+    """A spec of each sort of run; all runs of a sort have the same columns."""
     sorts: dict[bytes, Any] = {}
     for row in (row for source in sources for row in source.rows):
         spec = row["spec"]
@@ -71,27 +71,31 @@ def sorts_of(sources: Iterable[Source]) -> list[RunSpec]:
 def choose(
     source: Source, kind: Kind, ask: Ask, limits: Limits, sources: int
 ) -> tuple[list[tuple[int, DrawnRun]], bool]:
-    """The runs of a source to draw, by their internal ids, and whether there were too many to draw all.
+    """The runs of a source to draw, with their internal ids, and whether runs were left out.
 
-    Of too many, the same ones are drawn each time, chosen evenly at random, so that no axis of a sweep is favoured.
+    Runs beyond the limits are left out at random, so that no axis of a sweep is favoured, but always the same ones.
     """
-    found: list[tuple[int, DrawnRun]] = []
+    chosen: list[tuple[int, DrawnRun]] = []
     most_runs, points_left = max(1, limits.max_runs_per_figure // sources), limits.max_points_read_per_figure // sources
     for row, run in _candidates(source, kind):
         if kind.reads_points:
             if not kind.columns(run.spec, ask):
                 continue
             points_left -= points_until(run.spec, row["step"]) + 1
-            if found and (len(found) == most_runs or points_left < 0):
-                return sorted(found, key=lambda one: one[1].row["index"]), True
-        found.append((row["id"], run))
-    return sorted(found, key=lambda one: one[1].row["index"]), False
+            if chosen and (len(chosen) == most_runs or points_left < 0):
+                return sorted(chosen, key=_run_index), True
+        chosen.append((row["id"], run))
+    return sorted(chosen, key=_run_index), False
+
+
+def _run_index(numbered: tuple[int, DrawnRun]) -> int:
+    return numbered[1].row["index"]
 
 
 def read_runs(
     connection: sa.Connection, source: Source, chosen: Sequence[tuple[int, DrawnRun]], kind: Kind, ask: Ask
 ) -> Iterator[DrawnRun]:
-    """The chosen runs of a source with what the kind reads of their summaries and points."""
+    """The chosen runs of a source, with the columns of summaries and points that the kind reads."""
     names = kind.summary(ask)
     summaries = store.read_summaries(connection, source.id, names) if names else {}
     wanted = {run_id: kind.columns(run.spec, ask) for run_id, run in chosen} if kind.reads_points else {}
@@ -102,8 +106,8 @@ def read_runs(
 
 
 def _candidates(source: Source, kind: Kind) -> Iterator[tuple[Row, DrawnRun]]:
-    """The runs that have what the kind reads, in an order that is random and always the same."""
+    """The runs with data that the kind reads, in a random order that is always the same."""
     ready = [row for row in source.rows if row["has_points"] and (kind.reads_points or row["outcome"] is not None)]
-    for place in np.random.default_rng(0).permutation(len(ready)):
-        row = ready[place]
+    for index in np.random.default_rng(0).permutation(len(ready)):
+        row = ready[index]
         yield row, DrawnRun(row["public_id"], source.label, row["spec"], row)

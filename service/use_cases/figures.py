@@ -1,4 +1,4 @@
-"""Figures of experiments: which there are, and the drawing of one."""
+"""Figures of experiments: their list, and drawing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -19,13 +19,13 @@ from service.use_cases.short_ids import whole_id
 from workers.runs.spec import RunSpec
 
 _PARAMETERS = {field.name: field.name for field in fields(Ask)} | {"others": "with"}
-"""Fields of an Ask by their names, as parameters are called."""
+"""Names of parameters by field of an Ask."""
 STYLE_PARAMETERS = ("width", "theme", "scale")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A figure that is asked for: of which experiment, what and how."""
+class FigureRequest:
+    """A request for a figure: experiment, kind, format and parameters."""
 
     experiment_id: str
     kind: Kind
@@ -34,26 +34,26 @@ class Asked:
 
     @property
     def experiments(self) -> list[str]:
-        """Every experiment that it draws, its own first."""
+        """All experiments that the figure draws, `experiment_id` first."""
         return list(dict.fromkeys((self.experiment_id, *self.ask.others)))
 
 
-def asked_figure(database: Database, experiment_id: str, file: str, ask: Ask, limits: Limits) -> Asked:
-    """What is asked for by the name of a file, `name.format`, and the parameters.
+def asked_figure(database: Database, experiment_id: str, file: str, ask: Ask, limits: Limits) -> FigureRequest:
+    """The request of a file name, `name.format`, and parameters.
 
     Raises:
         NotFound: no such figure or format.
         InvalidPayload: parameters that the figure does not take, or too many experiments.
-        AmbiguousId: a short id to compare with stands for several.
+        AmbiguousId: a short id of another experiment stands for several.
     """
     kind, format = _kind_and_format(file)
     _check_parameters(kind, ask, limits)
     others = tuple(whole_id(database, "experiment", other) for other in ask.others)
-    return Asked(experiment_id, kind, format, replace(ask, others=others))
+    return FigureRequest(experiment_id, kind, format, replace(ask, others=others))
 
 
 def list_figures(database: Database, experiment_id: str) -> FigureList:
-    """The figures that can be drawn of an experiment, and which one shows it best; raises NotFound."""
+    """The figures that apply to an experiment, and the default one; raises NotFound."""
     with database.reading() as connection:
         specs = sorts_of([read_source(connection, experiment_id)])
     applicable = _applicable(specs)
@@ -61,49 +61,49 @@ def list_figures(database: Database, experiment_id: str) -> FigureList:
     return FigureList(default=default.name, items=[_summary_of(kind, experiment_id) for kind in applicable])
 
 
-def version_of(database: Database, asked: Asked) -> str:
-    """A text that is another one once the figure may show something else; raises NotFound."""
+def version_of(database: Database, request: FigureRequest) -> str:
+    """A text that changes whenever the figure may change; raises NotFound."""
     with database.reading() as connection:
-        return "".join(last_change(connection, find_row(connection, one)["id"]) for one in asked.experiments)
+        return "".join(last_change(connection, find_row(connection, each)["id"]) for each in request.experiments)
 
 
-def draw(database: Database, asked: Asked, style: Style, limits: Limits) -> bytes:
-    """The content of a figure; of an experiment with nothing to draw yet, a picture that says so.
+def draw(database: Database, request: FigureRequest, style: Style, limits: Limits) -> bytes:
+    """The content of a figure, or of a picture that says that there is nothing to draw yet.
 
     Raises:
         NotFound: no such experiment, or the figure does not apply to it.
-        InvalidPayload: a parameter asks for what is not there.
+        InvalidPayload: a parameter names something that does not exist.
     """
-    scene, note = _read(database, asked, limits)
+    scene, note = _read(database, request, limits)
     if not scene.runs:
-        return render(Picture(asked.kind.title, message=_nothing_yet(asked.kind)), asked.format, style)
-    picture = asked.kind.picture(scene)
-    return render(replace(picture, note=" ".join(filter(None, (note, picture.note)))), asked.format, style)
+        return render(Picture(request.kind.title, message=_nothing_yet(request.kind)), request.format, style)
+    picture = request.kind.picture(scene)
+    return render(replace(picture, note=" ".join(filter(None, (note, picture.note)))), request.format, style)
 
 
 def _kind_and_format(file: str) -> tuple[Kind, Format]:
     name, _, ending = file.rpartition(".")
     if (name or file) not in KINDS:
         raise NotFound(f"There is no figure {name or file!r}; there are {', '.join(KINDS)}.")
-    for known in MEDIA_TYPES:
-        if name and ending == known:
-            return KINDS[name], known
+    for format in MEDIA_TYPES:
+        if name and ending == format:
+            return KINDS[name], format
     raise NotFound(f"A figure comes as {', '.join(MEDIA_TYPES)}; ask for {name or file}.png, say.")
 
 
-def _read(database: Database, asked: Asked, limits: Limits) -> tuple[Scene, str]:
-    """What the kind draws, and what is to be said of runs that it does not."""
-    kind = asked.kind
+def _read(database: Database, request: FigureRequest, limits: Limits) -> tuple[Scene, str]:
+    """The scene that the kind draws, and a note on runs that it does not."""
+    kind = request.kind
     with database.reading() as connection:
-        sources = told_apart([read_source(connection, one) for one in asked.experiments])
+        sources = told_apart([read_source(connection, each) for each in request.experiments])
         specs = sorts_of(sources)
         _check_applies(kind, specs)
-        ask = kind.settle(asked.ask, specs)
+        ask = kind.settle(request.ask, specs)
         chosen = [choose(source, kind, ask, limits, len(sources)) for source in sources]
         runs = [
             run
-            for source, (some, _) in zip(sources, chosen, strict=True)
-            for run in read_runs(connection, source, some, kind, ask)
+            for source, (drawn, _) in zip(sources, chosen, strict=True)
+            for run in read_runs(connection, source, drawn, kind, ask)
         ]
     is_sample = any(left_out for _, left_out in chosen)
     scene = Scene(runs, ask, limits.max_points_drawn_per_figure, sources[0].order)
@@ -127,16 +127,14 @@ def _applicable(specs: Sequence[RunSpec]) -> list[Kind]:
 
 def _check_applies(kind: Kind, specs: Sequence[RunSpec]) -> None:
     if not any(map(kind.applies, specs)):
-        there_are = ", ".join(other.name for other in _applicable(specs))
-        raise NotFound(
-            f"The figure {kind.name!r} draws {kind.needs}, and this experiment has none; it has {there_are}."
-        )
+        names = ", ".join(other.name for other in _applicable(specs))
+        raise NotFound(f"The figure {kind.name!r} draws {kind.needs}, and this experiment has none; it has {names}.")
 
 
 def _check_parameters(kind: Kind, ask: Ask, limits: Limits) -> None:
     for field, parameter in _PARAMETERS.items():
         if getattr(ask, field) and field not in kind.takes:
-            takes = ", ".join([*(_PARAMETERS[one] for one in kind.takes), *STYLE_PARAMETERS])
+            takes = ", ".join([*(_PARAMETERS[taken] for taken in kind.takes), *STYLE_PARAMETERS])
             raise refuse(parameter, f"The figure {kind.name!r} takes no {parameter!r}; it takes {takes}.")
     if (count := 1 + len(ask.others)) > limits.max_experiments_per_figure:
         raise refuse("with", exceeded("The experiments to compare are", count, limits, "max_experiments_per_figure"))

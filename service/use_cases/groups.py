@@ -1,4 +1,4 @@
-"""Groups: the runs of an experiment by the values of some of their fields."""
+"""Groups: the runs of an experiment by values of fields."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ Group = dict[str, Any]
 
 
 def grouping_fields(group_by: str | None, limits: Limits) -> tuple[Field, ...]:
-    """The fields of a `group_by`, none when there is none; raises InvalidPayload."""
+    """The fields of a `group_by`, empty without it; raises InvalidPayload."""
     return () if group_by is None else named(group_by, "group_by", scalar_field(RUNS), limits)
 
 
@@ -32,9 +32,9 @@ def selected_in(database: Database, experiment_id: str, where: str | None, limit
 def grouped(
     database: Database, selection: RunSelection, fields: Sequence[Field]
 ) -> Iterable[tuple[Group, list[tuple[int, dict[str, Any]]]]]:
-    """Each group with its runs, as internal ids and summaries, in the order of the groups' values.
+    """Groups in the order of their values, each with the internal ids and summaries of its runs.
 
-    A field that a run does not have is null in its group.
+    A missing field of a run is null in its group.
     """
     groups: dict[bytes, tuple[Group, list[tuple[int, dict[str, Any]]]]] = {}
     for rows in all_runs(database, selection):
@@ -42,9 +42,9 @@ def grouped(
             run = tagged_run(row)
             group = {field.name: look_up(run, field.path)[1] for field in fields}
             groups.setdefault(orjson.dumps(group), (group, []))[1].append((row.id, run["summary"]))
-    return sorted(groups.values(), key=lambda one: [_sort_key(value) for value in one[0].values()])
+    return sorted(groups.values(), key=lambda entry: [_sort_key(value) for value in entry[0].values()])
 
 
 def _sort_key(value: Any) -> tuple[bool, bool, Any]:
-    """Numbers, then texts, then nothing."""
+    """Sort key by which numbers precede texts, and texts precede None."""
     return value is None, isinstance(value, str), 0 if value is None else value

@@ -1,4 +1,4 @@
-"""API keys: make one, list them, revoke one, recognise one."""
+"""API keys: creation, list, revocation and recognition."""
 
 import hashlib
 import secrets
@@ -17,20 +17,20 @@ from service.values.addresses import is_loopback
 Scope = Literal["read", "submit", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 QUOTAS = ("max_requests_per_minute", "max_unfinished_runs", "max_unfinished_multiply_adds")
-"""Limits that a key may have of its own; their defaults are the fields of `Limits` with the same names."""
+"""Limits that may be set per key; the fields of `Limits` with these names are their defaults."""
 
 MARK = "rw_"
 PREFIX_CHARACTERS = len(MARK) + 8
 SECRET_BYTES = 32
-"""256 random bits: no dictionary holds them, so a plain digest is as safe as a slow one."""
+"""Length of a secret. 256 random bits are in no dictionary, so a fast digest is as safe as a slow one."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who sent a request.
+    """The sender of a request.
 
     Attributes:
-        prefix: the first characters of the key, by which people know it.
+        prefix: first characters of the key, its public name.
         quotas: the limits in force for this key, by the names in `QUOTAS`.
     """
 
@@ -40,15 +40,15 @@ class Holder:
     quotas: Mapping[str, float]
 
     def may(self, scope: Scope) -> bool:
-        """Whether the key has a scope; `admin` has all."""
+        """Whether the key has a scope; `admin` includes all."""
         return scope in self.scopes or "admin" in self.scopes
 
 
 def create_key(database: Database, name: str, scopes: Collection[Scope], quotas: Mapping[str, float | None]) -> str:
-    """Make a key.
+    """Create a key.
 
     Returns:
-        The key itself. It is stored as a digest only, so this is the one time it can be seen.
+        The key itself, which cannot be read again because only its digest is stored.
     """
     token = MARK + secrets.token_urlsafe(SECRET_BYTES)
     values = {"prefix": token[:PREFIX_CHARACTERS], "name": name, "digest": _digest(token), **quotas}
@@ -58,7 +58,7 @@ def create_key(database: Database, name: str, scopes: Collection[Scope], quotas:
 
 
 def list_keys(database: Database) -> Sequence[Mapping[Any, Any]]:
-    """All keys with what is known of them, which is not the keys themselves."""
+    """All keys without secrets and digests."""
     with database.reading() as connection:
         return [
             {name: row[name] for name in row if name not in ("id", "digest")} for row in store.list_keys(connection)
@@ -66,15 +66,15 @@ def list_keys(database: Database) -> Sequence[Mapping[Any, Any]]:
 
 
 def revoke_key(database: Database, prefix: str) -> None:
-    """End a key; the next request that brings it is refused. Raises NotFound."""
+    """Revoke a key, from the next request on; raises NotFound."""
     with database.writing() as connection:
-        found = store.revoke_key(connection, prefix[:PREFIX_CHARACTERS], datetime.now(UTC))
-    if not found:
+        revoked = store.revoke_key(connection, prefix[:PREFIX_CHARACTERS], datetime.now(UTC))
+    if not revoked:
         raise NotFound(f"There is no key {prefix!r} in use; `rankward keys list` shows those there are.")
 
 
 def find_holder(database: Database, token: str | None, limits: Limits) -> Holder:
-    """Who holds a key; raises Unauthenticated."""
+    """The holder of a key; raises Unauthenticated."""
     if not token:
         raise Unauthenticated("Send an API key: `Authorization: Bearer rw_...`.", given=False)
     with database.reading() as connection:
@@ -86,22 +86,22 @@ def find_holder(database: Database, token: str | None, limits: Limits) -> Holder
 
 
 def check_somebody_gets_in(settings: Settings) -> None:
-    """Raise NotReady if the API is to ask for keys and there are none."""
+    """Raise NotReady if the API requires keys and none is active."""
     if not settings.keys_required:
         return
     database = Database(settings.url)
     try:
         check_schema(database)
         with database.reading() as connection:
-            found = store.has_active_key(connection)
+            has_key = store.has_active_key(connection)
     finally:
         database.close()
-    if not found:
-        where = (
+    if not has_key:
+        address = (
             "with RANKWARD_REQUIRE_KEYS" if is_loopback(settings.host) else f"on {settings.host}, beyond the loopback,"
         )
         raise NotReady(
-            f"The API does not listen {where} while there are no API keys; make one with "
+            f"The API does not listen {address} while there are no API keys; make one with "
             "`rankward keys create NAME` (and the same settings), or let it listen on 127.0.0.1 without."
         )
 

@@ -1,4 +1,4 @@
-"""Lists: from the parameters of a request to the selection that the store reads."""
+"""Lists: conversion of a request's parameters into a selection for the store."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -17,12 +17,12 @@ from service.store.keyset import Mark
 from service.store.runs import RunSelection
 from service.use_cases.paging import from_cursor, query_digest, to_cursor
 
-Found = TypeVar("Found")
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True)
 class ListQuery:
-    """What a request asks of a list, as it came."""
+    """The unparsed parameters of a list."""
 
     where: str | None = None
     order_by: str | None = None
@@ -32,7 +32,7 @@ class ListQuery:
 
     @property
     def digest(self) -> str:
-        """What a cursor is bound to."""
+        """The digest that binds a cursor to this query."""
         return query_digest(self.where, self.order_by, self.experiment_id, self.status)
 
     def cursor_after(self, mark: Mark) -> str:
@@ -41,25 +41,25 @@ class ListQuery:
 
 
 def select_runs(query: ListQuery, limits: Limits) -> RunSelection:
-    """The runs that a query asks for; raises InvalidPayload."""
+    """The selection of runs of a query; raises InvalidPayload."""
     where, order, after = _parsed(query, RUNS, limits)
     return RunSelection(query.experiment_id, query.status, where, order, after)
 
 
 def select_experiments(query: ListQuery, limits: Limits) -> ExperimentSelection:
-    """The experiments that a query asks for; raises InvalidPayload."""
+    """The selection of experiments of a query; raises InvalidPayload."""
     return ExperimentSelection(*_parsed(query, EXPERIMENTS, limits))
 
 
-def named(text: str, parameter: str, find: Callable[[str, int], Found], limits: Limits) -> tuple[Found, ...]:
-    """What `find` makes of each name of a comma-separated parameter; raises InvalidPayload."""
+def named(text: str, parameter: str, find: Callable[[str, int], Parsed], limits: Limits) -> tuple[Parsed, ...]:
+    """The results of `find` for each name of a comma-separated parameter; raises InvalidPayload."""
     with pointing_at(parameter, text):
         return parse_names(text, find, limits)
 
 
 @contextmanager
 def pointing_at(parameter: str, text: str) -> Generator[None]:
-    """Say of a mistake in a query in which parameter it is, and show its place."""
+    """Raise InvalidPayload for a QueryError, with the parameter and an excerpt of its text."""
     try:
         yield
     except QueryError as error:

@@ -1,4 +1,4 @@
-"""Pages: opaque cursors that stand for the last row of a page and hold for one query only."""
+"""Pages: opaque cursors, each of which stands for the last row of a page and is bound to its query."""
 
 import base64
 import binascii
@@ -23,7 +23,7 @@ _OF_ANOTHER = "This cursor belongs to another query; leave it out, or repeat the
 
 
 def query_digest(*parts: str | None) -> str:
-    """What tells one query from another."""
+    """A digest that identifies a query."""
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:16]
 
 
@@ -34,18 +34,18 @@ def to_cursor(mark: Mark, digest: str) -> str:
 
 
 def from_cursor(cursor: str | None, digest: str, keys: Sequence[Key]) -> Mark | None:
-    """The mark that a cursor stands for.
+    """The mark of a cursor, None without a cursor.
 
     Raises:
-        InvalidPayload: the cursor is none of ours, or of another query.
+        InvalidPayload: the cursor was not made by `to_cursor`, or belongs to another query.
     """
     if cursor is None:
         return None
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        found, values, row_id = orjson.loads(base64.b64decode(padded, b"-_", validate=True))
-        if found != digest:
-            raise _refused(_OF_ANOTHER if _is_digest(found) else _STRANGER)
+        bound_to, values, row_id = orjson.loads(base64.b64decode(padded, b"-_", validate=True))
+        if bound_to != digest:
+            raise _refused(_OF_ANOTHER if _is_digest(bound_to) else _STRANGER)
         kinds = [kind_to_sort(key.field) for key in keys]
         read = tuple(_read(value, kind) for value, kind in zip(values, kinds, strict=True))
     except (binascii.Error, ValueError, TypeError):
@@ -59,8 +59,8 @@ def _refused(detail: str) -> InvalidPayload:
     return InvalidPayload([FieldError("/cursor", detail)])
 
 
-def _is_digest(found: Any) -> bool:
-    return isinstance(found, str) and len(found) == len(query_digest())
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == len(query_digest())
 
 
 def _spell(value: Value | None) -> Any:
@@ -68,7 +68,7 @@ def _spell(value: Value | None) -> Any:
 
 
 def _read(value: Any, kind: Kind) -> Value | None:
-    """A value as it was spelled; raises ValueError or TypeError where it is of another kind."""
+    """The value of a spelled one; raises ValueError or TypeError for a value of another kind."""
     if value is None:
         return None
     if kind is Kind.TIME:

@@ -1,4 +1,4 @@
-"""From a posted experiment to checked run specs."""
+"""Conversion of a posted experiment into checked run specs."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -21,18 +21,18 @@ def parse_request(body: bytes) -> ExperimentRequest:
     """The request in a body.
 
     Raises:
-        InvalidPayload: not JSON, not of the request's form, with a number that not every JSON reader keeps, or with a
-            character that not every database keeps.
+        InvalidPayload: not JSON, not of the request's form, or with a number or character that some JSON readers or
+            databases would change.
     """
     request = parse_body(ExperimentRequest, body)
     for part in ExperimentRequest.model_fields:
-        if found := unsafe_value(getattr(request, part), (part,)):
-            raise InvalidPayload([found])
+        if mistake := unsafe_value(getattr(request, part), (part,)):
+            raise InvalidPayload([mistake])
     return request
 
 
 def parse_body(model: type[Body], body: bytes) -> Body:
-    """A body as the model it must be; raises InvalidPayload."""
+    """A body as an instance of a model; raises InvalidPayload."""
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -40,7 +40,7 @@ def parse_body(model: type[Body], body: bytes) -> Body:
 
 
 def parse_runs(request: ExperimentRequest, limits: Limits) -> list[RunSpec]:
-    """The checked spec of every run of a request.
+    """The checked specs of all runs of a request.
 
     Raises:
         InvalidPayload: the sweep cannot be expanded, or a run's spec is wrong or above a limit.
@@ -64,7 +64,7 @@ def _check_size(request: ExperimentRequest, limits: Limits) -> None:
 
 
 def _largest_spec(request: ExperimentRequest) -> int:
-    """Bytes of the largest spec that a sweep can expand to, at most."""
+    """Upper bound on the bytes of a spec after expansion."""
     swept = (max(len(orjson.dumps(value)) for value in values) for axis in request.sweep for values in axis.values())
     return len(orjson.dumps(request.run)) + sum(swept)
 

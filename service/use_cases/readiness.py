@@ -1,4 +1,4 @@
-"""Readiness: whether requests can be answered, and whether somebody is there to compute."""
+"""Readiness: whether requests can be answered, and whether a dispatcher works."""
 
 from typing import Literal
 
@@ -19,10 +19,10 @@ class Readiness(BaseModel):
 
 
 def check_ready(database: Database, needs_dispatcher: bool = True) -> Readiness:
-    """Whether the service can answer, and a dispatcher is at work; raises NotReady.
+    """The state of the service and of its dispatcher; raises NotReady.
 
-    Without a dispatcher results can be read and experiments submitted, and nothing of it is lost: whoever sends
-    requests to API processes asks for the database alone.
+    Without a dispatcher results can be read and experiments submitted without loss. A load balancer of API processes
+    therefore sets `needs_dispatcher` to False.
     """
     check_schema(database)
     with database.reading() as connection:

@@ -1,4 +1,4 @@
-"""A run's row as the object that clients see, whole or by the fields they ask for."""
+"""A run's row as the object that clients see: complete, or with selected fields only."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,35 +16,35 @@ _DERIVED: Mapping[str, Callable[[RunRow], Any]] = {
     "summary": lambda row: _summary(row),
     "steps_per_second": lambda row: row.step / row["compute_seconds"] if row["compute_seconds"] else None,
 }
-"""Fields that are not what stands in the column of their name."""
+"""Fields that are not columns of the row."""
 
 _METRIC_OF = {"determinant_sign_changed_at": "determinant_sign", "drift_exceeded_at": "conservation_drift"}
-"""Fields of a summary that only those runs have to which a metric applies."""
+"""Fields of a summary that exist only if a metric applies to the run."""
 
 
 def run_object(row: RunRow) -> dict[str, Any]:
-    """A run as `service.schemas.Run` has it."""
+    """A run as an object with the fields of `service.schemas.Run`."""
     return {name: _DERIVED[name](row) if name in _DERIVED else row[name] for name in Run.model_fields}
 
 
 def sparse_run(row: RunRow, fields: Sequence[Field]) -> dict[str, Any]:
-    """The asked fields of a run, each at its place in the object; what is absent is left out."""
-    whole, sparse = tagged_run(row), dict[str, Any]()
+    """Selected fields of a run, each at its path in the object; missing ones are left out."""
+    complete, sparse = tagged_run(row), dict[str, Any]()
     paths = {field.path for field in fields}
     for field in fields:
-        found, value = look_up(whole, field.path)
-        if found and not any(field.path[:length] in paths for length in range(len(field.path))):
+        exists, value = look_up(complete, field.path)
+        if exists and not any(field.path[:length] in paths for length in range(len(field.path))):
             _put(sparse, field.path, value)
     return sparse
 
 
 def tagged_run(row: RunRow) -> dict[str, Any]:
-    """A run with all that can be asked of it: its object, and the tags of its experiment."""
+    """A run with all fields of the catalogue: its object, and the tags of its experiment."""
     return run_object(row) | {"tags": row["experiment_tags"]}
 
 
 def look_up(value: Any, path: Path) -> tuple[bool, Any]:
-    """Whether there is anything at a path of a JSON object, and what."""
+    """Whether a JSON object has a value at a path, and the value."""
     for step in path:
         if isinstance(value, list):
             value = dict(enumerate(value))
@@ -55,7 +55,7 @@ def look_up(value: Any, path: Path) -> tuple[bool, Any]:
 
 
 def _put(sparse: dict[str, Any], path: Path, value: Any) -> None:
-    """Put a value at its place; an entry of a list stands under its position, as text."""
+    """Set the value at a path; the key of a list's entry is its position as text."""
     *parents, last = (str(step) for step in path)
     for parent in parents:
         sparse = sparse.setdefault(parent, {})

@@ -1,4 +1,4 @@
-"""Runs as a table: which columns it has, and its rows as batches."""
+"""Runs as a table: its columns, and its rows in batches."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -20,25 +20,26 @@ COLUMNS = (
     "tags",
     "spec",
 )
-"""Where `fields` does not say: the same for every selection. A name that begins with no key of a run is of its spec."""
+"""Default columns, equal for all selections; names without a key of a run at their start belong to its spec."""
 
 _ROWS_PER_BATCH = 1000
 
 
 def run_batches(rows: Iterable[RunRow], fields: Sequence[Field]) -> Iterator[RecordBatch]:
-    """Rows of runs as batches of a column for each field; what is absent is null."""
+    """Batches of runs with a column for each field; missing values are null."""
     import pyarrow as pa
 
     from service.exports.tables import arrow_column
 
-    schema, left = run_schema(fields), iter(rows)
-    while chunk := [tagged_run(row) for row in islice(left, _ROWS_PER_BATCH)]:
+    schema, remaining = run_schema(fields), iter(rows)
+    while chunk := [tagged_run(row) for row in islice(remaining, _ROWS_PER_BATCH)]:
         values = ([look_up(run, field.path)[1] for run in chunk] for field in fields)
-        yield pa.record_batch([arrow_column(v, one.type) for v, one in zip(values, schema, strict=True)], schema=schema)
+        columns = [arrow_column(column, field.type) for column, field in zip(values, schema, strict=True)]
+        yield pa.record_batch(columns, schema=schema)
 
 
 def run_schema(fields: Sequence[Field]) -> Schema:
-    """The columns of fields, headed by their names as they were asked for."""
+    """The columns of fields, headed by their names as written in the query."""
     import pyarrow as pa
 
     from service.exports.tables import arrow_type

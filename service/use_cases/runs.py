@@ -1,4 +1,4 @@
-"""Runs: look at one or many, read the factors, cancel."""
+"""Runs: read one or many, read factors, cancel."""
 
 import io
 from datetime import UTC, datetime
@@ -27,19 +27,19 @@ def get_run(database: Database, run_id: str) -> dict[str, Any]:
 
 
 def run_version(database: Database, run_id: str) -> str:
-    """What changes whenever the run, its summary or its points do; raises NotFound."""
+    """A text that changes whenever the run, its summary or its points do; raises NotFound."""
     with database.reading() as connection:
-        found = store.find_version(connection, run_id)
-    if found is None:
+        version = store.find_version(connection, run_id)
+    if version is None:
         raise _not_found(run_id)
-    return f"{VERSION} {found}"
+    return f"{VERSION} {version}"
 
 
 def list_runs(database: Database, query: ListQuery, fields: str | None, limit: int, limits: Limits) -> dict[str, Any]:
-    """A page of runs: whole, or by the named fields.
+    """A page of runs, complete or with selected fields only.
 
     Raises:
-        InvalidPayload: the query says what cannot be asked.
+        InvalidPayload: a mistake in the query.
     """
     selection = select_runs(query, limits)
     shown = None if fields is None else named(fields, "fields", RUNS.find, limits)
@@ -50,14 +50,14 @@ def list_runs(database: Database, query: ListQuery, fields: str | None, limit: i
 
 
 def cancel_run(database: Database, run_id: str) -> dict[str, Any]:
-    """End a run unless it is over; what it has recorded so far stays."""
+    """Cancel a run unless it is over; its records stay. Raises NotFound."""
     with database.writing() as connection:
         experiment_store.cancel_run(connection, run_id, datetime.now(UTC))
     return get_run(database, run_id)
 
 
 def get_factors(database: Database, run_id: str) -> bytes:
-    """The factors as they stand, as an .npz file with arrays factor_0, factor_1, ...
+    """The current factors, as an .npz file with arrays factor_0, factor_1, ...
 
     Raises:
         NotFound: no such run.

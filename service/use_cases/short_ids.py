@@ -1,11 +1,11 @@
-"""Short ids: what they stand for, for those who hold no connection."""
+"""Short ids: lookup for callers without a connection."""
 
 from service.store.database import Database
 from service.store.short_ids import Resource, full_id, is_short
 
 
 def whole_id(database: Database, resource: Resource, text: str) -> str:
-    """The id that a short one stands for, itself where it is whole or one of nothing; raises AmbiguousId."""
+    """The id that a text abbreviates; the text itself if it abbreviates none. Raises AmbiguousId."""
     if not is_short(text):
         return text
     with database.reading() as connection:

@@ -1,4 +1,4 @@
-"""Submissions: what an experiment would cost, and storing it once."""
+"""Submissions: the cost of an experiment, and its storage exactly once."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -25,19 +25,19 @@ from workers.runs.costs import most_multiply_adds, most_points, most_steps
 MOST_KEY_CHARACTERS = 255
 
 MOST_RUNS_OF_SMALL_WRITE = 100
-"""Stored in some 5 ms; larger experiments have transactions of their own, between which others write."""
+"""Largest experiment in a shared transaction, stored in about 5 ms; larger ones get a separate transaction."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A stored experiment, and whether this request is the one that stored it."""
+    """A stored experiment, and whether this request stored it."""
 
     experiment: Experiment
     is_new: bool
 
 
 def dry_run(request: ExperimentRequest, limits: Limits) -> DryRun:
-    """What an experiment would cost; raises what `submit` would raise."""
+    """The cost of an experiment; raises the InvalidPayload of `submit`."""
     specs = parse_runs(request, limits)
     return DryRun(
         runs=len(specs),
@@ -53,17 +53,17 @@ def dry_run(request: ExperimentRequest, limits: Limits) -> DryRun:
 def submit(
     database: Database, request: ExperimentRequest, limits: Limits, key: str | None, holder: Holder | None = None
 ) -> Submission:
-    """Store an experiment with all its runs, once for each idempotency key.
+    """Store an experiment with all its runs, once per idempotency key.
 
     Raises:
         InvalidPayload: see `parse_runs`; nothing is stored.
         IdempotencyConflict: the key was used with another body.
-        TryLater: the unfinished runs of `holder`, whose API key this is, leave no room for these.
+        TryLater: the unfinished runs of the API key of `holder` leave no room for these.
     """
     _check_key(key)
     digest = _digest(request)
-    if key is not None and request.sweep and (known := _known(database, key, digest)):
-        return known  # before its sweep is expanded, which can take seconds
+    if key is not None and request.sweep and (earlier := _earlier(database, key, digest)):
+        return earlier  # before its sweep is expanded, which can take seconds
     specs = parse_runs(request, limits)
     now = datetime.now(UTC)
     values = {
@@ -80,15 +80,17 @@ def submit(
         counts = {**dict.fromkeys(RUN_STATUSES, 0), "queued": len(rows)}
         return Submission(Experiment(**fields_of({**values, "counts": counts})), is_new=True)
     assert key is not None
-    known = _known(database, key, digest)
-    return known or submit(database, request, limits, key, holder)  # deleted at this moment: the key is free again
+    earlier = _earlier(database, key, digest)
+    return earlier or submit(database, request, limits, key, holder)  # deleted just now, so the key is free again
 
 
 def _store_once(
     database: Database, values: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], holder: Holder | None
 ) -> bool:
-    """Store an experiment with its runs, and whether it was: not where there is one under its idempotency key already,
-    which takes no quota a second time."""
+    """Store an experiment with its runs, and return whether it was stored.
+
+    An experiment under the same idempotency key is not stored or counted against the quotas again.
+    """
 
     def store_in(connection: sa.Connection) -> bool:
         experiment_id = store.insert_experiment(connection, values)
@@ -100,7 +102,7 @@ def _store_once(
     return database.write(store_in, small=len(rows) <= MOST_RUNS_OF_SMALL_WRITE)
 
 
-def _known(database: Database, key: str, digest: str) -> Submission | None:
+def _earlier(database: Database, key: str, digest: str) -> Submission | None:
     with database.reading() as connection:
         row = store.find_by_idempotency_key(connection, key)
     if row is None:
@@ -118,6 +120,6 @@ def _check_key(key: str | None) -> None:
 
 
 def _digest(request: ExperimentRequest) -> str:
-    """Of all that was asked for; bodies without a priority keep the digest they had before there were any."""
+    """Digest of a request; without a priority it equals the digest from before priorities existed."""
     unsaid = None if request.priority else {"priority"}
     return hashlib.sha256(request.model_dump_json(exclude=unsaid).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Summaries of an experiment: how a metric's last values spread over the runs of each group."""
+"""Summaries of an experiment: quantiles of a metric's last values over the runs of each group."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,26 +18,26 @@ from service.values.quantiles import five_numbers, that_count
 def summarise(
     database: Database, experiment_id: str, metric: str, group_by: str | None, where: str | None, limits: Limits
 ) -> Summary:
-    """Count, least, quartiles and greatest of metrics in each group of runs.
+    """Count, minimum, quartiles and maximum of metrics in each group of runs.
 
     Raises:
         NotFound: no such experiment.
-        InvalidPayload: the query says what cannot be asked.
+        InvalidPayload: a mistake in the query.
     """
     fields = grouping_fields(group_by, limits)
     metrics = named(metric, "metric", summary_metric, limits)
     groups = grouped(database, selected_in(database, experiment_id, where, limits), fields)
     items = [
-        GroupSummary(group=group, metric=one.name, runs=len(runs), **_spread(one, (summary for _, summary in runs)))
+        GroupSummary(group=group, metric=field.name, runs=len(runs), **_spread(field, (summary for _, summary in runs)))
         for group, runs in groups
-        for one in metrics
+        for field in metrics
     ]
     return Summary(experiment_id=experiment_id, items=items)
 
 
 def _spread(metric: Field, summaries: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    found = (look_up(summary, metric.path[1:])[1] for summary in summaries)
-    values = that_count([float(value) for value in found if value is not None])
+    entries = (look_up(summary, metric.path[1:])[1] for summary in summaries)
+    values = that_count([float(entry) for entry in entries if entry is not None])
     if not len(values):
         return {"count": 0}
     least, lower, median, upper, greatest = map(spell, five_numbers(values))

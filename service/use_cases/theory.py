@@ -1,4 +1,4 @@
-"""Theory: what it says of a run's recorded points."""
+"""Theory: predictions for a run's recorded points."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -17,11 +17,11 @@ from workers.runs.theory.settings import Recognised, recognise
 from workers.runs.theory.verdicts import Verdict, columns_needed, judge
 
 _SHOWN = ("step", "time", *shown_in("theory"))
-"""Recorded columns that stand beside the bounds."""
+"""Recorded columns shown beside the bounds."""
 
 
 def get_theory(database: Database, run_id: str) -> Theory:
-    """What theory says of a run's points so far, or why it says nothing; raises NotFound."""
+    """Predictions for a run's points so far, or the reason why there are none; raises NotFound."""
     with database.reading() as connection:
         row = find_row(connection, run_id)
         spec = row.spec
@@ -32,15 +32,15 @@ def get_theory(database: Database, run_id: str) -> Theory:
         points = read_points(connection, {row.id: list(names)})
     columns = points.get(row.id) or dict.fromkeys(names, np.empty(0))
     verdict = judge(spec, columns, row["summary_determinant_sign_changed_at"])
-    found: dict[str, Any] = {
+    common: dict[str, Any] = {
         "run_id": run_id,
         "setting": _setting(recognised),
         "determinant_sign_changed_at": row["summary_determinant_sign_changed_at"],
     }
     if isinstance(verdict, str):
-        return Theory(applies=False, reason=verdict, **found)
+        return Theory(applies=False, reason=verdict, **common)
     shown = _shown(columns, verdict)
-    return Theory(applies=True, columns=shown, points=len(shown["step"]), **found, **_said(verdict))
+    return Theory(applies=True, columns=shown, points=len(shown["step"]), **common, **_predictions(verdict))
 
 
 def _setting(recognised: Recognised) -> TheorySetting:
@@ -56,7 +56,7 @@ def _shown(columns: Mapping[str, Array], verdict: Verdict) -> dict[str, list[Any
     return recorded | {name: spell_all(column.tolist()) for name, column in verdict.columns.items()}
 
 
-def _said(verdict: Verdict) -> dict[str, Any]:
+def _predictions(verdict: Verdict) -> dict[str, Any]:
     law, limit = verdict.tightness_law, verdict.stability_limit
     return {
         "sign_held_until": verdict.sign_held_until,

@@ -1,4 +1,4 @@
-"""Trajectories: the points of one run or of any selection, as tables."""
+"""Trajectories: the points of a run or of a selection of runs, as tables."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ ALWAYS = ("step", "time")
 
 @dataclass(frozen=True)
 class PointQuery:
-    """Which points a request asks for, as it came."""
+    """The unparsed parameters of a request for points."""
 
     metrics: str | None = None
     from_step: int | None = None
@@ -32,11 +32,11 @@ class PointQuery:
 
 @dataclass(frozen=True)
 class PointTable:
-    """Points of runs, to be read once.
+    """Points of runs, which can be read once.
 
     Attributes:
-        names: of the columns beside the run's id.
-        runs: chunks of the runs' rows.
+        names: columns beside the run's id.
+        runs: rows of the runs, in chunks.
         thinned: whether points may have been left out.
     """
 
@@ -48,10 +48,10 @@ class PointTable:
 
 @dataclass(frozen=True)
 class OneRun:
-    """The points of one run.
+    """The points of a single run.
 
     Attributes:
-        names: of the columns that apply to it.
+        names: columns that apply to it.
     """
 
     run_id: str
@@ -61,7 +61,7 @@ class OneRun:
 
 
 def run_points(database: Database, run_id: str, query: PointQuery) -> OneRun:
-    """Points of one run: `step` and `time`, then the asked metrics, all that apply by default.
+    """Points of a run: `step`, `time`, then the requested metrics, by default all that apply.
 
     Raises:
         NotFound: no such run.
@@ -79,10 +79,10 @@ def run_points(database: Database, run_id: str, query: PointQuery) -> OneRun:
 def selected_points(database: Database, runs: ListQuery, query: PointQuery, limits: Limits) -> PointTable:
     """Points of a selection of runs, in the order of submission.
 
-    Without `metrics`, the columns are those that apply to some selected run.
+    Without `metrics`, the columns are those that apply to any selected run.
 
     Raises:
-        InvalidPayload: the query says what cannot be asked.
+        InvalidPayload: a mistake in the query.
     """
     selection = select_runs(runs, limits)
     chosen = _some_apply(database, selection) if query.metrics is None else _existing(query.metrics, limits)
@@ -90,20 +90,20 @@ def selected_points(database: Database, runs: ListQuery, query: PointQuery, limi
 
 
 def by_run(database: Database, table: PointTable) -> Iterator[OneRun]:
-    """The points of each run that has any."""
+    """The points of each run with points."""
     from service.exports.points import split_by_run, thin_run
 
     for rows in table.runs:
         by_id = {row.public_id: _applying(row) for row in rows}
-        for whole in split_by_run(_read(database, rows, table)):
-            run_id = whole.column(0)[0].as_py()
-            points = whole if table.query.max_points is None else thin_run(whole, table.query.max_points)
+        for batch in split_by_run(_read(database, rows, table)):
+            run_id = batch.column(0)[0].as_py()
+            points = batch if table.query.max_points is None else thin_run(batch, table.query.max_points)
             names = [name for name in table.names if name in by_id[run_id]]
-            yield OneRun(run_id, names, points, points.num_rows < whole.num_rows)
+            yield OneRun(run_id, names, points, points.num_rows < batch.num_rows)
 
 
 def in_batches(database: Database, table: PointTable) -> Iterator[RecordBatch]:
-    """The points of all runs, a few ten thousand at a time."""
+    """The points of all runs, in batches of some ten thousand."""
     from service.exports.points import gathered
 
     if table.query.max_points is None:
@@ -132,28 +132,30 @@ def _applying(row: RunRow) -> frozenset[str]:
 
 
 def _some_apply(database: Database, selection: RunSelection) -> tuple[str, ...]:
-    some = {name for rows in all_runs(database, selection) for row in rows for name in _applying(row)}
-    return tuple(name for name in METRICS if name in some)
+    applying = {name for rows in all_runs(database, selection) for row in rows for name in _applying(row)}
+    return tuple(name for name in METRICS if name in applying)
 
 
 def _existing(metrics: str, limits: Limits) -> tuple[str, ...]:
     def find(name: str, position: int) -> str:
         if name not in METRICS and name not in ALWAYS:
-            RUNS.find(f"summary.{name}", position - len("summary."))  # says what it is like
+            RUNS.find(
+                f"summary.{name}", position - len("summary.")
+            )  # raises with a suggestion if no field has this name
             raise QueryError(position, f"{name} is not recorded at each point; it stands in the summary alone.")
         return name
 
-    asked = named(metrics, "metrics", find, limits)
-    return tuple(name for name in METRICS if name in asked)
+    requested = named(metrics, "metrics", find, limits)
+    return tuple(name for name in METRICS if name in requested)
 
 
 def _chosen(applicable: Sequence[str], query: PointQuery) -> Sequence[str]:
     if not query.metrics:
         return applicable
-    asked = [name.strip() for name in query.metrics.split(",") if name.strip()]
-    for name in asked:
+    requested = [name.strip() for name in query.metrics.split(",") if name.strip()]
+    for name in requested:
         if name not in (*applicable, *ALWAYS):
             why = "does not apply to this run" if name in METRICS else "does not exist"
             detail = f"The metric {name!r} {why}; this run has {', '.join(applicable)}."
             raise InvalidPayload([FieldError("/metrics", detail, query.metrics.index(name))])
-    return [name for name in applicable if name in asked]
+    return [name for name in applicable if name in requested]

@@ -19,6 +19,7 @@ STANDARD_INPUT = Path("-")
 MOST_VALUES = 2_000_000
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 _YAML = "tag:yaml.org,2002:"
+_JSON_TEXT = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?')
 
 _TRUTHS = {"true": True, "false": False}
 _REFUSED = {"set": "a set, and a list has an order: write a list", "binary": "binary data; write numbers or a text"}
@@ -91,9 +92,10 @@ class SpecFile:
         return node
 
     def _checked_json(self, text: str) -> str:
-        """JSON as YAML reads it, line by line the same: without tabs, with escapes for letters that YAML has not.
+        """JSON as YAML reads it, line by line the same; what is not JSON may be YAML.
 
-        What is not JSON may be YAML.
+        It gets escapes for the letters that YAML lacks, and no tabs. A `?` marks each name: without it, YAML 1.2 (section
+        7.4.2) allows names of 1024 characters, with their colon on the same line.
         """
         try:
             json.loads(text, parse_int=str)
@@ -104,7 +106,7 @@ class SpecFile:
         except RecursionError:
             raise UnreadableSpec(f"{self._name} is nested too deep.") from None
         self._is_json = True
-        text = text.replace("\t", " ")
+        text = _JSON_TEXT.sub(_marked_name, text.replace("\t", " "))
         return "".join(
             letter if letter.isprintable() or letter in "\r\n" else json.dumps(letter)[1:-1] for letter in text
         )
@@ -219,6 +221,10 @@ def _entries(node: MappingNode) -> Iterator[tuple[Node, Node]]:
             for parent in part.value if isinstance(part, SequenceNode) else [part]:
                 if isinstance(parent, MappingNode):
                     yield from _entries(parent)
+
+
+def _marked_name(text: re.Match[str]) -> str:
+    return f"? {text[1]}{text[2]} " if text[2] else text[0]
 
 
 def _line_of_reader(error: Exception, text: str) -> str:

@@ -72,11 +72,12 @@ def test_the_page_of_norms_and_ranks(api, finish):
     figure = plotly(api, experiment, "metrics.json", x="loss")
     titles = [note["text"] for note in figure["layout"]["annotations"]]
     norms = ["Frobenius norm", "nuclear norm", "spectral norm", "Schatten quasi-norm", "|unobserved entry|"]
-    assert titles == [*norms, "effective rank", "stable rank", "distance to infimal rank"]
-    heights = [figure["layout"][f"yaxis{number}"]["domain"][0] for number in range(2, 9)]
+    ranks = ["effective rank", "stable rank", "participation ratio", "distance to infimal rank"]
+    assert titles == norms + ranks
+    heights = [figure["layout"][f"yaxis{number}"]["domain"][0] for number in range(2, 10)]
     assert min(heights[:4]) > max(heights[4:])
     bounded = [one["xaxis"] for one in figure["data"] if one.get("text") == "theory's bound"]
-    assert bounded == ["x", "x2", "x3", "x4", "x5", "x6", "x8"]
+    assert bounded == ["x", "x2", "x3", "x4", "x5", "x6", "x9"]
 
 
 def test_singular_values_have_a_panel_for_each_sort_of_run(api, matrices):

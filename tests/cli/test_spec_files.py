@@ -28,6 +28,8 @@ TAKEN = {
     "utf16.yaml": ("name: naïve".encode("utf-16"), {"name": "naïve"}),
     "bom.yaml": ("\ufeffname: a".encode(), {"name": "a"}),
     "tabs.json": (b'{\n\t"run": {\n\t\t"a": 1\n\t}\n}', {"run": {"a": 1}}),
+    "long.json": (json.dumps({"x" * 1025: {"é" * 1025: 1}}).encode(), {"x" * 1025: {"é" * 1025: 1}}),
+    "colons.json": (b'{"a"\n:1,"b: \\"c"\n\n:["d", ":"]}', {"a": 1, 'b: "c': ["d", ":"]}),
     "emoji.json": (b'{"name": "\\ud83d\\ude00"}', {"name": "😀"}),
 }
 REFUSED = {
@@ -122,9 +124,7 @@ def test_the_line_of_a_pointer(tmp_path):
     }
 
 
-KEYS = st.text(st.characters(codec="utf-8"), max_size=500)
-"""YAML, of which JSON is a part otherwise, has keys of at most 1024 characters; those of a spec have at most 100."""
-
+KEYS = st.text(st.characters(codec="utf-8"))
 JSON = st.recursive(
     st.none()
     | st.booleans()

@@ -11,6 +11,7 @@ from service.routes.dependencies import DatabaseDependency, LimitsDependency
 from service.schemas import GroupSummary
 from service.use_cases.experiments import get_experiment
 from service.use_cases.summaries import summarise
+from service.web.digits import spreads
 from service.web.experiments import swept_paths
 from service.web.rendering import page
 
@@ -49,5 +50,6 @@ def groups(
         swept=swept_paths(experiment),
         query=query,
         items=items,
+        spreads=spreads(items),
         mistake=mistake,
     )

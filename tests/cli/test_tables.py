@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from service.cli.digits import told_apart
 from service.cli.show import print_experiments, print_groups, print_objects, print_runs
 from service.cli.tables import Column, fitted, print_table, short_ids
+from service.client.progress import experiment_bar
 from service.values.ids import new_id
 from service.values.visible import visible
 from tests.helpers.texts import texts
@@ -187,6 +188,14 @@ def test_any_text_keeps_its_line_and_its_columns(seen, text, width):
         assert len(said.splitlines()) - len(seen(width, show, [item, item]).splitlines()) == -1
         assert width is None or max(map(cell_len, said.splitlines())) <= width
         assert width is not None or visible(text) in said
+
+
+def test_a_bar_s_name_takes_no_more_cells_than_there_are_for_it(capsys):
+    with experiment_bar("日本語" * 60 + "\u202e\n", 4) as bar:
+        bar.show(experiment(""))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert cells_of(line.split("…")[0]) <= 40
+    assert "4" in line
 
 
 def test_groups_that_differ_do_not_look_equal(seen):

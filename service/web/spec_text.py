@@ -12,6 +12,7 @@ from ruamel.yaml.representer import SafeRepresenter
 
 from service.errors import FieldError, InvalidPayload
 from service.values.visible import visible, visible_lines
+from service.values.widths import blanks_under
 
 MOST_CHARACTERS = 200_000
 """Of a text that is read as YAML, which takes a hundred times as long as JSON; longer ones are for the API."""
@@ -92,4 +93,4 @@ def _where(text: str, error: YAMLError) -> FieldError:
     mark, lines = error.problem_mark, text.splitlines()
     line = lines[mark.line] if mark.line < len(lines) else ""
     detail = f"Line {mark.line + 1}: {error.problem or 'not YAML'}."
-    return FieldError("", detail, mark.index, f"{line}\n{' ' * mark.column}^")
+    return FieldError("", detail, mark.index, f"{line}\n{blanks_under(line[: mark.column])}^")

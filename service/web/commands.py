@@ -68,6 +68,15 @@ class Asker:
             f"{self._rankward('export trajectories', where=where, format='csv', output='trajectory.csv')}",
         )
 
+    def groups(self, public_id: str, metric: str, group_by: str, where: str) -> Commands:
+        """How a metric spreads over groups of an experiment's runs."""
+        asked = {"metric": metric, "group_by": group_by, "where": where}
+        return Commands(
+            self._curl(f"/v1/experiments/{public_id}/summary", **asked),
+            self._python(f"groups = client.summary({_arguments(public_id, **asked)})"),
+            self._rankward(f"summary {public_id}", **asked),
+        )
+
     def comparison(self, ids: Sequence[str], metric: str) -> Commands:
         """A figure of several experiments, and how a metric spreads over the runs of each."""
         first, others = ids[0], ",".join(ids[1:])

@@ -106,6 +106,18 @@ def test_an_experiment_with_its_filter_and_its_page(api, finish, client, shell):
     assert [line.split()[0] for line in table.splitlines()[2:4]] == [run["id"] for run in expected]
 
 
+def test_groups(api, finish, client, shell):
+    public_id = finish(SWEPT)["id"]
+    asked = {"metric": "loss,steps", "group_by": 'seed,tags."paper"', "where": FILTER}
+    offered = commands_of(client, f"/experiments/{public_id}/groups", **asked)
+    (found,) = shell.bash(offered["curl"])
+    expected = api.get(f"/v1/experiments/{public_id}/summary", params=asked).json()["items"]
+    assert len(expected) == 4
+    assert json.loads(found)["items"] == shell.python(offered["Python"], "groups")[0] == expected
+    (table,) = shell.bash(offered["Command line"])
+    assert len(table.splitlines()) == 2 + 4
+
+
 def test_a_run(api, finish, client, shell, tmp_path):
     finish(SWEPT)
     run = api.get("/v1/runs").json()["items"][1]

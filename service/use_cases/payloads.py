@@ -11,6 +11,7 @@ from service.limits import exceeded, first_violation
 from service.schemas import ExperimentRequest
 from service.settings import Limits
 from service.use_cases.field_errors import pointer_into_run, request_errors, run_errors, unsafe_value
+from workers.runs.precisions import rounded_away
 from workers.runs.spec import RunSpec
 from workers.runs.sweeps import SweepError, SweptRun, check_sweep, count_runs, expand
 
@@ -74,7 +75,7 @@ def _parse_run(swept: SweptRun, posted: Mapping[str, Any], limits: Limits) -> Ru
         spec = RunSpec.model_validate(swept.spec)
     except ValidationError as error:
         raise InvalidPayload(run_errors(error, swept, posted)) from None
-    if violation := first_violation(spec, limits):
+    if violation := first_violation(spec, limits) or rounded_away(spec):
         path, detail = violation
         raise InvalidPayload([FieldError(pointer_into_run(path, swept, posted), detail)])
     return spec

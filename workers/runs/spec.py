@@ -8,6 +8,7 @@ from workers.runs.base import Count, Listed, Natural, Positive, SpecModel, check
 from workers.runs.metrics import ON_REQUEST, metric_misfit
 from workers.runs.models import MODELS, Model
 from workers.runs.optimizers import GradientFlow, Optimizer
+from workers.runs.precisions import Precision
 from workers.runs.problems import Problem
 from workers.runs.shapes import Index
 from workers.runs.starts import Start
@@ -15,7 +16,6 @@ from workers.runs.starts import Start
 Loss = Literal["half_sse", "mse"]
 Engine = Literal["auto", "fused", "torch", "flow"]
 Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["float64", "float32"]
 if TYPE_CHECKING:
     ExtraMetric = str
 else:

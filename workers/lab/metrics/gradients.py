@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from workers.lab.metrics.padding import pad_rows
+from workers.lab.metrics.scaled_gradients import chain_gradient_norm, chain_is_lost, components_gradient_norm
+from workers.lab.metrics.scaling import LEAST_NORM, components_are_lost, norm
 from workers.lab.metrics.state import Members, State
 from workers.lab.models.base import gradient_of
 from workers.lab.objectives import Objective
@@ -40,4 +42,17 @@ def block_norms(model: ModelBase, objective: Objective, factors: Sequence[Tensor
     """Norms at points each with its own observations, all at once: objective and factors (points, ...)."""
     gradient = [torch.empty_like(factor) for factor in factors]
     gradient_of(model, objective, gradient).bind(factors, factors[0].new_empty(len(factors[0]), 1, 1))()
-    return torch.stack([block.square().sum(dim=(1, 2)) for block in gradient]).sum(dim=0).sqrt()
+    plain = torch.stack([block.square().sum(dim=(1, 2)) for block in gradient]).sum(dim=0).sqrt()
+    unsafe = ~((plain >= LEAST_NORM) & plain.isfinite())
+    if unsafe.any():
+        plain = torch.where(unsafe, norm(torch.cat([block.flatten(1) for block in gradient], dim=1), (1,)), plain)
+    return _with_lost_digits(model, objective, factors, plain)
+
+
+def _with_lost_digits(model: ModelBase, objective: Objective, factors: Sequence[Tensor], plain: Tensor) -> Tensor:
+    """The norms, with those of points whose factors multiply beyond the range of floats computed from scaled ones."""
+    if model.is_chain and len(factors) > 1 and (lost := chain_is_lost(factors)).any():
+        return torch.where(lost, chain_gradient_norm(objective, factors), plain)
+    if model.sums_components and (lost := components_are_lost(factors)).any():
+        return torch.where(lost, components_gradient_norm(objective, factors), plain)
+    return plain

@@ -58,13 +58,20 @@ class ModelBase(SpecModel, ABC, frozen=True):
     def draw(self, start: Gaussian, shape: Sequence[int], stream: np.random.Generator) -> list[Factor]:
         """Factors of a Gaussian start, with either sign of their determinant."""
 
+    def entry_std(self, start: Gaussian, shape: Sequence[int]) -> float:
+        """Standard deviation of the entries of a Gaussian start's factors; of a balanced one, their scale."""
+        return start.std
+
     @abstractmethod
     def chain(self, factors: Sequence[Factor]) -> list[Factor]:
         """Matrices whose product, first to last, is W; only for a W of order 2."""
 
     @abstractmethod
     def conserved(self, factors: Sequence[Factor]) -> list[Factor]:
-        """Quantities that a gradient flow conserves, at these factors, as arrays; empty where there are none."""
+        """Quantities that a gradient flow conserves, at these factors, as arrays; empty where there are none.
+
+        They are quadratic: of factors twice as large they are four times as large.
+        """
 
     @abstractmethod
     def label(self) -> str:

@@ -26,6 +26,7 @@ from service.queries.expressions import (
 from service.queries.fields import Kind
 from service.store.fields import Home
 from service.store.json_sql import matches, sortable
+from service.store.naturals import LARGEST_INTEGER, Natural
 from service.store.tables import UtcTime
 
 Condition = sa.ColumnElement[bool]
@@ -85,7 +86,7 @@ def literal(value: Value) -> sa.BindParameter[Any]:
         case bool():
             return sa.literal(value, sa.Boolean)
         case int():
-            return sa.literal(value, sa.BigInteger)
+            return sa.literal(value, Natural if value > LARGEST_INTEGER else sa.BigInteger)
         case float():
             return sa.literal(value, sa.Double)
         case datetime():

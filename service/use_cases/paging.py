@@ -17,6 +17,7 @@ from service.store.fields import kind_to_sort
 from service.store.keyset import Mark
 from service.values.numbers import spell
 from workers.runs.base import LARGEST_INTEGER
+from workers.runs.seeds import MOST_SEED_DIGITS, spelled_seed
 
 _STRANGER = "This cursor is not one that was given out; take `next` of the page before, or leave it out."
 _OF_ANOTHER = "This cursor belongs to another query; leave it out, or repeat the query that it was given out for."
@@ -64,7 +65,17 @@ def _is_digest(value: Any) -> bool:
 
 
 def _spell(value: Value | None) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return spelled_seed(value)
     return value.isoformat() if isinstance(value, datetime) else spell(value)
+
+
+def _natural(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isdecimal():
+        raise ValueError(value)
+    if len(str(value)) > MOST_SEED_DIGITS:
+        raise ValueError(value)
+    return int(value)
 
 
 def _read(value: Any, kind: Kind) -> Value | None:
@@ -73,6 +84,8 @@ def _read(value: Any, kind: Kind) -> Value | None:
         return None
     if kind is Kind.TIME:
         return datetime.fromisoformat(value)
+    if kind is Kind.NATURAL:
+        return _natural(value)
     if kind in NUMERIC:
         number = float(value) if isinstance(value, str | float) else value
         if isinstance(number, bool) or not isinstance(number, int | float) or number != number:

@@ -12,6 +12,7 @@ from service.schemas import ExperimentRequest
 from service.settings import Limits
 from service.use_cases.field_errors import pointer_into_run, request_errors, run_errors, unsafe_value
 from workers.runs.precisions import rounded_away
+from workers.runs.seeds import with_spelled_seeds
 from workers.runs.spec import RunSpec
 from workers.runs.sweeps import SweepError, SweptRun, check_sweep, count_runs, expand
 
@@ -26,6 +27,8 @@ def parse_request(body: bytes) -> ExperimentRequest:
             databases would change.
     """
     request = parse_body(ExperimentRequest, body)
+    spelled = {"run": with_spelled_seeds(request.run), "sweep": with_spelled_seeds(request.sweep)}
+    request = request.model_copy(update=spelled)
     for part in ExperimentRequest.model_fields:
         if mistake := unsafe_value(getattr(request, part), (part,)):
             raise InvalidPayload([mistake])

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from workers.runs.base import Count, Listed, Natural, Positive, SpecModel, check_index, misfit
+from workers.runs.base import Count, Listed, Natural, NonNegative, SpecModel, check_index, misfit
 from workers.runs.metrics import ON_REQUEST, metric_misfit
 from workers.runs.models import MODELS, Model
 from workers.runs.optimizers import GradientFlow, Optimizer
 from workers.runs.precisions import Precision
 from workers.runs.problems import Problem
+from workers.runs.seeds import Seed
 from workers.runs.shapes import Index
 from workers.runs.starts import Start
 
@@ -27,7 +28,7 @@ LATEST_TIME = 1e18
 
 
 class Stop(SpecModel, frozen=True):
-    """Stop after `max_steps`, or once the loss is strictly below `loss_below`.
+    """Stop after `max_steps`, or once the loss is strictly below `loss_below`, an absolute loss; 0 stands for never.
 
     The loss is checked at every step and the first check that holds ends the run, unless told otherwise: checked at
     the multiples of `check_every` only, and over after `checks_in_a_row` checks that hold. The authors' tensor
@@ -38,7 +39,7 @@ class Stop(SpecModel, frozen=True):
 
     max_steps: Natural | None = None
     max_time: Annotated[float, Field(ge=0, le=LATEST_TIME)] | None = None
-    loss_below: Positive | None = None
+    loss_below: NonNegative | None = None
     check_every: Count = 1
     checks_in_a_row: Count = 1
 
@@ -98,7 +99,7 @@ class RunSpec(SpecModel, frozen=True):
     engine: Engine = "auto"
     device: Device = "auto"
     precision: Precision = "float64"
-    seed: Natural = 0
+    seed: Seed = 0
 
     @property
     def factor_shapes(self) -> tuple[tuple[int, int], ...]:

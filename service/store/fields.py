@@ -134,7 +134,9 @@ check_home(EXPERIMENT_HOME, EXPERIMENTS)
 
 def kind_to_sort(field: Field) -> Kind:
     """The kind by which a field that may have several is sorted: numbers before texts."""
-    for kind in (Kind.NUMBER, Kind.INTEGER, Kind.NATURAL, Kind.TEXT, Kind.TIME):
+    if Kind.NATURAL in field.values.kinds:
+        return Kind.INTEGER
+    for kind in (Kind.NUMBER, Kind.INTEGER, Kind.TEXT, Kind.TIME):
         if kind in field.values.kinds:
             return kind
     return Kind.BOOLEAN

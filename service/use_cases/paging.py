@@ -70,22 +70,14 @@ def _spell(value: Value | None) -> Any:
     return value.isoformat() if isinstance(value, datetime) else spell(value)
 
 
-def _natural(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isdecimal():
-        raise ValueError(value)
-    if len(str(value)) > MOST_SEED_DIGITS:
-        raise ValueError(value)
-    return int(value)
-
-
 def _read(value: Any, kind: Kind) -> Value | None:
     """The value of a spelled one; raises ValueError or TypeError for a value of another kind."""
     if value is None:
         return None
     if kind is Kind.TIME:
         return datetime.fromisoformat(value)
-    if kind is Kind.NATURAL:
-        return _natural(value)
+    if kind in NUMERIC and isinstance(value, str) and value.isdecimal() and len(value) <= MOST_SEED_DIGITS:
+        return int(value)
     if kind in NUMERIC:
         number = float(value) if isinstance(value, str | float) else value
         if isinstance(number, bool) or not isinstance(number, int | float) or number != number:

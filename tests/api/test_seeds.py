@@ -93,7 +93,7 @@ def test_exports_keep_every_digit(api, finish):
 def test_groups_are_in_the_order_of_numbers(api, finish):
     experiment = finish(swept("seed"))
     answer = ask(api, f"/v1/experiments/{experiment['id']}/summary", metric="loss", group_by="seed").json()
-    assert [int(group["group"]["seed"]) for group in answer["groups"]] == SEEDS
+    assert [int(group["group"]["seed"]) for group in answer["items"]] == SEEDS
 
 
 @given(st.integers(0, 2**200), st.booleans(), st.booleans())

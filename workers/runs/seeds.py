@@ -14,6 +14,9 @@ from workers.runs.base import LARGEST_INTEGER, misfit
 MOST_SEED_DIGITS = 1000
 """Digits of a seed; Python reads no number of more than 4300, and a seed stands in every list and file."""
 
+_MOST_WRITTEN_BITS = 14_000
+"""Bits of a number that Python writes as digits, of which it allows 4300."""
+
 _DIGITS = re.compile("[0-9]+")
 
 
@@ -40,7 +43,7 @@ def _spelled(name: Any, value: Any) -> Any:
 
 
 def _is_short(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**MOST_SEED_DIGITS
+    return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= _MOST_WRITTEN_BITS
 
 
 def _read(value: Any) -> Any:

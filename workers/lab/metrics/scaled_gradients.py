@@ -17,14 +17,31 @@ from workers.lab.objectives import Objective
 Scaled = tuple[Tensor, Tensor]
 """Matrices (points, rows, columns) that lack a factor of 2 to an exponent, (points, 1, columns) or (points, 1, 1)."""
 
+SIGNAL, FAR = 600, 300
+"""Logarithms to the base 2: of squared signals, and of products of factors, beyond which digits may be lost."""
+
 _NOTHING = -(2**40)
 """Exponent of zeros: below that of every number."""
 
 
-def chain_is_lost(factors: Sequence[Tensor]) -> Tensor:
-    """Whether a product of neighbours, first to last or last to first, loses digits on the way, (points,)."""
+def may_be_lost(factors: Sequence[Tensor], twice_loss: Tensor, most: float) -> Tensor:
+    """Whether products of the sizes of factors, or the signal, are far from 1, (points,); a quick look.
+
+    Args:
+        twice_loss: (points,), about the square of the signal's size.
+        most: logarithm to the base 2 of what is far.
+    """
+    sizes = torch.stack([factor.abs().amax(dim=(1, 2)) for factor in factors])
+    logs = torch.where(sizes > 0, sizes, 1.0).log2()
+    sums = torch.cat([logs.cumsum(dim=0), logs.flip(0).cumsum(dim=0)])
+    return (sums.abs() > most).any(dim=0) | ~((twice_loss >= 2.0**-SIGNAL) & (twice_loss <= 2.0**SIGNAL))
+
+
+def chain_is_lost(objective: Objective, factors: Sequence[Tensor]) -> Tensor:
+    """Whether a product on the way to the gradient, forward or backward, loses digits, (points,)."""
     lost = factors[0].new_zeros(len(factors[0]), dtype=torch.bool)
-    for chain in (list(factors[:-1]), [factor.mT for factor in reversed(factors[1:])]):
+    signal = _signal(objective, scaling.chain_product(factors))
+    for chain in (list(factors[:-1]), [signal, *(factor.mT for factor in reversed(factors[1:]))]):
         for k in range(1, len(chain)):
             chain[k] = torch.bmm(chain[k - 1], chain[k])
             lost |= scaling.is_lost(chain[k])

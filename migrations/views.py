@@ -55,7 +55,8 @@ class Views:
     def _shown(self, column: str) -> str:
         if column not in self.naturals or op.get_bind().dialect.name != "sqlite":
             return f'r."{column}"'
-        return f'''CASE typeof(r."{column}") WHEN 'blob' THEN CAST(substr(r."{column}", 6) AS TEXT) ELSE r."{column}" END'''
+        digits = f'CAST(substr(r."{column}", 6) AS TEXT)'  # behind five digits that count them
+        return f'CASE typeof(r."{column}") WHEN \'blob\' THEN {digits} ELSE r."{column}" END'
 
     def _trajectory(self) -> str:
         columns = [

@@ -54,7 +54,9 @@ class Extension(BaseModel):
 
     max_steps: Annotated[Natural | None, Field(description="At least as many as the run asks for now.")] = None
     max_time: Annotated[Positive | None, Field(description="Of a gradient_flow, at least what it has now.")] = None
-    loss_below: Annotated[NonNegative | None, Field(description="At most the present limit; 0 or null removes it.")] = None
+    loss_below: Annotated[NonNegative | None, Field(description="At most the present limit; 0 or null removes it.")] = (
+        None
+    )
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:

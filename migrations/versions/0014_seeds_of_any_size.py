@@ -5,6 +5,7 @@ Revises: 0012
 """
 
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,12 +32,14 @@ def downgrade() -> None:
     """Undo this revision; raises RuntimeError while a run has a seed that the older schema cannot hold."""
     larger = "typeof(seed) = 'blob'" if _on_sqlite() else f"seed > {LARGEST_BEFORE}"
     if op.get_bind().scalar(sa.text(f"SELECT COUNT(*) FROM runs WHERE {larger}")):
-        raise RuntimeError(f"Runs have seeds above {LARGEST_BEFORE}, which revision 0012 cannot hold; delete them first.")
+        raise RuntimeError(
+            f"Runs have seeds above {LARGEST_BEFORE}, which revision 0012 cannot hold; delete them first."
+        )
     with replaced_views(VIEWS, BEFORE):
         _change_type(sa.BigInteger())
 
 
-def _change_type(kind: sa.types.TypeEngine[int] | sa.types.TypeEngine[object]) -> None:
+def _change_type(kind: sa.types.TypeEngine[Any]) -> None:
     if not _on_sqlite():
         op.alter_column("runs", "seed", type_=kind, existing_nullable=False)
 

@@ -1,7 +1,7 @@
 """Natural numbers of any size in the SQL of each database, exact, comparable and in their order.
 
-PostgreSQL has NUMERIC. SQLite keeps integers of 64 bits; a larger number is a blob there, its digits behind their count.
-Blobs sort after all integers and by their bytes, so both databases order and compare such numbers alike.
+PostgreSQL has NUMERIC. SQLite keeps integers of 64 bits; a larger number is a blob there, its digits behind their
+count. Blobs sort after all integers and by their bytes, so both databases order and compare such numbers alike.
 """
 
 from decimal import Decimal

@@ -42,7 +42,9 @@ def grouped(
             run = tagged_run(row)
             group = {field.name: look_up(run, field.path)[1] for field in fields}
             groups.setdefault(orjson.dumps(group), (group, []))[1].append((row.id, run["summary"]))
-    return sorted(groups.values(), key=lambda entry: [_sort_key(*part) for part in zip(fields, entry[0].values(), strict=True)])
+    return sorted(
+        groups.values(), key=lambda entry: [_sort_key(*part) for part in zip(fields, entry[0].values(), strict=True)]
+    )
 
 
 def _sort_key(field: Field, value: Any) -> tuple[bool, bool, Any]:

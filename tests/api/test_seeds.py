@@ -1,4 +1,4 @@
-"""Seeds of any size: taken in every spelling, kept digit by digit wherever they are stored, shown, asked for or written."""
+"""Seeds of any size: taken in every spelling, kept digit by digit where they are stored, shown or asked for."""
 
 import io
 import json
@@ -20,7 +20,20 @@ from workers.runs.seeds import MOST_SEED_DIGITS, spelled_seed
 from workers.runs.spec import RunSpec
 
 LONG = 123456789012345678901234567890123456789
-SEEDS = [0, 7, 2**53 - 1, 2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**64 + 1, 10**20, LONG, LONG + 1, 10**MOST_SEED_DIGITS - 1]
+SEEDS = [
+    0,
+    7,
+    2**53 - 1,
+    2**53,
+    2**53 + 1,
+    2**63 - 1,
+    2**63,
+    2**64 + 1,
+    10**20,
+    LONG,
+    LONG + 1,
+    10**MOST_SEED_DIGITS - 1,
+]
 PROBLEM = {"kind": "low_rank_completion", "shape": [2, 2], "rank": 1, "observed": 3}
 
 
@@ -81,8 +94,13 @@ def test_exports_keep_every_digit(api, finish):
     assert [int(line) for line in lines[1:]] == SEEDS
     objects = map(json.loads, ask(api, "/v1/runs", **query, format="ndjson").text.splitlines())
     assert [int(one["spec"]["seed"]) for one in objects] == SEEDS
-    for read in (lambda content: pq.read_table(io.BytesIO(content)), lambda content: pa.ipc.open_stream(content).read_all()):
-        table = read(ask(api, "/v1/runs", **query, format="parquet" if "pq" in read.__code__.co_names else "arrow").content)
+    for read in (
+        lambda content: pq.read_table(io.BytesIO(content)),
+        lambda content: pa.ipc.open_stream(content).read_all(),
+    ):
+        table = read(
+            ask(api, "/v1/runs", **query, format="parquet" if "pq" in read.__code__.co_names else "arrow").content
+        )
         assert [int(value) for value in table["seed"].to_pylist()] == SEEDS
     small = ask(api, "/v1/runs", **query, where=f"seed < {2**63}", format="arrow").content
     column = pa.ipc.open_stream(small).read_all()["seed"]

@@ -43,15 +43,11 @@ OF_SPECTRA: dict[str, Callable[[list[Any], int, Any], Any]] = {
     "frobenius_norm": lambda s, rank, p: mp.sqrt(sum(v**2 for v in s)),
     "nuclear_norm": lambda s, rank, p: sum(s),
     "spectral_norm": lambda s, rank, p: s[0],
-    "effective_rank": lambda s, rank, p: (
-        mp.exp(-sum(q * mp.log(q) for q in shares(s))) if s[0] else exact.NOT_A_NUMBER
-    ),
+    "effective_rank": lambda s, rank, p: mp.exp(-sum(q * mp.log(q) for q in shares(s))) if s[0] else exact.NOT_A_NUMBER,
     "stable_rank": lambda s, rank, p: ratio(sum(v**2 for v in s), s[0] ** 2),
     "participation_ratio": lambda s, rank, p: ratio(sum(s) ** 2, sum(v**2 for v in s)),
     "distance_to_infimal_rank": lambda s, rank, p: mp.sqrt(sum(v**2 for v in s[rank:])),
-    "schatten_quasi_norm": lambda s, rank, p: (
-        sum(v**p for v in s if v > 0) ** (1 / p) if s[0] else exact.NOT_A_NUMBER
-    ),
+    "schatten_quasi_norm": lambda s, rank, p: sum(v**p for v in s if v > 0) ** (1 / p) if s[0] else exact.NOT_A_NUMBER,
     "numerical_rank": lambda s, rank, p: mpf(sum(v > mpf(NUMERICAL_RANK_TOLERANCE) * s[0] for v in s)),
 }
 
@@ -258,7 +254,9 @@ def test_components_of_any_size(vectors, powers, total):
 
 
 @given(
-    st.lists(st.floats(1, 9).flatmap(lambda m: st.integers(-300, 300).map(lambda e: m * 10.0**e)), min_size=4, max_size=4)
+    st.lists(
+        st.floats(1, 9).flatmap(lambda m: st.integers(-300, 300).map(lambda e: m * 10.0**e)), min_size=4, max_size=4
+    )
 )
 def test_the_bound_of_theory_in_any_units(numbers):
     z, z_prime, epsilon, distance = numbers

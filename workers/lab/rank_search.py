@@ -16,8 +16,9 @@ import numpy.typing as npt
 import torch
 
 from workers.lab.engines.descents import Clock, Descents
+from workers.lab.metrics.scaling import chain_product, sum_of_components
 from workers.lab.metrics.tensor_rank import RANK_TOLERANCE, exact_rank_bound, fits_rank, rank_bound
-from workers.lab.models.base import product_of
+from workers.lab.models.base import chain_of
 from workers.lab.models.layout import split_factors
 from workers.records import Outcome
 from workers.runs.costs import trained_numbers
@@ -171,10 +172,8 @@ _cached_bound, _cached_fits = lru_cache(maxsize=512)(_bound), lru_cache(maxsize=
 def _tensor(spec: RunSpec, name: str, state: npt.NDArray[Any]) -> _Tensor:
     """The tensor whose rank has this name; targets and baselines are shared by many runs."""
     observed = observe(spec.problem)
-    if name == "rank":
-        entries = _product(spec, state)
-    else:
-        entries = observed.target if name == "target_rank" else observed.values
+    given = observed.target if name == "target_rank" else observed.values
+    entries = _product(spec, state) if name == "rank" else given
     assert entries is not None
     size, exponent = np.frexp(_size_of_data(spec.problem) or norm(entries))
     tolerance, is_exact, is_shared = RANK_TOLERANCE * float(size) ** 2, name == "target_rank", name != "rank"
@@ -200,7 +199,9 @@ def _size_of_data(problem: Problem) -> float:
 def _product(spec: RunSpec, state: npt.NDArray[Any]) -> Array:
     trained = state[None, : trained_numbers(spec)].astype(np.float64)
     factors = split_factors(torch.from_numpy(trained), spec.factor_shapes)
-    return product_of(spec.model, factors).reshape(spec.problem.shape).numpy()
+    sums = spec.model.sums_components
+    product = sum_of_components(factors) if sums else chain_product(chain_of(spec.model, factors))
+    return product.reshape(spec.problem.shape).numpy()
 
 
 @lru_cache(maxsize=1024)

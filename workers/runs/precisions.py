@@ -36,7 +36,7 @@ def _of_start(spec: "RunSpec") -> tuple[tuple[str | int, ...], str] | None:
 def _of_optimizer(spec: "RunSpec") -> tuple[tuple[str | int, ...], str] | None:
     least, most = LEAST[spec.precision], MOST[spec.precision]
     for name, value in spec.optimizer:
-        if not isinstance(value, float) or value == 0 or least <= value <= most:
+        if not isinstance(value, float) or value == 0.0 or least <= value <= most:
             continue
         said, bound, comparative = ("rounds away", f"the least there is {1.006 * least:.2e}", "larger")
         if value > most:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+Numbers = Array | np.float64 | float
 
 LEAST_NORM = 2.0**-480
 """Norms from here on were summed without loss: the squares behind them have all their digits."""
@@ -42,7 +43,7 @@ def unit_product(chain: Sequence[Array]) -> Array:
     return reduce(lambda product, factor: unit_of(product @ unit_of(factor)[0])[0], chain[1:], unit_of(chain[0])[0])
 
 
-def times_over(first: Array, second: Array, divisor: Array) -> Array:
+def times_over(first: Numbers, second: Numbers, divisor: Numbers) -> Array:
     """first x second / divisor of finite numbers; the product may leave the range of floats on the way."""
     with np.errstate(all="ignore"):
         product = first * second

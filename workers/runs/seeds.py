@@ -1,7 +1,7 @@
 """Seeds: natural numbers of any size, kept digit by digit.
 
-JSON readers of other languages keep whole numbers up to 2^53 - 1 (RFC 8259, section 6). A larger seed is therefore written
-as a string of its digits, and read from one, or from a number with all its digits.
+JSON readers of other languages keep whole numbers up to 2^53 - 1 (RFC 8259, section 6). A larger seed is therefore
+written as a string of its digits, and read from one, or from a number with all its digits.
 """
 
 import re

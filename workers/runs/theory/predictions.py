@@ -60,7 +60,8 @@ def tightness_law(spec: RunSpec, setting: Setting, time: float) -> TightnessLaw 
 def stability_limit(spec: RunSpec, setting: Setting) -> StabilityLimit | None:
     """|W00| = (2 / lr)^(L / (2 L - 2)), with a loss of 1 / (2 W00^2), since sharpness is about |W00|^(2 - 2/L).
 
-    None for a flow, where the law does not apply, and where it gives a |W00| that is infinite, or below 1, at which losses are not small.
+    None for a flow, where the law does not apply, and where it gives a |W00| below 1, at which losses are not small, or
+    one that is infinite.
     """
     depth = spec.depth
     if spec.is_flow or not _has_laws(spec, setting):

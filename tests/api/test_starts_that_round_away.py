@@ -1,6 +1,7 @@
-"""Numbers that a run's precision does not carry are refused with the least that it does; what it carries is computed."""
+"""Numbers that a run's precision does not carry are refused with the least that it does."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -95,7 +96,7 @@ def test_a_balanced_start_is_there_where_its_product_is_not(std, sign, width):
     model = {"kind": "deep_matrix", "depth": 100, "hidden_width": width}
     deep = spec(model=model, init=init, stop={"max_steps": 0})
     factors = starting_factors(deep)
-    for left, right in zip(factors, factors[1:], strict=False):
+    for left, right in pairwise(factors):
         np.testing.assert_allclose(left.T @ left, right @ right.T, atol=1e-12 * std**2)
     if std < 1:
         columns = run_whole(deep).points.columns

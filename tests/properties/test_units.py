@@ -41,7 +41,8 @@ def ranks(run, product=None):
 )
 def test_the_rank_of_a_target_is_the_one_it_was_made_with(rows, columns, share, exponent, seed):
     rank = max(1, round(share * min(rows, columns)))
-    run = spec(problem=low_rank([rows, columns], rank, 10.0**exponent, seed), model={"kind": "deep_matrix", "depth": 1})
+    problem = low_rank([rows, columns], rank, 10.0**exponent, seed)
+    run = spec(problem=problem, model={"kind": "deep_matrix", "depth": 1}, init=START)
     found, error = ranks(run, [observe(run.problem).target])
     assert found["target_rank"] == rank
     assert found["rank"] <= rank

@@ -47,7 +47,7 @@ def times_over(first: Numbers, second: Numbers, divisor: Numbers) -> Array:
     """first x second / divisor of finite numbers; the product may leave the range of floats on the way."""
     with np.errstate(all="ignore"):
         product = first * second
-        plain = product / divisor
+        plain = np.asarray(product / divisor)
         lost = ~np.isfinite(product) | ((np.abs(product) < LEAST_PRODUCT) & (first != 0) & (second != 0))
         if not np.any(lost):
             return plain

@@ -9,6 +9,7 @@ from tests.helpers.specs import run_whole, spec
 from workers.lab.baselines.nuclear_norm import minimise_nuclear_norm
 from workers.lab.rank_search import RANKS, advance_search, begin_search, is_done, search_summary
 from workers.records import Outcome
+from workers.runs.costs import most_points
 from workers.runs.initializers import starting_factors
 from workers.runs.models.nuclear_norm import TOLERANCE, NuclearNorm
 from workers.runs.observations import observe
@@ -96,3 +97,23 @@ def test_a_limit_of_zero_is_never_met(engine, precision):
     result = run_whole(spec(**run))
     assert result.points.columns["loss"].tolist() == [0.0] * len(result.points.member)
     assert result.progress[0].outcome is Outcome.BUDGET_EXHAUSTED
+
+
+@pytest.mark.parametrize("record", [{"every": 0}, {"points_per_decade": 0}])
+@pytest.mark.parametrize("engine", ["torch", "fused", "flow"])
+@pytest.mark.parametrize("limit", [0.0, 0.4])
+def test_a_schedule_of_zero_records_the_start_and_the_end(engine, record, limit):
+    if engine == "flow" and "every" in record:
+        record = {"points_per_decade": 0}
+    parts = {"model": {"kind": "deep_matrix", "depth": 2}, "init": {"kind": "identity", "scale": 0.3}}
+    if engine == "flow":
+        parts |= {"optimizer": {"kind": "gradient_flow"}, "stop": {"max_time": 30.0, "loss_below": limit}}
+    else:
+        parts |= {"stop": {"max_steps": 500, "loss_below": limit}}
+    run = spec(**parts, engine=engine, record=record)
+    usual = spec(**parts, engine=engine)
+    columns, all_columns = (run_whole(each).points.columns for each in (run, usual))
+    assert len(columns["step"]) == 2
+    for name in columns.keys() - {"step"}:
+        np.testing.assert_array_equal(columns[name], all_columns[name][[0, -1]], err_msg=name)
+    assert most_points(run) == 2

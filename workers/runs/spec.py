@@ -58,11 +58,17 @@ class Stop(SpecModel, frozen=True):
 class Record(SpecModel, frozen=True):
     """Which steps are stored: so many per decade of steps, or every so many; step 0 and the last step always.
 
-    Of a gradient_flow, so many points per decade of time, numbered from 0.
+    Of a gradient_flow, so many points per decade of time, numbered from 0. With 0 nothing is stored between its start and
+    its end.
     """
 
-    points_per_decade: Annotated[Count, Field(le=10_000)] | None = None
-    every: Count | None = None
+    @property
+    def per_decade(self) -> int:
+        """Points per decade, 1 where a descent records evenly."""
+        return 1 if self.points_per_decade is None else self.points_per_decade
+
+    points_per_decade: Annotated[Natural, Field(le=10_000)] | None = None
+    every: Natural | None = None
     metrics: Annotated[tuple[ExtraMetric, ...], Listed] = ()
     entries: Annotated[tuple[Index, ...], Listed, Field(max_length=1000)] = ()
 

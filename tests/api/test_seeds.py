@@ -64,8 +64,8 @@ def test_seeds_are_kept_sorted_and_found(api, finish, path):
         for literal in (str(seed), f"'{seed}'"):
             assert seeds_of(ask(api, "/v1/runs", where=f"{path} = {literal}").json()["items"], path) == [seed]
         for sign, kept in (("<", SEEDS[:number]), (">=", SEEDS[number:])):
-            found = ask(api, "/v1/runs", where=f"{path} {sign} {seed}", order_by=path).json()["items"]
-            assert seeds_of(found, path) == kept
+            selected = ask(api, "/v1/runs", where=f"{path} {sign} {seed}", order_by=path).json()["items"]
+            assert seeds_of(selected, path) == kept
     for where, count in ((f"{path} < Infinity", len(SEEDS)), (f"{path} > 1e30", 3), (f"NOT {path} = 0.5", len(SEEDS))):
         assert len(ask(api, "/v1/runs", where=where).json()["items"]) == count
     both = ask(api, "/v1/runs", where=f"{path} IN ({SEEDS[0]}, {LONG})", order_by=path).json()["items"]
@@ -78,9 +78,9 @@ def test_every_spelling_and_every_copy_is_the_same_number(api, database, finish)
     shown = ask(api, "/v1/runs", order_by="seed", limit=20).json()["items"]
     assert [run["spec"]["seed"] for run in shown] == [spelled_seed(seed) for seed in SEEDS]
     assert all(isinstance(run["spec"]["seed"], str) == (int(run["spec"]["seed"]) > LARGEST_INTEGER) for run in shown)
-    one = shown[SEEDS.index(LONG)]
-    assert ask(api, f"/v1/runs/{one['id']}").json()["spec"]["seed"] == str(LONG)
-    again = api.post("/v1/experiments", json={"run": one["spec"]})
+    longest = shown[SEEDS.index(LONG)]
+    assert ask(api, f"/v1/runs/{longest['id']}").json()["spec"]["seed"] == str(LONG)
+    again = api.post("/v1/experiments", json={"run": longest["spec"]})
     assert again.status_code == 202, again.text
     with database.reading() as connection:
         column = connection.execute(sa.text("SELECT seed FROM run_summary ORDER BY run_index, run_id")).scalars().all()
@@ -93,7 +93,7 @@ def test_exports_keep_every_digit(api, finish):
     lines = ask(api, "/v1/runs", **query, format="csv").text.split()
     assert [int(line) for line in lines[1:]] == SEEDS
     objects = map(json.loads, ask(api, "/v1/runs", **query, format="ndjson").text.splitlines())
-    assert [int(one["spec"]["seed"]) for one in objects] == SEEDS
+    assert [int(run["spec"]["seed"]) for run in objects] == SEEDS
     for read in (
         lambda content: pq.read_table(io.BytesIO(content)),
         lambda content: pa.ipc.open_stream(content).read_all(),

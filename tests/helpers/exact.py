@@ -76,18 +76,18 @@ def as_float(value: Any) -> float:
     return 0.0 if logarithm < -1080 else float(value)
 
 
-def is_rounded(found: float, exact: Any, relative: float = 1e-12, absolute: Any = 0) -> bool:
+def is_rounded(measured: float, exact: Any, relative: float = 1e-12, absolute: Any = 0) -> bool:
     """Whether a float is an exact number but for rounding; below the range of floats any float there will do."""
     if isinstance(exact, float) and isnan(exact):
-        return isnan(found)
-    if isnan(found):
+        return isnan(measured)
+    if isnan(measured):
         return False
     expected = as_float(exact)
-    if found == expected or (np.isinf(found) and as_float(exact * (1 + relative)) == found):
+    if measured == expected or (np.isinf(measured) and as_float(exact * (1 + relative)) == measured):
         return True
-    if np.isinf(found) or np.isinf(expected):
+    if np.isinf(measured) or np.isinf(expected):
         return False
-    return bool(abs(mpf(found) - exact) <= relative * abs(exact) + absolute + 4 * SMALLEST)
+    return bool(abs(mpf(measured) - exact) <= relative * abs(exact) + absolute + 4 * SMALLEST)
 
 
 NOT_A_NUMBER = nan

@@ -73,14 +73,14 @@ def test_every_formula_of_spectra_is_here():
 @given(drawn=spectra())
 def test_spectra_of_any_size(name, drawn):
     values, ranks, depths = drawn
-    found = measured_spectra(name, values, ranks, depths)
+    measured = measured_spectra(name, values, ranks, depths)
     for row, (s, rank, depth) in enumerate(zip(values, ranks, depths, strict=True)):
         right = OF_SPECTRA[name]([mpf(v) for v in s], rank, mpf(2.0 / depth))
         relative = 1e-12 * max(1, depth if name == "schatten_quasi_norm" else 1)
-        pairs = zip(found[row].flatten().tolist(), right if isinstance(right, list) else [right], strict=True)
-        assert all(is_rounded(f, r, relative) for f, r in pairs), (s, rank, depth, found[row], right)
+        pairs = zip(measured[row].flatten().tolist(), right if isinstance(right, list) else [right], strict=True)
+        assert all(is_rounded(f, r, relative) for f, r in pairs), (s, rank, depth, measured[row], right)
         alone = measured_spectra(name, [s], [rank], [depth])
-        assert torch.equal(alone[0].nan_to_num(), found[row].nan_to_num())
+        assert torch.equal(alone[0].nan_to_num(), measured[row].nan_to_num())
 
 
 class Point:
@@ -171,8 +171,8 @@ def matrix_run(depth, target):
     cells = [(0, 0), (0, 1), (1, 0)]
     observations = [{"index": list(cell), "value": float(target[cell])} for cell in cells]
     problem = {"kind": "completion", "shape": [2, 2], "observations": observations, "target": target.tolist()}
-    asked = ["determinant", "schatten_quasi_norm", "numerical_rank", "sharpness"]
-    record = {"metrics": asked, "entries": [[0, 0]]}
+    requested = ["determinant", "schatten_quasi_norm", "numerical_rank", "sharpness"]
+    record = {"metrics": requested, "entries": [[0, 0]]}
     return spec(problem=problem, model={"kind": "deep_matrix", "depth": depth}, record=record)
 
 
@@ -182,20 +182,26 @@ def test_matrices_of_any_size(drawn, power):
     run, point = matrix_run(len(factors), target), Point(factors, target, (1, 1))
     assume(point.values[1] > 1e-6 * point.values[0])
     row = np.concatenate([factor.ravel() for factor in factors])[None]
-    found = matrix_metrics([run], AT_ZERO, row)
-    assert set(found) | {"loss"} == set(metrics_of(run)) == {*OF_MATRICES} - {"conservation_drift"}
+    measured = matrix_metrics([run], AT_ZERO, row)
+    assert set(measured) | {"loss"} == set(metrics_of(run)) == {*OF_MATRICES} - {"conservation_drift"}
     ordinary = np.concatenate([np.eye(2).ravel()] * len(factors))[None]
     beside = matrix_metrics([run, run], np.array([0, 1]), np.concatenate([ordinary, row]))
     condition = as_float(point.size / point.values[1])
     assume(condition < 1e6)
-    for name in found:
-        np.testing.assert_array_equal(found[name][0], beside[name][1], err_msg=name)
+    for name in measured:
+        np.testing.assert_array_equal(measured[name][0], beside[name][1], err_msg=name)
         right = OF_MATRICES[name](point)
         if right is None:
             continue
-        pairs = zip(np.atleast_1d(found[name][0]).tolist(), right if isinstance(right, list) else [right], strict=True)
+        pairs = zip(
+            np.atleast_1d(measured[name][0]).tolist(), right if isinstance(right, list) else [right], strict=True
+        )
         relative = 1e-8 if name == "determinant" else 1e-13 * condition**2 if name != "gradient_norm" else 1e-7
-        assert all(is_rounded(f, r, relative, absolute_of(name, point)) for f, r in pairs), (name, found[name], right)
+        assert all(is_rounded(f, r, relative, absolute_of(name, point)) for f, r in pairs), (
+            name,
+            measured[name],
+            right,
+        )
 
 
 def absolute_of(name, point):
@@ -227,22 +233,22 @@ def test_components_of_any_size(vectors, powers, total):
     factors = [np.array(vector)[:, None] * 10.0**power for vector, power in zip(vectors, powers, strict=True)]
     observations = [{"index": [0, 0, 0, 0], "value": 1.0}]
     problem = {"kind": "completion", "shape": [2] * 4, "observations": observations}
-    asked = ["matricisation_ranks", "matricisation_effective_ranks"]
+    requested = ["matricisation_ranks", "matricisation_effective_ranks"]
     run = spec(
         problem=problem,
         model={"kind": "cp_tensor", "rank": 1},
         init={"kind": "gaussian", "std": 0.5},
-        record={"metrics": asked},
+        record={"metrics": requested},
     )
-    found = tensor_metrics([run], AT_ZERO, np.concatenate([factor.ravel() for factor in factors])[None])
+    measured = tensor_metrics([run], AT_ZERO, np.concatenate([factor.ravel() for factor in factors])[None])
     assert set(metrics_of(run)) - {"loss", "gradient_norm"} == OF_TENSORS
     size = mp.mpf(1)
     for factor in factors:
         size *= root_of_squares(exact.entries(exact.matrix(factor)))
-    assert is_rounded(found["frobenius_norm"][0], size)
-    assert is_rounded(found["component_norms"][0][0], size)
-    assert found["matricisation_ranks"][0].tolist() == [1] * 4
-    np.testing.assert_allclose(found["matricisation_effective_ranks"][0], 1)
+    assert is_rounded(measured["frobenius_norm"][0], size)
+    assert is_rounded(measured["component_norms"][0][0], size)
+    assert measured["matricisation_ranks"][0].tolist() == [1] * 4
+    np.testing.assert_allclose(measured["matricisation_effective_ranks"][0], 1)
     exact_factors = [exact.matrix(factor) for factor in factors]
     heads = [number(factor[0][0]) for factor in exact_factors]
     signal = 2 * (heads[0] * heads[1] * heads[2] * heads[3] - 1)
@@ -250,7 +256,7 @@ def test_components_of_any_size(vectors, powers, total):
     gradient = mp.sqrt(sum((signal * other) ** 2 for other in others))
     near = abs(signal) / (2 * max(1, abs(signal + 2) / 2))
     assume(near > 1e-3)
-    assert is_rounded(found["gradient_norm"][0], gradient, 1e-9)
+    assert is_rounded(measured["gradient_norm"][0], gradient, 1e-9)
 
 
 @given(
@@ -260,12 +266,12 @@ def test_components_of_any_size(vectors, powers, total):
 )
 def test_the_bound_of_theory_in_any_units(numbers):
     z, z_prime, epsilon, distance = numbers
-    found = float(perturbed_bound_at(np.array([distance]), z, z_prime, epsilon)[0])
+    measured = float(perturbed_bound_at(np.array([distance]), z, z_prime, epsilon)[0])
     if distance >= min(z, z_prime):
-        assert found == 0
+        assert measured == 0
         return
     right = mpf(z - distance) * mpf(z_prime - distance) / mpf(epsilon + distance)
-    assert is_rounded(found, right)
+    assert is_rounded(measured, right)
 
 
 @pytest.mark.parametrize("size", [1e-100, 1e-60, 1.0, 1e60, 1e100])

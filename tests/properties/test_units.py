@@ -29,8 +29,8 @@ def ranks(run, product=None):
     state, search = np.concatenate([factor.ravel() for factor in factors]), begin_search(Outcome.CONVERGED)
     while not is_done(run, search):
         search = advance_search(run, search, state)
-    found = search_summary(run, search)
-    return {name: found[name] for name in RANKS}, found["linear_reconstruction_error"]
+    measured = search_summary(run, search)
+    return {name: measured[name] for name in RANKS}, measured["linear_reconstruction_error"]
 
 
 @given(
@@ -44,9 +44,9 @@ def test_the_rank_of_a_target_is_the_one_it_was_made_with(rows, columns, share, 
     rank = max(1, round(share * min(rows, columns)))
     problem = low_rank([rows, columns], rank, 10.0**exponent, seed)
     run = spec(problem=problem, model={"kind": "deep_matrix", "depth": 1}, init=START)
-    found, error = ranks(run, [observe(run.problem).target])
-    assert found["target_rank"] == rank
-    assert found["rank"] <= rank
+    measured, error = ranks(run, [observe(run.problem).target])
+    assert measured["target_rank"] == rank
+    assert measured["rank"] <= rank
     assert 0 < error < 1.0000001
 
 
@@ -60,9 +60,9 @@ def test_ranks_do_not_depend_on_the_norm(shape, rank, norm):
         scale = size ** (1 / len(run.factor_shapes))
         return ranks(run, [scale * factor for factor in starting_factors(run)])
 
-    (found, error), (usual, usual_error) = of(norm), of(1.0)
-    assert found == usual
-    assert found["target_rank"] == rank
+    (measured, error), (usual, usual_error) = of(norm), of(1.0)
+    assert measured == usual
+    assert measured["target_rank"] == rank
     assert error == pytest.approx(usual_error, rel=1e-9)
 
 

@@ -38,7 +38,7 @@ def _spelled(name: Any, value: Any) -> Any:
     if not isinstance(name, str) or name.rpartition(".")[2] != "seed":
         return with_spelled_seeds(value)
     values: list[Any] = value if isinstance(value, list) else [value]
-    spelled = [spelled_seed(one) if _is_short(one) else one for one in values]
+    spelled = [spelled_seed(number) if _is_short(number) else number for number in values]
     return spelled if isinstance(value, list) else spelled[0]
 
 

@@ -58,8 +58,7 @@ class Stop(SpecModel, frozen=True):
 class Record(SpecModel, frozen=True):
     """Which steps are stored: so many per decade of steps, or every so many; step 0 and the last step always.
 
-    Of a gradient_flow, so many points per decade of time, numbered from 0. With 0 nothing is stored between its start and
-    its end.
+    Of a gradient_flow, so many points per decade of time, numbered from 0. With 0, only the start and the end are kept.
     """
 
     @property

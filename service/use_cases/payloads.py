@@ -81,4 +81,4 @@ def _parse_run(swept: SweptRun, posted: Mapping[str, Any], limits: Limits) -> Ru
     if violation := first_violation(spec, limits) or rounded_away(spec):
         path, detail = violation
         raise InvalidPayload([FieldError(pointer_into_run(path, swept, posted), detail)])
-    return spec
+    return spec.settled()

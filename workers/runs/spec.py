@@ -173,6 +173,11 @@ class RunSpec(SpecModel, frozen=True):
             raise misfit(("record", "metrics"), reason)
         return self
 
+    def settled(self) -> Self:
+        """The spec with defaults that depend on the observations filled in; large problems take a moment."""
+        model = self.model.settled(self.problem)
+        return self if model is self.model else self.model_copy(update={"model": model})
+
     def resolved(self) -> dict[str, Any]:
         """The spec as JSON values, defaults filled in."""
         return self.model_dump(mode="json", exclude_none=True)

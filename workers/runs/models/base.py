@@ -2,13 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from workers.runs.base import SpecModel, misfit
 from workers.runs.factors import Factor
 from workers.runs.starts import Gaussian
+
+if TYPE_CHECKING:
+    from workers.runs.problems import Problem
 
 
 class ModelBase(SpecModel, ABC, frozen=True):
@@ -80,6 +83,10 @@ class ModelBase(SpecModel, ABC, frozen=True):
     @abstractmethod
     def components(self, shape: Sequence[int]) -> int | None:
         """How many components, or columns of a symmetric factor, are trained; None for a model without components."""
+
+    def settled(self, problem: "Problem") -> Self:
+        """The model with defaults that depend on the observations filled in, as it is stored."""
+        return self
 
     def batch_words(self, shape: Sequence[int]) -> str:
         """The sizes of the model that change the shapes of arrays, beyond the shape of W, as words."""

@@ -1,7 +1,7 @@
 """Nuclear norm minimisation: a convex baseline to compare factorisations with."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -9,6 +9,8 @@ from pydantic import Field
 from workers.runs.base import Positive
 from workers.runs.factors import Factor
 from workers.runs.models.base import ModelBase, check_is_matrix
+from workers.runs.observations import observe
+from workers.runs.problems import Problem
 from workers.runs.starts import Gaussian
 
 LONGEST_SOLVE = 3600.0
@@ -49,6 +51,13 @@ class NuclearNorm(ModelBase, frozen=True):
     def tolerance_for(self, largest: float) -> float:
         """The tolerance in the units of observations, the largest of which in size is given."""
         return TOLERANCE * min(1.0, largest) if self.tolerance is None else self.tolerance
+
+    def settled(self, problem: Problem) -> Self:
+        """With the tolerance that it has for a problem."""
+        if self.tolerance is not None:
+            return self
+        largest = float(np.abs(observe(problem).values).max())
+        return self.model_copy(update={"tolerance": self.tolerance_for(largest)})
 
     def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
         """The shape of W itself."""

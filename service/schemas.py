@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.values.numbers import InfiniteWord
 from service.values.statuses import RunStatus
-from workers.runs.base import Integer, Natural, Positive, misfit
+from workers.runs.base import Integer, Natural, NonNegative, Positive, misfit
 
 Tag = Annotated[str, Field(max_length=500)]
 TagName = Annotated[str, Field(min_length=1, max_length=100)]
@@ -54,7 +54,9 @@ class Extension(BaseModel):
 
     max_steps: Annotated[Natural | None, Field(description="At least as many as the run asks for now.")] = None
     max_time: Annotated[Positive | None, Field(description="Of a gradient_flow, at least what it has now.")] = None
-    loss_below: Annotated[Positive | None, Field(description="At most the present limit; null removes it.")] = None
+    loss_below: Annotated[NonNegative | None, Field(description="At most the present limit; 0 or null removes it.")] = (
+        None
+    )
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:

@@ -13,6 +13,7 @@ class Kind(StrEnum):
 
     TEXT = "text"
     INTEGER = "an integer"
+    NATURAL = "an integer of any size"  # and never negative, as seeds are
     NUMBER = "a number"
     BOOLEAN = "true or false"
     TIME = "a time"
@@ -20,7 +21,7 @@ class Kind(StrEnum):
     OBJECT = "an object"
 
 
-NUMERIC = frozenset({Kind.INTEGER, Kind.NUMBER})
+NUMERIC = frozenset({Kind.INTEGER, Kind.NATURAL, Kind.NUMBER})
 SCALAR = frozenset(Kind) - {Kind.LIST, Kind.OBJECT}
 
 

@@ -26,6 +26,7 @@ from service.queries.expressions import (
 from service.queries.fields import Kind
 from service.store.fields import Home
 from service.store.json_sql import matches, sortable
+from service.store.naturals import LARGEST_INTEGER, Natural
 from service.store.tables import UtcTime
 
 Condition = sa.ColumnElement[bool]
@@ -64,15 +65,24 @@ class Filter:
     def _test(self, test: Test) -> Condition:
         match test:
             case Comparison(_, sign, value):
-                return _OPERATORS[sign](self._column(test, value), literal(value))
+                column = self._column(test, value)
+                return _OPERATORS[sign](column, self._literal(column, value))
             case Membership(_, values, negated):
                 column = self._column(test, values[0])
-                return column.not_in([*map(literal, values)]) if negated else column.in_([*map(literal, values)])
+                literals = [self._literal(column, value) for value in values]
+                return column.not_in(literals) if negated else column.in_(literals)
             case Match(field, pattern, negated):
                 match_ = matches(self._home.value(field, Kind.TEXT, self._dialect), pattern, self._dialect)
                 return sa.not_(match_) if negated else match_
             case Missing():
                 raise AssertionError("handled above")
+
+    def _literal(self, column: sa.ColumnElement[Any], value: Value) -> sa.ColumnElement[Any]:
+        # PostgreSQL would compare a NUMERIC with a fraction as floats, which hold no number of hundreds of digits.
+        is_fraction_of_natural = isinstance(value, float) and isinstance(column.type, Natural)
+        if is_fraction_of_natural and self._dialect != "sqlite":
+            return sa.cast(literal(value), sa.Numeric)
+        return literal(value)
 
     def _column(self, test: Comparison | Membership, value: Value) -> sa.ColumnElement[Any]:
         column = self._home.value(test.field, _kind_of(value), self._dialect)
@@ -85,7 +95,7 @@ def literal(value: Value) -> sa.BindParameter[Any]:
         case bool():
             return sa.literal(value, sa.Boolean)
         case int():
-            return sa.literal(value, sa.BigInteger)
+            return sa.literal(value, Natural if value > LARGEST_INTEGER else sa.BigInteger)
         case float():
             return sa.literal(value, sa.Double)
         case datetime():

@@ -81,8 +81,8 @@ def _check_extendable(row: RunRow, searching: bool) -> None:
 def _extended(spec: RunSpec, extension: Extension, limits: Limits) -> RunSpec:
     changes = extension.model_dump(exclude_unset=True)
     _check_end(spec, changes)
-    if "loss_below" in changes and changes["loss_below"] != spec.stop.loss_below:
-        _check_limit(spec, changes["loss_below"])
+    if "loss_below" in changes and (changes["loss_below"] or None) != (spec.stop.loss_below or None):
+        _check_limit(spec, changes["loss_below"] or None)
     longer = RunSpec.model_validate({**spec.resolved(), "stop": {**spec.resolved()["stop"], **changes}})
     if violation := first_violation(longer, limits):
         path, detail = violation
@@ -105,7 +105,7 @@ def _check_end(spec: RunSpec, changes: Mapping[str, Any]) -> None:
 
 
 def _check_limit(spec: RunSpec, below: float | None) -> None:
-    now = spec.stop.loss_below
+    now = spec.stop.loss_below or None  # 0 stands for never, as no limit does
     if now is None or (below is not None and below > now):
         raise _refusal(
             "loss_below", "The run may have passed this loss already; a limit can only be lowered or removed."

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from service.queries.catalogues import RUNS
-from service.queries.fields import Field
+from service.queries.fields import Field, Kind
 from service.queries.lists import scalar_field
 from service.settings import Limits
 from service.store.database import Database
@@ -42,9 +42,13 @@ def grouped(
             run = tagged_run(row)
             group = {field.name: look_up(run, field.path)[1] for field in fields}
             groups.setdefault(orjson.dumps(group), (group, []))[1].append((row.id, run["summary"]))
-    return sorted(groups.values(), key=lambda entry: [_sort_key(value) for value in entry[0].values()])
+    return sorted(
+        groups.values(), key=lambda entry: [_sort_key(*part) for part in zip(fields, entry[0].values(), strict=True)]
+    )
 
 
-def _sort_key(value: Any) -> tuple[bool, bool, Any]:
-    """Sort key by which numbers precede texts, and texts precede None."""
+def _sort_key(field: Field, value: Any) -> tuple[bool, bool, Any]:
+    """Sort key by which numbers precede texts, and texts precede None; a large seed is a number in digits."""
+    if field.kind is Kind.NATURAL and value is not None:
+        value = int(value)
     return value is None, isinstance(value, str), 0 if value is None else value

@@ -11,6 +11,8 @@ from service.limits import exceeded, first_violation
 from service.schemas import ExperimentRequest
 from service.settings import Limits
 from service.use_cases.field_errors import pointer_into_run, request_errors, run_errors, unsafe_value
+from workers.runs.precisions import rounded_away
+from workers.runs.seeds import with_spelled_seeds
 from workers.runs.spec import RunSpec
 from workers.runs.sweeps import SweepError, SweptRun, check_sweep, count_runs, expand
 
@@ -25,6 +27,8 @@ def parse_request(body: bytes) -> ExperimentRequest:
             databases would change.
     """
     request = parse_body(ExperimentRequest, body)
+    spelled = {"run": with_spelled_seeds(request.run), "sweep": with_spelled_seeds(request.sweep)}
+    request = request.model_copy(update=spelled)
     for part in ExperimentRequest.model_fields:
         if mistake := unsafe_value(getattr(request, part), (part,)):
             raise InvalidPayload([mistake])
@@ -74,7 +78,7 @@ def _parse_run(swept: SweptRun, posted: Mapping[str, Any], limits: Limits) -> Ru
         spec = RunSpec.model_validate(swept.spec)
     except ValidationError as error:
         raise InvalidPayload(run_errors(error, swept, posted)) from None
-    if violation := first_violation(spec, limits):
+    if violation := first_violation(spec, limits) or rounded_away(spec):
         path, detail = violation
         raise InvalidPayload([FieldError(pointer_into_run(path, swept, posted), detail)])
-    return spec
+    return spec.settled()

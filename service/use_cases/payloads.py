@@ -1,6 +1,6 @@
 """Conversion of a posted experiment into checked run specs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import orjson
@@ -11,6 +11,7 @@ from service.limits import exceeded, first_violation
 from service.schemas import ExperimentRequest
 from service.settings import Limits
 from service.use_cases.field_errors import pointer_into_run, request_errors, run_errors, unsafe_value
+from service.use_cases.repeated_keys import check_keys
 from workers.runs.spec import RunSpec
 from workers.runs.sweeps import SweepError, SweptRun, check_sweep, count_runs, expand
 
@@ -18,23 +19,34 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 def parse_request(body: bytes) -> ExperimentRequest:
-    """The request in a body.
-
-    Raises:
-        InvalidPayload: not JSON, not of the request's form, or with a number or character that some JSON readers or
-            databases would change.
-    """
-    request = parse_body(ExperimentRequest, body)
-    for part in ExperimentRequest.model_fields:
-        if mistake := unsafe_value(getattr(request, part), (part,)):
-            raise InvalidPayload([mistake])
-    return request
+    """The request in a body; raises the InvalidPayload of `parse_body`."""
+    return parse_body(ExperimentRequest, body)
 
 
 def parse_body(model: type[Body], body: bytes) -> Body:
-    """A body as an instance of a model; raises InvalidPayload."""
+    """A body as an instance of a model.
+
+    Raises:
+        InvalidPayload: not JSON, not of the model's form, an object with a key twice, or a number or character that
+            some JSON readers or databases would change.
+    """
+    parsed = _parsed(lambda: model.model_validate_json(body))
+    parts = {name: getattr(parsed, name) for name in model.model_fields}
+    check_keys(body, {name: part for name, part in parts.items() if name in parsed.model_fields_set})
+    for name, part in parts.items():
+        if mistake := unsafe_value(part, (name,)):
+            raise InvalidPayload([mistake])
+    return parsed
+
+
+def parse_value(model: type[Body], value: Any) -> Body:
+    """JSON values as an instance of a model; raises InvalidPayload."""
+    return _parsed(lambda: model.model_validate(value))
+
+
+def _parsed(parse: Callable[[], Body]) -> Body:
     try:
-        return model.model_validate_json(body)
+        return parse()
     except ValidationError as error:
         raise InvalidPayload(request_errors(error)) from None
 

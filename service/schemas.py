@@ -37,14 +37,27 @@ class ExperimentRequest(BaseModel):
     ] = []
 
 
-class ExperimentChanges(BaseModel):
-    """What can be changed of an experiment afterwards; what is left out stays as it is."""
+class ExperimentAttributes(BaseModel):
+    """What can be changed of an experiment afterwards."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: Name = ""
     tags: Tags = {}
     priority: Priority = 0
+
+
+class ExperimentChanges(BaseModel):
+    """A JSON merge patch (RFC 7396) of an experiment: what is left out stays as it is, null removes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Name | None = None
+    tags: Annotated[
+        dict[TagName, Tag | None] | None,
+        Field(max_length=1000, description="Tags to set, and null for those to remove; null in place of all of them."),
+    ] = None
+    priority: Priority | None = None
 
 
 class Extension(BaseModel):

@@ -32,10 +32,12 @@ class Values:
     Attributes:
         kinds: kinds of the values; spec fields of several problems or models may have more than one.
         words: all permitted texts, None if any text is.
+        spells_numbers: whether a text that spells a number is one beside numbers.
     """
 
     kinds: frozenset[Kind]
     words: frozenset[str] | None = None
+    spells_numbers: bool = False
 
     @property
     def said(self) -> str:

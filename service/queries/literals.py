@@ -27,9 +27,10 @@ def read_literal(token: Token, field: Field) -> Value:
         return token.upper() == "TRUE"
     if Kind.NATURAL in kinds and (exact := _exact(token)) is not None:
         return exact
-    if token.type == "NUMBER" and kinds & NUMERIC:
+    is_numeric = bool(kinds & NUMERIC) or field.values.spells_numbers
+    if token.type == "NUMBER" and is_numeric:
         return _number(token)
-    if token.type == "NONFINITE" and kinds & NUMERIC:
+    if token.type == "NONFINITE" and is_numeric:
         return _nonfinite(str(token), field, at)
     if token.type == "STRING":
         return _text(token[1:-1].replace("''", "'"), field, at)

@@ -79,6 +79,9 @@ RUN_HOME = Home(
         ("id",): runs.c.public_id,
         ("experiment_id",): experiments.c.public_id,
         ("steps_per_second",): sa.type_coerce(_SPEED, sa.Double),
+        ("experiment",): experiments.c.id,
+        ("experiment", "id"): experiments.c.public_id,
+        **{("experiment", name): experiments.c[name] for name in ("name", "priority", "created_at")},
         **{("spec", *path.split(".")): runs.c[column.name] for path, column in NAMED_COLUMNS.items()},
         ("summary",): summaries.c.run_id,
         **{("summary", column.name): column for column in _SUMMARIES if not isinstance(column.type, sa.JSON)},
@@ -86,6 +89,7 @@ RUN_HOME = Home(
     documents={
         **_OF_RUNS.documents,
         ("tags",): experiments.c.tags,
+        ("experiment", "tags"): experiments.c.tags,
         **{("summary", column.name): column for column in _SUMMARIES if isinstance(column.type, sa.JSON)},
     },
 )

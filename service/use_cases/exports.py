@@ -45,7 +45,7 @@ def export_runs(
     """All selected runs (at most `limit`) as a table, or as one object per line; raises InvalidPayload."""
     selection = select_runs(query, limits)
     shown = None if fields is None else named(fields, "fields", RUNS.find, limits)
-    rows = islice((row for rows in all_runs(database, selection) for row in rows), limit)
+    rows = islice((row for rows in all_runs(database, selection, limits.max_page_bytes) for row in rows), limit)
     if to.name == "ndjson":
         objects = (run_object(row) if shown is None else sparse_run(row, shown) for row in rows)
         chunks = (on_one_line(orjson.dumps(run, option=_LINE)) for run in objects)
@@ -80,7 +80,7 @@ def export_trajectories(database: Database, runs: ListQuery, query: PointQuery, 
     from service.exports.json_points import write_items
     from service.exports.points import point_schema
 
-    table = selected_points(database, runs, query, limits)
+    table = selected_points(database, runs, query, limits, has_header=to.name != "json")
     if to.name == "json":
         chunks = write_items(_as_json(run) for run in by_run(database, table))
     else:

@@ -30,14 +30,14 @@ def selected_in(database: Database, experiment_id: str, where: str | None, limit
 
 
 def grouped(
-    database: Database, selection: RunSelection, fields: Sequence[Field]
+    database: Database, selection: RunSelection, fields: Sequence[Field], limits: Limits
 ) -> Iterable[tuple[Group, list[tuple[int, dict[str, Any]]]]]:
     """Groups in the order of their values, each with the internal ids and summaries of its runs.
 
     A missing field of a run is null in its group.
     """
     groups: dict[bytes, tuple[Group, list[tuple[int, dict[str, Any]]]]] = {}
-    for rows in all_runs(database, selection):
+    for rows in all_runs(database, selection, limits.max_page_bytes):
         for row in rows:
             run = tagged_run(row)
             group = {field.name: look_up(run, field.path)[1] for field in fields}

@@ -62,14 +62,38 @@ def _check_media_type(request: Request) -> None:
         raise UnsupportedMediaType(f"The Content-Type is {given!r}; send JSON as 'Content-Type: application/json'.")
 
 
+LARGE_BODY_BYTES = 2**20
+"""Bodies beyond it are large: their reading takes memory, and the interpreter's lock, for longer than others notice."""
+
+
+def large_submission_threads() -> CapacityLimiter:
+    """What an application lets its submissions with large bodies through."""
+    return CapacityLimiter(1)
+
+
 def submission_threads(database: Database) -> CapacityLimiter:
     """What an application lets its submissions through: in the order in which they came."""
     return CapacityLimiter(SUBMISSIONS_AT_ONCE[database.one_writes_at_a_time])
 
 
-async def run_submission(request: Request, act: Callable[[], Answer]) -> Answer:
-    """The answer to a submission, found in one of the threads for them; its body is whole by then."""
-    return await to_thread.run_sync(act, limiter=request.app.state.submission_threads)
+def text_threads() -> CapacityLimiter:
+    """What an application lets its reading of YAML through, so that it holds up no submission: one after another, since
+    several threads that compute take no less time together."""
+    return CapacityLimiter(1)
+
+
+async def run_reading(request: Request, act: Callable[[], Answer]) -> Answer:
+    """The answer to a text that people edit, whose reading may take a second."""
+    return await to_thread.run_sync(act, limiter=request.app.state.text_threads)
+
+
+async def run_submission(request: Request, act: Callable[[], Answer], body_bytes: int = 0) -> Answer:
+    """The answer to a submission, found in one of the threads for them; its body is whole by then.
+
+    Large bodies, whose values take twenty times their bytes, are taken up one at a time.
+    """
+    limiters = request.app.state.submission_threads, request.app.state.large_submission_threads
+    return await to_thread.run_sync(act, limiter=limiters[body_bytes > LARGE_BODY_BYTES])
 
 
 DatabaseDependency = Annotated[Database, Depends(get_database)]

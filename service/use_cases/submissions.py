@@ -38,16 +38,14 @@ class Submission:
 
 def dry_run(request: ExperimentRequest, limits: Limits) -> DryRun:
     """The cost of an experiment; raises the InvalidPayload of `submit`."""
-    specs = parse_runs(request, limits)
-    return DryRun(
-        runs=len(specs),
-        cost=Cost(
-            max_steps=sum(most_steps(spec) for spec in specs),
-            max_time=sum(spec.max_time for spec in specs if spec.is_flow),
-            max_points=sum(most_points(spec) for spec in specs),
-            max_multiply_adds=sum(most_multiply_adds(spec) for spec in specs),
-        ),
-    )
+    runs = parse_runs(request, limits)
+    cost = Cost(max_steps=0, max_time=0, max_points=0, max_multiply_adds=0)
+    for spec, times in runs.groups():
+        cost.max_steps += times * most_steps(spec)
+        cost.max_time += times * (spec.max_time if spec.is_flow else 0)
+        cost.max_points += times * most_points(spec)
+        cost.max_multiply_adds += times * most_multiply_adds(spec)
+    return DryRun(runs=len(runs), cost=cost)
 
 
 def submit(

@@ -23,6 +23,7 @@ class Views:
         summary: columns of `run_summaries` in `run_summary`.
         points: columns of `trajectory_points` in `trajectory`.
         statuses: the statuses of runs that `experiment_summary` counts.
+        shown: an SQL condition on the experiments `e` that the views show; all by default.
     """
 
     state: tuple[str, ...]
@@ -30,6 +31,7 @@ class Views:
     summary: tuple[str, ...]
     points: tuple[str, ...]
     statuses: tuple[str, ...]
+    shown: str = ""
 
     def texts(self) -> dict[str, str]:
         """The query of each view by its name."""
@@ -38,6 +40,10 @@ class Views:
             "trajectory": self._trajectory(),
             "experiment_summary": self._experiment_summary(),
         }
+
+    @property
+    def _where(self) -> str:
+        return f" WHERE {self.shown}" if self.shown else ""
 
     def _run_summary(self) -> str:
         columns = [
@@ -48,14 +54,14 @@ class Views:
             *(f'r."{column}" AS {name}' for column, name in self.spec.items()),
             *(f's."{name}" AS "{name}"' for name in self.summary),
         ]
-        return _select(columns, f"{_RUNS} LEFT JOIN run_summaries s ON s.run_id = r.id")
+        return _select(columns, f"{_RUNS} LEFT JOIN run_summaries s ON s.run_id = r.id{self._where}")
 
     def _trajectory(self) -> str:
         columns = [
             "r.public_id AS run_id, e.public_id AS experiment_id",
             *(f'p."{name}" AS "{name}"' for name in self.points),
         ]
-        return _select(columns, f"{_RUNS} JOIN trajectory_points p ON p.run_id = r.id")
+        return _select(columns, f"{_RUNS} JOIN trajectory_points p ON p.run_id = r.id{self._where}")
 
     def _experiment_summary(self) -> str:
         columns = [
@@ -69,7 +75,7 @@ class Views:
         return _select(
             columns,
             "FROM experiments e LEFT JOIN runs r ON r.experiment_id = e.id "
-            "LEFT JOIN run_summaries s ON s.run_id = r.id GROUP BY e.id",
+            f"LEFT JOIN run_summaries s ON s.run_id = r.id{self._where} GROUP BY e.id",
         )
 
 

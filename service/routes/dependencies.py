@@ -1,12 +1,14 @@
 """What routes are given: the database, the limits, and a body within its size limit."""
 
+import asyncio
+import time
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
-from service.errors import PayloadTooLarge, UnsupportedMediaType
+from service.errors import BeingStored, PayloadTooLarge, UnsupportedMediaType
 from service.limits import exceeded
 from service.settings import Limits
 from service.store.database import Database
@@ -66,6 +68,11 @@ LARGE_BODY_BYTES = 2**20
 """Bodies beyond it are large: their reading takes memory, and the interpreter's lock, for longer than others notice."""
 
 
+SECONDS_FOR_ANOTHER, SECONDS_BETWEEN_TRIES = 45.0, 0.5
+"""How long, and how often, the end of another request's storing is waited for: longer than it takes to see that its
+process is gone."""
+
+
 def large_submission_threads() -> CapacityLimiter:
     """What an application lets its submissions with large bodies through."""
     return CapacityLimiter(1)
@@ -90,10 +97,18 @@ async def run_reading(request: Request, act: Callable[[], Answer]) -> Answer:
 async def run_submission(request: Request, act: Callable[[], Answer], body_bytes: int = 0) -> Answer:
     """The answer to a submission, found in one of the threads for them; its body is whole by then.
 
-    Large bodies, whose values take twenty times their bytes, are taken up one at a time.
+    Large bodies, whose values take twenty times their bytes, are taken up one at a time. An experiment that another
+    request is storing under the same idempotency key is waited for.
     """
     limiters = request.app.state.submission_threads, request.app.state.large_submission_threads
-    return await to_thread.run_sync(act, limiter=limiters[body_bytes > LARGE_BODY_BYTES])
+    deadline = time.monotonic() + SECONDS_FOR_ANOTHER
+    while True:
+        try:
+            return await to_thread.run_sync(act, limiter=limiters[body_bytes > LARGE_BODY_BYTES])
+        except BeingStored:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(SECONDS_BETWEEN_TRIES)  # holds no thread
 
 
 DatabaseDependency = Annotated[Database, Depends(get_database)]

@@ -54,16 +54,21 @@ class CheckedRuns:
 
     def __iter__(self) -> Iterator[RunSpec]:
         """All specs, the last axis of the sweep varying fastest."""
+        for spec, seed in self.members():
+            yield spec if seed is None else spec.model_copy(update={SEED: seed})
+
+    def members(self) -> Iterator[tuple[RunSpec, int | None]]:
+        """All runs in that order: the spec of a run's group, and the seed in which it differs; None where none does."""
         kept: LRUCache[tuple[int, ...], RunSpec] = LRUCache(MOST_KEPT)
         for swept in self._expanded(self._request.sweep):
             if self._axis is None:
-                yield self._checked(swept)
+                yield self._checked(swept), None
                 continue
             group = (*swept.positions[: self._axis], *swept.positions[self._axis + 1 :])
             spec = kept.get(group)
             if spec is None:
                 spec = kept[group] = self._checked(swept)
-            yield spec.model_copy(update={SEED: self._seeds[swept.positions[self._axis]]})
+            yield spec, self._seeds[swept.positions[self._axis]]
 
     @cached_property
     def _seeds(self) -> list[int]:

@@ -44,6 +44,11 @@ def expire(connection: sa.Connection, public_id: str, now: datetime) -> bool:
     return _expire(connection, sa.and_(experiments.c.public_id == public_id, SHOWN), now)
 
 
+def has_expired(connection: sa.Connection, now: datetime) -> bool:
+    """Whether there is anything to remove."""
+    return connection.scalar(sa.select(experiments.c.id).where(experiments.c.expires_at <= now).limit(1)) is not None
+
+
 def remove_piece(connection: sa.Connection, now: datetime) -> bool:
     """Remove a part of what has expired; returns whether there was anything."""
     oldest = sa.select(experiments.c.id).where(experiments.c.expires_at <= now)

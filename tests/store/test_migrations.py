@@ -113,6 +113,7 @@ def test_every_revision_is_reached_from_below_and_from_above(database: Database)
 VIEWS = {
     "0007_views": "88daf414046229b11e01a4bb7d2ab7e54475e379d916f5840893af903e390520",
     "0010_max_time": "d31713f1001bf27d7661fb04296f7d62c9dd2f2992e3d822d6e8ac8bf0011509",
+    "0015_expiring_experiments": "a35ade5b051f787b37a8ef869308536913266a70a54135843c280ecf43eb14e1",
 }
 """Digests of the views' texts. A revision that was released is not changed: a new one replaces them."""
 

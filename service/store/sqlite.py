@@ -86,7 +86,8 @@ def _set_up(busy_seconds: float, checkpoint_pages: int) -> Callable[[Any, object
         connection.isolation_level = None  # transactions are begun below, not by the driver
         cursor = connection.cursor()
         _set_busy_timeout(cursor, busy_seconds)
-        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; others keep what they have (space.py)
+        if cursor.execute("PRAGMA page_count").fetchone()[0] == 0:  # a new file; others keep what they have (space.py)
+            cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")  # which waits for writers where there is a file
         (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode not in ("wal", "memory"):
             raise sqlite3.OperationalError(

@@ -61,14 +61,14 @@ class NewExperiment:
         share = 0 if self.holder is None else self.holder.id
         kept: LRUCache[int, dict[str, Any]] = LRUCache(MOST_KEPT)
         for index, (spec, seed) in enumerate(self.runs.members()):
-            own = {"public_id": new_id(), "index": index}
+            identity = {"public_id": new_id(), "index": index}
             if seed is None:
-                yield {**new_run_values(spec, now, priority, share), **own}
+                yield {**new_run_values(spec, now, priority, share), **identity}
                 continue
             values = kept.get(id(spec))
             if values is None or values["of"] is not spec:
                 values = kept[id(spec)] = {"of": spec, **new_run_values(spec, now, priority, share)}
-            row = {**with_seed(values, spec, seed), **own}
+            row = {**with_seed(values, spec, seed), **identity}
             del row["of"]
             yield row
 

@@ -24,6 +24,7 @@ class Views:
         points: columns of `trajectory_points` in `trajectory`.
         statuses: the statuses of runs that `experiment_summary` counts.
         naturals: columns of `runs` with natural numbers of any size, which SQLite holds as blobs where they are large.
+        shown: an SQL condition on the experiments `e` that the views show; all by default.
     """
 
     state: tuple[str, ...]
@@ -32,28 +33,33 @@ class Views:
     points: tuple[str, ...]
     statuses: tuple[str, ...]
     naturals: tuple[str, ...] = ()
+    shown: str = ""
 
-    def texts(self) -> dict[str, str]:
-        """The query of each view by its name."""
+    def texts(self, dialect: str) -> dict[str, str]:
+        """The query of each view by its name, for a kind of database by SQLAlchemy's name."""
         return {
-            "run_summary": self._run_summary(),
+            "run_summary": self._run_summary(dialect),
             "trajectory": self._trajectory(),
             "experiment_summary": self._experiment_summary(),
         }
 
-    def _run_summary(self) -> str:
+    @property
+    def _where(self) -> str:
+        return f" WHERE {self.shown}" if self.shown else ""
+
+    def _run_summary(self, dialect: str) -> str:
         columns = [
             "r.public_id AS run_id, e.public_id AS experiment_id, e.name AS experiment_name, e.tags AS tags",
             'r."index" AS run_index',
             *(f"r.{name} AS {name}" for name in self.state),
             "r.compute_seconds AS compute_seconds",
-            *(f"{self._shown(column)} AS {name}" for column, name in self.spec.items()),
+            *(f"{self._shown(column, dialect)} AS {name}" for column, name in self.spec.items()),
             *(f's."{name}" AS "{name}"' for name in self.summary),
         ]
-        return _select(columns, f"{_RUNS} LEFT JOIN run_summaries s ON s.run_id = r.id")
+        return _select(columns, f"{_RUNS} LEFT JOIN run_summaries s ON s.run_id = r.id{self._where}")
 
-    def _shown(self, column: str) -> str:
-        if column not in self.naturals or op.get_bind().dialect.name != "sqlite":
+    def _shown(self, column: str, dialect: str) -> str:
+        if column not in self.naturals or dialect != "sqlite":
             return f'r."{column}"'
         digits = f'CAST(substr(r."{column}", 6) AS TEXT)'  # behind five digits that count them
         return f'CASE typeof(r."{column}") WHEN \'blob\' THEN {digits} ELSE r."{column}" END'
@@ -63,7 +69,7 @@ class Views:
             "r.public_id AS run_id, e.public_id AS experiment_id",
             *(f'p."{name}" AS "{name}"' for name in self.points),
         ]
-        return _select(columns, f"{_RUNS} JOIN trajectory_points p ON p.run_id = r.id")
+        return _select(columns, f"{_RUNS} JOIN trajectory_points p ON p.run_id = r.id{self._where}")
 
     def _experiment_summary(self) -> str:
         columns = [
@@ -77,7 +83,7 @@ class Views:
         return _select(
             columns,
             "FROM experiments e LEFT JOIN runs r ON r.experiment_id = e.id "
-            "LEFT JOIN run_summaries s ON s.run_id = r.id GROUP BY e.id",
+            f"LEFT JOIN run_summaries s ON s.run_id = r.id{self._where} GROUP BY e.id",
         )
 
 
@@ -91,13 +97,13 @@ def views_of(file: str) -> Views:
 
 def create_views(views: Views) -> None:
     """Create the views."""
-    for name, text in views.texts().items():
+    for name, text in views.texts(op.get_bind().dialect.name).items():
         op.execute(f"CREATE VIEW {name} AS {text}")
 
 
 def drop_views(views: Views) -> None:
     """Drop the views."""
-    for name in views.texts():
+    for name in views.texts(op.get_bind().dialect.name):
         op.execute(f"DROP VIEW {name}")
 
 

@@ -15,7 +15,7 @@ from service.edge.rates import Rates
 from service.processes.signals import before_stop_signals
 from service.routes import documentation, events, experiments, figures, health, presets, runs, summaries, trajectories
 from service.routes.access import guard
-from service.routes.dependencies import submission_threads
+from service.routes.dependencies import large_submission_threads, submission_threads, text_threads
 from service.routes.ids import expand_ids
 from service.routes.parameters import RunQuery, TrajectoryQuery
 from service.settings import Limits, Settings
@@ -59,6 +59,8 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
     app.state.settings, app.state.limits, app.state.database = settings, limits, database
     app.state.rates = Rates()
     app.state.submission_threads = submission_threads(database)
+    app.state.large_submission_threads = large_submission_threads()
+    app.state.text_threads = text_threads()
     app.state.exposition = Exposition(database, settings.dispatcher_metrics_url)
     app.state.event_streams = EventStreams(database, settings.event_poll_seconds, limits.max_event_streams)
     app.add_middleware(Edge, settings=settings)

@@ -125,6 +125,13 @@ class NotReady(RankwardError):
     """The service is not ready"""
 
 
+class BeingStored(NotReady):
+    """This is being stored
+
+    Raised where an experiment of the same idempotency key is being stored by another request.
+    """
+
+
 class NotAvailable(RankwardError):
     """This cannot be answered now"""
 

@@ -7,17 +7,18 @@ from service.settings import Limits
 from workers.runs.costs import most_points, most_steps, observed_numbers, trained_numbers
 from workers.runs.engines import engine_misfit
 from workers.runs.metrics import CATALOGUE
+from workers.runs.models.nuclear_norm import NuclearNorm
 from workers.runs.spec import RunSpec
 
 Violation = tuple[tuple[str, ...], str]
 
 
-def exceeded(what: str, value: float, limits: Limits, name: str) -> str:
-    """The sentence of a refusal: what was asked, the limit, and the variable that raises it."""
+def exceeded(what: str, value: float, limits: Limits, name: str, instead: str = "ask for less") -> str:
+    """The sentence of a refusal: what was asked, the limit, what to do, and the variable that raises the limit."""
     asked, limit = (f"{one:,}" if isinstance(one, int) else f"{one:g}" for one in (value, getattr(limits, name)))
     return (
         f"{what} {asked}, above the limit {name} of {limit}; "
-        f"ask for less, or raise the limit by starting the service with RANKWARD_{name.upper()}."
+        f"{instead}, or raise the limit by starting the service with RANKWARD_{name.upper()}."
     )
 
 
@@ -28,7 +29,22 @@ def first_violation(spec: RunSpec, limits: Limits) -> Violation | None:
     for path, subject, value, name in _limited(spec):
         if value > getattr(limits, name):
             return path, exceeded(subject, value, limits, name)
-    return None
+    return _solver_violation(spec, limits)
+
+
+def _solver_violation(spec: RunSpec, limits: Limits) -> Violation | None:
+    """The refusal of a solve that takes too much memory, which names the other solver if that takes less."""
+    if not isinstance(model := spec.model, NuclearNorm):
+        return None
+    observed = spec.problem.observation_count if spec.problem.observes_entries else observed_numbers(spec)
+    needed = model.solver_bytes(spec.problem.shape, observed)
+    if needed <= limits.max_solver_bytes:
+        return None
+    subject = f"The bytes of memory that the solver {model.solver_for(spec.problem.shape)} takes here are about"
+    scs = model.model_copy(update={"solver": "scs"})
+    if scs.solver_bytes(spec.problem.shape, observed) <= limits.max_solver_bytes:
+        return ("model", "solver"), exceeded(subject, needed, limits, "max_solver_bytes", "take the solver 'scs'")
+    return ("problem",), exceeded(subject, needed, limits, "max_solver_bytes", "take a smaller matrix")
 
 
 def _limited(spec: RunSpec) -> Iterator[tuple[tuple[str, ...], str, float, str]]:

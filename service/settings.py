@@ -44,8 +44,8 @@ class Limits(_metric_limits()):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     max_body_bytes: int = Field(default=16 * 2**20, description="Bytes of one request body.")
-    max_runs_per_experiment: int = Field(default=20_000, description="Runs that one sweep may expand to.")
-    max_spec_bytes_per_experiment: int = Field(default=64 * 2**20, description="Bytes of all specs of one sweep.")
+    max_runs_per_experiment: int = Field(default=250_000, description="Runs that one sweep may expand to.")
+    max_spec_bytes_per_experiment: int = Field(default=512 * 2**20, description="Bytes of all specs of one sweep.")
     max_steps_per_run: int = Field(default=10**12, description="Steps that one run may take.")
     max_time_per_run: float = Field(default=1e15, description="Time that one gradient flow may be integrated to.")
     max_flow_numbers: int = Field(default=20_000, description="Entries of all factors of one gradient flow.")
@@ -56,6 +56,9 @@ class Limits(_metric_limits()):
     max_product_entries: int = Field(default=250_000, description="Entries (rows x columns) of the factorised matrix.")
     max_trained_numbers: int = Field(default=2_000_000, description="Entries of all factors of one run.")
     max_semidefinite_size: int = Field(default=300, description="Rows plus columns of a matrix of least nuclear norm.")
+    max_solver_bytes: int = Field(
+        default=4 * 2**30, description="Bytes of memory that the solver of one matrix of least nuclear norm may take."
+    )
     max_runs_per_figure: int = Field(default=200, ge=1, description="Runs whose points are drawn; of more, a sample.")
     max_points_read_per_figure: int = Field(
         default=500_000, ge=1, description="Points that one figure reads; of runs with more, a sample is drawn."

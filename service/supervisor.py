@@ -18,6 +18,7 @@ from service.processes.locks import hold
 from service.processes.open_files import raise_open_files
 from service.settings import Settings
 from service.store.migrate import migrate
+from service.store.space import make_shrinkable
 from service.use_cases.keys import check_somebody_gets_in
 from service.values.addresses import http_url
 
@@ -96,6 +97,7 @@ class Supervisor:
         settings = self.settings
         self._lock = hold(settings.data_dir, "serve", SECONDS_FOR_PORT)
         migrate(settings.url)
+        make_shrinkable(settings.url)
         check_somebody_gets_in(settings)
         raise_open_files()
         listener = listen(settings.host, settings.port, SECONDS_FOR_PORT)

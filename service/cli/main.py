@@ -21,7 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (roles.serve, roles.api, roles.dispatcher, roles.migrate, roles.demo):
+for command in (roles.serve, roles.api, roles.dispatcher, roles.migrate, roles.compact, roles.demo):
     app.command()(command)
 for command in (cluster.scheduler, cluster.worker, cluster.certificates):
     app.command()(command)

@@ -80,6 +80,20 @@ def migrate(data_dir: DataDir = None) -> None:
     migrations.migrate(settings.url)
 
 
+def compact(data_dir: DataDir = None) -> None:
+    """Rewrite a stopped service's SQLite file without its free space; from then on it shrinks by itself."""
+    from service.processes.locks import hold
+    from service.store import space
+
+    settings = settings_of(data_dir=data_dir)
+    lock = hold(settings.data_dir, "serve", 0)
+    try:
+        sizes = space.compact(settings.url)
+    finally:
+        lock.release()
+    make_console().print(f"{sizes.before:,} bytes before, {sizes.after:,} after")
+
+
 def demo(data_dir: DataDir = None, figures: Figures = Path()) -> None:
     """Start a service, run the presets first_look and figure_1 over HTTP, show what came out, stop."""
     from service.cli.demo import show_what_it_does

@@ -4,19 +4,24 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAMLError
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from service.errors import RankwardError
 from service.values.numbers import NON_FINITE
+from service.values.yaml_texts import bounded_yaml, is_too_deep, plain_json
 
 STANDARD_INPUT = Path("-")
 MOST_VALUES = 2_000_000
+MOST_CHARACTERS_FOR_LINES = 2_000_000
+"""Longest JSON text that is read once more, as YAML, for the line of a mistake that the server has found."""
+
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 _YAML = "tag:yaml.org,2002:"
 _JSON_TEXT = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?')
@@ -39,8 +44,12 @@ class SpecFile:
     def __init__(self, path: Path) -> None:
         self._name = "standard input" if path == STANDARD_INPUT else str(path)
         self._values_left, self._is_json = MOST_VALUES, False
-        text = self._decoded(_read(path))
-        self._root = self._composed(text)
+        self._source = self._decoded(_read(path))
+        plain = _plain_object(self._source)
+        self.content: dict[str, Any] = self._checked_content() if plain is None else plain
+
+    def _checked_content(self) -> dict[str, Any]:
+        """The content, node by node: for YAML, and for the line of what is wrong with JSON."""
         if not isinstance(self._root, MappingNode):
             kind = "a list" if isinstance(self._root, SequenceNode) else "a single value"
             raise UnreadableSpec(f"{self._name} holds {kind}; an experiment is an object with `run` in it.")
@@ -48,10 +57,19 @@ class SpecFile:
             checked = self._value(self._root)
         except RecursionError:
             raise UnreadableSpec(f"{self._name} is nested too deep, or contains itself.") from None
-        self.content: dict[str, Any] = json.loads(text) if self._is_json else checked
+        return json.loads(self._source) if self._is_json else checked
+
+    @cached_property
+    def _root(self) -> Node:
+        return self._composed(self._source)
 
     def place(self, pointer: str) -> str:
-        """A JSON pointer with the line of the file that it points at, or of the object in which something is absent."""
+        """A JSON pointer with the line of the file that it points at, or of the object in which something is absent.
+
+        Lines of plain JSON beyond MOST_CHARACTERS_FOR_LINES are not looked for.
+        """
+        if "_root" not in self.__dict__ and len(self._source) > MOST_CHARACTERS_FOR_LINES:
+            return f"{self._name}: {pointer or '/'}"
         node, line = self._root, self._root.start_mark.line
         for step in pointer.split("/")[1:]:
             key, below = _below(node, step.replace("~1", "/").replace("~0", "~"))
@@ -79,7 +97,7 @@ class SpecFile:
         if text.lstrip().startswith(("{", "[")):
             text = self._checked_json(text)
         try:
-            node = YAML(typ="safe", pure=True).compose(text)
+            node = bounded_yaml(MOST_VALUES, aliases=True).compose(text)
         except MarkedYAMLError as error:
             raise UnreadableSpec(self._explained(error)) from None
         except RecursionError:
@@ -200,6 +218,18 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UnreadableSpec(f"{path}: {error.strerror}.") from None
+
+
+def _plain_object(text: str) -> dict[str, Any] | None:
+    """The object of a JSON text, at the speed of JSON; None where the text needs a closer look."""
+    if not text.lstrip().startswith("{") or is_too_deep(text):
+        return None
+    try:
+        content = plain_json(text)
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()  # no overflow, no half of a surrogate pair
+    except (ValueError, RecursionError):
+        return None
+    return content
 
 
 def _below(node: Node, step: str) -> tuple[Node | None, Node | None]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from service.dispatch.housekeeping import keeping_house
 from service.dispatch.leadership import Leadership
 from service.dispatch.metrics import show_metrics
 from service.errors import NotReady
@@ -36,7 +37,7 @@ def run_dispatcher(settings: Settings) -> None:
         _wait_for_schema(database, stopping)
         leadership = Leadership(database, settings.dispatcher_name, settings.lease_seconds)
         while _stand_by(leadership, stopping):
-            with leadership.beating():
+            with leadership.beating(), keeping_house(database):
                 _dispatch(database, settings, leadership, stopping)
 
 

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from service.errors import (
     AmbiguousId,
+    BeingStored,
     CrossOrigin,
     FieldError,
     Forbidden,
@@ -57,6 +58,7 @@ _STATUS: dict[type[RankwardError], tuple[int, str]] = {
     NotAcceptable: (406, "not-acceptable"),
     NotAvailable: (409, "not-available"),
     NotReady: (503, "not-ready"),
+    BeingStored: (503, "being-stored"),
 }
 
 

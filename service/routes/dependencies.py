@@ -1,5 +1,7 @@
 """What routes are given: the database, the limits, and a body within its size limit."""
 
+import asyncio
+import time
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
@@ -7,7 +9,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from service.edge.openapi import JSON, MERGE_PATCH
-from service.errors import PayloadTooLarge, UnsupportedMediaType
+from service.errors import BeingStored, PayloadTooLarge, UnsupportedMediaType
 from service.limits import exceeded
 from service.settings import Limits
 from service.store.database import Database
@@ -70,14 +72,51 @@ def _check_media_type(request: Request, *taken: str) -> None:
         raise UnsupportedMediaType(f"The Content-Type is {given!r}; send JSON as {types}.")
 
 
+LARGE_BODY_BYTES = 2**20
+"""Bodies beyond it are large: their reading takes memory, and the interpreter's lock, for longer than others notice."""
+
+
+SECONDS_FOR_ANOTHER, SECONDS_BETWEEN_TRIES = 45.0, 0.5
+"""How long, and how often, the end of another request's storing is waited for: longer than it takes to see that its
+process is gone."""
+
+
+def large_submission_threads() -> CapacityLimiter:
+    """What an application lets its submissions with large bodies through."""
+    return CapacityLimiter(1)
+
+
 def submission_threads(database: Database) -> CapacityLimiter:
     """What an application lets its submissions through: in the order in which they came."""
     return CapacityLimiter(SUBMISSIONS_AT_ONCE[database.one_writes_at_a_time])
 
 
-async def run_submission(request: Request, act: Callable[[], Answer]) -> Answer:
-    """The answer to a submission, found in one of the threads for them; its body is whole by then."""
-    return await to_thread.run_sync(act, limiter=request.app.state.submission_threads)
+def text_threads() -> CapacityLimiter:
+    """What an application lets its reading of YAML through, so that it holds up no submission: one after another, since
+    several threads that compute take no less time together."""
+    return CapacityLimiter(1)
+
+
+async def run_reading(request: Request, act: Callable[[], Answer]) -> Answer:
+    """The answer to a text that people edit, whose reading may take a second."""
+    return await to_thread.run_sync(act, limiter=request.app.state.text_threads)
+
+
+async def run_submission(request: Request, act: Callable[[], Answer], body_bytes: int = 0) -> Answer:
+    """The answer to a submission, found in one of the threads for them; its body is whole by then.
+
+    Large bodies, whose values take twenty times their bytes, are taken up one at a time. An experiment that another
+    request is storing under the same idempotency key is waited for.
+    """
+    limiters = request.app.state.submission_threads, request.app.state.large_submission_threads
+    deadline = time.monotonic() + SECONDS_FOR_ANOTHER
+    while True:
+        try:
+            return await to_thread.run_sync(act, limiter=limiters[body_bytes > LARGE_BODY_BYTES])
+        except BeingStored:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(SECONDS_BETWEEN_TRIES)  # holds no thread
 
 
 DatabaseDependency = Annotated[Database, Depends(get_database)]

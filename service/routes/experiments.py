@@ -53,8 +53,8 @@ async def submit(
 ) -> Response:
     """Submit an experiment. With `dry_run=true` nothing is stored and the answer is its cost."""
     if query.dry_run:
-        return await run_submission(request, lambda: _dry_run(body, limits))
-    return await run_submission(request, lambda: _submit(database, body, limits, idempotency_key, holder))
+        return await run_submission(request, lambda: _dry_run(body, limits), len(body))
+    return await run_submission(request, lambda: _submit(database, body, limits, idempotency_key, holder), len(body))
 
 
 def _dry_run(body: bytes, limits: Limits) -> Response:

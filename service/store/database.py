@@ -13,7 +13,7 @@ from service.metrics import time_statements
 from service.store.postgresql import connect_args
 from service.store.presence import Presence
 from service.store.shared_writes import Answer, SharedWrites
-from service.store.sqlite import check_foreign_keys, set_foreign_keys, use_sqlite
+from service.store.sqlite import check_foreign_keys, free_pages, set_foreign_keys, truncate_log, use_sqlite
 from service.store.turns import Turns
 
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
@@ -85,6 +85,17 @@ class Database:
             return self._shared_writes.write(act)
         with self.writing() as connection:
             return act(connection)
+
+    def free_pages(self, most: int) -> None:
+        """Give free pages of a SQLite file back to the disk."""
+        with self._turns, self._engine.connect() as connection:
+            self._presence.check()
+            free_pages(connection, most)
+
+    def empty_log(self) -> bool:
+        """Move SQLite's write-ahead log into the database file, and cut it off; False if a reader still needs it."""
+        with self._turns, self._engine.connect() as connection:
+            return truncate_log(connection)
 
     @contextmanager
     def migrating(self) -> Generator[sa.Connection]:

@@ -14,9 +14,8 @@ from service.store.filters import Filter
 from service.store.inserts import insert_into
 from service.store.keyset import Keyset, Mark
 from service.store.leases import lock_runs
-from service.store.point_writes import delete_points
 from service.store.revisions import CURRENT, take_revision
-from service.store.tables import experiments, runs
+from service.store.tables import SHOWN, experiments, runs
 from service.values.statuses import RUN_STATUSES, UNFINISHED
 
 ExperimentRow = Mapping[str, Any]
@@ -52,16 +51,17 @@ def insert_runs(connection: sa.Connection, experiment_id: int, run_rows: Sequenc
 
 def find_experiment(connection: sa.Connection, public_id: str) -> ExperimentRow | None:
     """An experiment's row with its run counts, None without such an experiment."""
-    return _first(connection, sa.select(experiments).where(experiments.c.public_id == public_id))
+    return _first(connection, sa.select(experiments).where(experiments.c.public_id == public_id, SHOWN))
 
 
 def exists(connection: sa.Connection, public_id: str) -> bool:
     """Whether there is such an experiment."""
-    return connection.scalar(sa.select(experiments.c.id).where(experiments.c.public_id == public_id)) is not None
+    query = sa.select(experiments.c.id).where(experiments.c.public_id == public_id, SHOWN)
+    return connection.scalar(query) is not None
 
 
 def find_by_idempotency_key(connection: sa.Connection, key: str) -> ExperimentRow | None:
-    """The experiment submitted under a key, None without one."""
+    """The experiment submitted under a key, which may still be in the storing (expiry.py); None without one."""
     return _first(connection, sa.select(experiments).where(experiments.c.idempotency_key == key))
 
 
@@ -73,7 +73,7 @@ def list_experiments(
     Their rows lack what was posted, which may be long.
     """
     dialect = connection.dialect.name
-    query = sa.select(experiments.c.id)
+    query = sa.select(experiments.c.id).where(SHOWN)
     if selection.where is not None:
         query = query.where(Filter(EXPERIMENT_HOME, dialect).condition(selection.where))
     keyset = Keyset(EXPERIMENT_HOME, selection.order, experiments.c.id, dialect, newest_first=True)
@@ -109,22 +109,32 @@ def change_experiment(connection: sa.Connection, public_id: str, values: Mapping
         connection.execute(sa.update(runs).where(members).values(urgency=-values["priority"]))
 
 
-def cancel_runs(connection: sa.Connection, public_id: str, now: datetime) -> int:
-    """Cancel all unfinished runs of an experiment; a slice in flight loses its lease and changes nothing."""
-    return _cancel(connection, runs.c.experiment_id == _id_of(public_id), now)
+def cancel_runs(connection: sa.Connection, public_id: str, after: int, most: int, now: datetime) -> int | None:
+    """Cancel some of an experiment's unfinished runs; a slice in flight loses its lease and changes nothing.
+
+    Args:
+        after: internal id beyond which to go on.
+        most: runs to cancel.
+
+    Returns:
+        The internal id of the last cancelled run; None where no unfinished run was left.
+    """
+    chosen = (
+        sa.select(runs.c.id)
+        .where(runs.c.experiment_id == _id_of(public_id), runs.c.id > after, runs.c.status.in_(UNFINISHED))
+        .order_by(runs.c.id)
+        .limit(most)
+    )
+    ids = connection.scalars(chosen).all()
+    if not ids:
+        return None
+    _cancel(connection, runs.c.id.in_(ids), now)
+    return ids[-1]
 
 
 def cancel_run(connection: sa.Connection, public_id: str, now: datetime) -> int:
     """Cancel a run unless it is over."""
     return _cancel(connection, runs.c.public_id == public_id, now)
-
-
-def delete_experiment(connection: sa.Connection, public_id: str) -> bool:
-    """Remove an experiment with its runs and all their data; returns whether it existed."""
-    members = runs.c.experiment_id == _id_of(public_id)
-    lock_runs(connection, members)
-    delete_points(connection, members)
-    return connection.execute(sa.delete(experiments).where(experiments.c.public_id == public_id)).rowcount > 0
 
 
 def _cancel(connection: sa.Connection, selected: sa.ColumnElement[bool], now: datetime) -> int:

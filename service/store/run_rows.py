@@ -6,12 +6,14 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from service.store.spec_columns import column_values
+from service.store.spec_columns import NAMED_COLUMNS, column_values
 from service.values.ids import new_id
 from service.values.specs import parse_spec
 from workers.runs.costs import batch_numbers, most_multiply_adds
 from workers.runs.engines import batch_key
 from workers.runs.spec import RunSpec
+
+SEED_COLUMN = NAMED_COLUMNS["seed"]
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,12 @@ class RunRow:
 
 def new_run(spec: RunSpec, index: int, now: datetime, priority: int = 0, share: int = 0) -> dict[str, Any]:
     """Values of a new row of `runs`; `priority` and `share` (the id of its API key) are its experiment's."""
+    return {"public_id": new_id(), "index": index, **new_run_values(spec, now, priority, share)}
+
+
+def new_run_values(spec: RunSpec, now: datetime, priority: int = 0, share: int = 0) -> dict[str, Any]:
+    """Values that a new row of `runs` has in common with all others of its spec."""
     return {
-        "public_id": new_id(),
-        "index": index,
         "status": "queued",
         "created_at": now,
         "batch_key": str(batch_key(spec)),
@@ -75,6 +80,17 @@ def new_run(spec: RunSpec, index: int, now: datetime, priority: int = 0, share: 
         "share": share,
         **spec_values(spec),
     }
+
+
+def with_seed(values: Mapping[str, Any], spec: RunSpec, seed: int) -> dict[str, Any]:
+    """Values of a row of `runs` with another seed, on which no other value depends.
+
+    Args:
+        values: of a row with the spec `spec`.
+    """
+    seeded = spec.model_copy(update={"seed": seed})
+    dumped = seeded.model_dump(mode="json", include={"seed"})
+    return {**values, "spec": {**values["spec"], **dumped}, "seed": SEED_COLUMN.value(seeded)}
 
 
 def spec_values(spec: RunSpec) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from service.store.filters import Filter
 from service.store.keyset import Keyset, Mark
 from service.store.run_rows import RunRow
 from service.store.short_ids import full_id
-from service.store.tables import checkpoints, experiments, runs, summaries
+from service.store.tables import SHOWN, checkpoints, experiments, runs, summaries
 
 CHUNK = 1000
 """Runs per read of a complete selection."""
@@ -58,7 +58,7 @@ _EXPERIMENT = [experiments.c[name].label(f"experiment_{name}") for name in _OF_E
 _JOINED = runs.join(experiments, runs.c.experiment_id == experiments.c.id).outerjoin(
     summaries, summaries.c.run_id == runs.c.id
 )
-_RUNS = sa.select(runs, *_EXPERIMENT, *_SUMMARY).select_from(_JOINED)
+_RUNS = sa.select(runs, *_EXPERIMENT, *_SUMMARY).select_from(_JOINED).where(SHOWN)
 
 
 def find_run(connection: sa.Connection, public_id: str) -> RunRow | None:
@@ -73,7 +73,8 @@ _VERSION = (runs.c.id, runs.c.revision, runs.c.status, runs.c.step, runs.c.compu
 
 def find_version(connection: sa.Connection, public_id: str) -> tuple[Any, ...] | None:
     """A version of a run, its summary and its points, which differs between their states; None without such a run."""
-    row = connection.execute(sa.select(*_VERSION).where(runs.c.public_id == public_id)).first()
+    query = sa.select(*_VERSION).join(experiments, runs.c.experiment_id == experiments.c.id)
+    row = connection.execute(query.where(runs.c.public_id == public_id, SHOWN)).first()
     return None if row is None else tuple(row)
 
 
@@ -146,6 +147,7 @@ def read_state(connection: sa.Connection, run_id: int, precision: str) -> npt.ND
 
 
 def _where(query: sa.Select[Any], selection: RunSelection, dialect: str) -> sa.Select[Any]:
+    query = query.where(SHOWN)
     if selection.experiment_id is not None:
         query = query.where(experiments.c.public_id == selection.experiment_id)
     if selection.status is not None:

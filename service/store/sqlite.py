@@ -2,17 +2,22 @@
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from service.metrics import STATEMENT_SECONDS
 from service.values.numbers import number_in
 
 _SHORTEST_SLEEP_SECONDS = 0.001
 _LONGEST_SLEEP_SECONDS = 0.05
+_SECONDS_FOR_READERS = 0.1
+"""How long the emptying of the log, during which nobody writes, waits for readers."""
+
 _SLEEP_SHARE = 1 / 8
 """Length of a sleep relative to the time waited, which keeps sleeps short after the lock is free. SQLite's handler soon
 sleeps 25 ms and more, while others hold the lock for 10 ms."""
@@ -45,11 +50,45 @@ def check_foreign_keys(connection: sa.Connection) -> None:
         raise sqlite3.IntegrityError(f"The change of the schema would leave rows that refer to nothing: {broken}")
 
 
+def free_pages(connection: sa.Connection, most: int) -> None:
+    """Give free pages of the file back to the disk, in a transaction; the file's last pages take their places.
+
+    SQLite frees a page at each step of this statement. The driver takes a single step of a statement without columns,
+    but all steps of a script.
+    """
+    with _driver_errors():
+        _driver_of(connection).executescript(f"PRAGMA incremental_vacuum({most})")
+
+
+def truncate_log(connection: sa.Connection) -> bool:
+    """Move the write-ahead log into the database file and cut it off; False if another connection is in the way."""
+    driver = _driver_of(connection)
+    before = driver.execute("PRAGMA busy_timeout").fetchone()[0]
+    _set_busy_timeout(driver, _SECONDS_FOR_READERS)
+    try:
+        with _driver_errors():
+            (is_busy, *_pages) = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not is_busy
+    finally:
+        _set_busy_timeout(driver, before / 1000)
+
+
+@contextmanager
+def _driver_errors() -> Generator[None]:
+    """Translate the driver's errors as SQLAlchemy does for the statements that it runs itself."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise OperationalError(None, None, error) from error
+
+
 def _set_up(busy_seconds: float, checkpoint_pages: int) -> Callable[[Any, object], None]:
     def set_up(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver
         cursor = connection.cursor()
         _set_busy_timeout(cursor, busy_seconds)
+        if cursor.execute("PRAGMA page_count").fetchone()[0] == 0:  # a new file; others keep what they have (space.py)
+            cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")  # which waits for writers where there is a file
         (mode,) = cursor.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode not in ("wal", "memory"):
             raise sqlite3.OperationalError(

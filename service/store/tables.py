@@ -86,6 +86,7 @@ experiments = sa.Table(
     # The key that submitted it. Keys are revoked, never deleted; a foreign key would rewrite the table on SQLite.
     sa.Column("api_key_id", sa.Integer, index=True),
     sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),  # see revisions.py
+    sa.Column("expires_at", UtcTime),  # see expiry.py
     sqlite_autoincrement=True,  # an id is never reused, even after a delete
 )
 
@@ -132,6 +133,12 @@ LEASED = sa.text("lease_token IS NOT NULL")
 _WAITING_COLUMNS = (runs.c.urgency, runs.c.share, runs.c.batch_key, runs.c.batch_limit, runs.c.id)
 sa.Index("ix_runs_waiting", *_WAITING_COLUMNS, sqlite_where=WAITING, postgresql_where=WAITING)
 sa.Index("ix_runs_lease_token", runs.c.lease_token, sqlite_where=LEASED, postgresql_where=LEASED)
+
+
+EXPIRING = sa.text("expires_at IS NOT NULL")
+sa.Index(None, experiments.c.expires_at, sqlite_where=EXPIRING, postgresql_where=EXPIRING)
+SHOWN = experiments.c.expires_at.is_(None)
+"""The experiments, and through them the runs, that exist for clients (expiry.py)."""
 
 
 def end_of(public_id: sa.ColumnElement[str]) -> sa.ColumnElement[str]:

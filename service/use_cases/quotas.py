@@ -38,8 +38,11 @@ def work_of(rows: Iterable[Mapping[str, Any]], subject: str = "This experiment")
     return Work(subject, len(costs), sum(costs))
 
 
-def check_quotas(connection: sa.Connection, holder: Holder | None, work: Work) -> None:
+def check_quotas(connection: sa.Connection, holder: Holder | None, work: Work, is_stored: bool = False) -> None:
     """Check that further work fits into its key's quotas; the writing transaction excludes concurrent changes.
+
+    Args:
+        is_stored: whether the work is among the unfinished work already.
 
     Raises:
         InvalidPayload: it would not fit even if all earlier runs were over.
@@ -53,7 +56,8 @@ def check_quotas(connection: sa.Connection, holder: Holder | None, work: Work) -
             raise InvalidPayload([FieldError("", _never_fits(work.subject, name, value, holder))])
     store.hold_key(connection, holder.id)
     added = _named(work.runs, work.multiply_adds)
-    for name, under_way in _named(*store.unfinished_work(connection, holder.id)).items():
+    for name, unfinished in _named(*store.unfinished_work(connection, holder.id)).items():
+        under_way = unfinished - added[name] if is_stored else unfinished
         if added[name] > 0 and under_way + added[name] > holder.quotas[name]:
             raise TryLater(_too_much_now(work.subject, name, under_way, added[name], holder), RETRY_AFTER_SECONDS)
 

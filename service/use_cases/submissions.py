@@ -1,31 +1,27 @@
 """Submissions: the cost of an experiment, and its storage exactly once."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import sqlalchemy as sa
-
-from service.errors import FieldError, IdempotencyConflict, InvalidPayload
+from service.errors import BeingStored, FieldError, IdempotencyConflict, InvalidPayload
 from service.schemas import Cost, DryRun, Experiment, ExperimentDetail, ExperimentRequest
 from service.settings import Limits
 from service.store import experiments as store
+from service.store import expiry
 from service.store.database import Database
-from service.store.run_rows import new_run
-from service.use_cases.experiments import fields_of
+from service.use_cases.checked_runs import CheckedRuns
+from service.use_cases.experiments import fields_of, get_experiment
 from service.use_cases.keys import Holder
-from service.use_cases.payloads import parse_runs
-from service.use_cases.quotas import check_quotas, work_of
+from service.use_cases.payloads import largest_spec, parse_runs
+from service.use_cases.storing import NewExperiment, store_once
 from service.values.ids import new_id
 from service.values.statuses import RUN_STATUSES
 from workers.runs.costs import most_multiply_adds, most_points, most_steps
 
 MOST_KEY_CHARACTERS = 255
-
-MOST_RUNS_OF_SMALL_WRITE = 100
-"""Largest experiment in a shared transaction, stored in about 5 ms; larger ones get a separate transaction."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +34,14 @@ class Submission:
 
 def dry_run(request: ExperimentRequest, limits: Limits) -> DryRun:
     """The cost of an experiment; raises the InvalidPayload of `submit`."""
-    specs = parse_runs(request, limits)
-    return DryRun(
-        runs=len(specs),
-        cost=Cost(
-            max_steps=sum(most_steps(spec) for spec in specs),
-            max_time=sum(spec.max_time for spec in specs if spec.is_flow),
-            max_points=sum(most_points(spec) for spec in specs),
-            max_multiply_adds=sum(most_multiply_adds(spec) for spec in specs),
-        ),
-    )
+    runs = parse_runs(request, limits)
+    cost = Cost(max_steps=0, max_time=0, max_points=0, max_multiply_adds=0)
+    for spec, times in runs.groups():
+        cost.max_steps += times * most_steps(spec)
+        cost.max_time += times * (spec.max_time if spec.is_flow else 0)
+        cost.max_points += times * most_points(spec)
+        cost.max_multiply_adds += times * most_multiply_adds(spec)
+    return DryRun(runs=len(runs), cost=cost)
 
 
 def submit(
@@ -56,50 +50,45 @@ def submit(
     """Store an experiment with all its runs, once per idempotency key.
 
     Raises:
-        InvalidPayload: see `parse_runs`; nothing is stored.
+        InvalidPayload: see `parse_runs` and `CheckedRuns`; nothing is stored.
         IdempotencyConflict: the key was used with another body.
+        BeingStored: another request is storing an experiment under this key; a later try gets that one.
         TryLater: the unfinished runs of the API key of `holder` leave no room for these.
     """
     _check_key(key)
     digest = _digest(request)
     if key is not None and request.sweep and (earlier := _earlier(database, key, digest)):
         return earlier  # before its sweep is expanded, which can take seconds
-    specs = parse_runs(request, limits)
-    now = datetime.now(UTC)
     values = {
         "public_id": new_id(),
-        **request.model_dump(),
-        "created_at": now,
+        **{name: getattr(request, name) for name in ExperimentRequest.model_fields},
+        "created_at": datetime.now(UTC),
         "idempotency_key": key,
         "body_digest": digest,
         "api_key_id": None if holder is None else holder.id,
     }
-    share = 0 if holder is None else holder.id
-    rows = [new_run(spec, index, now, request.priority, share) for index, spec in enumerate(specs)]
-    if _store_once(database, values, rows, holder):
-        counts = {**dict.fromkeys(RUN_STATUSES, 0), "queued": len(rows)}
-        return Submission(Experiment(**fields_of({**values, "counts": counts})), is_new=True)
+    runs = parse_runs(request, limits)
+    new = NewExperiment(values, runs, _work(runs), holder, largest_spec(request))
+    if store_once(database, new):
+        return Submission(_stored(database, new), is_new=True)
     assert key is not None
     earlier = _earlier(database, key, digest)
     return earlier or submit(database, request, limits, key, holder)  # deleted just now, so the key is free again
 
 
-def _store_once(
-    database: Database, values: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], holder: Holder | None
-) -> bool:
-    """Store an experiment with its runs, and return whether it was stored.
+def _work(runs: CheckedRuns) -> list[Mapping[str, Any]]:
+    """What each run may take; checks all of them."""
+    work: list[Mapping[str, Any]] = []
+    for spec, times in runs.groups():
+        work += [{"max_multiply_adds": float(most_multiply_adds(spec))}] * times
+    return work
 
-    An experiment under the same idempotency key is not stored or counted against the quotas again.
-    """
 
-    def store_in(connection: sa.Connection) -> bool:
-        experiment_id = store.insert_experiment(connection, values)
-        if experiment_id is not None:
-            check_quotas(connection, holder, work_of(rows))
-            store.insert_runs(connection, experiment_id, rows)
-        return experiment_id is not None
-
-    return database.write(store_in, small=len(rows) <= MOST_RUNS_OF_SMALL_WRITE)
+def _stored(database: Database, new: NewExperiment) -> Experiment:
+    if len(new.runs) <= new.runs_per_piece:
+        counts = {**dict.fromkeys(RUN_STATUSES, 0), "queued": len(new.runs)}
+        return Experiment(**fields_of({**new.values, "counts": counts}))
+    return get_experiment(database, new.values["public_id"])  # the first of its runs may be under way
 
 
 def _earlier(database: Database, key: str, digest: str) -> Submission | None:
@@ -107,10 +96,16 @@ def _earlier(database: Database, key: str, digest: str) -> Submission | None:
         row = store.find_by_idempotency_key(connection, key)
     if row is None:
         return None
+    if row["expires_at"] is not None and row["expires_at"] <= (now := datetime.now(UTC)):
+        with database.writing() as connection:
+            expiry.give_up(connection, row["id"], now)  # whoever stored it is gone
+        return None
     if row["body_digest"] != digest:
         raise IdempotencyConflict(
             f"Experiment {row['public_id']} was submitted under this Idempotency-Key with another body; use a new key."
         )
+    if row["expires_at"] is not None:
+        raise BeingStored("An experiment is being stored under this Idempotency-Key; try again in a moment.")
     return Submission(ExperimentDetail(**fields_of(row)), is_new=False)
 
 

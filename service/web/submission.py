@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from service import presets
 from service.errors import FieldError, IdempotencyConflict, InvalidPayload, TryLater, json_pointer
 from service.routes.access import HolderDependency
-from service.routes.dependencies import DatabaseDependency, LimitsDependency, run_submission
-from service.schemas import DryRun
+from service.routes.dependencies import DatabaseDependency, LimitsDependency, run_reading, run_submission
+from service.schemas import DryRun, ExperimentRequest
 from service.settings import Limits
 from service.store.database import Database
 from service.use_cases import experiments, runs, submissions
@@ -21,7 +21,7 @@ from service.use_cases.payloads import parse_request
 from service.values.ids import new_id
 from service.web.forms import Fields
 from service.web.rendering import page
-from service.web.spec_text import from_text, to_yaml
+from service.web.spec_text import from_text, to_text
 from workers.runs.seeds import with_spelled_seeds
 
 router = APIRouter(include_in_schema=False)
@@ -38,13 +38,21 @@ class Start(BaseModel):
 
 
 @router.get("/new")
-def begin(
+async def begin(
     request: Request, database: DatabaseDependency, limits: LimitsDependency, query: Annotated[Start, Query()]
 ) -> Response:
     """The form, filled in."""
-    content = _content(database, query)
-    text = to_yaml({key: value for key, value in content.items() if value})
-    return _form(request, text, query, *_checked(text, limits))
+    try:
+        text, posted = await run_reading(request, lambda: _beginning(database, query))
+    except InvalidPayload as error:
+        return _form(request, "", query, None, error.errors)
+    return await run_submission(request, lambda: _form(request, text, query, *_checked(posted, limits)))
+
+
+def _beginning(database: Database, start: Start) -> tuple[str, ExperimentRequest]:
+    """What the form begins with, as a text and as a request."""
+    content = {key: value for key, value in _content(database, start).items() if value}
+    return to_text(content), _request(content)
 
 
 @acts.post("/new")
@@ -52,33 +60,42 @@ async def check_or_submit(
     request: Request, database: DatabaseDependency, limits: LimitsDependency, holder: HolderDependency, fields: Fields
 ) -> Response:
     """Check what the form says, or submit it."""
-    return await run_submission(request, lambda: _check_or_submit(request, database, limits, holder, fields))
+    text, start = fields.get("spec", ""), Start(preset=fields.get("preset", ""))
+    try:
+        posted = await run_reading(request, lambda: _request(from_text(text)))
+    except InvalidPayload as error:
+        return _form(request, text, start, None, error.errors, fields.get("key"))
+    return await run_submission(request, lambda: _check_or_submit(request, database, limits, holder, fields, posted))
 
 
 def _check_or_submit(
-    request: Request, database: Database, limits: Limits, holder: Holder | None, fields: Mapping[str, str]
+    request: Request,
+    database: Database,
+    limits: Limits,
+    holder: Holder | None,
+    fields: Mapping[str, str],
+    posted: ExperimentRequest,
 ) -> Response:
-    text, start = fields.get("spec", ""), Start(preset=fields.get("preset", ""))
+    text, start, key = fields.get("spec", ""), Start(preset=fields.get("preset", "")), fields.get("key")
     if fields.get("act") != "submit":
-        return _form(request, text, start, *_checked(text, limits), fields.get("key"))
+        return _form(request, text, start, *_checked(posted, limits), key)
     try:
-        found = _submit(database, text, limits, fields.get("key"), holder)
+        submission = _submit(database, posted, limits, key, holder)
     except InvalidPayload as error:
         return _form(request, text, start, None, error.errors)
     except TryLater as error:
         return _form(request, text, start, None, (FieldError("", error.detail),))
-    return RedirectResponse(f"/experiments/{found.experiment.id}", 303)
+    return RedirectResponse(f"/experiments/{submission.experiment.id}", 303)
 
 
 def _submit(
-    database: Database, text: str, limits: Limits, key: str | None, holder: Holder | None
+    database: Database, posted: ExperimentRequest, limits: Limits, key: str | None, holder: Holder | None
 ) -> submissions.Submission:
     """Submit once, however often the button is pressed; what was changed since is another experiment."""
-    asked = _request(text)
     try:
-        return submissions.submit(database, asked, limits, key or new_id(), holder)
+        return submissions.submit(database, posted, limits, key or new_id(), holder)
     except IdempotencyConflict:
-        return submissions.submit(database, asked, limits, new_id(), holder)
+        return submissions.submit(database, posted, limits, new_id(), holder)
 
 
 def _form(
@@ -110,16 +127,15 @@ def _content(database: Database, start: Start) -> dict[str, Any]:
     return presets.get_preset(start.preset or USUAL_PRESET)
 
 
-def _checked(text: str, limits: Limits) -> tuple[DryRun | None, tuple[FieldError, ...]]:
+def _checked(posted: ExperimentRequest, limits: Limits) -> tuple[DryRun | None, tuple[FieldError, ...]]:
     """What an experiment would cost, or what is wrong with it."""
     try:
-        return submissions.dry_run(_request(text), limits), ()
+        return submissions.dry_run(posted, limits), ()
     except InvalidPayload as error:
         return None, error.errors
 
 
-def _request(text: str) -> Any:
-    value = from_text(text)
+def _request(value: Any) -> ExperimentRequest:
     try:
         body = orjson.dumps(with_spelled_seeds(value), option=orjson.OPT_PASSTHROUGH_DATETIME)
     except TypeError:  # a date, say, or a number beyond 64 bits

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
-from service.use_cases import submissions
+from service.use_cases import storing
 from tests.helpers.specs import BASIC
 
 
@@ -45,7 +45,7 @@ def test_those_that_wait_share_a_transaction_and_are_answered_each_for_itself(ap
 
 
 def test_a_large_one_has_a_transaction_of_its_own(api, commits, monkeypatch):
-    monkeypatch.setattr(submissions, "MOST_RUNS_OF_SMALL_WRITE", 2)
+    monkeypatch.setattr(storing, "MOST_RUNS_OF_SMALL_WRITE", 2)
     shared = []
     monkeypatch.setattr(api.app.state.database._shared_writes, "write", shared.append)
     assert api.post("/v1/experiments", json={"run": BASIC, "sweep": [{"seed": [0, 1, 2]}]}).status_code == 202

@@ -6,12 +6,15 @@ import sys
 import numpy as np
 import pytest
 
+from service.limits import first_violation
+from service.settings import Limits
 from tests.helpers.specs import member, run_whole, spec
 from workers.lab.baselines import nuclear_norm
 from workers.lab.baselines.certificates import certify
 from workers.lab.baselines.constraints import constraints_of
 from workers.lab.baselines.nuclear_norm import NotSolved, minimise_nuclear_norm
 from workers.records import Batch, Budget, Outcome
+from workers.runs.costs import observed_numbers
 from workers.runs.engines import batch_key, engine_of
 from workers.runs.metrics import metrics_of, summary_metrics_of
 from workers.runs.observations import observe
@@ -181,3 +184,61 @@ def test_a_slice_begun_again_records_nothing_twice():
 def test_cvxpy_is_loaded_by_the_first_solve_only():
     script = "import sys, workers.lab.execution, workers.lab.engines.convex; print('cvxpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "False\n"
+
+
+def of_size(rows, solver, kind="low_rank_completion", count=None):
+    counted = {"observed" if kind == "low_rank_completion" else "measurements": count or rows * rows // 2}
+    problem = {"kind": kind, "shape": [rows, rows], "rank": 2, **counted}
+    return spec(problem=problem, model={"kind": "nuclear_norm", "solver": solver}, engine="auto")
+
+
+@pytest.mark.parametrize(
+    ("run", "pointer", "advice"),
+    [
+        (of_size(150, "clarabel", count=11_000), ("model", "solver"), "take the solver 'scs'"),
+        (of_size(70, "clarabel"), ("model", "solver"), "take the solver 'scs'"),
+        (of_size(100, "auto", "low_rank_sensing", 1500), ("problem",), "take a smaller matrix"),
+    ],
+)
+def test_a_solve_that_takes_too_much_memory_is_refused_with_what_to_do(run, pointer, advice):
+    path, sentence = first_violation(run, Limits())
+    assert path == pointer
+    assert advice in sentence
+    assert "RANKWARD_MAX_SOLVER_BYTES" in sentence
+    assert first_violation(run, Limits(max_solver_bytes=10**12)) is None
+
+
+@pytest.mark.parametrize("rows", range(2, 151))
+def test_the_solver_that_suits_the_size_is_within_the_limit(rows):
+    assert first_violation(of_size(rows, "auto"), Limits()) is None
+    assert first_violation(of_size(rows, "scs"), Limits()) is None
+    assert (first_violation(of_size(rows, "clarabel"), Limits()) is None) == (rows <= 66)
+
+
+MEASURED = """
+import resource, sys
+from tests.unit.test_nuclear_norm import of_size
+from workers.lab.baselines.nuclear_norm import NotSolved, minimise_nuclear_norm
+
+def solve(run):
+    try:
+        minimise_nuclear_norm(run.problem, run.model)
+    except NotSolved:
+        pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+kind = sys.argv[2]
+idle = solve(of_size(4, sys.argv[1], kind))
+print(solve(of_size(int(sys.argv[3]), sys.argv[1], kind)) - idle)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_the_memory_of_a_solve_is_about_as_estimated():
+    solver, kind, rows = "clarabel", "low_rank_completion", 30
+    run = of_size(rows, solver, kind)
+    command = [sys.executable, "-c", MEASURED, solver, kind, str(rows)]
+    measured = int(subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()[-1])
+    numbers = run.problem.observation_count if run.problem.observes_entries else observed_numbers(run)
+    assert 0.4 < measured / run.model.solver_bytes(run.problem.shape, numbers) < 2.5

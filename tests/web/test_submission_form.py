@@ -53,7 +53,9 @@ def test_submitting_twice_submits_once_and_what_was_changed_since_again(api):
         ("run: &a {b: 1}\nsweep: *a", "aliases"),
         ("run: {seed: 2026-01-01}", "Use numbers, texts"),
         ("", "object"),
-        ("run: " + "[" * 800 + "]" * 800, "neither YAML nor JSON"),
+        ("run: " + "[" * 800 + "]" * 800, "nested too deep"),
+        ("run: " + "[" * 30_000, "nested too deep"),
+        ("run: [" + "1, " * 12_000 + "1]", "Write it as JSON"),
     ],
 )
 def test_what_is_wrong_with_a_spec_is_said_and_the_text_kept(api, spec, said):

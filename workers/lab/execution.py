@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from cachetools import LRUCache, cached
 
 from workers.lab.engines.descent import engine as torch_engine
 from workers.lab.engines.descents import Clock, Descents, Engine, Snapshots
@@ -23,6 +24,9 @@ from workers.runs.initializers import starting_factors
 from workers.runs.milestones import milestone_summary, no_milestones, note_determinant_signs, widened
 from workers.runs.spec import RunSpec
 from workers.runs.starts import StartError
+
+CHARACTERS_KEPT = 2**26
+"""JSON of the specs that a worker keeps: of 100 000 small runs, or of a few with many observations."""
 
 torch.set_num_threads(1)  # two intra-op threads on busy cores make a 0.2 ms step take 25 ms
 
@@ -112,10 +116,24 @@ def _device(spec: RunSpec) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-@lru_cache(maxsize=20_000)
+@dataclass(frozen=True)
+class _Parsed:
+    spec: RunSpec
+    size: int
+
+
 def parse_spec(spec: str) -> RunSpec:
     """A resolved spec from its JSON; parsed specs are kept, because runs return slice after slice."""
-    return RunSpec.model_validate_json(spec)
+    return _parse(spec).spec
+
+
+def _size(parsed: _Parsed) -> int:
+    return parsed.size
+
+
+@cached(LRUCache(CHARACTERS_KEPT, getsizeof=_size))
+def _parse(spec: str) -> _Parsed:
+    return _Parsed(RunSpec.model_validate_json(spec), len(spec))
 
 
 def _checkpoint(spec: RunSpec, member: Member) -> Checkpoint | str:

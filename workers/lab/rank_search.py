@@ -23,7 +23,7 @@ from workers.lab.models.layout import split_factors
 from workers.records import Outcome
 from workers.runs.costs import trained_numbers
 from workers.runs.metrics import BY_NAME
-from workers.runs.observations import observe
+from workers.runs.observations import observe, per_problem
 from workers.runs.problems import ObservedEntries, Problem
 from workers.runs.scaling import norm
 from workers.runs.shapes import highest_rank
@@ -204,7 +204,7 @@ def _product(spec: RunSpec, state: npt.NDArray[Any]) -> Array:
     return product.reshape(spec.problem.shape).numpy()
 
 
-@lru_cache(maxsize=1024)
+@per_problem
 def _linear_error(problem: Problem) -> float | None:
     """||V - target|| / ||target|| with V the observed entries and zeros elsewhere: the error without any learning."""
     observed = observe(problem)

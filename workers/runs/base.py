@@ -55,6 +55,8 @@ def nested_numbers(value: Any) -> Any:
 
 def _nested(value: Any, pointer: tuple[int, ...]) -> Any:
     if isinstance(value, list | tuple):
+        if value and set(map(type, value)) <= {float, int} and all(map(isfinite, value)):  # the usual, at C's speed
+            return tuple(map(float, value))
         return tuple(_nested(part, (*pointer, index)) for index, part in enumerate(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise misfit(pointer, "Give a number, or a list of them.")
@@ -93,4 +95,6 @@ def check_tensor(tensor: Any, shape: Sequence[int], pointer: tuple[str | int, ..
 def _has_shape(tensor: Any, shape: Sequence[int]) -> bool:
     if not shape or not isinstance(tensor, tuple):
         return not shape and not isinstance(tensor, tuple)
+    if len(shape) == 1:
+        return len(tensor) == shape[0] and tuple not in set(map(type, tensor))
     return len(tensor) == shape[0] and all(_has_shape(part, shape[1:]) for part in tensor)

@@ -1,7 +1,11 @@
 """Observations of a problem as arrays, and their ranks; computed before any descent and kept for later slices."""
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import wraps
 from math import prod
+from threading import Lock
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +22,26 @@ RANK_TOLERANCE = 1e-12
 """Singular values below this fraction of the largest count as zero in the rank of observed entries."""
 
 
+Answer = TypeVar("Answer")
+
+
+def per_problem(function: Callable[[Problem], Answer]) -> Callable[[Problem], Answer]:
+    """A function whose answers are kept as long as the problems themselves, which may be large, and no longer."""
+    kept: WeakKeyDictionary[Problem, Answer] = WeakKeyDictionary()
+    guard = Lock()
+
+    @wraps(function)
+    def answer(problem: Problem) -> Answer:
+        with guard:
+            if problem in kept:
+                return kept[problem]
+        answered = function(problem)
+        with guard:
+            return kept.setdefault(problem, answered)
+
+    return answer
+
+
 @cached(LRUCache(CACHED_BYTES, getsizeof=lambda observed: observed.nbytes))
 def observe(problem: Problem) -> Observations:
     """The observations of a problem as arrays, never to be written to."""
@@ -31,7 +55,7 @@ def observe_entries(problem: Problem) -> ObservedEntries:
     return observed
 
 
-@lru_cache(maxsize=1024)
+@per_problem
 def unobserved_index(problem: Problem) -> tuple[int, ...] | None:
     """Index of the only unobserved entry; None where none or several are unobserved."""
     if not problem.observes_entries or problem.observation_count != prod(problem.shape) - 1:
@@ -39,7 +63,7 @@ def unobserved_index(problem: Problem) -> tuple[int, ...] | None:
     return tuple(np.argwhere(~observe_entries(problem).mask)[0].tolist())
 
 
-@lru_cache(maxsize=1024)
+@per_problem
 def infimal_rank(problem: Problem) -> int | None:
     """The least rank to which matrices with zero loss come arbitrarily close, or None where no formula gives it.
 

@@ -91,6 +91,15 @@ def _usual_loss(fields: dict[str, Any]) -> Loss:
     return "mse" if problem is not None and len(problem.shape) > 2 else "half_sse"
 
 
+def filled_in(run: Any) -> Any:
+    """A run as JSON values, with the parts that its model has defaults for."""
+    match run:
+        case {"model": {"kind": str(kind)}} if kind in MODELS:
+            return MODELS[kind].fill_in(run)
+        case _:
+            return run
+
+
 class RunSpec(SpecModel, frozen=True):
     """Everything that decides what a run computes; the same spec and seed give the same result."""
 
@@ -152,11 +161,7 @@ class RunSpec(SpecModel, frozen=True):
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, value: Any) -> Any:
-        match value:
-            case {"model": {"kind": str(kind)}} if kind in MODELS:
-                return MODELS[kind].fill_in(value)
-            case _:
-                return value
+        return filled_in(value)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -1,11 +1,13 @@
 """Sweeps: axes of values crossed into run specs; the keys of an axis vary together."""
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import Any
+
+MOST_LEVELS = 20
+"""Most names in a path of a sweep; the deepest field of a run is 5 levels deep."""
 
 Axis = Mapping[str, Sequence[Any]]
 
@@ -29,10 +31,12 @@ class SweptRun:
     Attributes:
         spec: the run as JSON values.
         origins: for each swept path, the location of its value in the sweep: axis, key and index.
+        positions: the index of the run's values on each axis.
     """
 
     spec: dict[str, Any]
     origins: dict[str, tuple[int, str, int]]
+    positions: tuple[int, ...] = ()
 
 
 def count_runs(sweep: Sequence[Axis]) -> int:
@@ -42,30 +46,32 @@ def count_runs(sweep: Sequence[Axis]) -> int:
 
 def check_sweep(sweep: Sequence[Axis]) -> None:
     """Raise SweepError unless every axis has keys, all of the same length, and no path is set twice."""
-    seen: dict[str, int] = {}
+    ends: dict[str, int] = {}
+    passed: dict[str, tuple[int, str]] = {}
     for number, axis in enumerate(sweep):
         if not axis:
             raise SweepError((number,), "An axis needs at least one key with its list of values.")
         for path, values in axis.items():
             _check_values(axis, path, values, number)
-            _check_path(path, number, seen)
-            seen[path] = number
+            _check_path(path, number, ends, passed)
 
 
 def expand(base: Mapping[str, Any], sweep: Sequence[Axis]) -> Iterator[SweptRun]:
     """The runs of a checked sweep; the last axis varies fastest.
 
+    Runs share every part of `base` and of the sweep that no axis leads into, so none of them is to be changed.
+
     Raises:
         SweepError: a path leads through something that is not an object.
     """
     for positions in product(*(range(_axis_length(axis)) for axis in sweep)):
-        spec = copy.deepcopy(dict(base))
+        spec, fresh = dict(base), set[int]()
         origins: dict[str, tuple[int, str, int]] = {}
         for number, (axis, position) in enumerate(zip(sweep, positions, strict=True)):
             for path, values in axis.items():
-                _set_path(spec, path, values[position], (number, path))
+                _set_path(spec, path, values[position], (number, path), fresh)
                 origins[path] = (number, path, position)
-        yield SweptRun(spec, origins)
+        yield SweptRun(spec, origins, positions)
 
 
 def _axis_length(axis: Axis) -> int:
@@ -84,17 +90,37 @@ def _check_values(axis: Axis, path: str, values: Sequence[Any], number: int) -> 
         )
 
 
-def _check_path(path: str, number: int, seen: Mapping[str, int]) -> None:
-    for other, axis in seen.items():
-        if path == other or path.startswith(f"{other}.") or other.startswith(f"{path}."):
-            raise SweepError((number, path), f"Axis {axis} already sets {other!r}; sweep each field once.")
+def _check_path(path: str, number: int, ends: dict[str, int], passed: dict[str, tuple[int, str]]) -> None:
+    """Raise a SweepError if a path meets another path, and enter it.
+
+    Args:
+        ends: axes by the paths that they set.
+        passed: the axis and the path that lead through an object, by the path of the object.
+    """
+    parts = path.split(".")
+    if len(parts) > MOST_LEVELS:
+        raise SweepError((number, path), f"No field of a run is {len(parts)} levels deep; correct the path.")
+    above = [".".join(parts[:depth]) for depth in range(1, len(parts))]
+    meets = next(((ends[other], other) for other in (path, *above) if other in ends), passed.get(path))
+    if meets is not None:
+        raise SweepError((number, path), f"Axis {meets[0]} already sets {meets[1]!r}; sweep each field once.")
+    ends[path] = number
+    passed.update(dict.fromkeys(above, (number, path)))
 
 
-def _set_path(spec: dict[str, Any], path: str, value: Any, pointer: tuple[str | int, ...]) -> None:
+def _set_path(spec: dict[str, Any], path: str, value: Any, pointer: tuple[str | int, ...], fresh: set[int]) -> None:
+    """Set the value at a path of a run, in copies of the objects on the way.
+
+    Args:
+        fresh: ids of the objects of this run that no other run shares; those that are copied are added.
+    """
     *parents, last = path.split(".")
     for parent in parents:
-        child = spec.setdefault(parent, {})
+        child = spec.get(parent, {})
         if not isinstance(child, dict):
             raise SweepError(pointer, f"{parent!r} is not an object, so {path!r} leads nowhere; correct the path.")
+        if id(child) not in fresh:
+            child = spec[parent] = dict(child)
+            fresh.add(id(child))
         spec = child
     spec[last] = value

@@ -21,10 +21,6 @@ from workers.runs.problems import Problem
 
 Array = npt.NDArray[np.float64]
 
-CLARABEL_UP_TO = 40
-"""Rows plus columns up to which `auto` takes Clarabel. The cost of its steps grows with the sixth power of that sum. A
-20 x 20 matrix with 200 observations took Clarabel 0.6 s and SCS 0.9 s; 30 x 30 with 400 took 8.1 s and 2.5 s."""
-
 ACCURACIES = (1e-5, 1e-7)
 """Accuracies requested of SCS, the second where an answer to the first does not pass its certificate. The first gave
 duality gaps of 3e-6 for 100 x 100 with 2000 observations, in 6 s, and of 3e-5 with 5000 observations, in 20 s."""
@@ -73,7 +69,7 @@ def minimise_nuclear_norm(problem: Problem, model: NuclearNorm) -> Solution:
     constraints = constraints_of(observed, (rows, columns), tolerance)
     if (np.abs(constraints.values) <= constraints.tolerances).all():
         return Solution(np.zeros((rows, columns)), NO_SOLVER, 0.0, 0.0)
-    name = _solver(model, rows + columns)
+    name = model.solver_for(problem.shape)
     matrix, certificate = _proven(constraints, name, model.max_seconds)
     solver = f"{name} {version(name)}"
     return Solution(constraints.scale * matrix, solver, certificate.gap, certificate.violation)
@@ -96,12 +92,6 @@ def _proven(constraints: Constraints, name: str, seconds: float) -> tuple[Array,
         f"The solver {name} ended without a solution: {complaint}. "
         f"Give it longer than the {seconds:g} s of model.max_seconds, or take another model.solver."
     )
-
-
-def _solver(model: NuclearNorm, size: int) -> str:
-    if model.solver != "auto":
-        return model.solver
-    return "clarabel" if size <= CLARABEL_UP_TO else "scs"
 
 
 def _solve(constraints: Constraints, name: str, accuracy: float, seconds: float) -> tuple[Array, Array]:

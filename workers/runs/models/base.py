@@ -96,6 +96,14 @@ class ModelBase(SpecModel, ABC, frozen=True):
         """Rows of the semidefinite matrix that a solver works on; 0 for a model that is trained."""
         return 0
 
+    def solver_bytes(self, shape: Sequence[int], observed_numbers: int) -> int:
+        """Memory that a solve takes, within a factor of two; 0 for a model that is trained.
+
+        Args:
+            observed_numbers: of the observations, see `workers.runs.costs.observed_numbers`.
+        """
+        return 0
+
     @classmethod
     def fill_in(cls, run: Mapping[str, Any]) -> dict[str, Any]:
         """A run as JSON values, with this model's defaults for the other parts filled in."""

@@ -18,6 +18,14 @@ LONGEST_SOLVE = 3600.0
 
 TOLERANCE = 1e-3
 """Largest residual unless a tolerance is given: of values of size 1 and up absolute, of smaller ones relative."""
+CLARABEL_UP_TO = 40
+"""Rows plus columns up to which `auto` takes Clarabel. The cost of its steps grows with the sixth power of that sum. A
+20 x 20 matrix with 200 observations took Clarabel 0.6 s and SCS 0.9 s; 30 x 30 with 400 took 8.1 s and 2.5 s."""
+
+BYTES_PER_OBSERVED_NUMBER, BYTES_PER_CONE_ENTRY, BYTES_PER_SQUARE = 560, 3000, 53
+"""Memory of a solve. A cone of n = rows + columns has t = n (n + 1) / 2 entries; Clarabel factorises t x t matrices.
+Measured, above an idle process: Clarabel 169 MB for n = 60 and 1275 MB for n = 100; SCS 14, 56 and 124 MB for n = 100,
+200 and 300, and 1057 MB for n = 100 with 750 measurements of 2500 numbers."""
 
 UNUSED: dict[str, Any] = {
     "init": {"kind": "identity", "scale": 1.0},
@@ -92,6 +100,18 @@ class NuclearNorm(ModelBase, frozen=True):
 
     def components(self, shape: Sequence[int]) -> int | None:
         return None
+
+    def solver_for(self, shape: Sequence[int]) -> str:
+        """The solver that is called for a product of this shape: clarabel or scs."""
+        if self.solver != "auto":
+            return self.solver
+        return "clarabel" if self.semidefinite_size(shape) <= CLARABEL_UP_TO else "scs"
+
+    def solver_bytes(self, shape: Sequence[int], observed_numbers: int) -> int:
+        rows = self.semidefinite_size(shape)
+        cone = rows * (rows + 1) // 2
+        squares = BYTES_PER_SQUARE * cone**2 if self.solver_for(shape) == "clarabel" else 0
+        return BYTES_PER_OBSERVED_NUMBER * observed_numbers + BYTES_PER_CONE_ENTRY * cone + squares
 
     def semidefinite_size(self, shape: Sequence[int]) -> int:
         """Rows plus columns."""

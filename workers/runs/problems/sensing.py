@@ -1,13 +1,14 @@
 """Sensing: linear measurements written out in the spec."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, FailFast, Field, model_validator
 
 from workers.runs.base import Listed, SpecModel, check_tensor
 from workers.runs.problems.base import LinearMeasurements, ProblemBase
+from workers.runs.problems.compact import AS_JSON, Compact
 from workers.runs.shapes import Shape, Tensor
 
 
@@ -16,6 +17,16 @@ class Measurement(SpecModel, frozen=True):
 
     tensor: Tensor
     value: float
+
+
+def _compact(measurements: tuple[Measurement, ...]) -> Sequence[Measurement]:
+    """Measurements as arrays, unless their tensors have different shapes."""
+    values = np.array([measurement.value for measurement in measurements])
+    try:
+        tensors = np.array([measurement.tensor for measurement in measurements], dtype=np.float64)
+    except ValueError:
+        return measurements
+    return Compact(Measurement, "tensor", tensors, values)
 
 
 class Sensing(ProblemBase, frozen=True):
@@ -33,7 +44,9 @@ class Sensing(ProblemBase, frozen=True):
 
     kind: Literal["sensing"]
     shape: Shape
-    measurements: Annotated[tuple[Measurement, ...], Listed, Field(min_length=1)]
+    measurements: Annotated[
+        tuple[Measurement, ...], Listed, FailFast(), Field(min_length=1), AfterValidator(_compact), AS_JSON
+    ]
 
     @property
     def observation_count(self) -> int:
@@ -44,12 +57,14 @@ class Sensing(ProblemBase, frozen=True):
         return False
 
     def observe(self) -> LinearMeasurements:
-        tensors = np.array([measurement.tensor for measurement in self.measurements])
-        values = np.array([measurement.value for measurement in self.measurements])
-        return LinearMeasurements(tensors.reshape(len(values), -1), values, None)
+        measured: Any = self.measurements
+        assert isinstance(measured, Compact)
+        return LinearMeasurements(measured.places.reshape(len(measured), -1), measured.values, None)
 
     @model_validator(mode="after")
     def _fits_its_shape(self) -> Self:
-        for number, measurement in enumerate(self.measurements):
-            check_tensor(measurement.tensor, self.shape, ("measurements", number, "tensor"))
+        measured: Any = self.measurements
+        if not isinstance(measured, Compact) or measured.places.shape[1:] != self.shape:
+            for number, measurement in enumerate(self.measurements):
+                check_tensor(measurement.tensor, self.shape, ("measurements", number, "tensor"))
         return self

@@ -6,13 +6,12 @@ sign that the determinant must have.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from workers.runs.observations import RANK_TOLERANCE, observe, unobserved_index
+from workers.runs.observations import RANK_TOLERANCE, observe, per_problem, unobserved_index
 from workers.runs.problems import Problem
 from workers.runs.scaling import LEAST_PRODUCT, times_over
 
@@ -56,7 +55,7 @@ class Recognised:
     predicted_limit: float
 
 
-@lru_cache(maxsize=1024)
+@per_problem
 def recognise(problem: Problem) -> Recognised | str:
     """The problem as theory sees it, or a sentence on why theory says nothing."""
     if len(problem.shape) != 2:
@@ -74,7 +73,7 @@ def recognise(problem: Problem) -> Recognised | str:
     return Recognised(setting, index, _needed_sign(values, *index), _predicted_limit(values, *index))
 
 
-@lru_cache(maxsize=1024)
+@per_problem
 def is_nearly_semidefinite(problem: Problem) -> bool:
     """Whether symmetric positive semidefinite matrices come arbitrarily close to the observations.
 

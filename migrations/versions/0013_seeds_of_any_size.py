@@ -1,6 +1,6 @@
 """seeds of any size: NUMERIC on PostgreSQL; SQLite takes them into its column as they are, and its view shows digits
 
-Revision ID: 0014
+Revision ID: 0013
 Revises: 0012
 """
 
@@ -12,7 +12,7 @@ from alembic import op
 
 from migrations.views import replaced_views, views_of
 
-revision = "0014"
+revision = "0013"
 down_revision = "0012"
 branch_labels = None
 depends_on = None

@@ -44,7 +44,7 @@ def read_source(connection: sa.Connection, experiment_id: str) -> Source:
     """An experiment with the rows of its runs; raises NotFound."""
     experiment = find_row(connection, experiment_id)
     order = tuple(path for axis in experiment["sweep"] for path in axis)
-    label = experiment["name"] or f"experiment {experiment_id[-8:]}"
+    label = experiment["name"].strip() or f"experiment {experiment_id[-8:]}"
     return Source(experiment["id"], label, order, store.read_specs(connection, experiment["id"]))
 
 

@@ -34,6 +34,10 @@ class Startable(Protocol):
     def chain(self, factors: Sequence[Factor]) -> list[Factor]: ...
 
 
+LABEL_DIGITS = 6
+"""Significant digits of a start's numbers in its label, unless more are asked for."""
+
+
 class StartBase(SpecModel, ABC, frozen=True):
     """Base of all kinds of start.
 
@@ -52,7 +56,7 @@ class StartBase(SpecModel, ABC, frozen=True):
         """The factors at step 0, first to last, in float64; raises StartError."""
 
     @abstractmethod
-    def label(self, says_balance: bool) -> str:
+    def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
         """The start in a few words; it includes the balance when `says_balance`."""
 
     @property
@@ -95,10 +99,11 @@ class Gaussian(StartBase, frozen=True):
             "ask for the sign 'any', another seed, or give explicit factors."
         )
 
-    def label(self, says_balance: bool) -> str:
+    def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
         """The standard deviation, and the balance."""
         balance = "balanced" if self.balanced else "unbalanced"
-        return f"{self.std:g} {balance}" if says_balance else f"{self.std:g}"
+        std = f"{self.std:.{digits}g}"
+        return f"{std} {balance}" if says_balance else std
 
     @property
     def may_be_balanced(self) -> bool:
@@ -140,8 +145,8 @@ class Identity(StartBase, frozen=True):
     def make(self, model: Startable, shape: Sequence[int], seed: int) -> list[Factor]:
         return [self.scale * np.eye(*factor) for factor in model.factor_shapes(shape)]
 
-    def label(self, says_balance: bool) -> str:
-        return f"{self.scale:g} x identity"
+    def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
+        return f"{self.scale:.{digits}g} x identity"
 
 
 class Explicit(StartBase, frozen=True):
@@ -167,7 +172,7 @@ class Explicit(StartBase, frozen=True):
     def make(self, model: Startable, shape: Sequence[int], seed: int) -> list[Factor]:
         return [np.array(factor, dtype=np.float64) for factor in self.factors]
 
-    def label(self, says_balance: bool) -> str:
+    def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
         return self.kind
 
 

@@ -4,19 +4,29 @@ Backgrounds are transparent and colours those of the theme. Where colours are on
 the logarithms and `customdata` the values. What is not a number is null, which Plotly leaves out.
 """
 
-from math import ceil
+from collections.abc import Callable
+from math import ceil, log10
 
 import numpy as np
 import orjson
 
 from service.figures import layout
+from service.figures.extents import on_axis, on_color_scale
 from service.figures.layout import Size
-from service.figures.picture import Array, Axis, ColorScale, Line, Marks, Panel, Picture
+from service.figures.picture import Array, Axis, ColorScale, Panel, Picture
 from service.figures.renderers import Style
-from service.figures.renderers.plotly_traces import Json, axis_number, legend_trace, on_scale, traces_of
+from service.figures.renderers.plotly_texts import escaped, lines
+from service.figures.renderers.plotly_traces import Json, axis_number, legend_trace, traces_of
 from service.figures.themes import THEMES, Theme
+from service.figures.ticks import ticks_of
 
 _LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN_COLUMNS, _BETWEEN_ROWS = 62, 14, 30, 46, 58, 62
+_BELOW, _NOTE = 40, 22
+"""What a figure is higher than a picture, and the room for a note of one line."""
+_NARROWEST_PANEL = 220
+"""Of panels beside each other: letters are larger than in print."""
+_LETTER = 7.0
+"""Width of a letter of a title."""
 _CLEAR = "rgba(0,0,0,0)"
 _TICKS = 6
 """About how many ticks an axis has room for."""
@@ -29,76 +39,110 @@ def as_json(picture: Picture, style: Style) -> bytes:
 
 def as_figure(picture: Picture, style: Style) -> Json:
     """The Plotly figure as plain values and arrays: `data` and `layout`."""
-    theme, size = THEMES[style.theme], layout.size_of(picture, style.width)
+    theme, size = THEMES[style.theme], layout.size_of(picture, style.width, _NARROWEST_PANEL)
     entries = layout.legend_of(picture)
     data = [trace for place, panel in enumerate(picture.panels) for trace in traces_of(panel, place, picture, theme)]
     return {
-        "data": [*data, *(legend_trace(entry, theme) for entry in entries)],
+        "data": [*data, *(legend_trace(entry, size.width, theme) for entry in entries)],
         "layout": _layout(picture, size, style),
     }
 
 
 def _layout(picture: Picture, size: Size, style: Style) -> Json:
     theme = THEMES[style.theme]
-    below = _BOTTOM + layout.LEGEND_LINE * (size.legend_lines + bool(size.legend_lines))
-    margin = {"l": _LEFT, "r": _RIGHT, "t": _TOP + 22 * bool(picture.note), "b": below}
+    margin = _margin(picture, size)
     found: Json = {
         "paper_bgcolor": _CLEAR,
         "plot_bgcolor": _CLEAR,
         "font": {"color": theme.ink, "size": 12},
-        "height": size.height + 40,
+        "height": size.height + _BELOW,
         "margin": margin,
         "showlegend": bool(size.legend_lines),
-        "legend": _legend(picture, size, below),
+        "legend": _legend(picture, size, margin),
         "hovermode": "closest",
         "meta": {"title": picture.title, "note": picture.note, **picture.meta},
-        "annotations": _annotations(picture, size, theme),
+        "annotations": _annotations(picture, size, margin, theme),
     }
     if style.width is not None:
         found["width"] = style.width
     if picture.note:
-        found["title"] = {
-            "text": picture.note,
-            "x": 0.01,
-            "xanchor": "left",
-            "font": {"size": 11, "color": theme.muted},
-        }
+        text = lines(layout.lines_of(picture.note, size.width))
+        font = {"size": 11, "color": theme.muted}
+        found["title"] = {"text": text, "x": 0.01, "xanchor": "left", "y": 0.99, "yanchor": "top", "font": font}
+        found["title"] |= {"yref": "container"}
     if picture.color_scale is not None:
-        found["coloraxis"] = _color_axis(picture.color_scale, theme)
+        found["coloraxis"] = _color_axis(picture.color_scale, size, theme)
     for place, panel in enumerate(picture.panels):
-        found |= _axes(picture, panel, place, size, theme)
+        found |= _axes(picture, panel, place, size, margin, theme)
     return found
 
 
-def _legend(picture: Picture, size: Size, below: int) -> Json:
-    inside = max(1, size.height + 40 - below - _TOP)
+def _margin(picture: Picture, size: Size) -> dict[str, int]:
+    """Around all panels: for what is said above and below them."""
+    note = (_NOTE + layout.NOTE_LINE * (size.note_lines - 1)) * bool(picture.note)
+    return {
+        "l": _LEFT + _further_lines(_label_lines(picture, size, layout.y_label)),
+        "r": _RIGHT,
+        "t": _TOP + _further_lines(size.title_lines) + note,
+        "b": _under_panels(picture, size) + layout.LEGEND_LINE * (size.legend_lines + bool(size.legend_lines)),
+    }
+
+
+def _under_panels(picture: Picture, size: Size) -> int:
+    """Room for the ticks and the labels of the x axes."""
+    return _BOTTOM + _further_lines(_label_lines(picture, size, layout.x_label))
+
+
+def _label_lines(picture: Picture, size: Size, label: Callable[[Picture, Size, int], list[str]]) -> int:
+    return max((len(label(picture, size, place)) for place in range(len(picture.panels))), default=1)
+
+
+def _further_lines(lines: int) -> int:
+    """Room for the lines after the first."""
+    return layout.TITLE_LINE * max(0, lines - 1)
+
+
+def _inside(size: Size, margin: dict[str, int]) -> int:
+    """The height of all panels together."""
+    return max(1, size.height + _BELOW - margin["t"] - margin["b"])
+
+
+def _legend(picture: Picture, size: Size, margin: dict[str, int]) -> Json:
     return {
         "orientation": "h",
         "x": 0.5,
         "xanchor": "center",
-        "y": -(_BOTTOM + 4) / inside,
+        "y": -(_under_panels(picture, size) + 4) / _inside(size, margin),
         "yanchor": "top",
-        "title": {"text": picture.legend_title},
+        "title": {"text": escaped(picture.legend_title), "side": "top"},
     }
 
 
-def _annotations(picture: Picture, size: Size, theme: Theme) -> list[Json]:
+def _annotations(picture: Picture, size: Size, margin: dict[str, int], theme: Theme) -> list[Json]:
     plain: Json = {"showarrow": False, "xref": "paper", "yref": "paper"}
+    muted: Json = {"size": 12, "color": theme.muted}
     if not picture.panels:
-        return [{**plain, "text": picture.message, "x": 0.5, "y": 0.5, "font": {"size": 16, "color": theme.muted}}]
-    titles: list[Json] = []
+        text = lines(layout.lines_of(picture.message, size.width, 1.4 * _LETTER))
+        return [{**plain, "text": text, "x": 0.5, "y": 0.5, "font": {**muted, "size": 16}}]
+    said: list[Json] = []
     for place, panel in enumerate(picture.panels):
-        (left, _), (_, top) = _domains(size, place)
-        place_of = {"x": left, "y": top, "xanchor": "left", "yanchor": "bottom", "font": {"size": 13}}
-        titles.append({**plain, **place_of, "text": panel.title})
-    return [title for title in titles if title["text"]]
+        (left, right), (bottom, top) = _domains(size, place, margin)
+        title = lines(layout.title_lines(panel.title, size))
+        above = {"x": left, "y": top, "xanchor": "left", "yanchor": "bottom", "align": "left", "font": {"size": 13}}
+        said.append({**plain, **above, "text": title})
+        height = {"y": (bottom + top) / 2} if panel.is_empty else {"y": top, "yanchor": "top"}
+        text = lines(layout.lines_of(panel.said, size.panel_width - _LEFT, _LETTER))
+        said.append({**plain, **height, "x": (left + right) / 2, "text": text, "font": muted})
+    return [one for one in said if one["text"]]
 
 
-def _domains(size: Size, place: int) -> tuple[tuple[float, float], tuple[float, float]]:
+def _domains(size: Size, place: int, margin: dict[str, int]) -> tuple[tuple[float, float], tuple[float, float]]:
     """Where a panel stands, in fractions of the area of all: (left, right), (bottom, top)."""
     row, column = divmod(place, size.columns)
-    across = _share(column, size.columns, _BETWEEN_COLUMNS / max(1, size.width - _LEFT - _RIGHT))
-    up = _share(size.rows - 1 - row, size.rows, _BETWEEN_ROWS / max(1, size.height - _TOP - _BOTTOM))
+    between_columns = _BETWEEN_COLUMNS + margin["l"] - _LEFT
+    between_rows = _BETWEEN_ROWS + _further_lines(size.title_lines)
+    across = _share(column, size.columns, between_columns / max(1, size.width - margin["l"] - margin["r"]))
+    up = _share(size.rows - 1 - row, size.rows, between_rows / _inside(size, margin))
     return across, up
 
 
@@ -109,19 +153,20 @@ def _share(place: int, count: int, gap: float) -> tuple[float, float]:
     return round(start, 6), round(min(1.0, start + extent), 6)
 
 
-def _axes(picture: Picture, panel: Panel, place: int, size: Size, theme: Theme) -> Json:
-    across, up = _domains(size, place)
+def _axes(picture: Picture, panel: Panel, place: int, size: Size, margin: dict[str, int], theme: Theme) -> Json:
+    across, up = _domains(size, place, margin)
     number = axis_number(place)
     x, y = (
-        {**_axis(axis, theme), **_ticks(axis, _values(panel, name))} for name, axis in (("x", panel.x), ("y", panel.y))
+        {**_axis(axis, theme), **_ticks(axis, panel.values_on(name))} for name, axis in (("x", panel.x), ("y", panel.y))
     )
-    if layout.shows_x_label(picture, size, place):
-        x["title"] = {"text": panel.x.label, "standoff": 6}
-    if layout.shows_y_label(picture, size, place):
-        y["title"] = {"text": panel.y.label, "standoff": 6}
+    x["title"] = {"text": lines(layout.x_label(picture, size, place)), "standoff": 6}
+    y["title"] = {"text": lines(layout.y_label(picture, size, place)), "standoff": 6}
     if layout.has_cells(picture):
         for axis in (x, y):
-            axis |= {"type": "category", "showgrid": False}
+            axis |= {"type": "category", "showgrid": False, "automargin": True}
+    elif panel.is_empty:
+        for axis in (x, y):
+            axis |= {"type": "linear", "range": [0, 1], "showticklabels": False, "ticks": ""}
     return {
         f"xaxis{number}": {**x, "domain": across, "anchor": f"y{number}"},
         f"yaxis{number}": {**y, "domain": up, "anchor": f"x{number}"},
@@ -140,33 +185,34 @@ def _axis(axis: Axis, theme: Theme) -> Json:
         "nticks": 7,
     }
     if axis.limits is not None:
-        found["range"] = [float(np.log10(end)) if axis.scale == "log" else end for end in axis.limits]
+        ends = [log10(end) if axis.scale == "log" else end for end in axis.limits]
+        found["range"] = ends[::-1] if axis.falling else ends
     elif axis.falling:
         found["autorange"] = "reversed"
     return found
 
 
-def _color_axis(scale: ColorScale, theme: Theme) -> Json:
+def _color_axis(scale: ColorScale, size: Size, theme: Theme) -> Json:
     last = len(theme.sequence) - 1
     stops = [[round(place / last, 6), color] for place, color in enumerate(theme.sequence)]
-    bar: Json = {"title": {"text": scale.label, "side": "right"}, "thickness": 12, "outlinewidth": 0}
-    low, high = on_scale(np.array([scale.low, scale.high]), scale)
-    if scale.scale == "log" and (exponents := layout.decades(scale.low, scale.high)):
-        bar |= {"tickvals": exponents, "ticktext": [f"10<sup>{exponent}</sup>" for exponent in exponents]}
+    ticks = ticks_of(scale.scale, scale.low, scale.high)
+    title = lines(layout.lines_of(scale.label, size.rows * size.panel_height / 2))
+    bar: Json = {"title": {"text": title, "side": "right"}, "thickness": 12, "outlinewidth": 0}
+    bar |= {"tickvals": on_color_scale(np.array(ticks.positions), scale), "ticktext": ticks.factored_texts}
+    low, high = on_color_scale(np.array([scale.low, scale.high]), scale)
     return {"colorscale": stops, "cmin": low, "cmax": high, "colorbar": bar}
 
 
 def _ticks(axis: Axis, values: Array) -> Json:
-    """Ticks at powers of ten, or at 1, 2 and 5 of them where there are few; at whole numbers where only those exist."""
+    """Ticks at powers of ten, or at 1, 2 and 5 of them where there are few; at whole numbers where only those exist.
+
+    Within a decade Plotly chooses, with as many digits as tell its ticks apart.
+    """
+    drawn = on_axis(axis.scale, values)
     if axis.scale == "log":
-        decades = float(np.ptp(np.log10(values))) if len(values) else 0.0
-        return {"exponentformat": "power", "dtick": ceil(decades / _TICKS) if decades >= 2 else "D2"}
-    span = float(np.ptp(values)) if len(values) else 0.0
-    return {"tickformat": "d", "dtick": max(1, ceil(span / _TICKS))} if axis.whole else {}
-
-
-def _values(panel: Panel, name: str) -> Array:
-    """What a panel's lines have on one of its axes."""
-    found = [getattr(series, name) for series in panel.series if isinstance(series, Line | Marks)]
-    values = np.concatenate([np.empty(0), *found])
-    return values[np.isfinite(values)]
+        decades = float(np.ptp(np.log10(drawn))) if drawn.size else 0.0
+        step = {} if decades < 1 else {"dtick": "D2" if decades < 2 else ceil(decades / _TICKS)}
+        return {"exponentformat": "power", **step}
+    span = float(np.ptp(drawn)) if drawn.size else 0.0
+    whole: Json = {"tickformat": "d", "dtick": float(max(1, ceil(span / _TICKS)))}
+    return {"exponentformat": "power", **(whole if axis.whole else {})}

@@ -7,7 +7,7 @@ import numpy as np
 from service.figures.picture import Array, Axis, ColorScale, Scale
 
 LARGEST, LEAST = float(np.finfo(float).max), nextafter(0.0, 1.0)
-_LARGE, _SMALL = 1e300, 1e-290
+LARGE, SMALL = 1e300, 1e-290
 """Sizes beyond which sums, differences or quotients of numbers on a linear axis may leave the finite ones."""
 _ROOM = 0.05
 _NARROWEST = 1e-12
@@ -44,7 +44,7 @@ def power_of_unit(values: Array) -> int:
     """Exponent of the power of ten in which values (any shape) are read on a linear axis, 0 unless they are extreme."""
     sizes = np.abs(on_axis("linear", values))
     largest = float(sizes.max()) if sizes.size else 0.0
-    return floor(log10(largest)) if largest > _LARGE or 0 < largest < _SMALL else 0
+    return floor(log10(largest)) if largest > LARGE or 0 < largest < SMALL else 0
 
 
 def in_unit(values: Array, power: int) -> Array:

@@ -11,11 +11,12 @@ import numpy as np
 
 from service.figures.extents import has_position, in_unit, on_axis, power_of_unit, usable_limits
 from service.figures.picture import Array, Axis, Band, Cells, ColorScale, Line, Marks, Panel, Picture, Series
-from service.figures.texts import apart, short_names, shortened
+from service.figures.texts import MOST_OF_CELLS, apart, short_names, shortened
 from service.figures.ticks import power_of_ten
 from service.values.visible import visible
 
 NO_SERIES = "No run has recorded this."
+_LINEAR = "A linear axis"
 NOT_FINITE = "No number recorded here is finite."
 _MOST_SAID = 400
 """Letters of a sentence, and of what is said of a line to whoever points at it."""
@@ -44,7 +45,9 @@ def suited(axis: Axis, *values: Array) -> Axis:
         return axis
     if any(on_axis("log", each).size for each in values):
         return axis
-    return replace(axis, scale="linear", said=f"Linear, for no {axis.label or 'number here'} is above 0.")
+    return replace(
+        axis, scale="linear", said=f"{_LINEAR}: nothing is above 0{f' in {axis.label}' if axis.label else ''}."
+    )
 
 
 def _fitted_panel(panel: Panel, names: Mapping[str, str], title: str) -> Panel:
@@ -144,7 +147,11 @@ def _fitted_scale(scale: ColorScale) -> ColorScale:
 def _named(series: Series, names: Mapping[str, str]) -> Series:
     match series:
         case Cells():
-            return replace(series, rows=tuple(apart(series.rows)), columns=tuple(apart(series.columns)))
+            return replace(
+                series,
+                rows=tuple(apart(series.rows, MOST_OF_CELLS)),
+                columns=tuple(apart(series.columns, MOST_OF_CELLS)),
+            )
         case Line() | Marks():
             return replace(series, name=names[series.name], about=_sentence(series.about))
         case Band():

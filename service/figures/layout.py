@@ -21,7 +21,7 @@ _LOWEST, _HIGHEST = 120, 400
 _SHAPE = 0.8
 """Height of a panel over its width, labels included."""
 _AROUND, _COLOR_BAR, LEGEND_LINE = 50, 75, 17
-LETTER, _SAMPLE = 6.0, 50
+LETTER, _SAMPLE = 6.4, 50
 """Of a name in the legend: the width of a letter, and of what stands beside it."""
 _TITLE_POINTS, _SMALLEST_TITLE, _LETTER_OF_POINT = 8.5, 7.5, 0.75
 TITLE_LINE, NOTE_LINE = 15, 14

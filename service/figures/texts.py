@@ -6,14 +6,23 @@ from unicodedata import east_asian_width
 
 from service.values.visible import visible
 
-MOST_LETTERS = 80
-"""Letters of a name in a picture; of a longer one the beginning and the end are kept."""
+MOST_LETTERS, MOST_OF_CELLS = 80, 24
+"""Letters of a name in a picture, and beside a heat map; of a longer one the beginning and the end are kept."""
+_NUMBER = 6
+"""Letters that a number behind a name takes."""
 _OMISSION = "…"
+_OF_WIDE = 1.4
 
 
-def letters(text: str) -> int:
-    """The width of a text in letters; those of East Asia and emoji count twice."""
-    return len(text) if text.isascii() else sum(1 + (east_asian_width(letter) in "WF") for letter in text)
+def letters(text: str) -> float:
+    """The width of a text in letters of usual width; those of East Asia and emoji count twice."""
+    return sum(map(_width, text))
+
+
+def _width(letter: str) -> float:
+    if east_asian_width(letter) in "WF":
+        return 2.0
+    return _OF_WIDE if letter.isupper() or letter in "mw@%" else 1.0
 
 
 def short_names(names: Iterable[str]) -> Mapping[str, str]:
@@ -22,12 +31,12 @@ def short_names(names: Iterable[str]) -> Mapping[str, str]:
     return dict(zip(different, apart(different), strict=True))
 
 
-def apart(names: Iterable[str]) -> list[str]:
+def apart(names: Iterable[str], most: int = MOST_LETTERS) -> list[str]:
     """The names as they are drawn, visible and short; a number tells apart those that would be alike."""
     drawn: dict[str, None] = {}
     for name in names:
-        short = shortened(visible(name))
-        numbered = (f"{shortened(short, MOST_LETTERS - 6)} ({number})" for number in count(2))
+        short = shortened(visible(name), most)
+        numbered = (f"{shortened(short, most - _NUMBER)} ({number})" for number in count(2))
         drawn[short if short not in drawn else next(one for one in numbered if one not in drawn)] = None
     return list(drawn)
 
@@ -60,9 +69,9 @@ def most_lines(texts: Sequence[str], most: int) -> int:
 
 def _beginning(text: str, most: int) -> str:
     """As much of a text as has at most so many letters."""
-    room = most
+    room = float(most)
     for place, letter in enumerate(text):
-        room -= letters(letter)
+        room -= _width(letter)
         if room < 0:
             return text[:place]
     return text

@@ -1,6 +1,5 @@
 """What matplotlib paints with: the theme, the colour scale, and the fonts that are there."""
 
-import warnings
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -34,8 +33,9 @@ _FURTHER_FONTS = (
     "Malgun Gothic",
     "Segoe UI Symbol",
     "Arial Unicode MS",
+    "Last Resort High-Efficiency",
 )
-"""Fonts with outlines that have the letters which DejaVu lacks; where none is there, a letter is drawn as a box."""
+"""Fonts with outlines that have the letters which DejaVu lacks; the last one, of matplotlib, has a box for any letter."""
 
 
 def set_up() -> None:
@@ -51,7 +51,6 @@ def set_up() -> None:
             "text.parse_math": False,  # a dollar in a name is a dollar
         }
     )
-    warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 
 from service.figures import layout
-from service.figures.extents import on_axis, on_color_scale
+from service.figures.extents import LARGE, extent_of, on_axis, on_color_scale
 from service.figures.layout import Size
 from service.figures.picture import Array, Axis, ColorScale, Panel, Picture
 from service.figures.renderers import Style
@@ -29,7 +29,9 @@ _LETTER = 7.0
 """Width of a letter of a title."""
 _CLEAR = "rgba(0,0,0,0)"
 _TICKS = 6
-"""About how many ticks an axis has room for."""
+"""About how many ticks an axis has at most."""
+_TICK_WIDTH, _TICK_HEIGHT = 70, 35
+"""Of a panel with its labels, for each tick."""
 
 
 def as_json(picture: Picture, style: Style) -> bytes:
@@ -68,8 +70,8 @@ def _layout(picture: Picture, size: Size, style: Style) -> Json:
     if picture.note:
         text = lines(layout.lines_of(picture.note, size.width))
         font = {"size": 11, "color": theme.muted}
-        found["title"] = {"text": text, "x": 0.01, "xanchor": "left", "y": 0.99, "yanchor": "top", "font": font}
-        found["title"] |= {"yref": "container"}
+        found["title"] = {"text": text, "x": 0.01, "xanchor": "left", "y": 1, "yanchor": "top", "font": font}
+        found["title"] |= {"yref": "container", "pad": {"t": 8}}
     if picture.color_scale is not None:
         found["coloraxis"] = _color_axis(picture.color_scale, size, theme)
     for place, panel in enumerate(picture.panels):
@@ -156,14 +158,16 @@ def _share(place: int, count: int, gap: float) -> tuple[float, float]:
 def _axes(picture: Picture, panel: Panel, place: int, size: Size, margin: dict[str, int], theme: Theme) -> Json:
     across, up = _domains(size, place, margin)
     number = axis_number(place)
+    rooms = {"x": (panel.x, size.panel_width / _TICK_WIDTH), "y": (panel.y, size.panel_height / _TICK_HEIGHT)}
     x, y = (
-        {**_axis(axis, theme), **_ticks(axis, panel.values_on(name))} for name, axis in (("x", panel.x), ("y", panel.y))
+        {**_axis(axis, panel.values_on(name), theme), **_ticks(axis, panel.values_on(name), int(room))}
+        for name, (axis, room) in rooms.items()
     )
     x["title"] = {"text": lines(layout.x_label(picture, size, place)), "standoff": 6}
     y["title"] = {"text": lines(layout.y_label(picture, size, place)), "standoff": 6}
     if layout.has_cells(picture):
         for axis in (x, y):
-            axis |= {"type": "category", "showgrid": False, "automargin": True}
+            axis |= {"type": "category", "showgrid": False}
     elif panel.is_empty:
         for axis in (x, y):
             axis |= {"type": "linear", "range": [0, 1], "showticklabels": False, "ticks": ""}
@@ -173,7 +177,8 @@ def _axes(picture: Picture, panel: Panel, place: int, size: Size, margin: dict[s
     }
 
 
-def _axis(axis: Axis, theme: Theme) -> Json:
+def _axis(axis: Axis, values: Array, theme: Theme) -> Json:
+    drawn = on_axis(axis.scale, values)
     found: Json = {
         "type": axis.scale,
         "gridcolor": theme.grid,
@@ -183,9 +188,10 @@ def _axis(axis: Axis, theme: Theme) -> Json:
         "ticks": "outside",
         "ticklen": 4,
         "nticks": 7,
+        "automargin": True,
     }
-    if axis.limits is not None:
-        ends = [log10(end) if axis.scale == "log" else end for end in axis.limits]
+    if axis.limits is not None or (drawn.size and drawn.max() > LARGE):  # of which Plotly finds no range
+        ends = [log10(end) if axis.scale == "log" else end for end in extent_of(axis, values)]
         found["range"] = ends[::-1] if axis.falling else ends
     elif axis.falling:
         found["autorange"] = "reversed"
@@ -203,16 +209,16 @@ def _color_axis(scale: ColorScale, size: Size, theme: Theme) -> Json:
     return {"colorscale": stops, "cmin": low, "cmax": high, "colorbar": bar}
 
 
-def _ticks(axis: Axis, values: Array) -> Json:
-    """Ticks at powers of ten, or at 1, 2 and 5 of them where there are few; at whole numbers where only those exist.
+def _ticks(axis: Axis, values: Array, room: int) -> Json:
+    """About `room` ticks, at powers of ten, or at 1, 2 and 5 of them where there are few; at whole numbers where only those exist.
 
-    Within a decade Plotly chooses, with as many digits as tell its ticks apart.
+    Within half a decade Plotly chooses, with as many digits as tell its ticks apart.
     """
-    drawn = on_axis(axis.scale, values)
+    drawn, count = on_axis(axis.scale, values), max(2, min(_TICKS, room))
     if axis.scale == "log":
         decades = float(np.ptp(np.log10(drawn))) if drawn.size else 0.0
-        step = {} if decades < 1 else {"dtick": "D2" if decades < 2 else ceil(decades / _TICKS)}
-        return {"exponentformat": "power", **step}
+        step = {} if decades < 0.6 else {"dtick": "D2" if decades < 2 else ceil(decades / count)}
+        return {"exponentformat": "power", "tickangle": 0, **step}
     span = float(np.ptp(drawn)) if drawn.size else 0.0
-    whole: Json = {"tickformat": "d", "dtick": float(max(1, ceil(span / _TICKS)))}
+    whole: Json = {"tickformat": "d", "dtick": float(max(1, ceil(span / count)))}
     return {"exponentformat": "power", **(whole if axis.whole else {})}

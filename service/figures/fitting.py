@@ -12,7 +12,7 @@ import numpy as np
 from service.figures.extents import has_position, in_unit, on_axis, power_of_unit, usable_limits
 from service.figures.picture import Array, Axis, Band, Cells, ColorScale, Line, Marks, Panel, Picture, Series
 from service.figures.texts import MOST_OF_CELLS, apart, short_names, shortened
-from service.figures.ticks import power_of_ten
+from service.figures.ticks import times_power_of_ten
 from service.values.visible import visible
 
 NO_SERIES = "No run has recorded this."
@@ -109,9 +109,11 @@ def _isolated(values: Array) -> Array:
 def _points(series: Iterator[Series] | tuple[Series, ...] | list[Series]) -> Iterator[tuple[Array, Array]]:
     """All x and y (points,) of lines, marks and bands that have a number."""
     for one in series:
-        for up in () if isinstance(one, Cells) else (one.low, one.high) if isinstance(one, Band) else (one.y,):
+        if isinstance(one, Cells):
+            continue
+        for up in (one.low, one.high) if isinstance(one, Band) else (one.y,):
             finite = np.isfinite(up)
-            yield np.asarray(one.x)[finite], up[finite]
+            yield one.x[finite], up[finite]
 
 
 def _measured(axis: Axis, values: Array) -> tuple[Axis, int]:
@@ -159,7 +161,7 @@ def _named(series: Series, names: Mapping[str, str]) -> Series:
 
 
 def _with_unit(label: str, power: int) -> str:
-    return f"{label} (× {power_of_ten(power)})".lstrip() if power else label
+    return f"{label} ({times_power_of_ten(power)})".lstrip() if power else label
 
 
 def _label(text: str) -> str:

@@ -18,6 +18,7 @@ _STEPS = ((1, 0), (2, 0), (25, -1), (5, 0))
 """Steps between ticks: a whole number, and the power of ten beside it."""
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _WITHIN_DECADES = (1, 2, 5)
+_TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Ticks:
         """What each says without a common power of ten beside them."""
         if not self.power:
             return list(self.texts)
-        return [f"{text}×{power_of_ten(self.power)}" if float(text) else text for text in self.texts]
+        return [f"{text}{times_power_of_ten(self.power)}" if float(text) else text for text in self.texts]
 
 
 def ticks_of(scale: Scale, low: float, high: float, is_whole: bool = False) -> Ticks:
@@ -79,10 +80,15 @@ def power_of_ten(exponent: int) -> str:
     return f"10{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
+def times_power_of_ten(exponent: int) -> str:
+    """What follows numbers that are to be multiplied by a power of ten."""
+    return _TIMES + power_of_ten(exponent)
+
+
 def number_text(text: str) -> str:
     """A number's text with its exponent, if there is one, as a power of ten."""
     mantissa, _, exponent = text.partition("e")
-    return f"{mantissa}×{power_of_ten(int(exponent))}" if exponent else mantissa
+    return f"{mantissa}{times_power_of_ten(int(exponent))}" if exponent else mantissa
 
 
 def _linear_ticks(positions: Sequence[float]) -> Ticks:

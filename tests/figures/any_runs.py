@@ -1,4 +1,4 @@
-"""Runs with any numbers in their points and summaries, for every kind of figure, as the catalogue of kinds reads them."""
+"""Runs with any numbers in their points and summaries, as every kind of figure in the catalogue reads them."""
 
 from dataclasses import replace
 

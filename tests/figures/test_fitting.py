@@ -72,7 +72,7 @@ def test_a_point_between_gaps_is_marked():
 
 def test_near_the_largest_float_the_axis_has_a_unit():
     (panel,) = fitted(one_panel([1, 2, 3], [1e308, -1.7e308, np.inf])).panels
-    assert panel.y.label == "loss (\N{MULTIPLICATION SIGN} 10³⁰⁸)"
+    assert panel.y.label == "loss (\N{MULTIPLICATION SIGN}10³⁰⁸)"
     assert panel.series[0].y[:2] == pytest.approx([1, -1.7])
     assert np.isnan(panel.series[0].y[2])
 

@@ -35,7 +35,7 @@ _FURTHER_FONTS = (
     "Arial Unicode MS",
     "Last Resort High-Efficiency",
 )
-"""Fonts with outlines that have the letters which DejaVu lacks; the last one, of matplotlib, has a box for any letter."""
+"""Fonts with outlines that have the letters which DejaVu lacks; the last one, of matplotlib, a box for any."""
 
 
 def set_up() -> None:

@@ -15,7 +15,7 @@ from service.figures.picture import Axis, Cells, Panel
 from service.figures.renderers.matplotlib_paint import Paint
 from service.figures.renderers.matplotlib_series import draw_series
 from service.figures.themes import Theme
-from service.figures.ticks import power_of_ten, ticks_of, within_decades
+from service.figures.ticks import ticks_of, times_power_of_ten, within_decades
 
 _SEVERAL_DECADES = 3e5
 """Of a logarithmic axis: beyond these, ticks between powers of ten are a blur (and cost more than the lines)."""
@@ -56,7 +56,7 @@ def _set_axis(axes: Axes, name: Literal["x", "y"], panel: Panel) -> None:
     drawn.set_minor_formatter(NullFormatter())
     ticks = ticks_of(axis.scale, low, high, axis.whole)
     formatter = FixedFormatter([] if panel.is_empty else list(ticks.texts))
-    formatter.set_offset_string(f"×{power_of_ten(ticks.power)}" if ticks.power else "")
+    formatter.set_offset_string(times_power_of_ten(ticks.power) if ticks.power else "")
     drawn.set_major_locator(FixedLocator([] if panel.is_empty else list(ticks.positions)))
     drawn.set_major_formatter(formatter)
     drawn.offsetText.set(color=drawn.label.get_color(), fontsize=7)

@@ -10,6 +10,7 @@ from service.cli.options import ApiKey, ExperimentId, Url
 from service.cli.tables import Column, make_console, print_table
 from service.client.api import DEFAULT_URL, Rankward
 from service.errors import RankwardError
+from service.values.visible import visible
 
 FORMATS = ("png", "svg", "json")
 
@@ -49,7 +50,7 @@ def figure(
         path = output or Path(f"{name}.png")
         drawn = client.figure(experiment, name, figure_format(path), **asked, width=width, scale=scale, theme=theme)
         path.write_bytes(drawn)
-    return make_console().print(f"Wrote {path}")
+    return make_console().print(f"Wrote {visible(str(path))}")
 
 
 def figure_format(path: Path) -> str:

@@ -3,16 +3,18 @@
 import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from service.cli.roles import DataDir, settings_of
-from service.cli.tables import Column, print_table
+from service.cli.tables import Column, make_console, print_table
 from service.settings import Settings
 from service.store.database import Database
 from service.store.migrate import check_schema, migrate
 from service.use_cases import keys
+from service.values.visible import visible
 
 app = typer.Typer(help="API keys: who may read, submit, administer.", no_args_is_help=True)
 
@@ -61,13 +63,13 @@ def list_all(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     with _database(settings_of(data_dir=data_dir)) as database:
         found = keys.list_keys(database)
     if as_json:
-        return print(json.dumps(found, default=str, indent=2))
+        return print(json.dumps(found, default=_rfc_3339, indent=2))
     return print_table(
         [
             Column("key", [key["prefix"] + "..." for key in found]),
             Column("name", [key["name"] for key in found], 1, 10),
             Column("scopes", [" ".join(key["scopes"]) for key in found], 3),
-            Column("made", [f"{key['created_at']:%Y-%m-%d}" for key in found], 4),
+            Column("made (UTC)", [_day(key["created_at"]) for key in found], 4),
             Column("limits", list(map(_limits, found)), 5, 20),
             Column("state", list(map(_state, found)), 2),
         ]
@@ -82,7 +84,7 @@ def revoke(
     """End a key; the next request that brings it is refused."""
     with _database(settings_of(data_dir=data_dir)) as database:
         keys.revoke_key(database, prefix)
-    print(f"{prefix} is revoked.")
+    make_console().print(f"{visible(prefix)} is revoked.")
 
 
 def _limits(key: Mapping[str, Any]) -> str:
@@ -91,7 +93,16 @@ def _limits(key: Mapping[str, Any]) -> str:
 
 
 def _state(key: Mapping[str, Any]) -> str:
-    return "in use" if key["revoked_at"] is None else f"revoked {key['revoked_at']:%Y-%m-%d}"
+    return "in use" if key["revoked_at"] is None else f"revoked {_day(key['revoked_at'])} UTC"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d}"
+
+
+def _rfc_3339(moment: datetime) -> str:
+    """A time as JSON has it, in UTC."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 @contextmanager

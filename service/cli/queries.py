@@ -11,6 +11,7 @@ from service.cli.options import ApiKey, AsJson, ExperimentId, OfExperiment, Url
 from service.cli.show import print_experiments, print_objects, print_runs
 from service.cli.tables import Column, make_console, print_table
 from service.client.api import DEFAULT_URL, RUNS_PER_PAGE, Format, Rankward
+from service.values.visible import visible
 
 Where = Annotated[str | None, typer.Option(help='Only these, e.g. "model.depth >= 3 AND summary.loss < 1e-4".')]
 Fields = Annotated[str | None, typer.Option(help="Only these fields, e.g. id,model.depth,summary.loss.")]
@@ -94,7 +95,7 @@ def export(
     only: dict[str, Any] = {"fields": fields} if what == "runs" else {"metrics": metrics, "max_points": max_points}
     with Rankward(url, api_key) as client:
         written = client.export(what, format, file, experiment_id=experiment, where=where, **only)
-    make_console().print(f"Wrote {file} ({written:,} bytes)")
+    make_console().print(f"Wrote {visible(str(file))} ({written:,} bytes)")
 
 
 def _print_summary(found: list[dict[str, Any]]) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from service.cli.tables import make_console
 from service.processes.signals import on_stop_signals
 from service.settings import Settings
+from service.values.visible import visible
 
 DataDir = Annotated[Path | None, typer.Option(help="Where the database file lives. [default: .rankward]")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
@@ -33,12 +34,11 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, worker
     stop = _stop_on_signals(supervisor.abandon)
     with supervisor:
         settings = supervisor.settings
-        console = Console(highlight=False, soft_wrap=True)
+        console = make_console()
         url = f"{supervisor.url}{settings.root_path}"
         console.print(f"Rankward listens on {url} (documentation at {url}/docs)")
-        console.print(
-            f"Data: {shown_url(settings.url)}; workers: {_workers(settings)}; Ctrl-C ends it, a second one at once."
-        )
+        data = visible(shown_url(settings.url))
+        console.print(f"Data: {data}; workers: {_workers(settings)}; Ctrl-C ends it, a second one at once.")
         while not stop.wait(SECONDS_BETWEEN_CHECKS):
             supervisor.check()
 

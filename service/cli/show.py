@@ -63,7 +63,9 @@ def print_groups(runs: Sequence[Json]) -> None:
     groups: dict[tuple[str, ...], list[Json]] = {}
     for settings, run in zip(_stated(runs), runs, strict=True):
         groups.setdefault(settings, []).append(run["summary"])
-    rows = [(*settings, *_spread(summaries)) for settings, summaries in groups.items()]
+    columns = zip(*(_spread(summaries) for summaries in groups.values()), strict=True)
+    spelled = [told_apart(values, form) for values, form in zip(columns, _SPREAD_FORMS, strict=True)]
+    rows = [(*settings, *cells) for settings, cells in zip(groups, zip(*spelled, strict=True), strict=True)]
     headings = ("depth", "start", "rate", "runs", "steps", "loss", "|entry|", "least", "most")
     print_table(
         Column(heading, cells, index, _LEAST_LABEL if heading == "start" else None, is_number=heading != "start")
@@ -149,13 +151,18 @@ def _stated(runs: Sequence[Json]) -> list[tuple[str, ...]]:
     return list(zip(depths, map(start_label, specs), told_apart(spelled), strict=True))
 
 
-def _spread(summaries: Sequence[Json]) -> tuple[str, ...]:
+_SPREAD_FORMS = ("d", "d", ".2e", ".4g", ".4g", ".4g")
+"""Of what `_spread` returns."""
+
+
+def _spread(summaries: Sequence[Json]) -> tuple[int | float, ...]:
+    """Runs, medians of their steps, loss and |unobserved entry|, and the range of the last."""
     from service.values.quantiles import five_numbers, median  # loads numpy, which few commands need
 
     entries = five_numbers([abs(float(summary["unobserved_entry"])) for summary in summaries])
     steps, loss = (median([float(summary[name]) for summary in summaries]) for name in ("steps", "loss"))
-    values = (entries.median, entries.least, entries.greatest)
-    return (str(len(summaries)), f"{steps:,.0f}", f"{loss:.2e}", *(f"{value:.4g}" for value in values))
+    whole = int(steps) if steps.is_integer() else steps
+    return (len(summaries), whole, loss, entries.median, entries.least, entries.greatest)
 
 
 def _leaves(value: Json, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -94,8 +94,8 @@ class SpecFile:
     def _checked_json(self, text: str) -> str:
         """JSON as YAML reads it, line by line the same; what is not JSON may be YAML.
 
-        It gets escapes for the letters that YAML lacks, and no tabs. A `?` marks each name: without it, YAML 1.2 (section
-        7.4.2) allows names of 1024 characters, with their colon on the same line.
+        It gets escapes for the letters that YAML lacks, and no tabs. A `?` marks each name: without it, YAML 1.2
+        (section 7.4.2) allows names of 1024 characters, with their colon on the same line.
         """
         try:
             json.loads(text, parse_int=str)

@@ -9,7 +9,8 @@ from service.values.visible import visible
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-MOST_NAME_CHARACTERS = 40
+MOST_NAME_CELLS = 40
+"""Of a terminal; letters of CJK and emoji take two."""
 
 
 class Bar:
@@ -35,10 +36,11 @@ def experiment_bar(name: str, total: int) -> Generator[Bar]:
     """A live bar with an experiment's name, which is shown as it was typed, in its first characters."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.text import Text
 
-    shown = visible(name)
-    shown = shown if len(shown) <= MOST_NAME_CHARACTERS else f"{shown[: MOST_NAME_CHARACTERS - 1]}…"
+    shown = Text(visible(name))
+    shown.truncate(MOST_NAME_CELLS, overflow="ellipsis")
     texts = (TextColumn("runs over"), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), *texts)
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield Bar(progress, progress.add_task(shown, total=total, note=""))
+        yield Bar(progress, progress.add_task(shown.plain, total=total, note=""))

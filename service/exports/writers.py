@@ -10,6 +10,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from service.exports.arrow_types import Array, RecordBatch, Schema
+from service.exports.json_lines import on_one_line
 from service.exports.texts import csv_texts, json_texts
 
 pc: Any = pyarrow.compute
@@ -31,7 +32,7 @@ def write_ndjson(schema: Schema, batches: Batches) -> Iterator[bytes]:
         parts: list[Array | str] = []
         for head, column in zip(heads, batch.columns, strict=True):
             parts += [head, pc.fill_null(json_texts(column), "null")]
-        yield _lines([*parts, "}"], "", "")
+        yield on_one_line(_lines([*parts, "}"], "", ""))
 
 
 def write_arrow(schema: Schema, batches: Batches) -> Iterator[bytes]:

@@ -7,6 +7,10 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict
 
+from service.values.visible import visible, visible_lines
+
+_TRACEBACKS = ("exception", "stack")
+
 
 def configure(role: str) -> None:
     """Set up logging of this process, that of libraries included.
@@ -26,9 +30,9 @@ def configure(role: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    rendering = renderers(is_terminal=sys.stderr.isatty())
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, *rendering],
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -37,11 +41,30 @@ def configure(role: str) -> None:
     without_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared], processors=[without_meta, renderer]
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared], processors=[without_meta, *rendering]
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     take_over_libraries()
+
+
+def renderers(is_terminal: bool) -> list[Any]:
+    """What makes a line of an event: one for people, or JSON, which escapes whatever could end or hide a line."""
+    if is_terminal:
+        return [_show_texts, structlog.dev.ConsoleRenderer()]
+    return [structlog.processors.JSONRenderer()]
+
+
+def _show_texts(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Escape what a terminal would obey in all that is said, names of users included; tracebacks keep their lines."""
+    return {name: _shown(name, value) for name, value in event.items()}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return visible_lines(text) if name in _TRACEBACKS else visible(text)
 
 
 def take_over_libraries() -> None:

@@ -1,5 +1,7 @@
 """Mistakes in a query, with their positions in its text."""
 
+from service.values.widths import blanks_under
+
 _WIDTH = 100
 
 
@@ -21,4 +23,4 @@ def excerpt(text: str, position: int) -> str:
     """A line of text around a character, and a second line with a caret under it."""
     start = max(0, position - _WIDTH // 2)
     shown = "".join(letter if letter.isprintable() else " " for letter in text[start : start + _WIDTH])
-    return f"{shown}\n{' ' * (position - start)}^"
+    return f"{shown}\n{blanks_under(shown[: position - start])}^"

@@ -12,6 +12,7 @@ import orjson
 import sqlalchemy as sa
 from fastapi.sse import format_sse_event
 
+from service.exports.json_lines import on_one_line
 from service.store import revisions as store
 from service.store.database import Database
 from service.use_cases.experiments import not_found
@@ -32,7 +33,9 @@ class Event:
 
     def frame(self) -> bytes:
         """The event in the format of server-sent events."""
-        return format_sse_event(id=str(self.id), event=self.kind, data_str=orjson.dumps(self.data).decode())
+        return format_sse_event(
+            id=str(self.id), event=self.kind, data_str=on_one_line(orjson.dumps(self.data)).decode()
+        )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import orjson
 
 from service.exports.arrow_types import RecordBatch, Schema
 from service.exports.formats import Format
+from service.exports.json_lines import on_one_line
 from service.queries.catalogues import RUNS
 from service.settings import Limits
 from service.store.database import Database
@@ -16,6 +17,8 @@ from service.use_cases.listing import ListQuery, named, select_runs
 from service.use_cases.run_objects import run_object, sparse_run
 from service.use_cases.run_tables import default_fields, run_batches, run_schema
 from service.use_cases.trajectories import OneRun, PointQuery, by_run, in_batches, run_points, selected_points
+
+_LINE = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def export_runs(
     rows = islice((row for rows in all_runs(database, selection) for row in rows), limit)
     if to.name == "ndjson":
         objects = (run_object(row) if shown is None else sparse_run(row, shown) for row in rows)
-        chunks = (orjson.dumps(run, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE) for run in objects)
+        chunks = (on_one_line(orjson.dumps(run, option=_LINE)) for run in objects)
     else:
         columns = shown or default_fields()
         chunks = _table(run_schema(columns), run_batches(rows, columns), to)

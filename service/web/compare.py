@@ -19,12 +19,14 @@ from service.use_cases.listing import ListQuery, named
 from service.use_cases.runs import list_runs
 from service.use_cases.short_ids import whole_id
 from service.use_cases.summaries import summarise
+from service.web.commands import Asker
+from service.web.digits import spreads
 from service.web.lists import ROWS
+from service.web.metrics import in_order
 from service.web.rendering import page
-from workers.runs.metrics import shown_in
 
 router = APIRouter(include_in_schema=False)
-METRICS = shown_in("compare")
+METRICS = in_order("compare")
 """Metrics to choose from, what says most first."""
 
 
@@ -53,6 +55,8 @@ def compare(
         request,
         "compare.html",
         compared=compared,
+        spreads=spreads([one.spread for one in compared]),
+        commands=Asker(request).comparison(chosen, metric) if compared else None,
         others=_others(database, chosen, limits),
         chosen=chosen,
         metric=metric,

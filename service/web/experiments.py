@@ -12,8 +12,11 @@ from service.schemas import Experiment, ExperimentDetail
 from service.use_cases import continuations, experiments, runs
 from service.use_cases.events import last_event_id
 from service.use_cases.listing import ListQuery
+from service.use_cases.timings import experiment_timing
+from service.web.commands import Asker
 from service.web.forms import same_origin
-from service.web.lists import ROWS, Column, read_table, run_columns, value_at
+from service.web.lists import ROWS, Column, column_texts, read_table, run_columns
+from service.web.metrics import summarised
 from service.web.rendering import page
 from service.web.spec_text import abridged, to_yaml
 
@@ -26,6 +29,7 @@ _COLUMNS = (
     Column("progress", "runs.succeeded"),
     Column("runs", "runs.total"),
     Column("submitted", "created_at"),
+    Column("id", "id"),
 )
 
 
@@ -54,7 +58,8 @@ def index(request: Request, database: DatabaseDependency, limits: LimitsDependen
 
     table = read_table("/", query.of(), read, lambda _: _COLUMNS)
     is_live = any(one.status in ("queued", "running") for one in table.items)
-    return page(request, "experiments.html", table=table, is_live=is_live)
+    commands = Asker(request).experiments(table.query, ROWS)
+    return page(request, "experiments.html", table=table, is_live=is_live, commands=commands)
 
 
 @router.get("/experiments")
@@ -84,9 +89,11 @@ def one(
         experiment=experiment,
         table=table,
         swept=swept,
-        value_at=value_at,
+        texts=[column_texts(column, table.items) for column in table.columns],
+        timing=experiment_timing(database, experiment),
+        commands=Asker(request).experiment(table.query, ROWS),
         after=after,
-        metrics=[column.field for column in table.columns if column.field.startswith("summary.")],
+        metrics=summarised(run["spec"] for run in table.items),
         spec=to_yaml(abridged({"run": experiment.run, "sweep": experiment.sweep})),
     )
 

@@ -1,7 +1,7 @@
 """How values are written on pages: few digits, powers of ten as powers, times in UTC; all of it escaped."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any
 
@@ -12,6 +12,9 @@ from service.values.numbers import INFINITY, MINUS_INFINITY, NAN, word_of
 DIGITS = 4
 """Of a measured number; all are written, so that numbers in a column stand under each other."""
 
+SECONDS_WITH_DECIMALS = 9.5
+"""Shorter time spans have a digit after the point."""
+
 ABSENT = Markup('<span class="absent" title="does not apply">&ndash;</span>')
 _NOT_FINITE = {
     INFINITY: Markup('<span title="infinity">∞</span>'),
@@ -20,7 +23,7 @@ _NOT_FINITE = {
 }
 
 
-def number(value: Any) -> Markup:
+def number(value: Any, digits: int = DIGITS) -> Markup:
     """A number with a few digits: 1.234, 12 340 000, 1.2 times 10 to the -5; a dash for what is absent."""
     if value is None:
         return ABSENT
@@ -30,7 +33,7 @@ def number(value: Any) -> Markup:
         return Markup("yes" if value else "no")
     if isinstance(value, int):
         return integer(value)
-    return _float(value)
+    return _float(value, digits)
 
 
 def integer(value: int) -> Markup:
@@ -41,7 +44,7 @@ def integer(value: int) -> Markup:
 def setting(value: Any) -> Markup:
     """A value of a spec, with the digits that it was given with."""
     if isinstance(value, float) and isfinite(value):
-        mantissa, _, power = f"{value:.15g}".partition("e")
+        mantissa, _, power = repr(value).removesuffix(".0").partition("e")
         return _power(mantissa, int(power)) if power else _signed(mantissa)
     return shown(value)
 
@@ -63,12 +66,30 @@ def words(name: str) -> Markup:
 
 
 def moment(value: datetime | None) -> Markup:
-    """A time in UTC, to the minute; the seconds are in the element."""
+    """A time to the minute, in UTC; the seconds are in the element, and a script writes it in the reader's zone."""
     if value is None:
         return ABSENT
+    utc = value.astimezone(UTC)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        value.isoformat(timespec="seconds"), f"{value:%Y-%m-%d %H:%M:%S} UTC", f"{value:%-d %b %Y, %H:%M}"
+        f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M:%S} UTC", f"{utc:%-d %b %Y, %H:%M} UTC"
     )
+
+
+def duration(value: timedelta | None) -> Markup:
+    """A time span in its two largest units, of days, hours, minutes and seconds; a dash for what is absent."""
+    if value is None:
+        return ABSENT
+    seconds = max(value.total_seconds(), 0.0)
+    if seconds < 1:
+        return escape(f"{seconds * 1000:.0f}\u202fms")
+    if seconds < SECONDS_WITH_DECIMALS:
+        return escape(f"{seconds:.1f}\u202fs")
+    rest, parts = round(seconds), list[str]()
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        if count or parts:
+            parts.append(f"{count}\u202f{unit}")
+    return escape(" ".join(part for part in parts[:2] if not part.startswith("0\u202f")))
 
 
 def large(value: int) -> Markup:
@@ -79,15 +100,15 @@ def large(value: int) -> Markup:
     return _power(mantissa, int(power))
 
 
-def _float(value: float) -> Markup:
+def _float(value: float, digits: int) -> Markup:
     if not isfinite(value):
         return _NOT_FINITE[word_of(value)]
     if value == 0:
         return Markup("0")
-    mantissa, power = f"{value:.{DIGITS - 1}e}".split("e")
+    mantissa, power = f"{value:.{digits - 1}e}".split("e")
     exponent = int(power)
     if -3 <= exponent < DIGITS:
-        return _signed(f"{value:.{DIGITS - 1 - exponent}f}")
+        return _signed(f"{value:.{max(digits - 1 - exponent, 0)}f}")
     return _power(mantissa, exponent)
 
 

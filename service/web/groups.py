@@ -11,6 +11,8 @@ from service.routes.dependencies import DatabaseDependency, LimitsDependency
 from service.schemas import GroupSummary
 from service.use_cases.experiments import get_experiment
 from service.use_cases.summaries import summarise
+from service.web.commands import Asker
+from service.web.digits import spreads
 from service.web.experiments import swept_paths
 from service.web.rendering import page
 
@@ -49,5 +51,7 @@ def groups(
         swept=swept_paths(experiment),
         query=query,
         items=items,
+        spreads=spreads(items),
+        commands=Asker(request).groups(experiment.id, query.metric, query.group_by, query.where),
         mistake=mistake,
     )

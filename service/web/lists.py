@@ -5,29 +5,35 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from markupsafe import Markup
+
 from service.errors import FieldError, InvalidPayload
 from service.use_cases.applicable import applicable_columns
 from service.use_cases.listing import ListQuery
+from service.use_cases.timings import run_timing
 from service.values.labels import field_label
+from service.values.numbers import NON_FINITE
+from service.web import formats
+from service.web.digits import told_apart
 from workers.runs.metrics import shown_in
 
 ROWS = 50
 """Rows of a table on one page."""
 
-_OWN = ("index", "status", "step")
+_OF_RUNS = ("index", "status", "step", "steps_per_second", "id")
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: what it shows, and the field that it sorts by."""
+    """A column of a table: what it shows, and the field that it sorts by; None where it does not."""
 
     label: str
-    field: str
+    field: str | None
 
     @property
     def is_setting(self) -> bool:
         """Whether it shows something that was asked for, and not something that came of it."""
-        return self.field not in _OWN and not self.field.startswith("summary.")
+        return self.field is not None and not is_of_run(self.field)
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,8 @@ class Table:
 
     def direction(self, column: Column) -> str:
         """How it is sorted by a column: as `aria-sort` says it."""
-        return {column.field: "ascending", f"-{column.field}": "descending"}.get(self.query.order_by or "", "none")
+        orders = {f"{column.field}": "ascending", f"-{column.field}": "descending"}
+        return orders.get(self.query.order_by or "", "none")
 
     def sorted_by(self, column: Column) -> str:
         """Address of the table sorted by a column; by the other direction if it is sorted by it already."""
@@ -102,14 +109,33 @@ def run_columns(swept: Sequence[str]) -> Callable[[Sequence[Mapping[str, Any]]],
             *(Column(field_label(path), path) for path in swept),
             Column("step", "step"),
             *metrics,
+            Column("duration", None),
+            Column("steps/s", "steps_per_second"),
+            Column("id", "id"),
         ]
 
     return of
 
 
+def column_texts(column: Column, runs: Sequence[Mapping[str, Any]]) -> list[Markup]:
+    """What a table of runs shows in a column: settings as they were given, measured numbers told apart."""
+    if column.field is None:
+        return [formats.duration(run_timing(run).duration) for run in runs]
+    values = [value_at(run, column.field) for run in runs]
+    if column.is_setting:
+        return [formats.setting(value) for value in values]
+    are_numbers = all(isinstance(value, int | float) or value is None or value in NON_FINITE for value in values)
+    return told_apart(values) if are_numbers else [formats.shown(value) for value in values]
+
+
+def is_of_run(field: str) -> bool:
+    """Whether a field is of a run itself, or of what came of it, and not of its spec."""
+    return field in _OF_RUNS or field.startswith("summary.")
+
+
 def value_at(run: Mapping[str, Any], field: str) -> Any:
     """What a run has in a column; None where it does not apply."""
-    value: Any = run if field in _OWN or field.startswith("summary.") else run["spec"]
+    value: Any = run if is_of_run(field) else run["spec"]
     for part in field.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value

@@ -4,12 +4,13 @@ import re
 from typing import Any
 
 import jinja2
-import orjson
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup, escape
 
+from service.queries.catalogues import RUNS
 from service.values.labels import field_label
-from service.web import formats
+from service.web import formats, texts
 from service.web.assets import PLOTLY_ADDRESS, assets
 
 _STYLES_OF_PLOTLY = (
@@ -43,10 +44,23 @@ def _label(path: str) -> str:
     return field_label(path.removeprefix("summary."))
 
 
+def _group_label(name: str) -> Markup:
+    """A field that runs are grouped by: tags as they were typed, other fields in words."""
+    path = RUNS.find(name).path
+    return texts.typed(str(path[-1])) if path[0] == "tags" else escape(_label(name))
+
+
+def _group_value(value: Any, name: str) -> Markup:
+    """What the runs of a group have in a field: texts of people as they were typed, ours in words."""
+    is_ours = RUNS.find(name).path[0] in ("spec", "status", "outcome", "engine")
+    return texts.typed(value) if isinstance(value, str) and not is_ours else formats.setting(value)
+
+
 _environment = jinja2.Environment(
     loader=jinja2.PackageLoader("service.web"),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
+    finalize=texts.shown_plain,
     trim_blocks=True,
     lstrip_blocks=True,
 )
@@ -55,11 +69,19 @@ _environment.filters |= {
     "integer": formats.integer,
     "large": formats.large,
     "moment": formats.moment,
+    "duration": formats.duration,
     "setting": formats.setting,
     "shown": formats.shown,
     "words": formats.words,
     "label": _label,
-    "json": lambda value: orjson.dumps(value).decode(),
+    "group_label": _group_label,
+    "group_value": _group_value,
+    "typed": texts.typed,
+    "name": texts.name_of,
+    "plain_name": texts.plain_name,
+    "lines": texts.lines,
+    "exact": texts.exact,
+    "exact_lines": texts.exact_lines,
 }
 _environment.globals.update(asset=assets.address, plotly=PLOTLY_ADDRESS)  # pyright: ignore[reportCallIssue, reportArgumentType]
 

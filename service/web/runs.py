@@ -17,10 +17,13 @@ from service.use_cases.applicable import applicable_columns
 from service.use_cases.events import last_event_id
 from service.use_cases.payloads import parse_body
 from service.use_cases.theory import get_theory
+from service.use_cases.timings import run_timing
+from service.web.commands import Asker
 from service.web.forms import Fields, same_origin
+from service.web.metrics import drawable
 from service.web.rendering import page
 from service.web.spec_text import abridged, from_text, to_yaml
-from workers.runs.metrics import BY_NAME, Metric, shown_in
+from workers.runs.metrics import shown_in
 
 router = APIRouter(include_in_schema=False)
 acts = APIRouter(include_in_schema=False, dependencies=[Depends(same_origin)])
@@ -89,7 +92,9 @@ def _show(
         experiment=experiments.get_experiment(database, run["experiment_id"]),
         theory=get_theory(database, run_id),
         after=after,
-        metrics=_drawable(run),
+        metrics=drawable([run["spec"]]),
+        timing=run_timing(run),
+        commands=Asker(request).run(run["id"]),
         facts=shown_in("run"),
         has_spectrum="singular_values" in applicable_columns(run["spec"]).metrics,
         formats=tuple(FORMATS),
@@ -97,13 +102,6 @@ def _show(
         mistake=mistake,
         given=given or {},
     )
-
-
-def _drawable(run: dict[str, Any]) -> list[Metric]:
-    """Metrics of one number, those that say most first."""
-    there_are = [name for name in applicable_columns(run["spec"]).metrics if BY_NAME[name].is_number]
-    first = [name for name in shown_in("telling") if name in there_are]
-    return [BY_NAME[name] for name in dict.fromkeys((*first, *there_are))]
 
 
 def _back_to(run: dict[str, Any]) -> Response:

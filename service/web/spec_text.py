@@ -1,13 +1,18 @@
 """Specs as text that people edit: YAML 1.2, of which JSON is a part."""
 
+import sys
 from io import StringIO
 from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.emitter import Emitter
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.representer import SafeRepresenter
 
 from service.errors import FieldError, InvalidPayload
+from service.values.visible import visible, visible_lines
+from service.values.widths import blanks_under
 
 MOST_CHARACTERS = 200_000
 """Of a text that is read as YAML, which takes a hundred times as long as JSON; longer ones are for the API."""
@@ -21,11 +26,33 @@ _WIDTH = 100
 def to_yaml(value: Any) -> str:
     """A value as YAML, what is innermost in one line each."""
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer, yaml.Emitter = _Visibly, _Unfolded
     yaml.default_flow_style, yaml.width, yaml.allow_unicode = None, _WIDTH, True
     setattr(yaml, "sort_base_mapping_type_on_output", False)  # noqa: B010 typed as None by the library
     out = StringIO()
     yaml.dump(value, out)
-    return out.getvalue()
+    return visible_lines(out.getvalue())
+
+
+class _Visibly(SafeRepresenter):
+    """Puts texts with characters that nobody can see into quotes, where YAML has the escapes that `visible` makes."""
+
+    def represent_visibly(self, text: str) -> Any:
+        """A text; see the class."""
+        is_hidden = any(visible(line) != line for line in text.split("\n"))
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if is_hidden else None)
+
+
+_Visibly.add_representer(str, _Visibly.represent_visibly)
+
+
+class _Unfolded(Emitter):
+    """Leaves texts on one line: the library breaks some of them so that they are read back as others."""
+
+    def process_scalar(self) -> None:
+        width, self.best_width = self.best_width, sys.maxsize
+        super().process_scalar()
+        self.best_width = width
 
 
 def abridged(value: Any) -> Any:
@@ -66,4 +93,4 @@ def _where(text: str, error: YAMLError) -> FieldError:
     mark, lines = error.problem_mark, text.splitlines()
     line = lines[mark.line] if mark.line < len(lines) else ""
     detail = f"Line {mark.line + 1}: {error.problem or 'not YAML'}."
-    return FieldError("", detail, mark.index, f"{line}\n{' ' * mark.column}^")
+    return FieldError("", detail, mark.index, f"{line}\n{blanks_under(line[: mark.column])}^")

@@ -31,6 +31,7 @@ def test_no_serious_fault(open_page, server, finished, other, path, scheme, widt
     page = open_page(path.format(finished=finished["id"], other=other["id"], run=run), scheme, width)
     for plot in page.locator(".plot").all():
         plot.locator("svg.main-svg").first.wait_for(timeout=90_000)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     found = Axe().run(page).response["violations"]
     faults = [(one["id"], [node["target"] for node in one["nodes"]]) for one in found if is_serious(one)]
     assert faults == []

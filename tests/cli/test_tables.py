@@ -4,15 +4,17 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from service.cli.show import print_experiments, print_objects, print_runs
+from service.cli.show import print_experiments, print_groups, print_objects, print_runs
 from service.cli.tables import Column, fitted, print_table, short_ids
+from service.client.progress import experiment_bar
 from service.values.digits import told_apart
 from service.values.ids import new_id
 from service.values.visible import visible
+from tests.helpers.texts import texts
 
 NAMES = [
     "[bold]loud[/bold] [/nope] :smile:",
@@ -155,6 +157,55 @@ def test_experiments_with_any_name_keep_a_line_and_an_id_each(seen, width):
         assert "日本語" in rows[1]
         assert r"two\nlines" in rows[2]
         assert "…" in rows[4]
+
+
+def cells_of(text):
+    """Cells that a text takes on a screen, by Unicode's own table (UAX 11)."""
+    wide = {"W": 2, "F": 2}
+    marks = ("Mn", "Me", "Cf")
+    return sum(
+        0 if unicodedata.category(letter) in marks else wide.get(unicodedata.east_asian_width(letter), 1)
+        for letter in text
+    )
+
+
+def test_columns_after_wide_letters_stand_under_each_other(seen):
+    names = ["plain", "日本語の名前", "한국어 🎉🎉", "e\u0301\u0301", "\uff46\uff55\uff4c\uff4c", "שלום", "中" * 100]
+    said = seen(100, print_experiments, [experiment(name) | {"tags": {}} for name in names])
+    rows = said.splitlines()[2 : 2 + len(names)]
+    assert len({cells_of(row[: row.index(" failed ")]) for row in rows}) == 1
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=texts(400), width=st.sampled_from([40, 80, 160, None]))
+def test_any_text_keeps_its_line_and_its_columns(seen, text, width):
+    named = experiment(text) | {"tags": {f"k{text}": text}}
+    failed = run("e" * 36, 0.1, 0.5, 0.1) | {"error": text, "status": "failed", "outcome": None}
+    plain = {"id": new_id(), "text": text, "list": [text]}
+    for show, item in ((print_experiments, named), (print_runs, failed), (print_objects, plain)):
+        said = seen(width, show, [item])
+        assert not CONTROL.search(said)
+        assert len(said.splitlines()) - len(seen(width, show, [item, item]).splitlines()) == -1
+        assert width is None or max(map(cell_len, said.splitlines())) <= width
+        assert width is not None or visible(text) in said
+
+
+def test_a_bar_s_name_takes_no_more_cells_than_there_are_for_it(capsys):
+    with experiment_bar("日本語" * 60 + "\u202e\n", 4) as bar:
+        bar.show(experiment(""))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert cells_of(line.split("…")[0]) <= 40
+    assert "4" in line
+
+
+def test_groups_that_differ_do_not_look_equal(seen):
+    rows = [run("e" * 36, rate, 0.5, loss) for rate, loss in ((0.1, 0.12345), (0.2, 0.12346))]
+    for row, steps in zip(rows, (3001, 3000), strict=True):
+        row["summary"] |= {"steps": steps, "unobserved_entry": -1.00001 - steps * 1e-9}
+    said = seen(160, print_groups, rows)
+    first, second = (line.split() for line in said.splitlines()[2:4])
+    assert first[-6:] == ["1", "3,001", "1.2345e-01", "1.000013001", "1.000013001", "1.000013001"]
+    assert second[-6:] == ["1", "3,000", "1.2346e-01", "1.000013", "1.000013", "1.000013"]
 
 
 def test_all_is_there_through_a_pipe(seen):

@@ -1,6 +1,8 @@
 // Keeps the parts of a page that are marked data-live as the server has them now: after every event of the experiment,
 // or every data-poll milliseconds. What the person is doing (fields, focus, scrolling) stays as it is.
 
+import { localise } from "./page.js";
+
 const MILLISECONDS_BETWEEN = 500;
 const SECONDS_BETWEEN_ANNOUNCEMENTS = 15;
 
@@ -38,6 +40,7 @@ async function refresh() {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    localise(fresh);
     swap(fresh);
     announce();
     document.dispatchEvent(new CustomEvent("rankward:refreshed"));

@@ -50,7 +50,7 @@ hooks: setup
 	$(BIN)/prek install
 
 bench: setup
-	$(BIN)/python -m benchmarks
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info

@@ -5,6 +5,7 @@ import sys
 from benchmarks import (
     descent_speed,
     mlflow_speed,
+    peak_shares,
     query_speed,
     service_speed,
     store_speed,
@@ -18,6 +19,8 @@ def main() -> None:
     """Measure and print."""
     print("# Steps of matrices", flush=True)
     descent_speed.main()
+    print("\n# Shares of a core's peak", flush=True)
+    peak_shares.main()
     print("\n# Steps of tensors", flush=True)
     tensor_speed.main()
     print("\n# Store", flush=True)

@@ -23,6 +23,7 @@ class Views:
         summary: columns of `run_summaries` in `run_summary`.
         points: columns of `trajectory_points` in `trajectory`.
         statuses: the statuses of runs that `experiment_summary` counts.
+        naturals: columns of `runs` with natural numbers of any size, which SQLite holds as blobs where they are large.
     """
 
     state: tuple[str, ...]
@@ -30,6 +31,7 @@ class Views:
     summary: tuple[str, ...]
     points: tuple[str, ...]
     statuses: tuple[str, ...]
+    naturals: tuple[str, ...] = ()
 
     def texts(self) -> dict[str, str]:
         """The query of each view by its name."""
@@ -45,10 +47,16 @@ class Views:
             'r."index" AS run_index',
             *(f"r.{name} AS {name}" for name in self.state),
             "r.compute_seconds AS compute_seconds",
-            *(f'r."{column}" AS {name}' for column, name in self.spec.items()),
+            *(f"{self._shown(column)} AS {name}" for column, name in self.spec.items()),
             *(f's."{name}" AS "{name}"' for name in self.summary),
         ]
         return _select(columns, f"{_RUNS} LEFT JOIN run_summaries s ON s.run_id = r.id")
+
+    def _shown(self, column: str) -> str:
+        if column not in self.naturals or op.get_bind().dialect.name != "sqlite":
+            return f'r."{column}"'
+        digits = f'CAST(substr(r."{column}", 6) AS TEXT)'  # behind five digits that count them
+        return f'CASE typeof(r."{column}") WHEN \'blob\' THEN {digits} ELSE r."{column}" END'
 
     def _trajectory(self) -> str:
         columns = [

@@ -17,6 +17,7 @@ from service.routes import documentation, events, experiments, figures, health, 
 from service.routes.access import guard
 from service.routes.dependencies import submission_threads
 from service.routes.ids import expand_ids
+from service.routes.parameters import RunQuery, TrajectoryQuery
 from service.settings import Limits, Settings
 from service.store.database import Database
 from service.use_cases.exposition import Exposition
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
     app.state.event_streams = EventStreams(database, settings.event_poll_seconds, limits.max_event_streams)
     app.add_middleware(Edge, settings=settings)
     problems.install(app)
-    document_specs(app)
+    document_specs(app, [RunQuery, TrajectoryQuery])
     for router in _GUARDED:
         app.include_router(router, dependencies=[Depends(guard), Depends(expand_ids)])
     for router in _OPEN:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.values.numbers import InfiniteWord
 from service.values.statuses import RunStatus
-from workers.runs.base import Integer, Natural, Positive, misfit
+from workers.runs.base import Integer, Natural, NonNegative, Positive, misfit
 
 Tag = Annotated[str, Field(max_length=500)]
 TagName = Annotated[str, Field(min_length=1, max_length=100)]
@@ -37,14 +37,27 @@ class ExperimentRequest(BaseModel):
     ] = []
 
 
-class ExperimentChanges(BaseModel):
-    """What can be changed of an experiment afterwards; what is left out stays as it is."""
+class ExperimentAttributes(BaseModel):
+    """What can be changed of an experiment afterwards."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: Name = ""
     tags: Tags = {}
     priority: Priority = 0
+
+
+class ExperimentChanges(BaseModel):
+    """A JSON merge patch (RFC 7396) of an experiment: what is left out stays as it is, null removes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Name | None = None
+    tags: Annotated[
+        dict[TagName, Tag | None] | None,
+        Field(max_length=1000, description="Tags to set, and null for those to remove; null in place of all of them."),
+    ] = None
+    priority: Priority | None = None
 
 
 class Extension(BaseModel):
@@ -54,7 +67,9 @@ class Extension(BaseModel):
 
     max_steps: Annotated[Natural | None, Field(description="At least as many as the run asks for now.")] = None
     max_time: Annotated[Positive | None, Field(description="Of a gradient_flow, at least what it has now.")] = None
-    loss_below: Annotated[Positive | None, Field(description="At most the present limit; null removes it.")] = None
+    loss_below: Annotated[NonNegative | None, Field(description="At most the present limit; 0 or null removes it.")] = (
+        None
+    )
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:

@@ -49,6 +49,9 @@ class Limits(_metric_limits()):
     max_steps_per_run: int = Field(default=10**12, description="Steps that one run may take.")
     max_time_per_run: float = Field(default=1e15, description="Time that one gradient flow may be integrated to.")
     max_flow_numbers: int = Field(default=20_000, description="Entries of all factors of one gradient flow.")
+    max_page_bytes: int = Field(
+        default=16 * 2**20, ge=1, description="Bytes of specs after which a page of runs ends early, with its cursor."
+    )
     max_points_per_run: int = Field(default=100_000, description="Points that one run may record.")
     max_product_entries: int = Field(default=250_000, description="Entries (rows x columns) of the factorised matrix.")
     max_trained_numbers: int = Field(default=2_000_000, description="Entries of all factors of one run.")
@@ -70,10 +73,10 @@ class Limits(_metric_limits()):
     max_unfinished_multiply_adds: float = Field(
         default=1e20, ge=0, description="Multiply-adds (steps x size) that the unfinished runs of one API key may take."
     )
-    max_where_characters: int = Field(default=20_000, description="Characters of one where expression.")
+    max_where_characters: int = Field(default=100_000, description="Characters of one where expression.")
     max_where_depth: int = Field(default=50, description="Levels of NOT, AND and OR in one where expression.")
     max_where_tests: int = Field(default=200, description="Comparisons in one where expression.")
-    max_where_values: int = Field(default=1000, description="Values in one IN list.")
+    max_where_values: int = Field(default=2000, description="Values in all IN lists of one where expression.")
     max_named_fields: int = Field(default=100, description="Names in one order_by, fields, metrics or group_by.")
 
 

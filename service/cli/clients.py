@@ -87,7 +87,7 @@ def extend(
     run: RunId,
     max_steps: Annotated[int | None, typer.Option(help="Most steps, more than it has now.")] = None,
     max_time: Annotated[float | None, typer.Option(help="Latest time of a flow, later than it has now.")] = None,
-    loss_below: Annotated[float | None, typer.Option(help="A lower limit of the loss.")] = None,
+    loss_below: Annotated[float | None, typer.Option(help="A lower limit of the loss; 0 removes it.")] = None,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
 ) -> None:

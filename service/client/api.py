@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 from service.client.plain import NotJson, plain
 from service.client.progress import experiment_bar
@@ -25,6 +26,10 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 POLL_SECONDS = 0.3
 RUNS_PER_PAGE = 1000
 ID_CHARACTERS = 36
+LONGEST_QUERY = 4000
+"""Characters of a query in a URL; proxies take URLs of 8000."""
+_QUERIED = ("/v1/runs", "/v1/trajectories")
+"""Lists that can be asked for in a body."""
 _log = logging.getLogger("rankward")
 
 
@@ -131,6 +136,11 @@ class Rankward:
         """Cancel the runs of an experiment that are not over."""
         return self._json("POST", f"/v1/experiments/{experiment_id}/cancel", repeatable=True)
 
+    def change(self, experiment_id: str, **changes: Any) -> Json:
+        """Change name, tags or priority of an experiment; other tags stay, and None removes."""
+        patch = {name: plain(value, (name,)) for name, value in changes.items()}
+        return self._json("PATCH", f"/v1/experiments/{experiment_id}", json=patch, repeatable=True)
+
     def delete(self, experiment_id: str) -> None:
         """Delete an experiment with its runs and trajectories.
 
@@ -183,6 +193,10 @@ class Rankward:
         """Run a failed or cancelled run again."""
         return self._json("POST", f"/v1/runs/{run_id}/retry")
 
+    def retry_experiment(self, experiment_id: str) -> Json:
+        """Run the failed and cancelled runs of an experiment again."""
+        return self._json("POST", f"/v1/experiments/{experiment_id}/retry")
+
     def extend(
         self,
         run_id: str,
@@ -227,7 +241,8 @@ class Rankward:
         unfinished, written = file.with_name(f"{file.name}.part"), 0
         wanted = _given(format=format, **parameters)
         try:
-            with self._transport.stream(f"/v1/{what}", params=wanted) as chunks, unfinished.open("wb") as output:
+            method, path, query = _asked(f"/v1/{what}", wanted)
+            with self._transport.stream(path, method, **query) as chunks, unfinished.open("wb") as output:
                 for chunk in chunks:
                     written += output.write(chunk)
             unfinished.replace(file)
@@ -262,7 +277,8 @@ class Rankward:
     def _pages(self, path: str, **parameters: Any) -> Iterator[Json]:
         wanted = _given(**parameters)
         while True:
-            page = self._json("GET", path, params=wanted)
+            method, asked_path, query = _asked(path, wanted)
+            page = self._json(method, asked_path, repeatable=True, **query)
             yield from page["items"]
             if page["next"] is None:
                 return
@@ -271,7 +287,8 @@ class Rankward:
     def _table(self, path: str, **parameters: Any) -> Table:
         import pyarrow as pa
 
-        content = self._transport.request("GET", path, params=_given(format="arrow", **parameters)).content
+        method, asked_path, query = _asked(path, _given(format="arrow", **parameters))
+        content = self._transport.request(method, asked_path, repeatable=True, **query).content
         return pa.ipc.open_stream(content).read_all()
 
     def _json(self, method: str, path: str, **arguments: Any) -> Any:
@@ -281,6 +298,13 @@ class Rankward:
 def _given(**parameters: Any) -> Json:
     """Parameters that were given, as plain values."""
     return {name: plain(value, (name,)) for name, value in parameters.items() if value is not None}
+
+
+def _asked(path: str, parameters: Json) -> tuple[str, str, Json]:
+    """Method, path and arguments of a request for a list; a long query goes into a body, for proxies cut URLs."""
+    if path in _QUERIED and len(urlencode(parameters)) > LONGEST_QUERY:
+        return "POST", f"{path}/query", {"json": parameters}
+    return "GET", path, {"params": parameters}
 
 
 def _listed(names: Names) -> str | None:

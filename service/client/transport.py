@@ -92,9 +92,9 @@ class Transport:
             return response
 
     @contextmanager
-    def stream(self, path: str, **arguments: Any) -> Generator[Iterator[bytes]]:
+    def stream(self, path: str, method: str = "GET", **arguments: Any) -> Generator[Iterator[bytes]]:
         """The content of a resource as it comes; only the beginning is tried again."""
-        with self._sent("GET", path, repeatable=True, **arguments) as response:
+        with self._sent(method, path, repeatable=True, **arguments) as response:
             try:
                 yield response.iter_bytes()
             except httpx2.TransportError as error:

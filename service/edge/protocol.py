@@ -77,7 +77,7 @@ class ProblemProtocol(HttpToolsProtocol):
         if len(self.url) > MOST_URL_BYTES:
             self._refusal = UrlTooLong(
                 f"Path and query of this request take {len(self.url):,} bytes, and {MOST_URL_BYTES:,} are read; "
-                "ask for less at a time."
+                "ask for less at a time, or by POST /v1/runs/query or /v1/trajectories/query, which take it in a body."
             )
             raise httptools.HttpParserError("the URL is too long")
         super().on_headers_complete()

@@ -15,6 +15,7 @@ VECTOR = pa.list_(pa.float64())
 _TYPES = {
     Kind.TEXT: pa.string(),
     Kind.INTEGER: pa.int64(),
+    Kind.NATURAL: pa.int64(),
     Kind.NUMBER: pa.float64(),
     Kind.BOOLEAN: pa.bool_(),
     Kind.TIME: pa.timestamp("us", tz="UTC"),
@@ -55,6 +56,8 @@ def _as(type_: DataType, value: Any) -> Any:
     if pa.types.is_floating(type_):
         return float(value) if _is_number(value) else None
     if pa.types.is_integer(type_):
+        if isinstance(value, str) and value.isdecimal():  # a large seed, which JSON spells
+            return int(value)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
     return value if isinstance(value, bool) else None
 

@@ -7,19 +7,25 @@ import pyarrow as pa
 import pyarrow.compute
 
 from service.exports.arrow_types import Array
-from service.values.numbers import INFINITY, MINUS_INFINITY, NAN, spell
+from service.values.numbers import INFINITY, MINUS_INFINITY, NAN, NUMBER_PATTERN, spell
 
 pc: Any = pyarrow.compute
 _NEEDS_QUOTES = '[",\r\n]|^$'
+_FORMULA = "^[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
+"""Beginnings of texts that spreadsheets compute, in their ordinary and their wide forms (OWASP, CSV injection)."""
+_PLAIN_NUMBER = rf"{NUMBER_PATTERN}|^[+-]?Infinity$"
 
 
 def csv_texts(column: Array) -> Array:
-    """A column's values as they stand in CSV (RFC 4180); null where there is none."""
+    """A column's values as they stand in CSV (RFC 4180); null where there is none.
+
+    An apostrophe precedes a text that a spreadsheet would compute, unless it is a number.
+    """
     if pa.types.is_floating(column.type):
         return _floats(column, quote="")
     if pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
         return pc.cast(column, pa.string())
-    return _quoted(column if pa.types.is_string(column.type) else json_texts(column, quote=""))
+    return _quoted(_harmless(column) if pa.types.is_string(column.type) else json_texts(column, quote=""))
 
 
 def json_texts(column: Array, quote: str = '"') -> Array:
@@ -45,6 +51,11 @@ def _floats(column: Array, quote: str) -> Array:
         return texts
     spelled = pc.if_else(pc.is_nan(column), NAN, pc.if_else(pc.greater(column, 0.0), INFINITY, MINUS_INFINITY))
     return pc.if_else(pc.is_finite(column), texts, _join(quote, spelled, quote))
+
+
+def _harmless(texts: Array) -> Array:
+    is_formula = pc.and_not(pc.match_substring_regex(texts, _FORMULA), pc.match_substring_regex(texts, _PLAIN_NUMBER))
+    return pc.if_else(is_formula, _join("'", texts), texts)
 
 
 def _quoted(texts: Array) -> Array:

@@ -25,7 +25,7 @@ _COLUMNS: Mapping[str, Node] = {
     "text": leaf(Kind.TEXT),
 }
 _OBJECT = Values(frozenset({Kind.OBJECT}))
-_TAGS = Open(_OBJECT, leaf(Kind.TEXT), str)
+_TAGS = Open(_OBJECT, Node(Values(frozenset({Kind.TEXT}), spells_numbers=True)), str)
 
 SUMMARY_FIELDS = {
     "steps": leaf(Kind.INTEGER),
@@ -37,6 +37,15 @@ SUMMARY_FIELDS = {
 """Fields of a summary beside its metrics."""
 
 _METRICS = {name: _COLUMNS[kind] for name, kind in {**METRICS, **SUMMARY_METRICS}.items()}
+_OF_EXPERIMENT = {
+    "id": leaf(Kind.TEXT),
+    "name": leaf(Kind.TEXT),
+    "created_at": leaf(Kind.TIME),
+    "priority": leaf(Kind.INTEGER),
+    "tags": _TAGS,
+}
+"""Fields of an experiment that do not follow from its runs, and can be asked for with each of them."""
+
 _RUN = {
     "id": leaf(Kind.TEXT),
     "experiment_id": leaf(Kind.TEXT),
@@ -53,15 +62,12 @@ _RUN = {
     "error": leaf(Kind.TEXT),
     "summary": any_object({**SUMMARY_FIELDS, **_METRICS}),
     "tags": _TAGS,
+    "experiment": any_object(_OF_EXPERIMENT),
     "spec": SpecNode([RunSpec]),
 }
 _EXPERIMENT = {
-    "id": leaf(Kind.TEXT),
-    "name": leaf(Kind.TEXT),
+    **_OF_EXPERIMENT,
     "status": leaf(Kind.TEXT, words=RUN_STATUSES),
-    "created_at": leaf(Kind.TIME),
-    "priority": leaf(Kind.INTEGER),
-    "tags": _TAGS,
     "runs": any_object({name: leaf(Kind.INTEGER) for name in ("total", *RUN_STATUSES)}),
 }
 
@@ -154,7 +160,7 @@ def check_answer(catalogue: Catalogue, answer: type[BaseModel], beside: Collecti
 
 RUNS = Catalogue("a run", any_object(_RUN), inside="spec")
 EXPERIMENTS = Catalogue("an experiment", any_object(_EXPERIMENT))
-check_answer(RUNS, Run, beside=["tags"])
+check_answer(RUNS, Run, beside=["tags", "experiment"])
 check_answer(EXPERIMENTS, Experiment)
 
 

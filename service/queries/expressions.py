@@ -35,15 +35,17 @@ class Membership:
 
 @dataclass(frozen=True)
 class Match:
-    """field [NOT] LIKE pattern; the case of letters counts.
+    """field [NOT] LIKE pattern, or ILIKE.
 
     Attributes:
         pattern: its characters, with ANY_TEXT for the wildcard "%" and ANY_LETTER for "_".
+        ignores_case: whether capitals and small letters are alike, as in ILIKE.
     """
 
     field: Field
     pattern: tuple[str, ...]
     negated: bool
+    ignores_case: bool = False
 
 
 ANY_TEXT, ANY_LETTER = "any text", "any letter"

@@ -13,6 +13,7 @@ class Kind(StrEnum):
 
     TEXT = "text"
     INTEGER = "an integer"
+    NATURAL = "an integer of any size"  # and never negative, as seeds are
     NUMBER = "a number"
     BOOLEAN = "true or false"
     TIME = "a time"
@@ -20,7 +21,7 @@ class Kind(StrEnum):
     OBJECT = "an object"
 
 
-NUMERIC = frozenset({Kind.INTEGER, Kind.NUMBER})
+NUMERIC = frozenset({Kind.INTEGER, Kind.NATURAL, Kind.NUMBER})
 SCALAR = frozenset(Kind) - {Kind.LIST, Kind.OBJECT}
 
 
@@ -31,10 +32,12 @@ class Values:
     Attributes:
         kinds: kinds of the values; spec fields of several problems or models may have more than one.
         words: all permitted texts, None if any text is.
+        spells_numbers: whether a text that spells a number is one beside numbers.
     """
 
     kinds: frozenset[Kind]
     words: frozenset[str] | None = None
+    spells_numbers: bool = False
 
     @property
     def said(self) -> str:

@@ -1,6 +1,7 @@
 """Literals: conversion of their texts into values of a field's kinds."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from lark import Token
 
@@ -8,8 +9,10 @@ from service.queries.errors import QueryError
 from service.queries.expressions import Value
 from service.queries.fields import NUMERIC, Field, Kind
 from service.values.numbers import INFINITIES, INFINITY, NAN
+from workers.runs.seeds import MOST_SEED_DIGITS
 
 LARGEST_SQL_INTEGER = 2**63 - 1
+BEYOND_SEEDS = 10**MOST_SEED_DIGITS
 _INFINITIES = {**INFINITIES, f"+{INFINITY}": INFINITIES[INFINITY]}
 
 
@@ -22,13 +25,32 @@ def read_literal(token: Token, field: Field) -> Value:
     kinds, at = field.values.kinds, token.start_pos or 0
     if token.type == "TRUTH" and Kind.BOOLEAN in kinds:
         return token.upper() == "TRUE"
-    if token.type == "NUMBER" and kinds & NUMERIC:
+    if Kind.NATURAL in kinds and (exact := _exact(token)) is not None:
+        return exact
+    is_numeric = bool(kinds & NUMERIC) or field.values.spells_numbers
+    if token.type == "NUMBER" and is_numeric:
         return _number(token)
-    if token.type == "NONFINITE" and kinds & NUMERIC:
+    if token.type == "NONFINITE" and is_numeric:
         return _nonfinite(str(token), field, at)
     if token.type == "STRING":
         return _text(token[1:-1].replace("''", "'"), field, at)
     raise _mismatch(field, at)
+
+
+def _exact(token: Token) -> int | None:
+    """A literal as a whole number of any size, None for one that is none.
+
+    Beyond all seeds the size no longer matters: infinite bounds become whole numbers that no seed reaches.
+    """
+    text = str(token)[1:-1] if token.type == "STRING" else str(token)
+    if token.type not in ("NUMBER", "STRING", "NONFINITE") or (token.type == "STRING" and not text.isdecimal()):
+        return None
+    if text in _INFINITIES or len(text) > 2 * MOST_SEED_DIGITS:
+        return -1 if text.startswith("-") else BEYOND_SEEDS
+    number = Decimal(text) if text != NAN else Decimal("NaN")
+    if not number.is_finite() or number.adjusted() > MOST_SEED_DIGITS:
+        return None if number.is_nan() else -1 if number < 0 else BEYOND_SEEDS
+    return int(number) if number == number.to_integral_value() else None
 
 
 def _number(token: Token) -> Value:

@@ -8,8 +8,16 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from service.queries.fields import SCALAR, Kind, Node, Values
+from workers.runs.seeds import Exact
 
-_KINDS = {str: Kind.TEXT, bool: Kind.BOOLEAN, int: Kind.INTEGER, float: Kind.NUMBER, datetime: Kind.TIME}
+_KINDS = {
+    str: Kind.TEXT,
+    bool: Kind.BOOLEAN,
+    int: Kind.INTEGER,
+    Exact: Kind.NATURAL,
+    float: Kind.NUMBER,
+    datetime: Kind.TIME,
+}
 
 
 class SpecNode(Node):
@@ -30,7 +38,8 @@ class SpecNode(Node):
         return (type_ for type_ in self._types if isinstance(type_, type) and issubclass(type_, BaseModel))
 
     def _fields(self, name: str) -> Iterator[Any]:
-        return (model.model_fields[name].annotation for model in self._models() if name in model.model_fields)
+        fields = (model.model_fields[name] for model in self._models() if name in model.model_fields)
+        return (Exact if Exact in field.metadata else field.annotation for field in fields)
 
     def _items(self) -> Iterator[Any]:
         for type_ in self._types:

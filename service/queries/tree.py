@@ -35,7 +35,7 @@ class TreeBuilder:
     def __init__(self, catalogue: Catalogue, limits: Limits) -> None:
         self._catalogue = catalogue
         self._limits = limits
-        self._tests = 0
+        self._tests = self._listed = 0
 
     def transform(self, node: Any, depth: int = 0) -> Expression:
         """The expression of a node of the parse tree; raises QueryError."""
@@ -70,13 +70,14 @@ class TreeBuilder:
         if node.data == "membership":
             return Membership(field, self._values(field, literals), negated)
         if node.data == "match":
-            return _match(field, name, literals[0], negated)
+            return _match(field, name, literals[0], negated, any(token.type == "ILIKE" for token in rest))
         return _comparison(field, rest[0], read_literal(literals[0], field))
 
     def _values(self, field: Field, literals: Sequence[Token]) -> tuple[Value, ...]:
-        if len(literals) > self._limits.max_where_values:
-            at = literals[self._limits.max_where_values].start_pos
-            self._refuse(at, "The values of this list are", len(literals), "max_where_values")
+        self._listed += len(literals)
+        if self._listed > self._limits.max_where_values:
+            at = literals[self._limits.max_where_values - self._listed].start_pos
+            self._refuse(at, "The values of all lists are", self._listed, "max_where_values")
         return tuple(read_literal(literal, field) for literal in literals)
 
     def _refuse(self, position: int | None, subject: str, value: int, name: str) -> None:
@@ -89,13 +90,13 @@ def _comparison(field: Field, operator: Token, value: Value) -> Expression:
     return Comparison(field, str(operator), value)  # pyright: ignore[reportArgumentType]
 
 
-def _match(field: Field, name: Token, literal: Token, negated: bool) -> Expression:
+def _match(field: Field, name: Token, literal: Token, negated: bool, ignores_case: bool) -> Expression:
     if Kind.TEXT not in field.values.kinds:
-        raise QueryError(name.start_pos or 0, f"{field.name} is {field.values.said}; LIKE is for texts.")
+        raise QueryError(name.start_pos or 0, f"{field.name} is {field.values.said}; LIKE and ILIKE are for texts.")
     text, pattern = literal[1:-1].replace("''", "'"), []
     for character in re.finditer(r"\\(.)|(.)|\\$", text, re.DOTALL):
         escaped, plain = character.groups()
         if (escaped is None and plain is None) or plain == "\\":
             raise QueryError(literal.start_pos or 0, r"This pattern ends with a lone backslash; write it twice.")
         pattern.append(escaped or {"%": ANY_TEXT, "_": ANY_LETTER}.get(plain, plain))
-    return Match(field, tuple(pattern), negated)
+    return Match(field, tuple(pattern), negated, ignores_case)

@@ -19,6 +19,7 @@ _BEARER = HTTPBearer(
 )
 _SCOPE_OF: dict[str, Scope] = {"GET": "read", "HEAD": "read", "DELETE": "admin"}
 """Everything else changes something that can be made again, and takes `submit`."""
+_SCOPE_OF_POST: dict[str, Scope] = {"delete": "admin", "query": "read"}
 
 
 async def guard(
@@ -54,9 +55,9 @@ HolderDependency = Annotated[Holder | None, Depends(get_holder)]
 
 
 def _scope_of(request: Request) -> Scope:
-    """By the method; a page's form, which can only POST, deletes by the path that ends so."""
-    if request.method == "POST" and request.url.path.endswith("/delete"):
-        return "admin"
+    """By the method; of a POST by the end of its path, as forms can only POST, and a query in a body only reads."""
+    if request.method == "POST":
+        return _SCOPE_OF_POST.get(request.url.path.rpartition("/")[2], "submit")
     return _SCOPE_OF.get(request.method, "submit")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
+from service.edge.openapi import JSON, MERGE_PATCH
 from service.errors import PayloadTooLarge, UnsupportedMediaType
 from service.limits import exceeded
 from service.settings import Limits
@@ -50,16 +51,23 @@ async def read_body(request: Request) -> bytes:
 
 async def get_body(request: Request) -> bytes:
     """The JSON body of a call."""
-    _check_media_type(request)
+    _check_media_type(request, JSON)
     return await read_body(request)
 
 
-def _check_media_type(request: Request) -> None:
+async def get_patch(request: Request) -> bytes:
+    """The JSON merge patch in the body of a call."""
+    _check_media_type(request, JSON, MERGE_PATCH)
+    return await read_body(request)
+
+
+def _check_media_type(request: Request, *taken: str) -> None:
     """Take JSON that does not say it is something else, such as the form of another site's page."""
     given = request.headers.get("content-type", "")
     kind = given.partition(";")[0].strip().lower()
-    if kind not in ("", "application/json"):
-        raise UnsupportedMediaType(f"The Content-Type is {given!r}; send JSON as 'Content-Type: application/json'.")
+    if kind not in ("", *taken):
+        types = " or ".join(f"'Content-Type: {type_}'" for type_ in taken)
+        raise UnsupportedMediaType(f"The Content-Type is {given!r}; send JSON as {types}.")
 
 
 def submission_threads(database: Database) -> CapacityLimiter:
@@ -75,3 +83,4 @@ async def run_submission(request: Request, act: Callable[[], Answer]) -> Answer:
 DatabaseDependency = Annotated[Database, Depends(get_database)]
 LimitsDependency = Annotated[Limits, Depends(get_limits)]
 BodyDependency = Annotated[bytes, Depends(get_body)]
+PatchDependency = Annotated[bytes, Depends(get_patch)]

@@ -5,11 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from service.edge.openapi import request_body
+from service.edge.openapi import JSON, MERGE_PATCH, request_body
 from service.edge.problems import BODY_RESPONSES, RESPONSES
 from service.routes.access import HolderDependency
 from service.routes.answers import answers_with, json_answer, next_link
-from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency, run_submission
+from service.routes.dependencies import (
+    BodyDependency,
+    DatabaseDependency,
+    LimitsDependency,
+    PatchDependency,
+    run_submission,
+)
 from service.routes.parameters import ExperimentParameters
 from service.schemas import DryRun, Experiment, ExperimentChanges, ExperimentDetail, ExperimentRequest, Page
 from service.settings import Limits
@@ -81,22 +87,29 @@ def get(database: DatabaseDependency, experiment_id: str) -> ExperimentDetail:
     return experiments.get_experiment(database, experiment_id)
 
 
-@router.patch("/{experiment_id}", responses=BODY_RESPONSES, openapi_extra=request_body(ExperimentChanges))
-def change(database: DatabaseDependency, body: BodyDependency, experiment_id: str) -> ExperimentDetail:
-    """Change an experiment's name, tags or priority."""
+@router.patch(
+    "/{experiment_id}", responses=BODY_RESPONSES, openapi_extra=request_body(ExperimentChanges, MERGE_PATCH, JSON)
+)
+def change(database: DatabaseDependency, body: PatchDependency, experiment_id: str) -> ExperimentDetail:
+    """Change an experiment's name, tags or priority by a JSON merge patch (RFC 7396).
+
+    What the patch leaves out stays, tag by tag; null removes a tag, all tags, the name or the priority.
+    """
     return experiments.change(database, experiment_id, parse_body(ExperimentChanges, body))
 
 
 @router.post("/{experiment_id}/cancel", status_code=202)
 def cancel(database: DatabaseDependency, experiment_id: str) -> ExperimentDetail:
-    """Cancel every run that is not over; points recorded so far stay."""
+    """Cancel every run that is not over; points recorded so far stay. 409 when all have ended otherwise."""
     return experiments.cancel(database, experiment_id)
 
 
 @router.post("/{experiment_id}/retry", status_code=202)
-def retry(database: DatabaseDependency, experiment_id: str) -> ExperimentDetail:
-    """Queue every failed run again; each goes on from its checkpoint."""
-    return continuations.retry_experiment(database, experiment_id)
+def retry(
+    database: DatabaseDependency, limits: LimitsDependency, holder: HolderDependency, experiment_id: str
+) -> ExperimentDetail:
+    """Queue every failed or cancelled run again; each goes on from its checkpoint. 409 when there is none."""
+    return continuations.retry_experiment(database, experiment_id, limits, holder)
 
 
 @router.delete("/{experiment_id}", status_code=204)

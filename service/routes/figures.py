@@ -12,6 +12,7 @@ from service.figures.layout import ONE_COLUMN, TWO_COLUMNS
 from service.figures.picture import Scale
 from service.figures.renderers import MEDIA_TYPES, PNG_SCALE, Style
 from service.figures.themes import ThemeName
+from service.routes.answers import unchanged
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
 from service.schemas import FigureList
 from service.use_cases import figures
@@ -75,8 +76,8 @@ def get(
     asked, style = figures.asked_figure(database, experiment_id, file, query.ask(), limits), query.style()
     state = figures.version_of(database, asked)
     headers = {"ETag": _etag(file, state, asked.ask, style, limits), "Cache-Control": "no-cache"}
-    if headers["ETag"] in (if_none_match or ""):
-        return Response(status_code=304, headers=headers)
+    if answer := unchanged(if_none_match, headers):
+        return answer
     content = figures.draw(database, asked, style, limits)
     return Response(content, media_type=MEDIA_TYPES[asked.format], headers=headers)
 

@@ -57,6 +57,12 @@ class RunParameters(SortedParameters):
         return ListQuery(self.where, self.order_by, self.cursor, self.experiment_id, self.status)
 
 
+class RunQuery(RunParameters):
+    """A list of runs asked for in a body: the query of GET /v1/runs."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
 class PointParameters(BaseModel):
     """Query of points."""
 
@@ -85,3 +91,9 @@ class SelectedPointParameters(PointParameters):
     def runs(self) -> ListQuery:
         """Whose points are asked for."""
         return ListQuery(where=self.where, experiment_id=self.experiment_id)
+
+
+class TrajectoryQuery(SelectedPointParameters):
+    """Points of many runs asked for in a body: the query of GET /v1/trajectories."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)

@@ -21,8 +21,10 @@ from service.routes.answers import (
     unchanged,
 )
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
-from service.routes.parameters import Accept, PointParameters, RunParameters
+from service.routes.parameters import Accept, PointParameters, RunParameters, RunQuery
 from service.schemas import Extension, Page, Run, Theory, Trajectory
+from service.settings import Limits
+from service.store.database import Database
 from service.use_cases import continuations, exports, runs, theory
 from service.use_cases.payloads import parse_body
 
@@ -42,7 +44,29 @@ def list_all(
     query: Annotated[RunParameters, Query()],
     accept: Accept = None,
 ) -> Response:
-    """List runs in the order of submission or as `order_by` says; in formats other than JSON as one table."""
+    """List runs in the order of submission or as `order_by` says; in formats other than JSON as one table.
+
+    A page of runs with long specs ends early, with its cursor.
+    """
+    return _list(database, limits, query, accept, request)
+
+
+@router.post(
+    "/query",
+    response_model=Page[Run],
+    responses={**answers_with("Content-Disposition", tables=True), **NOT_ACCEPTABLE, **BODY_RESPONSES},
+    openapi_extra=request_body(RunQuery),
+)
+def query_all(
+    database: DatabaseDependency, limits: LimitsDependency, body: BodyDependency, accept: Accept = None
+) -> Response:
+    """List runs as GET /v1/runs does, by a query in the body: for thousands of ids, which no URL holds."""
+    return _list(database, limits, parse_body(RunQuery, body), accept)
+
+
+def _list(
+    database: Database, limits: Limits, query: RunParameters, accept: str | None, request: Request | None = None
+) -> Response:
     to = accepted_format(query.format, accept)
     if to.name != "json":
         return stream(exports.export_runs(database, query.query(), query.fields, query.limit, to, limits))
@@ -50,7 +74,8 @@ def list_all(
         detail = f"A page has at most {MOST_ON_A_PAGE} runs; follow `next`, or ask for another format."
         raise InvalidPayload([FieldError("/limit", detail)])
     page = runs.list_runs(database, query.query(), query.fields, query.limit or 100, limits)
-    return json_answer(page, {"Vary": "Accept", **next_link(request, page["next"])})
+    link = {} if request is None else next_link(request, page["next"])
+    return json_answer(page, {"Vary": "Accept", **link})
 
 
 @router.get("/{run_id}", response_model=Run, responses={**answers_with("ETag"), **NOT_MODIFIED})
@@ -62,14 +87,14 @@ def get(database: DatabaseDependency, request: Request, run_id: str, if_none_mat
 
 @router.post("/{run_id}/cancel", status_code=202, response_model=Run)
 def cancel(database: DatabaseDependency, run_id: str) -> Response:
-    """Cancel a run unless it is over; points recorded so far stay."""
+    """Cancel a run that is not over; points recorded so far stay. 409 when it has ended otherwise."""
     return json_answer(runs.cancel_run(database, run_id), status=202)
 
 
 @router.post("/{run_id}/retry", status_code=202, response_model=Run)
-def retry(database: DatabaseDependency, run_id: str) -> Response:
+def retry(database: DatabaseDependency, limits: LimitsDependency, holder: HolderDependency, run_id: str) -> Response:
     """Queue a failed or cancelled run again; it goes on from its checkpoint."""
-    return json_answer(continuations.retry_run(database, run_id), status=202)
+    return json_answer(continuations.retry_run(database, run_id, limits, holder), status=202)
 
 
 @router.post(

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from service.store.leases import lock_runs
 from service.store.revisions import CURRENT, take_revision
-from service.store.tables import checkpoints, experiments, runs, trajectory_points
+from service.store.tables import checkpoints, runs, trajectory_points
+from service.values.statuses import RETRIABLE
 from workers.runs.milestones import forget_point
 
 _WAITING = {"status": "queued", "lease_token": None, "finished_at": None, "attempts": 0}
@@ -36,16 +37,24 @@ def reopen_run(connection: sa.Connection, run_id: int, unscheduled_step: int | N
         _remove_point(connection, run_id, unscheduled_step)
 
 
-def retry_runs(connection: sa.Connection, *, run: str | None = None, experiment: str | None = None) -> int:
-    """Queue a failed or cancelled run again, or all failed runs of an experiment; returns their number."""
-    if run is not None:
-        selected = sa.and_(runs.c.public_id == run, runs.c.status.in_(("failed", "cancelled")))
-    else:
-        experiment_id = sa.select(experiments.c.id).where(experiments.c.public_id == experiment).scalar_subquery()
-        selected = sa.and_(runs.c.experiment_id == experiment_id, runs.c.status == "failed")
+def retriable(*, run_id: int | None = None, experiment_id: int | None = None) -> sa.ColumnElement[bool]:
+    """The condition of runs that can be tried again: a single one, or all of an experiment, by internal id."""
+    of = runs.c.id == run_id if run_id is not None else runs.c.experiment_id == experiment_id
+    return sa.and_(of, runs.c.status.in_(RETRIABLE))
+
+
+def work_of(connection: sa.Connection, selected: sa.ColumnElement[bool]) -> tuple[int, float]:
+    """Number of selected runs, and their multiply-adds at most."""
+    cost = sa.func.coalesce(sa.func.sum(runs.c.max_multiply_adds), 0.0)
+    count, multiply_adds = connection.execute(sa.select(sa.func.count(), cost).where(selected)).one()
+    return count, float(multiply_adds)
+
+
+def retry_runs(connection: sa.Connection, selected: sa.ColumnElement[bool]) -> None:
+    """Queue runs again that satisfy a condition of `retriable`."""
     lock_runs(connection, selected)
     take_revision(connection, selected)
-    return connection.execute(sa.update(runs).where(selected).values(**_WAITING, error=None, revision=CURRENT)).rowcount
+    connection.execute(sa.update(runs).where(selected).values(**_WAITING, error=None, revision=CURRENT))
 
 
 def _remove_point(connection: sa.Connection, run_id: int, step: int) -> None:

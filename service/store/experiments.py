@@ -23,6 +23,9 @@ ExperimentRow = Mapping[str, Any]
 """A row of `experiments` and, under `counts`, the number of its runs by status."""
 
 
+_SHOWN = [column for column in experiments.c if column.name not in ("run", "sweep")]
+
+
 @dataclass(frozen=True)
 class ExperimentSelection:
     """The experiments of a list: a condition, an order, and the row after which the list starts."""
@@ -65,7 +68,10 @@ def find_by_idempotency_key(connection: sa.Connection, key: str) -> ExperimentRo
 def list_experiments(
     connection: sa.Connection, selection: ExperimentSelection, limit: int
 ) -> tuple[list[ExperimentRow], Sequence[Mark]]:
-    """The first experiments of a selection, newest first by default, and the mark of each for the next page."""
+    """The first experiments of a selection, newest first by default, and the mark of each for the next page.
+
+    Their rows lack what was posted, which may be long.
+    """
     dialect = connection.dialect.name
     query = sa.select(experiments.c.id)
     if selection.where is not None:
@@ -74,19 +80,32 @@ def list_experiments(
     query = keyset.apply(query, selection.after).limit(limit)
     marks = [Mark(tuple(values), row_id) for row_id, *values in connection.execute(query)]
     ids = [mark.row_id for mark in marks]
-    unsorted = connection.execute(sa.select(experiments).where(experiments.c.id.in_(ids))).mappings()
+    unsorted = connection.execute(sa.select(*_SHOWN).where(experiments.c.id.in_(ids))).mappings()
     rows = sorted(_with_counts(connection, unsorted.all()), key=lambda row: ids.index(row["id"]))
     return rows, marks
 
 
+def lock_attributes(connection: sa.Connection, public_id: str, with_runs: bool) -> dict[str, Any] | None:
+    """What can be changed of an experiment, locked until the transaction ends; None without such an experiment.
+
+    Args:
+        with_runs: whether its runs are locked as well; they are locked first, as in every other transaction.
+    """
+    if with_runs:
+        lock_runs(connection, runs.c.experiment_id == _id_of(public_id))
+    query = sa.select(experiments.c.name, experiments.c.tags, experiments.c.priority)
+    locked = query.where(experiments.c.public_id == public_id).with_for_update(key_share=True)
+    row = connection.execute(locked).mappings().first()
+    return None if row is None else {str(name): value for name, value in row.items()}
+
+
 def change_experiment(connection: sa.Connection, public_id: str, values: Mapping[str, Any]) -> None:
-    """Change fields of an experiment; a priority is written to its runs as well."""
+    """Change fields of an experiment that `lock_attributes` locked; a priority is written to its runs as well."""
     if not values:
         return
     connection.execute(sa.update(experiments).where(experiments.c.public_id == public_id).values(values))
     if "priority" in values:
-        members = runs.c.experiment_id.in_(sa.select(experiments.c.id).where(experiments.c.public_id == public_id))
-        lock_runs(connection, members)
+        members = runs.c.experiment_id == _id_of(public_id)
         connection.execute(sa.update(runs).where(members).values(urgency=-values["priority"]))
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from service.queries.catalogues import EXPERIMENTS, RUNS, Catalogue, spell_path
 from service.queries.fields import NUMERIC, Field, Kind, Path
 from service.store.json_sql import json_exists, json_value
+from service.store.naturals import json_natural
 from service.store.spec_columns import NAMED_COLUMNS
 from service.store.tables import experiments, runs, summaries
 from service.values.statuses import BEST_STATUS, RUN_STATUSES, status_cases
@@ -34,6 +35,8 @@ class Home:
         if column is not None:
             return column
         document, rest = self._document(field.path)
+        if Kind.NATURAL in field.values.kinds:
+            return json_natural(document, rest, dialect)
         return json_value(document, rest, kind, dialect)
 
     def exists(self, field: Field, dialect: str) -> Column:
@@ -76,6 +79,9 @@ RUN_HOME = Home(
         ("id",): runs.c.public_id,
         ("experiment_id",): experiments.c.public_id,
         ("steps_per_second",): sa.type_coerce(_SPEED, sa.Double),
+        ("experiment",): experiments.c.id,
+        ("experiment", "id"): experiments.c.public_id,
+        **{("experiment", name): experiments.c[name] for name in ("name", "priority", "created_at")},
         **{("spec", *path.split(".")): runs.c[column.name] for path, column in NAMED_COLUMNS.items()},
         ("summary",): summaries.c.run_id,
         **{("summary", column.name): column for column in _SUMMARIES if not isinstance(column.type, sa.JSON)},
@@ -83,6 +89,7 @@ RUN_HOME = Home(
     documents={
         **_OF_RUNS.documents,
         ("tags",): experiments.c.tags,
+        ("experiment", "tags"): experiments.c.tags,
         **{("summary", column.name): column for column in _SUMMARIES if isinstance(column.type, sa.JSON)},
     },
 )
@@ -131,6 +138,8 @@ check_home(EXPERIMENT_HOME, EXPERIMENTS)
 
 def kind_to_sort(field: Field) -> Kind:
     """The kind by which a field that may have several is sorted: numbers before texts."""
+    if Kind.NATURAL in field.values.kinds:
+        return Kind.INTEGER
     for kind in (Kind.NUMBER, Kind.INTEGER, Kind.TEXT, Kind.TIME):
         if kind in field.values.kinds:
             return kind

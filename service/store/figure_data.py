@@ -1,4 +1,4 @@
-"""Data of figures beside points: specs and summaries of an experiment's runs, and a version of both."""
+"""Data of figures beside points: specs and summaries of an experiment's runs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,17 +30,3 @@ def read_summaries(connection: sa.Connection, experiment_id: int, names: Sequenc
         .where(runs.c.experiment_id == experiment_id)
     )
     return {row["run_id"]: row for row in connection.execute(query).mappings()}
-
-
-def last_change(connection: sa.Connection, experiment_id: int) -> str:
-    """A text that changes whenever a run of the experiment records, ends or is extended."""
-    query = sa.select(
-        sa.func.count(),
-        sa.func.sum(runs.c.step),
-        sa.func.sum(runs.c.compute_seconds),
-        sa.func.count(runs.c.finished_at),
-        sa.func.max(runs.c.finished_at),
-        sa.func.count(runs.c.outcome),
-        sa.func.count(runs.c.started_at),
-    ).where(runs.c.experiment_id == experiment_id)
-    return repr(tuple(connection.execute(query).one()))

@@ -23,9 +23,10 @@ from service.queries.expressions import (
     Test,
     Value,
 )
-from service.queries.fields import Kind
+from service.queries.fields import NUMERIC, Field, Kind
 from service.store.fields import Home
-from service.store.json_sql import matches, sortable
+from service.store.json_sql import matches, number_in, sortable
+from service.store.naturals import LARGEST_INTEGER, Natural
 from service.store.tables import UtcTime
 
 Condition = sa.ColumnElement[bool]
@@ -63,20 +64,45 @@ class Filter:
 
     def _test(self, test: Test) -> Condition:
         match test:
-            case Comparison(_, sign, value):
-                return _OPERATORS[sign](self._column(test, value), literal(value))
-            case Membership(_, values, negated):
-                column = self._column(test, values[0])
-                return column.not_in([*map(literal, values)]) if negated else column.in_([*map(literal, values)])
+            case Comparison(field, sign, value):
+                column = self._column(field, value)
+                has_order = isinstance(value, str) and sign not in ("=", "!=")
+                ordered = sortable(column, self._dialect) if has_order else column
+                return _OPERATORS[sign](ordered, self._literal(column, value))
+            case Membership():
+                return self._membership(test)
             case Match(field, pattern, negated):
-                match_ = matches(self._home.value(field, Kind.TEXT, self._dialect), pattern, self._dialect)
+                text = self._home.value(field, Kind.TEXT, self._dialect)
+                match_ = matches(text, pattern, self._dialect, test.ignores_case)
                 return sa.not_(match_) if negated else match_
             case Missing():
                 raise AssertionError("handled above")
 
-    def _column(self, test: Comparison | Membership, value: Value) -> sa.ColumnElement[Any]:
-        column = self._home.value(test.field, _kind_of(value), self._dialect)
-        return sortable(column, self._dialect) if isinstance(value, str) else column
+    def _literal(self, column: sa.ColumnElement[Any], value: Value) -> sa.ColumnElement[Any]:
+        # PostgreSQL would compare a NUMERIC with a fraction as floats, which hold no number of hundreds of digits.
+        is_fraction_of_natural = isinstance(value, float) and isinstance(column.type, Natural)
+        if is_fraction_of_natural and self._dialect != "sqlite":
+            return sa.cast(literal(value), sa.Numeric)
+        return literal(value)
+
+    def _membership(self, test: Membership) -> Condition:
+        """Whether a value is in a list, or is comparable and not in it; a list may hold values of several kinds."""
+        by_kind: dict[Kind, list[Value]] = {}
+        for value in test.values:
+            by_kind.setdefault(_kind_of(value), []).append(value)
+        columns = [(self._column(test.field, values[0]), values) for values in by_kind.values()]
+        is_in = sa.or_(*(column.in_([self._literal(column, value) for value in values]) for column, values in columns))
+        if not test.negated:
+            return is_in
+        is_comparable = sa.or_(*(column.is_not(None) for column, _ in columns))
+        return sa.and_(is_comparable, sa.not_(sa.func.coalesce(is_in, sa.false())))
+
+    def _column(self, field: Field, value: Value) -> sa.ColumnElement[Any]:
+        """A field's value as the kind of a literal; a text that spells a number is one beside numbers."""
+        kind = _kind_of(value)
+        if kind in NUMERIC and field.values.spells_numbers:
+            return number_in(self._home.value(field, Kind.TEXT, self._dialect), self._dialect)
+        return self._home.value(field, kind, self._dialect)
 
 
 def literal(value: Value) -> sa.BindParameter[Any]:
@@ -85,7 +111,7 @@ def literal(value: Value) -> sa.BindParameter[Any]:
         case bool():
             return sa.literal(value, sa.Boolean)
         case int():
-            return sa.literal(value, sa.BigInteger)
+            return sa.literal(value, Natural if value > LARGEST_INTEGER else sa.BigInteger)
         case float():
             return sa.literal(value, sa.Double)
         case datetime():

@@ -4,6 +4,8 @@ A value of another kind than requested is NULL; a list, for example, is never co
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
+from math import inf
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,9 +13,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from service.queries.expressions import ANY_LETTER, ANY_TEXT
 from service.queries.fields import NUMERIC, Kind, Path
-from service.values.numbers import INFINITIES
+from service.values.numbers import INFINITIES, NUMBER_PATTERN
 
 Column = sa.ColumnElement[Any]
+
+_LARGEST, _LEAST = (sa.literal(Decimal(edge), sa.Numeric) for edge in ("1.797693134862315807e308", "2.47e-324"))
+"""Decimal numbers beyond which a double is infinite, and below which it is 0."""
 
 
 def json_value(column: Column, path: Path, kind: Kind, dialect: str) -> Column:
@@ -32,11 +37,29 @@ def sortable(text: Column, dialect: str) -> Column:
     return text if dialect == "sqlite" else sa.collate(text, "C")
 
 
-def matches(text: Column, pattern: Sequence[str], dialect: str) -> Column:
-    """Whether a text matches a pattern of letters, ANY_TEXT and ANY_LETTER; the case of letters counts."""
-    if dialect == "sqlite":  # its LIKE ignores case
-        return text.op("GLOB", is_comparison=True)("".join(map(_glob, pattern)))
+def matches(text: Column, pattern: Sequence[str], dialect: str, ignores_case: bool) -> Column:
+    """Whether a text matches a pattern of letters, ANY_TEXT and ANY_LETTER."""
+    if dialect == "sqlite":  # its LIKE ignores the case of ASCII letters, and only of these
+        letters = map(_glob_of_any_case, pattern) if ignores_case else map(_glob, pattern)
+        return text.op("GLOB", is_comparison=True)("".join(letters))
+    if ignores_case:  # the database's ILIKE knows the letters of its locale alone
+        capitals = {case: _capital(letter) for letter in pattern for case in _cases(letter)}
+        others = [case for case, capital in capitals.items() if case != capital]
+        text = sa.func.translate(text, "".join(others), "".join(map(capitals.__getitem__, others)), type_=sa.Text)
+        pattern = [capitals.get(letter, letter) for letter in pattern]
     return text.like("".join(map(_like, pattern)), escape="\\")
+
+
+def number_in(text: Column, dialect: str) -> Column:
+    """The number that a text spells as `numbers.number_in` reads it, as a Double; NULL where it spells none."""
+    if dialect == "sqlite":
+        return sa.func.number_in(text, type_=sa.Double)  # see service/store/sqlite.py
+    exact = sa.cast(text, sa.Numeric)
+    beyond = [(exact > _LARGEST, inf), (exact < -_LARGEST, -inf), (sa.func.abs(exact) < _LEAST, 0.0)]
+    whens = [(condition, sa.literal(value, sa.Double)) for condition, value in beyond]  # a cast would be an error
+    finite = sa.case(*whens, else_=sa.cast(text, sa.Double))
+    spelled = [(text == word, sa.literal(value, sa.Double)) for word, value in INFINITIES.items()]
+    return sa.case((text.op("~", is_comparison=True)(NUMBER_PATTERN), finite), *spelled)
 
 
 class _SqliteValue:
@@ -76,6 +99,20 @@ class _PostgresValue:
 def _spelled_numbers(is_text: Column, text: Column) -> list[tuple[Column, Column]]:
     """WHEN clauses for non-finite numbers, which JSON spells as texts."""
     return [(sa.and_(is_text, text == word), sa.literal(value, sa.Double)) for word, value in INFINITIES.items()]
+
+
+def _cases(letter: str) -> str:
+    """A letter as a small and as a capital one, as far as each of them is a single letter; none of a wildcard."""
+    return "".join(dict.fromkeys(case for case in (letter, letter.lower(), letter.upper()) if len(case) == 1))
+
+
+def _glob_of_any_case(letter: str) -> str:
+    cases = _cases(letter)
+    return f"[{cases}]" if len(cases) > 1 else _glob(letter)
+
+
+def _capital(letter: str) -> str:
+    return letter.upper() if len(letter.upper()) == 1 else letter
 
 
 def _glob(letter: str) -> str:

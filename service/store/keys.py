@@ -22,6 +22,12 @@ def find_key(connection: sa.Connection, digest: str) -> Row | None:
     return connection.execute(sa.select(api_keys).where(api_keys.c.digest == digest)).mappings().first()
 
 
+def find_owner(connection: sa.Connection, experiment_id: int) -> Row | None:
+    """The key that submitted an experiment, given by its internal id; None if there was none."""
+    submitted = sa.select(experiments.c.api_key_id).where(experiments.c.id == experiment_id).scalar_subquery()
+    return connection.execute(sa.select(api_keys).where(api_keys.c.id == submitted)).mappings().first()
+
+
 def list_keys(connection: sa.Connection) -> Sequence[Row]:
     """All keys, oldest first."""
     return connection.execute(sa.select(api_keys).order_by(api_keys.c.id)).mappings().all()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
@@ -24,17 +25,36 @@ CHUNK = 1000
 
 @dataclass(frozen=True)
 class RunSelection:
-    """The runs of a list: conditions, an order (submission by default), and the row after which the list starts."""
+    """The runs of a list: conditions, an order (submission by default), and the row after which the list starts.
+
+    Attributes:
+        with_points: whether only runs are read of which a point may be stored.
+    """
 
     experiment_id: str | None = None
     status: str | None = None
     where: Expression | None = None
     order: tuple[Key, ...] = ()
     after: Mark | None = None
+    with_points: bool = False
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """Runs of a selection, and the mark of each for the next page.
+
+    Attributes:
+        is_last: whether the selection has no run after these.
+    """
+
+    rows: Sequence[RunRow]
+    marks: Sequence[Mark]
+    is_last: bool
 
 
 _SUMMARY = [column.label(f"summary_{column.name}") for column in summaries.c if column.name != "run_id"]
-_EXPERIMENT = (experiments.c.public_id.label("experiment_public_id"), experiments.c.tags.label("experiment_tags"))
+_OF_EXPERIMENT = ("public_id", "name", "priority", "created_at", "tags")
+_EXPERIMENT = [experiments.c[name].label(f"experiment_{name}") for name in _OF_EXPERIMENT]
 _JOINED = runs.join(experiments, runs.c.experiment_id == experiments.c.id).outerjoin(
     summaries, summaries.c.run_id == runs.c.id
 )
@@ -62,12 +82,11 @@ def list_runs(connection: sa.Connection, selection: RunSelection, limit: int) ->
     return _read(connection, mark_runs(connection, selection, limit))
 
 
-def list_marked_runs(
-    connection: sa.Connection, selection: RunSelection, limit: int
-) -> tuple[Sequence[RunRow], Sequence[Mark]]:
-    """The first runs of a selection, and the mark of each for the next page."""
-    marks = mark_runs(connection, selection, limit)
-    return _read(connection, marks), marks
+def read_page(connection: sa.Connection, selection: RunSelection, limit: int, most_bytes: int) -> RunPage:
+    """The first runs of a selection, at most `limit`; fewer, but one at least, if their specs take more bytes."""
+    marks = mark_runs(connection, selection, limit + 1)
+    fitting = marks[: _fitting(connection, marks[:limit], most_bytes)]
+    return RunPage(_read(connection, fitting), fitting, is_last=len(fitting) == len(marks))
 
 
 def mark_runs(connection: sa.Connection, selection: RunSelection, limit: int) -> Sequence[Mark]:
@@ -80,13 +99,33 @@ def mark_runs(connection: sa.Connection, selection: RunSelection, limit: int) ->
     return [Mark(tuple(values), row_id) for row_id, *values in connection.execute(query.limit(limit))]
 
 
-def all_runs(database: Database, selection: RunSelection) -> Iterator[Sequence[RunRow]]:
-    """All runs of a selection in chunks; no connection is held between chunks."""
+def all_runs(database: Database, selection: RunSelection, most_bytes: int) -> Iterator[Sequence[RunRow]]:
+    """All runs of a selection in chunks, see `read_page`; no connection is held between chunks.
+
+    The first chunk is read at once, so that errors come before an answer begins.
+    """
+    chunks = _chunks(database, selection, most_bytes)
+    return chain([first] if (first := next(chunks, None)) else (), chunks)
+
+
+def _chunks(database: Database, selection: RunSelection, most_bytes: int) -> Iterator[Sequence[RunRow]]:
+    is_last = False
+    while not is_last:
+        with database.reading() as connection:
+            page = read_page(connection, selection, CHUNK, most_bytes)
+        if page.rows:
+            yield page.rows
+        is_last = page.is_last
+        selection = replace(selection, after=page.marks[-1]) if page.marks else selection
+
+
+def all_specs(database: Database, selection: RunSelection) -> Iterator[Sequence[str]]:
+    """The specs of a selection as JSON texts, in chunks as `all_runs`, and several times as fast."""
     while True:
         with database.reading() as connection:
-            rows, marks = list_marked_runs(connection, selection, CHUNK)
-        if rows:
-            yield rows
+            marks = mark_runs(connection, selection, CHUNK)
+            wanted = runs.c.id.in_([mark.row_id for mark in marks])
+            yield connection.scalars(sa.select(sa.cast(runs.c.spec, sa.Text)).where(wanted)).all()
         if len(marks) < CHUNK:
             return
         selection = replace(selection, after=marks[-1])
@@ -111,9 +150,20 @@ def _where(query: sa.Select[Any], selection: RunSelection, dialect: str) -> sa.S
         query = query.where(experiments.c.public_id == selection.experiment_id)
     if selection.status is not None:
         query = query.where(runs.c.status == selection.status)
+    if selection.with_points:  # a slice that stores points stores a summary
+        query = query.where(summaries.c.run_id.is_not(None))
     if selection.where is not None:
         query = query.where(Filter(RUN_HOME, dialect).condition(selection.where))
     return query
+
+
+def _fitting(connection: sa.Connection, marks: Sequence[Mark], most_bytes: int) -> int:
+    """How many of the first marked runs have specs that take at most so many bytes together; one at least."""
+    ids = [mark.row_id for mark in marks]
+    size = sa.func.length(sa.cast(runs.c.spec, sa.Text)).label("size")
+    sizes = {row.id: row.size for row in connection.execute(sa.select(runs.c.id, size).where(runs.c.id.in_(ids)))}
+    taken = accumulate(sizes.get(row_id, 0) for row_id in ids)
+    return max(sum(total <= most_bytes for total in taken), 1)
 
 
 def _read(connection: sa.Connection, marks: Sequence[Mark]) -> Sequence[RunRow]:

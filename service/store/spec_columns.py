@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
+from service.store.naturals import Natural
 from workers.runs.shapes import halves_of
 from workers.runs.spec import RunSpec
 
@@ -83,7 +84,7 @@ SPEC_COLUMNS = (
     SpecColumn("loss_below", "loss_below", _DOUBLE, "stop.loss_below", of_training=True),
     SpecColumn("loss_kind", "loss_kind", _WORD, "loss", is_required=True),
     SpecColumn("precision", "precision", _WORD, "precision", is_required=True),
-    SpecColumn("seed", "seed", _BIG, "seed", is_required=True),
+    SpecColumn("seed", "seed", Natural(), "seed", is_required=True),
 )
 
 NAMED_COLUMNS = {column.path: column for column in SPEC_COLUMNS if column.path is not None}

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from service.metrics import STATEMENT_SECONDS
+from service.values.numbers import number_in
 
 _SHORTEST_SLEEP_SECONDS = 0.001
 _LONGEST_SLEEP_SECONDS = 0.05
@@ -58,6 +59,7 @@ def _set_up(busy_seconds: float, checkpoint_pages: int) -> Callable[[Any, object
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")
         cursor.close()
+        connection.create_function("number_in", 1, number_in, deterministic=True)  # SQLite reads '9 mm' as 9
 
     return set_up
 

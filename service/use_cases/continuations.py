@@ -10,13 +10,23 @@ from service.settings import Limits
 from service.store import continuations as store
 from service.store import runs as run_store
 from service.store.database import Database
+from service.store.leases import lock_runs
 from service.store.run_rows import RunRow, spec_values
+from service.use_cases.experiments import find_row as find_experiment
 from service.use_cases.experiments import get_experiment
 from service.use_cases.keys import Holder
-from service.use_cases.quotas import check_quotas
+from service.use_cases.quotas import Work, check_quotas, payer
 from service.use_cases.runs import find_row, get_run
+from service.values.statuses import RETRIABLE, UNFINISHED, in_words
 from workers.runs.schedules import is_scheduled
 from workers.runs.spec import RunSpec
+
+_STANDS = {
+    "queued": "waits for a worker already; only a failed or a cancelled run can be tried again.",
+    "running": "is being computed; only a failed or a cancelled run can be tried again.",
+    "succeeded": "succeeded, so a new try would give the same; POST .../extend lets it go on to a stop further out.",
+}
+"""Why a run cannot be tried again, by its status."""
 
 
 def extend_run(
@@ -36,34 +46,70 @@ def extend_run(
         _check_extendable(row, run_store.searches_ranks(connection, row.id))
         longer = _extended(row.spec, extension, limits)
         changed = spec_values(longer)
+        is_reopened = _goes_on(row, longer)
+        if is_reopened or row.status in UNFINISHED:
+            work = _added_work(row, changed["max_multiply_adds"])
+            check_quotas(connection, payer(connection, holder, row["experiment_id"], limits), work)
         store.change_stop(connection, row.id, changed)
-        if _goes_on(row, longer):
-            check_quotas(connection, holder, [changed])
+        if is_reopened:
             scheduled = is_scheduled(row.spec, row.step, row["summary_time"])
             store.reopen_run(connection, row.id, None if scheduled else row.step)
     return get_run(database, run_id)
 
 
-def retry_run(database: Database, run_id: str) -> dict[str, Any]:
+def retry_run(database: Database, run_id: str, limits: Limits, holder: Holder | None = None) -> dict[str, Any]:
     """Queue a failed or cancelled run again, from its checkpoint.
 
     Raises:
         NotFound: no such run.
         NotAvailable: the run neither failed nor was cancelled.
+        InvalidPayload, TryLater: the run does not fit into its key's quotas, ever or at present.
     """
     with database.writing() as connection:
         store.lock_run(connection, run_id)
-        status = find_row(connection, run_id).status
-        if not store.retry_runs(connection, run=run_id):
-            raise NotAvailable(f"Run {run_id} is {status}; only a failed or a cancelled run can be tried again.")
+        row = find_row(connection, run_id)
+        if row.status not in RETRIABLE:
+            raise NotAvailable(f"Run {run_id} {_STANDS[row.status]}")
+        selected = store.retriable(run_id=row.id)
+        work = store.work_of(connection, selected)
+        check_quotas(
+            connection, payer(connection, holder, row["experiment_id"], limits), Work("Another try of this run", *work)
+        )
+        store.retry_runs(connection, selected)
     return get_run(database, run_id)
 
 
-def retry_experiment(database: Database, experiment_id: str) -> ExperimentDetail:
-    """Queue all failed runs of an experiment again; raises NotFound."""
+def retry_experiment(
+    database: Database, experiment_id: str, limits: Limits, holder: Holder | None = None
+) -> ExperimentDetail:
+    """Queue all failed and cancelled runs of an experiment again.
+
+    Raises:
+        NotFound: no such experiment.
+        NotAvailable: none of its runs failed or was cancelled.
+        InvalidPayload, TryLater: the runs do not fit into their key's quotas, ever or at present.
+    """
     with database.writing() as connection:
-        store.retry_runs(connection, experiment=experiment_id)
+        experiment = find_experiment(connection, experiment_id)
+        selected = store.retriable(experiment_id=experiment["id"])
+        lock_runs(connection, selected)
+        runs, multiply_adds = store.work_of(connection, selected)
+        if not runs:
+            raise NotAvailable(
+                f"No run of experiment {experiment_id} failed or was cancelled, so there is none to try again; "
+                f"it has {in_words(experiment['counts'])}."
+            )
+        work = Work(f"Another try of {in_words(experiment['counts'], RETRIABLE)} runs", runs, multiply_adds)
+        check_quotas(connection, payer(connection, holder, experiment["id"], limits), work)
+        store.retry_runs(connection, selected)
     return get_experiment(database, experiment_id)
+
+
+def _added_work(row: RunRow, multiply_adds: float) -> Work:
+    """What a run adds to its key's unfinished work if it may take so many multiply-adds in all."""
+    is_new = row.status not in UNFINISHED
+    present = 0.0 if is_new else row["max_multiply_adds"] or 0.0
+    return Work("This run", int(is_new), multiply_adds - present, alone=multiply_adds)
 
 
 def _check_extendable(row: RunRow, searching: bool) -> None:
@@ -81,8 +127,8 @@ def _check_extendable(row: RunRow, searching: bool) -> None:
 def _extended(spec: RunSpec, extension: Extension, limits: Limits) -> RunSpec:
     changes = extension.model_dump(exclude_unset=True)
     _check_end(spec, changes)
-    if "loss_below" in changes and changes["loss_below"] != spec.stop.loss_below:
-        _check_limit(spec, changes["loss_below"])
+    if "loss_below" in changes and (changes["loss_below"] or None) != (spec.stop.loss_below or None):
+        _check_limit(spec, changes["loss_below"] or None)
     longer = RunSpec.model_validate({**spec.resolved(), "stop": {**spec.resolved()["stop"], **changes}})
     if violation := first_violation(longer, limits):
         path, detail = violation
@@ -105,7 +151,7 @@ def _check_end(spec: RunSpec, changes: Mapping[str, Any]) -> None:
 
 
 def _check_limit(spec: RunSpec, below: float | None) -> None:
-    now = spec.stop.loss_below
+    now = spec.stop.loss_below or None  # 0 stands for never, as no limit does
     if now is None or (below is not None and below > now):
         raise _refusal(
             "loss_below", "The run may have passed this loss already; a limit can only be lowered or removed."

@@ -1,18 +1,21 @@
 """Experiments: read, change, cancel and delete; `service.use_cases.submissions` creates them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from service.errors import NotFound
-from service.schemas import Experiment, ExperimentChanges, ExperimentDetail, Page, RunCounts
+from service.errors import NotAvailable, NotFound
+from service.schemas import Experiment, ExperimentAttributes, ExperimentChanges, ExperimentDetail, Page, RunCounts
 from service.settings import Limits
 from service.store import experiments as store
 from service.store.database import Database
 from service.store.experiments import ExperimentRow
 from service.use_cases.listing import ListQuery, select_experiments
-from service.values.statuses import status_of
+from service.use_cases.payloads import parse_value
+from service.values.merge_patches import merge_patch
+from service.values.statuses import in_words, status_of
 
 
 def get_experiment(database: Database, experiment_id: str) -> ExperimentDetail:
@@ -41,24 +44,48 @@ def list_experiments(database: Database, query: ListQuery, limit: int, limits: L
     selection = select_experiments(query, limits)
     with database.reading() as connection:
         rows, marks = store.list_experiments(connection, selection, limit + 1)
-    items = [Experiment(**fields_of(row)) for row in rows[:limit]]
+    items = [Experiment(**fields_of(row, Experiment)) for row in rows[:limit]]
     return Page(items=items, next=query.cursor_after(marks[limit - 1]) if len(marks) > limit else None)
 
 
 def change(database: Database, experiment_id: str, changes: ExperimentChanges) -> ExperimentDetail:
-    """Rename, tag or reprioritise an experiment; raises NotFound.
+    """Rename, tag or reprioritise an experiment; what the changes leave out stays, tags included.
 
     A new priority applies from the next slice on; slices in flight are not recalled.
+
+    Raises:
+        NotFound: no such experiment.
+        InvalidPayload: the changed experiment would have too many tags.
     """
+    patch = changes.model_dump(exclude_unset=True)
     with database.writing() as connection:
-        store.change_experiment(connection, experiment_id, changes.model_dump(exclude_unset=True))
+        present = store.lock_attributes(connection, experiment_id, with_runs="priority" in patch)
+        if present is None:
+            raise not_found(experiment_id)
+        store.change_experiment(connection, experiment_id, patched(present, patch))
     return get_experiment(database, experiment_id)
 
 
+def patched(present: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that a merge patch changes, as they are afterwards; raises InvalidPayload."""
+    after = parse_value(ExperimentAttributes, merge_patch(present, patch)).model_dump()
+    return {name: after[name] for name in patch}
+
+
 def cancel(database: Database, experiment_id: str) -> ExperimentDetail:
-    """Cancel all unfinished runs of an experiment; their records stay. Raises NotFound."""
+    """Cancel all unfinished runs of an experiment; their records stay. A cancelled experiment stays as it is.
+
+    Raises:
+        NotFound: no such experiment.
+        NotAvailable: all of its runs have ended otherwise.
+    """
     with database.writing() as connection:
-        store.cancel_runs(connection, experiment_id, datetime.now(UTC))
+        cancelled = store.cancel_runs(connection, experiment_id, datetime.now(UTC))
+        counts = find_row(connection, experiment_id)["counts"]
+        if not cancelled and not counts["cancelled"]:
+            raise NotAvailable(
+                f"Experiment {experiment_id} is over ({in_words(counts)}); there is nothing left to cancel."
+            )
     return get_experiment(database, experiment_id)
 
 
@@ -75,11 +102,11 @@ def not_found(experiment_id: str) -> NotFound:
     return NotFound(f"There is no experiment {experiment_id!r}; GET /v1/experiments lists those there are.")
 
 
-def fields_of(row: ExperimentRow) -> dict[str, Any]:
+def fields_of(row: ExperimentRow, answer: type[Experiment] = ExperimentDetail) -> dict[str, Any]:
     """Fields of an experiment's object, from its row and run counts."""
     derived = {
         "id": row["public_id"],
         "status": status_of(row["counts"]),
         "runs": RunCounts(total=sum(row["counts"].values()), **row["counts"]),
     }
-    return {name: derived[name] if name in derived else row[name] for name in ExperimentDetail.model_fields}
+    return {name: derived[name] if name in derived else row[name] for name in answer.model_fields}

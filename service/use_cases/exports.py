@@ -1,7 +1,7 @@
 """Exports: runs and trajectories as streams of chunks of bytes."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import orjson
@@ -10,9 +10,12 @@ from service.exports.arrow_types import RecordBatch, Schema
 from service.exports.formats import Format
 from service.exports.json_lines import on_one_line
 from service.queries.catalogues import RUNS
+from service.queries.expressions import Comparison, Every
+from service.queries.fields import Field, Kind
 from service.settings import Limits
 from service.store.database import Database
-from service.store.runs import all_runs
+from service.store.naturals import LARGEST_INTEGER
+from service.store.runs import RunSelection, all_runs, list_runs
 from service.use_cases.listing import ListQuery, named, select_runs
 from service.use_cases.run_objects import run_object, sparse_run
 from service.use_cases.run_tables import default_fields, run_batches, run_schema
@@ -42,14 +45,27 @@ def export_runs(
     """All selected runs (at most `limit`) as a table, or as one object per line; raises InvalidPayload."""
     selection = select_runs(query, limits)
     shown = None if fields is None else named(fields, "fields", RUNS.find, limits)
-    rows = islice((row for rows in all_runs(database, selection) for row in rows), limit)
+    rows = islice((row for rows in all_runs(database, selection, limits.max_page_bytes) for row in rows), limit)
     if to.name == "ndjson":
         objects = (run_object(row) if shown is None else sparse_run(row, shown) for row in rows)
         chunks = (on_one_line(orjson.dumps(run, option=_LINE)) for run in objects)
     else:
         columns = shown or default_fields()
-        chunks = _table(run_schema(columns), run_batches(rows, columns), to)
+        schema = run_schema(columns, _long_fields(database, selection, columns))
+        chunks = _table(schema, run_batches(rows, columns, schema), to)
     return Stream(to, f"runs.{to.extension}", chunks)
+
+
+def _long_fields(database: Database, selection: RunSelection, fields: Sequence[Field]) -> list[Field]:
+    """Fields in which some selected run has a number beyond 64 bits, which no integer column of a table holds."""
+    naturals, long = [field for field in fields if field.kind is Kind.NATURAL], list[Field]()
+    for field in naturals:
+        beyond = Comparison(field, ">", LARGEST_INTEGER)
+        where = beyond if selection.where is None else Every((selection.where, beyond))
+        with database.reading() as connection:
+            if list_runs(connection, replace(selection, where=where), 1):
+                long.append(field)
+    return long
 
 
 def export_trajectory(database: Database, run_id: str, query: PointQuery, to: Format) -> Stream:
@@ -64,7 +80,7 @@ def export_trajectories(database: Database, runs: ListQuery, query: PointQuery, 
     from service.exports.json_points import write_items
     from service.exports.points import point_schema
 
-    table = selected_points(database, runs, query, limits)
+    table = selected_points(database, runs, query, limits, has_header=to.name != "json")
     if to.name == "json":
         chunks = write_items(_as_json(run) for run in by_run(database, table))
     else:

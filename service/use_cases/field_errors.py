@@ -75,7 +75,8 @@ def unsafe_value(value: Any, path: Path) -> FieldError | None:
     if isinstance(value, float) and not isfinite(value):
         return FieldError(json_pointer(path), _ADVICE["finite_number"])
     if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
-        return FieldError(json_pointer(path), f"Integers beyond {LARGEST_INTEGER} are not exact in JSON; give a float.")
+        detail = f"Integers beyond {LARGEST_INTEGER} are not exact in JSON; where a float is meant, write one, as 1e30."
+        return FieldError(json_pointer(path), detail)
     return None
 
 

@@ -12,7 +12,6 @@ from service.limits import exceeded
 from service.schemas import FigureList, FigureSummary
 from service.settings import Limits
 from service.store.database import Database
-from service.store.figure_data import last_change
 from service.use_cases.experiments import find_row
 from service.use_cases.figure_runs import Source, choose, read_runs, read_source, sorts_of, told_apart
 from service.use_cases.short_ids import whole_id
@@ -62,9 +61,13 @@ def list_figures(database: Database, experiment_id: str) -> FigureList:
 
 
 def version_of(database: Database, request: FigureRequest) -> str:
-    """A text that changes whenever the figure may change; raises NotFound."""
+    """A text that changes whenever the figure may change; raises NotFound.
+
+    An experiment's revision rises with every change of its runs and their points; its name is drawn beside them.
+    """
     with database.reading() as connection:
-        return "".join(last_change(connection, find_row(connection, each)["id"]) for each in request.experiments)
+        rows = [find_row(connection, each) for each in request.experiments]
+    return repr([(row["id"], row["revision"], row["name"]) for row in rows])
 
 
 def draw(database: Database, request: FigureRequest, style: Style, limits: Limits) -> bytes:

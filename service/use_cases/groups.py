@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from service.queries.catalogues import RUNS
-from service.queries.fields import Field
+from service.queries.fields import Field, Kind
 from service.queries.lists import scalar_field
 from service.settings import Limits
 from service.store.database import Database
@@ -30,21 +30,25 @@ def selected_in(database: Database, experiment_id: str, where: str | None, limit
 
 
 def grouped(
-    database: Database, selection: RunSelection, fields: Sequence[Field]
+    database: Database, selection: RunSelection, fields: Sequence[Field], limits: Limits
 ) -> Iterable[tuple[Group, list[tuple[int, dict[str, Any]]]]]:
     """Groups in the order of their values, each with the internal ids and summaries of its runs.
 
     A missing field of a run is null in its group.
     """
     groups: dict[bytes, tuple[Group, list[tuple[int, dict[str, Any]]]]] = {}
-    for rows in all_runs(database, selection):
+    for rows in all_runs(database, selection, limits.max_page_bytes):
         for row in rows:
             run = tagged_run(row)
             group = {field.name: look_up(run, field.path)[1] for field in fields}
             groups.setdefault(orjson.dumps(group), (group, []))[1].append((row.id, run["summary"]))
-    return sorted(groups.values(), key=lambda entry: [_sort_key(value) for value in entry[0].values()])
+    return sorted(
+        groups.values(), key=lambda entry: [_sort_key(*part) for part in zip(fields, entry[0].values(), strict=True)]
+    )
 
 
-def _sort_key(value: Any) -> tuple[bool, bool, Any]:
-    """Sort key by which numbers precede texts, and texts precede None."""
+def _sort_key(field: Field, value: Any) -> tuple[bool, bool, Any]:
+    """Sort key by which numbers precede texts, and texts precede None; a large seed is a number in digits."""
+    if field.kind is Kind.NATURAL and value is not None:
+        value = int(value)
     return value is None, isinstance(value, str), 0 if value is None else value

@@ -81,6 +81,11 @@ def find_holder(database: Database, token: str | None, limits: Limits) -> Holder
         row = store.find_key(connection, _digest(token))
     if row is None or row["revoked_at"] is not None:
         raise Unauthenticated("This API key is not known here, or was revoked; ask for a new one.", given=True)
+    return holder_of(row, limits)
+
+
+def holder_of(row: Mapping[Any, Any], limits: Limits) -> Holder:
+    """The holder of a stored key."""
     quotas = {name: getattr(limits, name) if row[name] is None else row[name] for name in QUOTAS}
     return Holder(row["id"], row["prefix"], frozenset(row["scopes"]), quotas)
 

@@ -17,6 +17,7 @@ from service.store.fields import kind_to_sort
 from service.store.keyset import Mark
 from service.values.numbers import spell
 from workers.runs.base import LARGEST_INTEGER
+from workers.runs.seeds import MOST_SEED_DIGITS, spelled_seed
 
 _STRANGER = "This cursor is not one that was given out; take `next` of the page before, or leave it out."
 _OF_ANOTHER = "This cursor belongs to another query; leave it out, or repeat the query that it was given out for."
@@ -64,6 +65,8 @@ def _is_digest(value: Any) -> bool:
 
 
 def _spell(value: Value | None) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return spelled_seed(value)
     return value.isoformat() if isinstance(value, datetime) else spell(value)
 
 
@@ -73,6 +76,8 @@ def _read(value: Any, kind: Kind) -> Value | None:
         return None
     if kind is Kind.TIME:
         return datetime.fromisoformat(value)
+    if kind in NUMERIC and isinstance(value, str) and value.isdecimal() and len(value) <= MOST_SEED_DIGITS:
+        return int(value)
     if kind in NUMERIC:
         number = float(value) if isinstance(value, str | float) else value
         if isinstance(number, bool) or not isinstance(number, int | float) or number != number:

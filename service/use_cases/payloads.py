@@ -1,6 +1,6 @@
 """Conversion of a posted experiment into checked run specs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import orjson
@@ -11,6 +11,9 @@ from service.limits import exceeded, first_violation
 from service.schemas import ExperimentRequest
 from service.settings import Limits
 from service.use_cases.field_errors import pointer_into_run, request_errors, run_errors, unsafe_value
+from service.use_cases.repeated_keys import check_keys
+from workers.runs.precisions import rounded_away
+from workers.runs.seeds import with_spelled_seeds
 from workers.runs.spec import RunSpec
 from workers.runs.sweeps import SweepError, SweptRun, check_sweep, count_runs, expand
 
@@ -18,23 +21,42 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 def parse_request(body: bytes) -> ExperimentRequest:
-    """The request in a body.
+    """The request in a body; raises the InvalidPayload of `parse_body`."""
+    return parse_body(ExperimentRequest, body, _with_spelled_seeds)
+
+
+def _with_spelled_seeds(request: ExperimentRequest) -> ExperimentRequest:
+    spelled = {"run": with_spelled_seeds(request.run), "sweep": with_spelled_seeds(request.sweep)}
+    return request.model_copy(update=spelled)
+
+
+def parse_body(model: type[Body], body: bytes, prepare: Callable[[Body], Body] = lambda parsed: parsed) -> Body:
+    """A body as an instance of a model.
+
+    Args:
+        prepare: what is done to the instance before its numbers are checked.
 
     Raises:
-        InvalidPayload: not JSON, not of the request's form, or with a number or character that some JSON readers or
-            databases would change.
+        InvalidPayload: not JSON, not of the model's form, an object with a key twice, or a number or character that
+            some JSON readers or databases would change.
     """
-    request = parse_body(ExperimentRequest, body)
-    for part in ExperimentRequest.model_fields:
-        if mistake := unsafe_value(getattr(request, part), (part,)):
+    posted = _parsed(lambda: model.model_validate_json(body))
+    check_keys(body, {name: getattr(posted, name) for name in posted.model_fields_set})
+    parsed = prepare(posted)
+    for name in model.model_fields:
+        if mistake := unsafe_value(getattr(parsed, name), (name,)):
             raise InvalidPayload([mistake])
-    return request
+    return parsed
 
 
-def parse_body(model: type[Body], body: bytes) -> Body:
-    """A body as an instance of a model; raises InvalidPayload."""
+def parse_value(model: type[Body], value: Any) -> Body:
+    """JSON values as an instance of a model; raises InvalidPayload."""
+    return _parsed(lambda: model.model_validate(value))
+
+
+def _parsed(parse: Callable[[], Body]) -> Body:
     try:
-        return model.model_validate_json(body)
+        return parse()
     except ValidationError as error:
         raise InvalidPayload(request_errors(error)) from None
 
@@ -74,7 +96,7 @@ def _parse_run(swept: SweptRun, posted: Mapping[str, Any], limits: Limits) -> Ru
         spec = RunSpec.model_validate(swept.spec)
     except ValidationError as error:
         raise InvalidPayload(run_errors(error, swept, posted)) from None
-    if violation := first_violation(spec, limits):
+    if violation := first_violation(spec, limits) or rounded_away(spec):
         path, detail = violation
         raise InvalidPayload([FieldError(pointer_into_run(path, swept, posted), detail)])
-    return spec
+    return spec.settled()

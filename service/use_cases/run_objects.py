@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from service.queries.catalogues import SUMMARY_FIELDS
+from service.queries.catalogues import RUNS, SUMMARY_FIELDS
 from service.queries.fields import Field, Path
 from service.schemas import Run
 from service.store.run_rows import RunRow
@@ -39,8 +39,8 @@ def sparse_run(row: RunRow, fields: Sequence[Field]) -> dict[str, Any]:
 
 
 def tagged_run(row: RunRow) -> dict[str, Any]:
-    """A run with all fields of the catalogue: its object, and the tags of its experiment."""
-    return run_object(row) | {"tags": row["experiment_tags"]}
+    """A run with all fields of the catalogue: its object, and what it shows of its experiment."""
+    return run_object(row) | {"tags": row["experiment_tags"], "experiment": _experiment(row)}
 
 
 def look_up(value: Any, path: Path) -> tuple[bool, Any]:
@@ -60,6 +60,11 @@ def _put(sparse: dict[str, Any], path: Path, value: Any) -> None:
     for parent in parents:
         sparse = sparse.setdefault(parent, {})
     sparse[last] = value
+
+
+def _experiment(row: RunRow) -> dict[str, Any]:
+    columns = {"id": "experiment_public_id"}
+    return {name: row[columns.get(name, f"experiment_{name}")] for name in RUNS.names("experiment")}
 
 
 def _summary(row: RunRow) -> dict[str, Any]:

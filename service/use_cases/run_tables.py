@@ -1,6 +1,6 @@
 """Runs as a table: its columns, and its rows in batches."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 
 from service.exports.arrow_types import RecordBatch, Schema
@@ -25,26 +25,32 @@ COLUMNS = (
 _ROWS_PER_BATCH = 1000
 
 
-def run_batches(rows: Iterable[RunRow], fields: Sequence[Field]) -> Iterator[RecordBatch]:
-    """Batches of runs with a column for each field; missing values are null."""
+def run_batches(rows: Iterable[RunRow], fields: Sequence[Field], schema: Schema) -> Iterator[RecordBatch]:
+    """Batches of runs with a column of a schema for each field; missing values are null."""
     import pyarrow as pa
 
     from service.exports.tables import arrow_column
 
-    schema, remaining = run_schema(fields), iter(rows)
+    remaining = iter(rows)
     while chunk := [tagged_run(row) for row in islice(remaining, _ROWS_PER_BATCH)]:
         values = ([look_up(run, field.path)[1] for run in chunk] for field in fields)
         columns = [arrow_column(column, field.type) for column, field in zip(values, schema, strict=True)]
         yield pa.record_batch(columns, schema=schema)
 
 
-def run_schema(fields: Sequence[Field]) -> Schema:
-    """The columns of fields, headed by their names as written in the query."""
+def run_schema(fields: Sequence[Field], long: Collection[Field] = ()) -> Schema:
+    """The columns of fields, headed by their names as written in the query.
+
+    Args:
+        long: fields with numbers beyond 64 bits, whose columns hold digits as texts.
+    """
     import pyarrow as pa
 
     from service.exports.tables import arrow_type
 
-    return pa.schema([pa.field(field.name, arrow_type(field.kind, _is_vector(field))) for field in fields])
+    kinds = [Kind.TEXT if field in long else field.kind for field in fields]
+    types = [arrow_type(kind, _is_vector(field)) for kind, field in zip(kinds, fields, strict=True)]
+    return pa.schema([pa.field(field.name, type_) for field, type_ in zip(fields, types, strict=True)])
 
 
 def default_fields() -> list[Field]:

@@ -36,7 +36,7 @@ def run_version(database: Database, run_id: str) -> str:
 
 
 def list_runs(database: Database, query: ListQuery, fields: str | None, limit: int, limits: Limits) -> dict[str, Any]:
-    """A page of runs, complete or with selected fields only.
+    """A page of runs, complete or with selected fields only; it ends early at `max_page_bytes` of specs.
 
     Raises:
         InvalidPayload: a mistake in the query.
@@ -44,15 +44,23 @@ def list_runs(database: Database, query: ListQuery, fields: str | None, limit: i
     selection = select_runs(query, limits)
     shown = None if fields is None else named(fields, "fields", RUNS.find, limits)
     with database.reading() as connection:
-        rows, marks = store.list_marked_runs(connection, selection, limit + 1)
-    items = [run_object(row) if shown is None else sparse_run(row, shown) for row in rows[:limit]]
-    return {"items": items, "next": query.cursor_after(marks[limit - 1]) if len(marks) > limit else None}
+        page = store.read_page(connection, selection, limit, limits.max_page_bytes)
+    items = [run_object(row) if shown is None else sparse_run(row, shown) for row in page.rows]
+    return {"items": items, "next": None if page.is_last else query.cursor_after(page.marks[-1])}
 
 
 def cancel_run(database: Database, run_id: str) -> dict[str, Any]:
-    """Cancel a run unless it is over; its records stay. Raises NotFound."""
+    """Cancel a run that is not over; its records stay. A cancelled run stays as it is.
+
+    Raises:
+        NotFound: no such run.
+        NotAvailable: the run has ended otherwise.
+    """
     with database.writing() as connection:
-        experiment_store.cancel_run(connection, run_id, datetime.now(UTC))
+        cancelled = experiment_store.cancel_run(connection, run_id, datetime.now(UTC))
+        status = find_row(connection, run_id).status
+        if not cancelled and status != "cancelled":
+            raise NotAvailable(f"Run {run_id} is over ({status}); there is nothing left to cancel.")
     return get_run(database, run_id)
 
 

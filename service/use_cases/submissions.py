@@ -17,7 +17,7 @@ from service.store.run_rows import new_run
 from service.use_cases.experiments import fields_of
 from service.use_cases.keys import Holder
 from service.use_cases.payloads import parse_runs
-from service.use_cases.quotas import check_quotas
+from service.use_cases.quotas import check_quotas, work_of
 from service.values.ids import new_id
 from service.values.statuses import RUN_STATUSES
 from workers.runs.costs import most_multiply_adds, most_points, most_steps
@@ -95,7 +95,7 @@ def _store_once(
     def store_in(connection: sa.Connection) -> bool:
         experiment_id = store.insert_experiment(connection, values)
         if experiment_id is not None:
-            check_quotas(connection, holder, rows)
+            check_quotas(connection, holder, work_of(rows))
             store.insert_runs(connection, experiment_id, rows)
         return experiment_id is not None
 

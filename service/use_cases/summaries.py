@@ -26,7 +26,7 @@ def summarise(
     """
     fields = grouping_fields(group_by, limits)
     metrics = named(metric, "metric", summary_metric, limits)
-    groups = grouped(database, selected_in(database, experiment_id, where, limits), fields)
+    groups = grouped(database, selected_in(database, experiment_id, where, limits), fields, limits)
     items = [
         GroupSummary(group=group, metric=field.name, runs=len(runs), **_spread(field, (summary for _, summary in runs)))
         for group, runs in groups

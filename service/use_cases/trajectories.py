@@ -1,7 +1,10 @@
 """Trajectories: the points of a run or of a selection of runs, as tables."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
 
 from service.errors import FieldError, InvalidPayload
 from service.exports.arrow_types import RecordBatch
@@ -11,7 +14,7 @@ from service.settings import Limits
 from service.store.database import Database
 from service.store.points import Columns, PointSelection, stream_points
 from service.store.run_rows import RunRow
-from service.store.runs import RunSelection, all_runs
+from service.store.runs import RunSelection, all_runs, all_specs
 from service.use_cases.applicable import applicable_columns
 from service.use_cases.listing import ListQuery, named, select_runs
 from service.use_cases.runs import find_row
@@ -35,15 +38,17 @@ class PointTable:
     """Points of runs, which can be read once.
 
     Attributes:
-        names: columns beside the run's id.
+        names: columns beside the run's id; of a table without a header those that any run may have.
         runs: rows of the runs, in chunks.
         thinned: whether points may have been left out.
+        has_header: whether all rows have all columns.
     """
 
     names: tuple[str, ...]
     runs: Iterator[Sequence[RunRow]]
     query: PointQuery
     thinned: bool
+    has_header: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,17 +81,24 @@ def run_points(database: Database, run_id: str, query: PointQuery) -> OneRun:
     return next(by_run(database, table), OneRun(run_id, names, empty_batch(names), thinned=False))
 
 
-def selected_points(database: Database, runs: ListQuery, query: PointQuery, limits: Limits) -> PointTable:
-    """Points of a selection of runs, in the order of submission.
+def selected_points(
+    database: Database, runs: ListQuery, query: PointQuery, limits: Limits, has_header: bool
+) -> PointTable:
+    """Points of a selection of runs, in the order of submission; runs without a point are not read.
 
-    Without `metrics`, the columns are those that apply to any selected run.
+    Without `metrics`, the columns are those that apply to any selected run. A header needs them before the first point,
+    so the specs of all selected runs are read before; without a header the points follow at once.
 
     Raises:
         InvalidPayload: a mistake in the query.
     """
-    selection = select_runs(runs, limits)
-    chosen = _some_apply(database, selection) if query.metrics is None else _existing(query.metrics, limits)
-    return PointTable((*ALWAYS, *chosen), all_runs(database, selection), query, query.max_points is not None)
+    selection = replace(select_runs(runs, limits), with_points=True)
+    if query.metrics is not None:
+        chosen = _existing(query.metrics, limits)
+    else:
+        chosen = _some_apply(database, selection) if has_header else METRICS
+    rows = all_runs(database, selection, limits.max_page_bytes)
+    return PointTable((*ALWAYS, *chosen), rows, query, query.max_points is not None, has_header)
 
 
 def by_run(database: Database, table: PointTable) -> Iterator[OneRun]:
@@ -94,8 +106,8 @@ def by_run(database: Database, table: PointTable) -> Iterator[OneRun]:
     from service.exports.points import split_by_run, thin_run
 
     for rows in table.runs:
-        by_id = {row.public_id: _applying(row) for row in rows}
-        for batch in split_by_run(_read(database, rows, table)):
+        by_id = {row.public_id: _applying(row.resolved) for row in rows}
+        for batch in split_by_run(_read(database, rows, table if table.has_header else _narrowed(table, by_id))):
             run_id = batch.column(0)[0].as_py()
             points = batch if table.query.max_points is None else thin_run(batch, table.query.max_points)
             names = [name for name in table.names if name in by_id[run_id]]
@@ -116,7 +128,7 @@ def _read(database: Database, rows: Sequence[RunRow], table: PointTable) -> Iter
 
     from service.exports.points import PointedRun, point_batch, point_schema
 
-    pointed = {row.id: PointedRun(row.public_id, _applying(row)) for row in rows}
+    pointed = {row.id: PointedRun(row.public_id, _applying(row.resolved)) for row in rows}
     selection = PointSelection(table.names[1:], table.query.from_step, table.query.to_step)
     schema = point_schema(table.names)
 
@@ -127,13 +139,29 @@ def _read(database: Database, rows: Sequence[RunRow], table: PointTable) -> Iter
         yield pa.concat_batches(batches)
 
 
-def _applying(row: RunRow) -> frozenset[str]:
-    return frozenset((*ALWAYS, *applicable_columns(row.resolved).metrics))
+def _applying(resolved: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset((*ALWAYS, *applicable_columns(resolved).metrics))
+
+
+def _narrowed(table: PointTable, applying: Mapping[str, frozenset[str]]) -> PointTable:
+    """A table with the columns alone that apply to some of its next runs."""
+    some = frozenset[str]().union(*applying.values())
+    return replace(table, names=tuple(name for name in table.names if name in some))
 
 
 def _some_apply(database: Database, selection: RunSelection) -> tuple[str, ...]:
-    applying = {name for rows in all_runs(database, selection) for row in rows for name in _applying(row)}
+    applying = set[str]()
+    for texts in all_specs(database, selection):
+        applying = applying.union(*(_applying(orjson.loads(text)) for text in texts))
+        if applying.issuperset(METRICS):
+            break
+    if not applying:  # no run has a point yet: the first runs say what there will be
+        applying = applying.union(*map(_applying, _first_specs(database, replace(selection, with_points=False))))
     return tuple(name for name in METRICS if name in applying)
+
+
+def _first_specs(database: Database, selection: RunSelection) -> Iterator[Any]:
+    return map(orjson.loads, next(all_specs(database, selection)))
 
 
 def _existing(metrics: str, limits: Limits) -> tuple[str, ...]:

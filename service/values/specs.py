@@ -28,8 +28,8 @@ def digest_without_seed(resolved: Mapping[str, Any]) -> bytes:
 
 def parse_spec(resolved: Mapping[str, Any]) -> RunSpec:
     """The spec of a stored run from its JSON values, which were checked when it was submitted."""
-    spec = _parse(resolved).spec
-    return spec if spec.seed == resolved["seed"] else spec.model_copy(update={"seed": resolved["seed"]})
+    spec, seed = _parse(resolved).spec, int(resolved["seed"])
+    return spec if spec.seed == seed else spec.model_copy(update={"seed": seed})
 
 
 def _size(parsed: _Parsed) -> int:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
+from service.routes.access import HolderDependency
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
 from service.schemas import Experiment, ExperimentDetail
 from service.use_cases import continuations, experiments, runs
@@ -118,9 +119,11 @@ def cancel(database: DatabaseDependency, experiment_id: str) -> Response:
 
 
 @acts.post("/experiments/{experiment_id}/retry")
-def retry(database: DatabaseDependency, experiment_id: str) -> Response:
-    """Queue the failed runs of an experiment again."""
-    return _back_to(continuations.retry_experiment(database, experiment_id))
+def retry(
+    database: DatabaseDependency, limits: LimitsDependency, holder: HolderDependency, experiment_id: str
+) -> Response:
+    """Queue the failed and cancelled runs of an experiment again."""
+    return _back_to(continuations.retry_experiment(database, experiment_id, limits, holder))
 
 
 def swept_paths(experiment: ExperimentDetail) -> list[str]:

@@ -6,7 +6,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
-from service.errors import FieldError, InvalidPayload, NotAvailable
+from service.errors import FieldError, InvalidPayload, NotAvailable, TryLater
 from service.exports.formats import FORMATS
 from service.routes.access import HolderDependency
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
@@ -42,17 +42,22 @@ def one(request: Request, database: DatabaseDependency, run_id: str) -> Response
 
 
 @acts.post("/runs/{run_id}/cancel")
-def cancel(database: DatabaseDependency, run_id: str) -> Response:
-    """Cancel a run unless it is over."""
-    return _back_to(runs.cancel_run(database, run_id))
+def cancel(request: Request, database: DatabaseDependency, run_id: str) -> Response:
+    """Cancel a run that is not over."""
+    try:
+        return _back_to(runs.cancel_run(database, run_id))
+    except NotAvailable as error:
+        return _show(request, database, run_id, FieldError("", error.detail))
 
 
 @acts.post("/runs/{run_id}/retry")
-def retry(request: Request, database: DatabaseDependency, run_id: str) -> Response:
+def retry(
+    request: Request, database: DatabaseDependency, limits: LimitsDependency, holder: HolderDependency, run_id: str
+) -> Response:
     """Queue a failed or cancelled run again."""
     try:
-        return _back_to(continuations.retry_run(database, run_id))
-    except NotAvailable as error:
+        return _back_to(continuations.retry_run(database, run_id, limits, holder))
+    except (NotAvailable, InvalidPayload, TryLater) as error:
         return _show(request, database, run_id, FieldError("", error.detail))
 
 
@@ -72,7 +77,7 @@ def extend(
         return _back_to(continuations.extend_run(database, run_id, extension, limits, holder))
     except InvalidPayload as error:
         return _show(request, database, run_id, error.errors[0], fields)
-    except NotAvailable as error:
+    except (NotAvailable, TryLater) as error:
         return _show(request, database, run_id, FieldError("", error.detail), fields)
 
 

@@ -22,6 +22,7 @@ from service.values.ids import new_id
 from service.web.forms import Fields
 from service.web.rendering import page
 from service.web.spec_text import from_text, to_yaml
+from workers.runs.seeds import with_spelled_seeds
 
 router = APIRouter(include_in_schema=False)
 acts = APIRouter(include_in_schema=False)
@@ -120,7 +121,7 @@ def _checked(text: str, limits: Limits) -> tuple[DryRun | None, tuple[FieldError
 def _request(text: str) -> Any:
     value = from_text(text)
     try:
-        body = orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME)
+        body = orjson.dumps(with_spelled_seeds(value), option=orjson.OPT_PASSTHROUGH_DATETIME)
     except TypeError:  # a date, say, or a number beyond 64 bits
         raise InvalidPayload([FieldError(json_pointer(()), "Use numbers, texts, lists and objects only.")]) from None
     return parse_request(body)

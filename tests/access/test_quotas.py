@@ -1,11 +1,13 @@
 """What one key may ask for: requests in a minute, unfinished runs, unfinished work."""
 
 import pytest
+import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from service.app import create_app
 from service.edge.rates import Rates
 from service.settings import Limits
+from service.store.tables import checkpoints, runs
 from tests.helpers.specs import BASIC
 
 FOUR = {"run": BASIC, "sweep": [{"seed": [0, 1, 2, 3]}]}
@@ -87,3 +89,97 @@ def test_the_service_has_a_default_for_every_quota(database, settings, bearer, q
         headers = bearer("read", "submit")
         answers = [client.post("/v1/experiments", json=FOUR, headers=headers) for _ in range(2)]
     assert answers[-1].status_code == (429 if quota == "max_requests_per_minute" else 422)
+
+
+def put_into(database, status, where=None):
+    """Runs in a status, as if they had come there by themselves."""
+    over = {"outcome": "budget_exhausted" if status == "succeeded" else None, "lease_token": None}
+    with database.writing() as connection:
+        update = sa.update(runs).values(status=status, **over)
+        connection.execute(update if where is None else update.where(where))
+
+
+def unfinished(guarded, headers):
+    counts = [item["runs"] for item in guarded.get("/v1/experiments", headers=headers).json()["items"]]
+    return sum(count["queued"] + count["running"] for count in counts)
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_another_try_of_an_experiment_asks_for_room(guarded, database, bearer, status):
+    headers = bearer("read", "submit", max_unfinished_runs=4)
+    paths = []
+    for _ in range(2):
+        paths.append(guarded.post("/v1/experiments", json=FOUR, headers=headers).headers["location"])
+        put_into(database, status)
+    assert [guarded.post(f"{path}/retry", headers=headers).status_code for path in paths] == [202, 429]
+    assert unfinished(guarded, headers) == 4
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_another_try_of_runs_asks_for_room(guarded, database, bearer, status):
+    headers = bearer("read", "submit", max_unfinished_runs=2)
+    for _ in range(7):
+        assert guarded.post("/v1/experiments", json={"run": BASIC}, headers=headers).status_code == 202
+        put_into(database, status)
+    items = guarded.get("/v1/runs", headers=headers).json()["items"]
+    answers = [guarded.post(f"/v1/runs/{run['id']}/retry", headers=headers) for run in items]
+    assert [answer.status_code for answer in answers] == [202, 202, 429, 429, 429, 429, 429]
+    assert "max_unfinished_runs" in answers[-1].json()["detail"]
+    assert unfinished(guarded, headers) == 2
+
+
+@pytest.mark.parametrize("status", ["queued", "running"])
+def test_a_longer_run_asks_for_room_for_what_is_added(guarded, database, bearer, status):
+    steps = BASIC["stop"]["max_steps"]
+    cost = guarded.post("/v1/experiments?dry_run=true", json={"run": BASIC}, headers=bearer("submit")).json()["cost"]
+    headers = bearer(
+        "read", "submit", max_unfinished_runs=2, max_unfinished_multiply_adds=4 * cost["max_multiply_adds"]
+    )
+    for _ in range(2):
+        guarded.post("/v1/experiments", json={"run": BASIC}, headers=headers)
+    put_into(database, status)
+    first, second = guarded.get("/v1/runs", headers=headers).json()["items"]
+
+    def extended(run, max_steps):
+        path = f"/v1/runs/{run['id']}/extend"
+        return guarded.post(path, json={"max_steps": max_steps}, headers=headers).status_code
+
+    assert extended(first, 10**12) == 422  # more than all that the key may ever have
+    assert extended(first, 2 * steps) == 202  # 3 of 4 shares are taken
+    assert extended(second, 3 * steps) == 429
+    assert extended(second, 2 * steps) == 202
+    assert extended(second, 2 * steps) == 202  # nothing is added
+    assert extended(first, 2 * steps + 1) == 429
+    stops = [run["spec"]["stop"]["max_steps"] for run in guarded.get("/v1/runs", headers=headers).json()["items"]]
+    assert stops == [2 * steps, 2 * steps]
+
+
+def test_a_finished_run_that_goes_on_asks_for_room(guarded, database, bearer):
+    headers = bearer("read", "submit", max_unfinished_runs=1)
+    for _ in range(2):
+        guarded.post("/v1/experiments", json={"run": BASIC}, headers=headers)
+        put_into(database, "succeeded")
+    with database.writing() as connection:
+        for run_id in connection.scalars(sa.select(runs.c.id)).all():
+            values = {"run_id": run_id, "step": 0, "state": b"", "milestones": b""}
+            connection.execute(sa.insert(checkpoints).values(values))
+        connection.execute(sa.update(runs).values(step=BASIC["stop"]["max_steps"]))
+    items = guarded.get("/v1/runs", headers=headers).json()["items"]
+    more = {"max_steps": 10 * BASIC["stop"]["max_steps"]}
+    statuses = [guarded.post(f"/v1/runs/{run['id']}/extend", json=more, headers=headers).status_code for run in items]
+    assert statuses == [202, 429]
+
+
+@pytest.mark.parametrize("act", ["retry", "extend"])
+def test_work_counts_on_the_key_that_submitted_it_whoever_adds_to_it(guarded, database, bearer, act):
+    owner, other = bearer("read", "submit", max_unfinished_runs=1, max_unfinished_multiply_adds=1e9), bearer("submit")
+    first = guarded.post("/v1/experiments", json={"run": BASIC}, headers=owner)
+    put_into(database, "cancelled" if act == "retry" else "running")
+    if act == "retry":
+        guarded.post("/v1/experiments", json={"run": BASIC}, headers=owner)
+    query = f"/v1/runs?experiment_id={first.json()['id']}"
+    (run,) = guarded.get(query, headers=owner).json()["items"]
+    body = {"max_steps": 10**12} if act == "extend" else None
+    answer = guarded.post(f"/v1/runs/{run['id']}/{act}", json=body, headers=other)
+    assert answer.status_code == (429 if act == "retry" else 422)
+    assert owner["Authorization"].removeprefix("Bearer ")[:11] in answer.text

@@ -106,3 +106,12 @@ def test_a_symmetric_factorisation_beside_its_theory(api, finish):
     assert theory["bound_holds"] is True
     assert theory["sign_held_until"] == found["step"]
     assert theory["predicted_limit"] == "Infinity"
+
+
+@pytest.mark.parametrize(("z", "tolerance"), [(1e-6, 1e-9), (1.0, 1e-3), (40.0, 1e-3)])
+def test_the_stored_spec_has_the_tolerance_that_suits_the_data(api, finish, z, tolerance):
+    problem = {"kind": "perturbed_2x2", "z": z, "z_prime": z}
+    experiment = finish({"run": {"problem": problem, "model": {"kind": "nuclear_norm"}}})
+    (run,) = runs_of(api, experiment)
+    assert run["spec"]["model"]["tolerance"] == pytest.approx(tolerance, rel=1e-15)
+    assert run["summary"]["nuclear_norm"] == pytest.approx(2 * z, rel=3e-3)

@@ -117,7 +117,7 @@ def test_a_slice_in_flight_when_its_run_is_extended_changes_nothing(api, databas
         ({"max_steps": "many"}, "/max_steps", "integer"),
         ({"max_time": 3.0}, "/max_time", "max_steps"),
         ({"loss_below": 0.5}, "/loss_below", "lowered"),
-        ({"loss_below": -1.0}, "/loss_below", "greater than 0"),
+        ({"loss_below": -1.0}, "/loss_below", "greater than or equal to 0"),
         ({"steps": 60}, "/steps", "Unknown field"),
     ],
 )
@@ -188,3 +188,17 @@ def test_the_sign_seen_only_at_a_taken_back_point_is_forgotten(api, finish, disp
     extend(api, short, max_steps=2500)
     again = finished(api, dispatcher, short["id"])
     assert_same_run(api, again, longer)
+
+
+@pytest.mark.parametrize("never", [0, None])
+def test_a_limit_of_zero_is_one_that_is_never_met(api, finish, dispatcher, never):
+    run = posted(finish, api, stop={"max_steps": 300, "loss_below": 10})
+    assert run["outcome"] == "converged"
+    assert extend(api, run, loss_below=never).status_code == 202
+    extended = finished(api, dispatcher, run["id"])
+    unlimited = posted(finish, api, stop={"max_steps": 300, "loss_below": 0})
+    assert extended["outcome"] == unlimited["outcome"] == "budget_exhausted"
+    assert (extended["step"], extended["summary"]) == (unlimited["step"], unlimited["summary"])
+    for other in (0, None):
+        again = extend(api, run, loss_below=other, max_steps=300)
+        assert again.status_code == 202, again.text

@@ -13,6 +13,8 @@ from starlette.requests import ClientDisconnect
 
 from service.exports.formats import FORMATS
 from service.routes.answers import stream
+from service.use_cases import trajectories
+from service.use_cases.applicable import applicable_columns
 from service.use_cases.exports import Stream
 from tests.helpers import coroutines
 from tests.helpers.specs import BASIC
@@ -222,3 +224,41 @@ def test_no_connection_is_held_between_two_chunks(database, api, runs):
     next(chunks)
     next(chunks)
     assert database._engine.pool.checkedout() == 0
+
+
+def test_runs_without_points_are_not_read_for_their_points(api, finish, database, monkeypatch):
+    """However many runs wait, the first byte comes at once, and no spec of theirs is looked at."""
+    finish({"run": BASIC | {"stop": {"max_steps": 5}}})
+    waiting = {"run": BASIC, "sweep": [{"seed": list(range(90))}]}
+    assert api.post("/v1/experiments", json=waiting).status_code == 202
+    seen = []
+    monkeypatch.setattr(trajectories, "applicable_columns", lambda spec: seen.append(spec) or applicable_columns(spec))
+    for format in ("json", "csv"):
+        assert api.get("/v1/trajectories", params={"format": format}).status_code == 200
+    assert {spec["stop"]["max_steps"] for spec in seen} == {5}
+
+
+def test_a_table_without_points_has_the_columns_that_are_to_come(api):
+    api.post("/v1/experiments", json={"run": BASIC})
+    header = api.get("/v1/trajectories", params={"format": "csv"}).text.split("\r\n")[0].split(",")
+    assert {"run_id", "step", "time", "loss", "unobserved_entry"} <= set(header)
+    assert api.get("/v1/trajectories").json() == {"items": []}
+
+
+def test_json_of_many_runs_reads_each_chunk_by_its_own_columns(api, finish, monkeypatch):
+    """Chunks of a few runs: an item has what applies to its run, whichever runs stand before and behind it."""
+    monkeypatch.setattr("service.store.runs.CHUNK", 1)
+    tensor = {
+        "problem": {"kind": "low_rank_completion", "shape": [3, 3, 3], "rank": 1, "observed": 9},
+        "model": {"kind": "cp_tensor", "rank": 2},
+        "init": {"kind": "gaussian", "std": 0.1},
+    }
+    for run in (BASIC, BASIC | tensor, BASIC):
+        finish({"run": run | {"stop": {"max_steps": 5}}})
+    items = api.get("/v1/trajectories").json()["items"]
+    runs = api.get("/v1/runs").json()["items"]
+    assert [item["run_id"] for item in items] == [run["id"] for run in runs]
+    for item in items:
+        assert item == api.get(f"/v1/runs/{item['run_id']}/trajectory").json()
+    assert "component_norms" in items[1]["columns"]
+    assert "component_norms" not in items[0]["columns"]

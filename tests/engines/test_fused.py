@@ -266,20 +266,25 @@ LIMITED = {
         "measure",
     ),
     "deep": ({"model": {"kind": "deep_matrix", "depth": 100}}, "depth 100"),
-    "many numbers": ({"model": {"kind": "deep_matrix", "depth": 2, "hidden_width": 1000}}, "4000"),
+    "many numbers": ({"model": {"kind": "deep_matrix", "depth": 2, "hidden_width": 100_000}}, "400,000"),
     "many entries": (
         {
-            "problem": {"kind": "all_but_corner", "dimension": 100},
+            "problem": {"kind": "all_but_corner", "dimension": 300},
             "model": {"kind": "deep_matrix", "depth": 2, "hidden_width": 1},
         },
-        "10000",
+        "90,000",
     ),
     "much work": (
+        {"problem": {"kind": "all_but_corner", "dimension": 220}, "model": {"kind": "deep_matrix", "depth": 5}},
+        "120,000,000",
+    ),
+    "much work for a thread": (
         {
             "problem": {"kind": "all_but_corner", "dimension": 40},
             "model": {"kind": "deep_matrix", "depth": 2, "hidden_width": 24},
+            "device": "cuda",
         },
-        "118720",
+        "a GPU takes at most 100,000 multiply-adds a step, and this run needs 118,720",
     ),
 }
 

@@ -183,11 +183,17 @@ def test_an_expression_of_a_megabyte_is_refused_in_words(server: Server):
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 414")
     assert f"take {len(path):,} bytes, and {MOST_URL_BYTES:,} are read".encode() in answer
+    assert b"POST /v1/runs/query" in answer
 
 
-@pytest.mark.parametrize(("characters", "is_too_long"), [(20_000, False), (20_001, True)])
-def test_the_longest_expression_that_is_taken_fits_a_url(server: Server, characters: int, is_too_long: bool):
-    """Percent-encoded, three bytes a character here; a longer one is refused by its own limit, with its name."""
-    answer = httpx2.get(f"{server.url}/v1/runs", params={"where": "(" * characters})
+@pytest.mark.parametrize(("characters", "is_too_long"), [(100_000, False), (100_001, True)])
+def test_the_longest_expression_goes_into_a_body(server: Server, characters: int, is_too_long: bool):
+    """A longer one is refused by its own limit, with its name."""
+    answer = httpx2.post(f"{server.url}/v1/runs/query", json={"where": "(" * characters})
     assert answer.status_code == 422
     assert ("RANKWARD_MAX_WHERE_CHARACTERS" in answer.text) == is_too_long
+
+
+def test_a_thousand_ids_fit_a_url(server: Server):
+    ids = ", ".join(f"'{number:036x}'" for number in range(1000))
+    assert httpx2.get(f"{server.url}/v1/runs", params={"where": f"id IN ({ids})"}).json()["items"] == []

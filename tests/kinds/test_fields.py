@@ -29,6 +29,7 @@ from service.use_cases.run_tables import COLUMNS, default_fields
 from service.use_cases.runs import list_runs
 from tests.helpers.specs import BASIC, FLOW
 from tests.queries.stored_runs import literal, store
+from tests.queries.test_where import OPERATORS
 from workers.runs.metrics import METRICS, SUMMARY_METRICS
 from workers.runs.spec import RunSpec
 
@@ -101,12 +102,18 @@ def experiments(filled):
     return [item.model_dump() for item in list_experiments(filled, ListQuery(), 1000, LIMITS).items]
 
 
-def select_runs(database, **query):
-    return [run["id"] for run in list_runs(database, ListQuery(**query), "id", 1000, LIMITS)["items"]]
+def select_runs(database, limit=1000, **query):
+    """Ids of the selected runs, read page by page."""
+    page = list_runs(database, ListQuery(**query), "id", limit, LIMITS)
+    rest = [] if page["next"] is None else select_runs(database, limit, **{**query, "cursor": page["next"]})
+    return [*(run["id"] for run in page["items"]), *rest]
 
 
-def select_experiments(database, **query):
-    return [item.id for item in list_experiments(database, ListQuery(**query), 1000, LIMITS).items]
+def select_experiments(database, limit=1000, **query):
+    """Ids of the selected experiments, read page by page."""
+    page = list_experiments(database, ListQuery(**query), limit, LIMITS)
+    rest = [] if page.next is None else select_experiments(database, limit, **{**query, "cursor": page.next})
+    return [*(item.id for item in page.items), *rest]
 
 
 def queried(item, field):
@@ -133,8 +140,28 @@ def check_where(select, items, field):
     scalars = {(kind_of(value), value) for _, value in values if kind_of(value)}
     for kind, value in sorted(scalars, key=repr)[:3]:
         text = literal(value.isoformat() if kind is Kind.TIME else value)
-        equal = [item_id for item_id, other in values if kind_of(other) is kind and other == value]
-        assert select(where=f"{field.name} = {text}") == equal
+        comparable = [(item_id, other) for item_id, other in values if kind_of(other) is kind]
+        for sign, holds in OPERATORS.items():
+            if kind is not Kind.BOOLEAN or sign in ("=", "!="):
+                chosen = [item_id for item_id, other in comparable if holds(other, value)]
+                assert select(where=f"{field.name} {sign} {text}") == chosen
+        equal = [item_id for item_id, other in comparable if other == value]
+        unequal = [item_id for item_id, other in comparable if other != value]
+        assert select(where=f"{field.name} IN ({text}, {text})") == equal
+        assert select(where=f"{field.name} NOT IN ({text})") == unequal
+        if kind is Kind.TEXT:
+            check_patterns(select, comparable, field, value)
+
+
+def check_patterns(select, comparable, field, value):
+    """A text as a pattern matches itself; in capitals it matches where their case does not count."""
+    pattern = re.sub(r"[%_\\]", r"\\\g<0>", value)
+    equal = [item_id for item_id, other in comparable if other == value]
+    assert select(where=f"{field.name} LIKE {literal(pattern)}") == equal
+    alike = [item_id for item_id, other in comparable if other.upper() == value.upper()]
+    assert select(where=f"{field.name} ILIKE {literal(pattern.upper())}") == alike
+    others = [item_id for item_id, other in comparable if other.upper() != value.upper()]
+    assert select(where=f"{field.name} NOT ILIKE {literal(pattern.upper())}") == others
 
 
 def check_order(select, items, field):
@@ -146,14 +173,15 @@ def check_order(select, items, field):
     for sign, reverse in (("", False), ("-", True)):
         expected = [item_id for item_id, _ in sorted(present, key=lambda pair: pair[1], reverse=reverse)]
         assert select(order_by=f"{sign}{field.name}") == [*expected, *missing]
+        assert select(3, order_by=f"{sign}{field.name}") == [*expected, *missing]
 
 
 @pytest.mark.parametrize("name", RUN_FIELDS)
 def test_runs_are_selected_and_sorted_by_each_field(filled, runs, name):
     field = RUNS.find(name)
 
-    def select(**query):
-        return select_runs(filled, **query)
+    def select(*limit, **query):
+        return select_runs(filled, *limit, **query)
 
     check_where(select, runs, field)
     if field.values.kinds & SCALAR:
@@ -164,8 +192,8 @@ def test_runs_are_selected_and_sorted_by_each_field(filled, runs, name):
 def test_experiments_are_selected_and_sorted_by_each_field(filled, experiments, name):
     field = EXPERIMENTS.find(name)
 
-    def select(**query):
-        return select_experiments(filled, **query)
+    def select(*limit, **query):
+        return select_experiments(filled, *limit, **query)
 
     check_where(select, experiments, field)
     if field.values.kinds & SCALAR:
@@ -239,7 +267,7 @@ def test_lines_have_each_field(filled, runs):
 
 def test_a_table_without_fields_has_what_a_run_is_and_what_is_filtered_by():
     defaults = {field.path for field in default_fields()}
-    assert {(name,) for name in RUNS.names() if name != "summary"} <= defaults
+    assert {(name,) for name in RUNS.names() if name not in ("summary", "experiment")} <= defaults
     assert {("summary", name) for name in (*METRICS, *SUMMARY_METRICS)} <= defaults
     assert {("spec", *name.split(".")) for name in NAMED_COLUMNS} <= defaults
 
@@ -248,8 +276,8 @@ def test_each_field_is_documented():
     text = (DOCS / "queries.md").read_text()
     section = text[text.index("## Fields") : text.index("## Expressions")]
     of_runs, of_experiments = (set(re.findall(r"`([^`]+)`", part)) for part in section.split("| of an experiment"))
-    plain = {name for name in RUNS.names() if name not in ("spec", "summary", "tags")}
-    assert plain <= of_runs
+    plain = {name for name in RUNS.names() if not RUNS.names(name) and name != "tags"}
+    assert plain | {f"experiment.{name}" for name in RUNS.names("experiment") if name != "tags"} <= of_runs
     leaves = {spell_path(path) for path, node in EXPERIMENTS.nodes() if not node.names()}
     assert leaves - {"tags"} | {"tags.NAME"} == of_experiments
 

@@ -15,7 +15,12 @@ from workers.runs.spec import RunSpec
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
-TAGS = ({"paper": "2005.06398"}, {"paper": "Other", "my tag": "100%"}, {}, {"paper": "é"})
+TAGS = (
+    {"paper": "2005.06398", "trial": "10"},
+    {"paper": "Other", "my tag": "100%", "trial": "9"},
+    {},
+    {"paper": "é", "trial": "1e1"},
+)
 NUMBERS = (0.0, 1.0, -1.5, 0.1, 1e-300, 1e300, math.inf, -math.inf, None, 5e-324, 3.0)
 
 

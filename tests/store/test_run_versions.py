@@ -116,16 +116,16 @@ def test_a_run_that_fails_and_is_tried_again(database):
     run.stays(run.release, run.stays(run.lease, 1))
     run.stays(run.fail, run.stays(run.lease, 1), 2)
     run.changes(run.fail, run.stays(run.lease, 1), 2)
-    run.changes(continuations.retry_run, database, run.id)
+    run.changes(continuations.retry_run, database, run.id, LIMITS)
     run.changes(run.store, run.changes(run.lease, 1), 20)
     run.changes(run.fail, run.stays(run.lease, 1), 1)
-    run.changes(continuations.retry_experiment, database, run.experiment)
+    run.changes(continuations.retry_experiment, database, run.experiment, LIMITS)
 
 
 def test_a_run_that_is_cancelled_and_tried_again(database):
     run = Run(database, SHORT)
     run.changes(cancel_run, database, run.id)
-    run.changes(continuations.retry_run, database, run.id)
+    run.changes(continuations.retry_run, database, run.id, LIMITS)
     lease = run.changes(run.lease)
     run.changes(experiments.cancel, database, run.experiment)
     assert run.stays(run.store, lease) == 0

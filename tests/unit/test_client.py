@@ -188,3 +188,38 @@ def test_it_imports_nothing_heavy():
     heavy = ("torch", "pyarrow", "numpy", "pandas", "sqlalchemy", "fastapi", "pydantic", "rich", "dask")
     code = f"import sys, service.client.api; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("ids", [1, 200])
+def test_a_long_query_goes_into_a_body(ids, tmp_path):
+    where = f"id IN ({', '.join(repr(f'{number:036x}') for number in range(ids))})"
+    pages = [said(200, {"items": [{"id": "a"}], "next": "c"}), said(200, {"items": [{"id": "b"}], "next": None})]
+    server = Scripted(*pages)
+    assert [run["id"] for run in server.client.runs(where=where)] == ["a", "b"]
+    server.answers = [said(200, {"x": 1})]
+    server.client.export("trajectories", "json", tmp_path / "points", where=where, max_points=np.int64(5))
+    first, second, points = server.requests
+    if ids == 1:
+        assert {request.method for request in server.requests} == {"GET"}
+        assert first.url.params["where"] == where
+    else:
+        assert [request.method for request in server.requests] == ["POST"] * 3
+        assert [request.url.path for request in (first, points)] == ["/v1/runs/query", "/v1/trajectories/query"]
+        assert json.loads(first.content) == {"where": where, "limit": 1000}
+        assert json.loads(second.content) == {"where": where, "limit": 1000, "cursor": "c"}
+        assert json.loads(points.content) == {"format": "json", "where": where, "max_points": 5}
+        assert not any(request.url.query for request in server.requests)
+
+
+def test_a_change_is_a_patch_in_which_none_removes():
+    server = Scripted(said(200))
+    server.client.change("x", tags={"a": np.str_("1"), "b": None}, priority=np.int64(2))
+    (request,) = server.requests
+    assert (request.method, request.url.path) == ("PATCH", "/v1/experiments/x")
+    assert json.loads(request.content) == {"tags": {"a": "1", "b": None}, "priority": 2}
+
+
+def test_another_try_of_an_experiment():
+    server = Scripted(said(202))
+    server.client.retry_experiment("x")
+    assert (server.requests[0].method, server.requests[0].url.path) == ("POST", "/v1/experiments/x/retry")

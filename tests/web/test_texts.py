@@ -30,6 +30,7 @@ def site(api, finish, database):
 
     def pages(text):
         tag = {f"k{text[:99]}": text[:500]}
+        api.patch(f"/v1/experiments/{public_id}", json={"tags": None})
         changed = api.patch(f"/v1/experiments/{public_id}", json={"name": text[:200], "tags": tag})
         assert changed.status_code == 200, changed.text
         with database.writing() as connection:

@@ -18,7 +18,7 @@ from workers.lab.metrics.tensor import tensor_metrics
 from workers.lab.rank_search import Search, is_done, outcome_of, search_ranks, search_summary
 from workers.records import Batch, Budget, Checkpoint, Member, Points, RunProgress, SliceResult, joined
 from workers.runs.costs import state_numbers
-from workers.runs.engines import EngineName, engine_of
+from workers.runs.engines import EngineName, engine_of, exceeds_threads
 from workers.runs.initializers import starting_factors
 from workers.runs.milestones import milestone_summary, no_milestones, note_determinant_signs, widened
 from workers.runs.spec import RunSpec
@@ -43,7 +43,7 @@ def _execute(batch: Batch, budget: Budget) -> SliceResult:
     specs = [parse_spec(member.spec) for member in batch.members]
     starts = [_checkpoint(spec, member) for spec, member in zip(specs, batch.members, strict=True)]
     checkpoints = {position: start for position, start in enumerate(starts) if isinstance(start, Checkpoint)}
-    engine, device = engine_of(specs[0]), _device(specs[0])
+    engine, device = _engine_and_device(specs[0])
     descents = _descents([specs[position] for position in checkpoints], batch, checkpoints)
     searches = [checkpoint.rank_search for checkpoint in checkpoints.values()]
     progress, points = _advance_descents(descents, searches, budget, engine, device)
@@ -90,6 +90,17 @@ def _advance(engine: EngineName) -> Engine:
             return convex.advance
         case _:
             assert_never(engine)
+
+
+def _engine_and_device(spec: RunSpec) -> tuple[EngineName, str]:
+    """Engine and device of a batch on this worker.
+
+    On a worker with a GPU, torch computes what is too large for its threads; the CPU does where a spec names `fused`.
+    """
+    engine, device = engine_of(spec), _device(spec)
+    if engine == "fused" and device == "cuda" and exceeds_threads(spec):
+        return ("fused", "cpu") if spec.engine == "fused" else ("torch", device)
+    return engine, device
 
 
 def _device(spec: RunSpec) -> str:

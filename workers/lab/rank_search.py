@@ -16,14 +16,16 @@ import numpy.typing as npt
 import torch
 
 from workers.lab.engines.descents import Clock, Descents
-from workers.lab.metrics.tensor_rank import fits_rank, rank_bound
-from workers.lab.models.base import product_of
+from workers.lab.metrics.scaling import chain_product, sum_of_components
+from workers.lab.metrics.tensor_rank import RANK_TOLERANCE, exact_rank_bound, fits_rank, rank_bound
+from workers.lab.models.base import chain_of
 from workers.lab.models.layout import split_factors
 from workers.records import Outcome
 from workers.runs.costs import trained_numbers
 from workers.runs.metrics import BY_NAME
 from workers.runs.observations import observe
 from workers.runs.problems import ObservedEntries, Problem
+from workers.runs.scaling import norm
 from workers.runs.shapes import highest_rank
 from workers.runs.spec import RunSpec
 
@@ -110,9 +112,17 @@ def _intervals(search: Search) -> list[tuple[str, int, int]]:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A tensor, compared and hashed by its digest, so that results about it can be cached."""
+    """A tensor, compared and hashed by its digest, so that results about it can be cached.
+
+    Attributes:
+        entries: over a power of two, by which the data have a norm near 1 and all squares stay in range.
+        tolerance: mean squared error below which a fit passes, in the same units.
+        is_exact: whether it is given, so that all of its rank counts.
+    """
 
     digest: bytes
+    tolerance: float
+    is_exact: bool
     entries: Array = field(compare=False)
     is_shared: bool = field(compare=False)
 
@@ -123,7 +133,7 @@ def _try(low: int, high: int, tensor: _Tensor) -> tuple[int, int]:
         return _first_interval(tensor)
     highest = highest_rank(tensor.entries.shape)
     rank = _next_rank(low, high, highest)
-    if rank >= highest or _compute(_cached_fits, fits_rank, tensor, rank):
+    if rank >= highest or _compute(_cached_fits, _fits, tensor, rank):
         return low, rank
     return rank + 1, _UNBOUNDED if high == _UNTRIED else high
 
@@ -139,39 +149,59 @@ def _first_interval(tensor: _Tensor) -> tuple[int, int]:
     """The interval of ranks by the matricisations; for a matrix they give the rank itself."""
     if not np.isfinite(tensor.entries).all():
         return _NONE, _NONE
-    bound = _compute(_cached_bound, rank_bound, tensor)
+    bound = _compute(_cached_bound, _bound, tensor)
     return bound, bound if bound == 0 or tensor.entries.ndim == 2 else _UNTRIED
 
 
 def _compute(cached: Callable[..., int], direct: Callable[..., int], tensor: _Tensor, *rank: int) -> int:
     """A result about a tensor, cached if many runs share the tensor."""
-    return cached(tensor, *rank) if tensor.is_shared else direct(tensor.entries, *rank)
+    return (cached if tensor.is_shared else direct)(tensor, *rank)
 
 
-@lru_cache(maxsize=512)
-def _cached_bound(tensor: _Tensor) -> int:
-    return rank_bound(tensor.entries)
+def _bound(tensor: _Tensor) -> int:
+    return exact_rank_bound(tensor.entries) if tensor.is_exact else rank_bound(tensor.entries, tensor.tolerance)
 
 
-@lru_cache(maxsize=512)
-def _cached_fits(tensor: _Tensor, rank: int) -> bool:
-    return fits_rank(tensor.entries, rank)
+def _fits(tensor: _Tensor, rank: int) -> bool:
+    return fits_rank(tensor.entries, rank, tensor.tolerance)
+
+
+_cached_bound, _cached_fits = lru_cache(maxsize=512)(_bound), lru_cache(maxsize=512)(_fits)
 
 
 def _tensor(spec: RunSpec, name: str, state: npt.NDArray[Any]) -> _Tensor:
     """The tensor whose rank has this name; targets and baselines are shared by many runs."""
-    if name == "rank":
-        return _Tensor(b"", _product(spec, state), is_shared=False)
     observed = observe(spec.problem)
-    entries = observed.target if name == "target_rank" else observed.values
+    given = observed.target if name == "target_rank" else observed.values
+    entries = _product(spec, state) if name == "rank" else given
     assert entries is not None
-    return _Tensor(hashlib.sha256(entries.tobytes()).digest(), entries, is_shared=True)
+    size, exponent = np.frexp(_size_of_data(spec.problem) or norm(entries))
+    tolerance, is_exact, is_shared = RANK_TOLERANCE * float(size) ** 2, name == "target_rank", name != "rank"
+    digest = hashlib.sha256(entries.tobytes()).digest() if is_shared else b""
+    return _Tensor(digest, tolerance, is_exact, np.ldexp(entries, -int(exponent)), is_shared)
+
+
+@lru_cache(maxsize=1024)
+def _size_of_data(problem: Problem) -> float:
+    """Norm of the target; where it is not known, that of the observed values over the mean norm of what measures them.
+
+    A rank is relative to it, whatever the units of the problem. It is 0 where all observed values are.
+    """
+    observed = observe(problem)
+    if observed.target is not None:
+        return norm(observed.target)
+    if isinstance(observed, ObservedEntries):
+        return norm(observed.values)
+    mean = norm(observed.tensors) / np.sqrt(len(observed.tensors))
+    return norm(observed.values) / float(mean) if mean else 0.0
 
 
 def _product(spec: RunSpec, state: npt.NDArray[Any]) -> Array:
     trained = state[None, : trained_numbers(spec)].astype(np.float64)
     factors = split_factors(torch.from_numpy(trained), spec.factor_shapes)
-    return product_of(spec.model, factors).reshape(spec.problem.shape).numpy()
+    sums = spec.model.sums_components
+    product = sum_of_components(factors) if sums else chain_product(chain_of(spec.model, factors))
+    return product.reshape(spec.problem.shape).numpy()
 
 
 @lru_cache(maxsize=1024)
@@ -180,4 +210,4 @@ def _linear_error(problem: Problem) -> float | None:
     observed = observe(problem)
     if not isinstance(observed, ObservedEntries) or observed.target is None:
         return None
-    return float(np.linalg.norm(observed.values - observed.target) / np.linalg.norm(observed.target))
+    return float(np.divide(norm(observed.values - observed.target), norm(observed.target)))

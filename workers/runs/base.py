@@ -32,6 +32,7 @@ Integer = Annotated[int, BeforeValidator(_integral), Field(le=LARGEST_INTEGER)]
 Natural = Annotated[Integer, Field(ge=0)]
 Count = Annotated[Integer, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
 
 Listed = Strict(False)
 """Marks a tuple field that is written as a JSON list; tuples keep specs hashable."""

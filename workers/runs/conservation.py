@@ -7,11 +7,13 @@ zero is balanced. Its product then obeys a closed flow in which no singular valu
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import log
 
 import numpy as np
 import numpy.typing as npt
 
 from workers.runs.initializers import starting_factors
+from workers.runs.scaling import LEAST_PRODUCT, common_exponent, unit_product
 from workers.runs.spec import RunSpec
 from workers.runs.starts import StartError
 
@@ -26,7 +28,7 @@ def carried_sign(spec: RunSpec) -> int:
     """Sign of the determinant that a flow carries from its start on, 0 for a run that carries none.
 
     A flow carries it when the product is square (2 x 2 and up) and has two or more factors, none narrower than itself.
-    The start must be balanced, with a determinant other than zero.
+    The start must be balanced, with a determinant other than zero, and floats must hold its product.
     """
     if not spec.is_flow or not spec.model.is_chain or not _may_be_balanced(spec):
         return 0
@@ -34,9 +36,12 @@ def carried_sign(spec: RunSpec) -> int:
         factors = starting_factors(spec)
     except StartError:
         return 0
-    largest = max(float(np.sum(factor**2)) for factor in factors)
-    gaps = [float(np.linalg.norm(gap)) for gap in spec.model.conserved(factors)]
-    return start_determinant(factors)[0] if max(gaps) <= BALANCED_TO * largest else 0
+    exponent = common_exponent(*factors)  # without it squares could leave the range of floats
+    units = [np.ldexp(factor, -exponent) for factor in factors]
+    largest = max(float(np.sum(factor**2)) for factor in units)
+    gaps = [float(np.linalg.norm(gap)) for gap in spec.model.conserved(units)]
+    is_balanced = max(gaps) <= BALANCED_TO * largest
+    return start_determinant(factors)[0] if is_balanced and _product_is_in_range(factors) else 0
 
 
 def start_determinant(factors: Sequence[Array]) -> tuple[int, float]:
@@ -51,9 +56,14 @@ def start_determinant(factors: Sequence[Array]) -> tuple[int, float]:
         return 0, log_abs
     if all(factor.shape == (dimension, dimension) for factor in factors):
         return int(np.prod([np.linalg.slogdet(factor).sign for factor in factors])), log_abs
-    # The product of unscaled factors may underflow.
-    product = np.linalg.multi_dot([factor / np.linalg.norm(factor) for factor in factors])
-    return int(np.linalg.slogdet(product).sign), log_abs
+    return int(np.linalg.slogdet(unit_product(factors)).sign), log_abs
+
+
+def _product_is_in_range(factors: Sequence[Array]) -> bool:
+    """Whether floats hold the product of balanced factors, whose singular values are those of a factor to the L."""
+    with np.errstate(divide="ignore"):
+        log_largest = len(factors) * float(np.log(np.linalg.norm(factors[0], 2)))
+    return abs(log_largest) < -log(LEAST_PRODUCT)
 
 
 def _may_be_balanced(spec: RunSpec) -> bool:

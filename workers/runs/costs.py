@@ -73,7 +73,7 @@ def most_points(spec: RunSpec) -> int:
     if not spec.model.is_trained:
         return 1
     if spec.is_flow:
-        return count_flow_points(spec.record.points_per_decade or 1, spec.max_time)
+        return count_flow_points(spec.record.per_decade, spec.max_time)
     return count_points(spec.record, spec.max_steps)
 
 

@@ -11,13 +11,29 @@ from workers.runs.spec import RunSpec
 
 EngineName = Literal["torch", "fused", "flow", "convex"]
 
-MOST_MULTIPLY_ADDS = 100_000
-"""Largest step of the fused engine. Above it torch's batched products are no slower: 24 x 24 at depth 3 (85 000) takes
-half of torch's time, 32 x 32 (200 000) as much as torch for a single run."""
 
-MOST_NUMBERS = 2_000
-"""Largest factors together, and largest product, of the fused engine. A block keeps its lanes on the stack, 64 bytes
-for each number and copy."""
+@dataclass(frozen=True)
+class FusedSizes:
+    """The largest runs that the fused engine takes on a kind of device.
+
+    Attributes:
+        device: its name in a sentence.
+        multiply_adds: of a step.
+        numbers: of all factors together.
+        entries: of the product.
+    """
+
+    device: str
+    multiply_adds: int
+    numbers: int
+    entries: int
+
+
+ON_CORES = FusedSizes("a CPU", multiply_adds=120_000_000, numbers=2**18, entries=2**16)
+"""256 x 256 at depth 3. There a run takes 0.4 to 0.6 of torch's time; a batch of 384 x 384 takes as long as torch."""
+
+ON_THREADS = FusedSizes("a GPU", multiply_adds=100_000, numbers=2_000, entries=2_000)
+"""A thread of a GPU computes a run by itself and keeps its factors in its own memory."""
 
 DEEPEST_FUSED = 32
 """Greatest depth of the fused engine. It compiles code for every factor, which takes up to 6 seconds at this depth."""
@@ -104,7 +120,7 @@ def batch_key(spec: RunSpec) -> BatchKey:
 
 def fused_limit(spec: RunSpec) -> str | None:
     """Which limit of the fused engine a spec exceeds, as a sentence; None when the engine can run it."""
-    return _fused_kinds(spec) or _fused_sizes(spec)
+    return _fused_kinds(spec) or _fused_sizes(spec, ON_THREADS if spec.device == "cuda" else ON_CORES)
 
 
 def _fused_kinds(spec: RunSpec) -> str | None:
@@ -119,13 +135,19 @@ def _fused_kinds(spec: RunSpec) -> str | None:
     return None
 
 
-def _fused_sizes(spec: RunSpec) -> str | None:
+def exceeds_threads(spec: RunSpec) -> bool:
+    """Whether a run is too large for a thread of a GPU, so that torch computes it on a worker that has one."""
+    return _fused_sizes(spec, ON_THREADS) is not None
+
+
+def _fused_sizes(spec: RunSpec, sizes: FusedSizes) -> str | None:
+    on = f"The fused engine on {sizes.device}"
     if spec.depth > DEEPEST_FUSED:
-        return f"The fused engine takes depths up to {DEEPEST_FUSED}, and this model has depth {spec.depth}."
-    if (numbers := trained_numbers(spec)) > MOST_NUMBERS:
-        return f"The fused engine trains at most {MOST_NUMBERS} numbers, and this model has {numbers}."
-    if (entries := prod(spec.problem.shape)) > MOST_NUMBERS:
-        return f"The fused engine takes products of at most {MOST_NUMBERS} entries, and this one has {entries}."
-    if (cost := multiply_adds_per_step(spec)) > MOST_MULTIPLY_ADDS:
-        return f"The fused engine takes at most {MOST_MULTIPLY_ADDS} multiply-adds a step, and this run needs {cost}."
+        return f"{on} takes depths up to {DEEPEST_FUSED}, and this model has depth {spec.depth}."
+    if (numbers := trained_numbers(spec)) > sizes.numbers:
+        return f"{on} trains at most {sizes.numbers:,} numbers, and this model has {numbers:,}."
+    if (entries := prod(spec.problem.shape)) > sizes.entries:
+        return f"{on} takes products of at most {sizes.entries:,} entries, and this one has {entries:,}."
+    if (cost := multiply_adds_per_step(spec)) > sizes.multiply_adds:
+        return f"{on} takes at most {sizes.multiply_adds:,} multiply-adds a step, and this run needs {cost:,}."
     return None

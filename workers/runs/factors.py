@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from workers.runs.scaling import unit_product
+
 Factor = npt.NDArray[np.float64]
 Shapes = Sequence[tuple[int, int]]
 
@@ -19,17 +21,20 @@ def split_factors(flat: npt.NDArray[Any], shapes: Shapes) -> list[npt.NDArray[An
     return [part.reshape(*part.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def balanced_factors(product: Factor, shapes: Shapes) -> list[Factor]:
+def balanced_factors(product: Factor, shapes: Shapes, scale: float = 1.0) -> list[Factor]:
     """Split a product A = U S V^T into factors U S^(1/L), S^(1/L), ..., S^(1/L) V^T (Arora, Cohen, Hazan 2018).
 
     Hidden widths above the rank are padded with zeros; narrower ones keep the largest singular values. Either way
     F_j^T F_j = F_(j+1) F_(j+1)^T.
+
+    Args:
+        scale: of every factor, so that the product is scale^L A, which may leave the range of floats.
     """
     depth = len(shapes)
     if depth == 1 or not np.isfinite(product).all():
-        return [product] * depth
+        return [scale * product] * depth
     left, singular_values, right = np.linalg.svd(product, full_matrices=False)
-    return spread_factors(left, singular_values ** (1 / depth), right, shapes)
+    return spread_factors(left, scale * singular_values ** (1 / depth), right, shapes)
 
 
 def spread_factors(left: Factor, root: Factor, right: Factor, shapes: Shapes) -> list[Factor]:
@@ -51,11 +56,11 @@ def balancedness_gaps(factors: Sequence[Factor]) -> list[Factor]:
 def determinant_sign(chain: Sequence[Factor]) -> int:
     """Sign of the determinant of a chain's square product: 1, -1 or 0.
 
-    The signs of square factors are multiplied, because the product itself may underflow.
+    The signs of square factors are multiplied, because the product itself may underflow; others are scaled.
     """
     if all(factor.shape[0] == factor.shape[1] for factor in chain):
         return int(np.nan_to_num(np.prod([np.linalg.slogdet(factor).sign for factor in chain])))
-    return int(np.nan_to_num(np.linalg.slogdet(np.linalg.multi_dot(chain)).sign))
+    return int(np.nan_to_num(np.linalg.slogdet(unit_product(chain)).sign))
 
 
 def _fitted(factor: Factor, shape: tuple[int, int]) -> Factor:

@@ -24,10 +24,12 @@ def recorded_steps(record: Record, max_steps: int) -> Steps:
     Returns:
         int64 array of shape (points,), never to be written to.
     """
-    if record.every is not None:
+    if record.every == 0 or record.points_per_decade == 0:
+        steps = np.zeros(1, dtype=np.int64)
+    elif record.every is not None:
         steps = np.arange(0, max_steps + 1, record.every, dtype=np.int64)
     else:
-        steps = _log_spaced(record.points_per_decade or 1, max_steps)
+        steps = _log_spaced(record.per_decade, max_steps)
     steps.setflags(write=False)
     return steps
 
@@ -40,13 +42,14 @@ def is_scheduled(spec: RunSpec, step: int, time: float) -> bool:
         time: the time of the last point.
     """
     if spec.is_flow:
-        return bool(recorded_times(spec.record.points_per_decade or 1)[step] == time)
+        times = recorded_times(spec.record.per_decade)
+        return step < len(times) and bool(times[step] == time)
     return bool(recorded_steps(spec.record, step)[-1] == step)
 
 
 def count_points(record: Record, max_steps: int) -> int:
     """The most points that a run of `max_steps` steps can record, without listing the steps of an even schedule."""
-    if record.every is not None:
+    if record.every:
         return max_steps // record.every + 1 + (max_steps % record.every > 0)
     steps = recorded_steps(record, max_steps)
     return len(steps) + int(steps[-1] != max_steps)
@@ -63,8 +66,8 @@ def recorded_times(points_per_decade: int) -> Times:
         float64 array, ascending, never to be written to.
     """
     decades = np.log10(LATEST_TIME / FIRST_TIME)
-    powers = np.arange(int(np.ceil(decades * points_per_decade)) + 1) / points_per_decade
-    times = np.concatenate([[0.0], FIRST_TIME * 10.0**powers])
+    powers = np.arange(int(np.ceil(decades * points_per_decade)) + 1) / max(points_per_decade, 1)
+    times = np.concatenate([[0.0], FIRST_TIME * 10.0 ** powers[: len(powers) if points_per_decade else 0]])
     times.setflags(write=False)
     return times
 

@@ -4,18 +4,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from workers.runs.base import Count, Listed, Natural, Positive, SpecModel, check_index, misfit
+from workers.runs.base import Count, Listed, Natural, NonNegative, SpecModel, check_index, misfit
 from workers.runs.metrics import ON_REQUEST, metric_misfit
 from workers.runs.models import MODELS, Model
 from workers.runs.optimizers import GradientFlow, Optimizer
+from workers.runs.precisions import Precision
 from workers.runs.problems import Problem
+from workers.runs.seeds import Seed
 from workers.runs.shapes import Index
 from workers.runs.starts import Start
 
 Loss = Literal["half_sse", "mse"]
 Engine = Literal["auto", "fused", "torch", "flow"]
 Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["float64", "float32"]
 if TYPE_CHECKING:
     ExtraMetric = str
 else:
@@ -27,7 +28,7 @@ LATEST_TIME = 1e18
 
 
 class Stop(SpecModel, frozen=True):
-    """Stop after `max_steps`, or once the loss is strictly below `loss_below`.
+    """Stop after `max_steps`, or once the loss is strictly below `loss_below`, an absolute loss; 0 stands for never.
 
     The loss is checked at every step and the first check that holds ends the run, unless told otherwise: checked at
     the multiples of `check_every` only, and over after `checks_in_a_row` checks that hold. The authors' tensor
@@ -38,7 +39,7 @@ class Stop(SpecModel, frozen=True):
 
     max_steps: Natural | None = None
     max_time: Annotated[float, Field(ge=0, le=LATEST_TIME)] | None = None
-    loss_below: Positive | None = None
+    loss_below: NonNegative | None = None
     check_every: Count = 1
     checks_in_a_row: Count = 1
 
@@ -57,11 +58,16 @@ class Stop(SpecModel, frozen=True):
 class Record(SpecModel, frozen=True):
     """Which steps are stored: so many per decade of steps, or every so many; step 0 and the last step always.
 
-    Of a gradient_flow, so many points per decade of time, numbered from 0.
+    Of a gradient_flow, so many points per decade of time, numbered from 0. With 0, only the start and the end are kept.
     """
 
-    points_per_decade: Annotated[Count, Field(le=10_000)] | None = None
-    every: Count | None = None
+    @property
+    def per_decade(self) -> int:
+        """Points per decade, 1 where a descent records evenly."""
+        return 1 if self.points_per_decade is None else self.points_per_decade
+
+    points_per_decade: Annotated[Natural, Field(le=10_000)] | None = None
+    every: Natural | None = None
     metrics: Annotated[tuple[ExtraMetric, ...], Listed] = ()
     entries: Annotated[tuple[Index, ...], Listed, Field(max_length=1000)] = ()
 
@@ -98,7 +104,7 @@ class RunSpec(SpecModel, frozen=True):
     engine: Engine = "auto"
     device: Device = "auto"
     precision: Precision = "float64"
-    seed: Natural = 0
+    seed: Seed = 0
 
     @property
     def factor_shapes(self) -> tuple[tuple[int, int], ...]:
@@ -166,6 +172,11 @@ class RunSpec(SpecModel, frozen=True):
         if (reason := metric_misfit(self)) is not None:
             raise misfit(("record", "metrics"), reason)
         return self
+
+    def settled(self) -> Self:
+        """The spec with defaults that depend on the observations filled in; large problems take a moment."""
+        model = self.model.settled(self.problem)
+        return self if model is self.model else self.model_copy(update={"model": model})
 
     def resolved(self) -> dict[str, Any]:
         """The spec as JSON values, defaults filled in."""

@@ -2,6 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -30,12 +32,37 @@ class Startable(Protocol):
     width_name: ClassVar[str]
 
     def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]: ...
+    def depth_of(self, shape: Sequence[int]) -> int: ...
     def draw(self, start: "Gaussian", shape: Sequence[int], stream: np.random.Generator) -> list[Factor]: ...
+    def entry_std(self, start: "Gaussian", shape: Sequence[int]) -> float: ...
     def chain(self, factors: Sequence[Factor]) -> list[Factor]: ...
 
 
 LABEL_DIGITS = 6
 """Significant digits of a start's numbers in its label, unless more are asked for."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What decides the size of the entries of a start's factors.
+
+    Attributes:
+        pointer: path in the run of the field to change.
+        name: of that field, in a sentence.
+        value: of that field.
+        entry: size of the factors' entries, which goes with the `power`-th root of the value.
+    """
+
+    pointer: tuple[str | int, ...]
+    name: str
+    value: float
+    entry: float
+    power: int = 1
+
+    def least(self, entry: float) -> float:
+        """The value with which entries have a given size, rounded up to three digits; 0 where floats have none."""
+        logarithm = log(self.value) + self.power * (log(entry) - log(self.entry))
+        return float(f"{1.006 * exp(logarithm):.2e}")
 
 
 class StartBase(SpecModel, ABC, frozen=True):
@@ -58,6 +85,10 @@ class StartBase(SpecModel, ABC, frozen=True):
     @abstractmethod
     def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
         """The start in a few words; it includes the balance when `says_balance`."""
+
+    def size(self, model: Startable, shape: Sequence[int]) -> "Size | None":
+        """What decides the size of the factors' entries; None where nothing is to be checked."""
+        return None
 
     @property
     def may_be_balanced(self) -> bool:
@@ -105,6 +136,10 @@ class Gaussian(StartBase, frozen=True):
         std = f"{self.std:.{digits}g}"
         return f"{std} {balance}" if says_balance else std
 
+    def size(self, model: Startable, shape: Sequence[int]) -> Size:
+        power = 1 if self.std_of == "factor" else model.depth_of(shape)
+        return Size(("init", "std"), "a std", self.std, model.entry_std(self, shape), power)
+
     @property
     def may_be_balanced(self) -> bool:
         return self.balanced
@@ -148,6 +183,9 @@ class Identity(StartBase, frozen=True):
     def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
         return f"{self.scale:.{digits}g} x identity"
 
+    def size(self, model: Startable, shape: Sequence[int]) -> Size:
+        return Size(("init", "scale"), "a scale", self.scale, self.scale)
+
 
 class Explicit(StartBase, frozen=True):
     """The factors themselves, first to last."""
@@ -174,6 +212,14 @@ class Explicit(StartBase, frozen=True):
 
     def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
         return self.kind
+
+    def size(self, model: Startable, shape: Sequence[int]) -> Size | None:
+        """The largest entry of the smallest factor; factors of zeros are meant to be zero."""
+        largest = [max(abs(entry) for row in factor for entry in row) for factor in self.factors]
+        least = min((entry for entry in largest if entry > 0), default=None)
+        if least is None:
+            return None
+        return Size(("init", "factors", largest.index(least)), "a largest entry", least, least)
 
 
 Start = Annotated[Gaussian | Identity | Explicit, Field(discriminator="kind")]

@@ -50,7 +50,7 @@ def _layout(picture: Picture, grid: Grid, style: Style) -> Json:
         "showlegend": bool(grid.size.legend_lines),
         "legend": _legend(picture, grid),
         "hovermode": "closest",
-        "meta": {"title": picture.title, "note": picture.note, **picture.meta},
+        "meta": {"title": picture.title, "note": picture.note, "message": picture.message, **picture.meta},
         "annotations": _annotations(picture, grid, theme),
     }
     if style.width is not None:

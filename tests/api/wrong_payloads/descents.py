@@ -91,7 +91,7 @@ CASES: Cases = {
         "RANKWARD_MAX_POINTS_PER_RUN",
     ),
     "too many steps": (changed("stop.max_steps", 10**13), "/run/stop/max_steps", "RANKWARD_MAX_STEPS_PER_RUN"),
-    "huge integer": (changed("seed", 10**30), "/run/seed", "not exact"),
+    "huge integer": (changed("stop.max_steps", 10**30), "/run/stop/max_steps", "not exact"),
     "not a number where the sweep overrides it": (
         changed("seed", float("nan")) | {"sweep": [{"seed": [1]}]},
         "/run/seed",

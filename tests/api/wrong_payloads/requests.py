@@ -37,7 +37,11 @@ CASES: Cases = {
         "greater than 0",
     ),
     "wrong path in a sweep": ({"run": BASIC, "sweep": [{"model.dept": [1]}]}, "/sweep/0/model.dept/0", "Unknown field"),
-    "huge integer in a sweep": ({"run": BASIC, "sweep": [{"seed": [1, 10**30]}]}, "/sweep/0/seed/1", "not exact"),
+    "huge integer in a sweep": (
+        {"run": BASIC, "sweep": [{"model.depth": [1, 10**30]}]},
+        "/sweep/0/model.depth/1",
+        "not exact",
+    ),
     "misspelt parent in a sweep": ({"run": BASIC, "sweep": [{"modle.depth": [1]}]}, "/sweep/0/modle.depth", "Unknown"),
     "empty step of a path": ({"run": BASIC, "sweep": [{"a..b": [1]}]}, "/sweep/0/a..b", "Unknown field"),
     "tag without a name": ({"run": BASIC, "tags": {"": "x"}}, "/tags/", "at least 1 character"),

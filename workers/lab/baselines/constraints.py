@@ -11,6 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from workers.runs.problems import Observations, ObservedEntries
+from workers.runs.scaling import LEAST_NORM, norm
 
 Array = npt.NDArray[np.float64]
 
@@ -56,7 +57,7 @@ class Constraints:
 def constraints_of(observed: Observations, shape: tuple[int, int], tolerance: float) -> Constraints:
     """The constraints that meet every observation to within `tolerance`."""
     operator, values = _rows(observed)
-    norms = np.asarray(sp.linalg.norm(operator, axis=1))
+    norms = _row_norms(operator)
     divisors = np.where(norms > 0, norms, 1.0)
     scaled = values / divisors
     scale = float(np.abs(scaled).max()) or 1.0
@@ -68,6 +69,15 @@ def constraints_of(observed: Observations, shape: tuple[int, int], tolerance: fl
         scale=scale,
         norms=divisors,
     )
+
+
+def _row_norms(operator: sp.csr_array) -> Array:
+    """Norms of the rows, (observations,); rows whose squares leave the range of floats are summed one by one."""
+    with np.errstate(over="ignore", under="ignore"):
+        norms = np.asarray(sp.linalg.norm(operator, axis=1))
+    for row in np.flatnonzero(~((norms >= LEAST_NORM) & np.isfinite(norms))):
+        norms[row] = norm(operator[[row]].toarray())
+    return norms
 
 
 def _rows(observed: Observations) -> tuple[sp.csr_array, Array]:

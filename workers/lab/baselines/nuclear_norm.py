@@ -68,7 +68,9 @@ def minimise_nuclear_norm(problem: Problem, model: NuclearNorm) -> Solution:
         NotSolved: no matrix meets the observations, or the solver's answer did not pass its certificate.
     """
     rows, columns = problem.shape
-    constraints = constraints_of(observe(problem), (rows, columns), model.tolerance)
+    observed = observe(problem)
+    tolerance = model.tolerance_for(float(np.abs(observed.values).max()))
+    constraints = constraints_of(observed, (rows, columns), tolerance)
     if (np.abs(constraints.values) <= constraints.tolerances).all():
         return Solution(np.zeros((rows, columns)), NO_SOLVER, 0.0, 0.0)
     name = _solver(model, rows + columns)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workers.lab.metrics.scaling import norm
 from workers.lab.metrics.state import Members
 from workers.runs.observations import observe, unobserved_index
 from workers.runs.shapes import halves_of
@@ -53,8 +54,7 @@ def reconstruction_error(product: Product) -> Tensor:
     rows, columns = map(prod, halves_of(product.specs[0].problem.shape))
     blank, member = np.full((rows, columns), np.nan), torch.from_numpy(product.member)
     target = torch.from_numpy(np.stack([blank if known is None else known.reshape(rows, columns) for known in targets]))
-    error = torch.linalg.matrix_norm(product.matrices - target[member])
-    return error / torch.linalg.matrix_norm(target)[member]
+    return norm(product.matrices - target[member], (1, 2)) / norm(target, (1, 2))[member]
 
 
 FORMULAS: dict[str, Callable[[Product], Tensor]] = {

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
+from workers.lab.metrics.scaling import LEAST_PRODUCT, norm, times_power, unit_of
 
 
 def log_determinant(factors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -51,8 +52,20 @@ def _wide_parts(block: Tensor) -> tuple[Tensor, Tensor]:
 
 def balancedness_gap(factors: Sequence[Tensor]) -> Tensor:
     """max over j of ||F_j^T F_j - F_(j+1) F_(j+1)^T||_F (Arora, Cohen, Hazan 2018); needs two factors or more."""
-    gaps = [torch.linalg.matrix_norm(left.mT @ left - right @ right.mT) for left, right in pairwise(factors)]
-    return torch.stack(gaps).amax(dim=0)
+    return torch.stack([_gap(left, right) for left, right in pairwise(factors)]).amax(dim=0)
+
+
+def _gap(left: Tensor, right: Tensor) -> Tensor:
+    """||A^T A - B B^T||_F, (points,); factors whose squares may have lost digits are scaled first, both alike."""
+    plain = norm(left.mT @ left - right @ right.mT, (1, 2))
+    lost = ~((plain >= LEAST_PRODUCT) & plain.isfinite())
+    if not lost.any():
+        return plain
+    largest = torch.maximum(left.abs().amax(dim=(1, 2)), right.abs().amax(dim=(1, 2)))
+    exponent = -unit_of(largest[:, None], (1,))[1]
+    left, right = (times_power(factor, exponent[:, None, None]) for factor in (left, right))
+    scaled = norm(left.mT @ left - right @ right.mT, (1, 2))
+    return torch.where(lost, times_power(scaled, -2 * exponent), plain)
 
 
 @dataclass(frozen=True)

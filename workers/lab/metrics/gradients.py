@@ -6,6 +6,14 @@ import torch
 from torch import Tensor
 
 from workers.lab.metrics.padding import pad_rows
+from workers.lab.metrics.scaled_gradients import (
+    FAR,
+    chain_gradient_norm,
+    chain_is_lost,
+    components_gradient_norm,
+    may_be_lost,
+)
+from workers.lab.metrics.scaling import LEAST_NORM, norm
 from workers.lab.metrics.state import Members, State
 from workers.lab.models.base import gradient_of
 from workers.lab.objectives import Objective
@@ -39,5 +47,33 @@ def _blocks(member: Members, bytes_per_run: int) -> Iterator[slice]:
 def block_norms(model: ModelBase, objective: Objective, factors: Sequence[Tensor]) -> Tensor:
     """Norms at points each with its own observations, all at once: objective and factors (points, ...)."""
     gradient = [torch.empty_like(factor) for factor in factors]
-    gradient_of(model, objective, gradient).bind(factors, factors[0].new_empty(len(factors[0]), 1, 1))()
-    return torch.stack([block.square().sum(dim=(1, 2)) for block in gradient]).sum(dim=0).sqrt()
+    twice_loss = factors[0].new_empty(len(factors[0]), 1, 1)
+    gradient_of(model, objective, gradient).bind(factors, twice_loss)()
+    plain = torch.stack([block.square().sum(dim=(1, 2)) for block in gradient]).sum(dim=0).sqrt()
+    unsafe = ~((plain >= LEAST_NORM) & plain.isfinite())
+    if unsafe.any():
+        plain = torch.where(unsafe, norm(torch.cat([block.flatten(1) for block in gradient], dim=1), (1,)), plain)
+    return _with_lost_digits(model, objective, factors, twice_loss.flatten(), plain)
+
+
+def _with_lost_digits(
+    model: ModelBase, objective: Objective, factors: Sequence[Tensor], twice_loss: Tensor, plain: Tensor
+) -> Tensor:
+    """The norms, with those of points whose factors multiply beyond the range of floats computed from scaled ones."""
+    infinite = ~plain.isfinite()
+    if model.is_chain and len(factors) > 1 and (may_be_lost(factors, twice_loss, FAR) | infinite).any():
+        lost = chain_is_lost(objective, factors) | infinite
+        return torch.where(lost, chain_gradient_norm(objective, factors), plain)
+    if model.sums_components:
+        # Columns of a factor differ in size, so that each must be near 1 by itself.
+        lost = torch.stack([_column_is_far(factor, FAR / len(factors)) for factor in factors]).any(dim=0)
+        lost |= infinite | (may_be_lost(factors, twice_loss, torch.inf) & (twice_loss > 0))
+        if lost.any():
+            return torch.where(lost, components_gradient_norm(objective, factors), plain)
+    return plain
+
+
+def _column_is_far(factor: Tensor, most: float) -> Tensor:
+    """Whether a column that is not zero is of a size above 2^most or below 2^-most, (points,)."""
+    sizes = factor.abs().amax(dim=1)
+    return ((sizes > 2.0**most) | ((sizes < 2.0**-most) & (sizes > 0))).any(dim=1)

@@ -13,10 +13,10 @@ from workers.lab.metrics import entries, factors, gradients, sharpness, spectrum
 from workers.lab.metrics.entries import Product
 from workers.lab.metrics.factors import Chain
 from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
+from workers.lab.metrics.scaling import chain_product
 from workers.lab.metrics.spectrum import Spectrum
 from workers.lab.metrics.state import Members, State, Wanted
 from workers.lab.models.base import chain_of
-from workers.lab.models.deep_matrix import product
 from workers.lab.models.layout import split_factors
 from workers.runs.observations import infimal_rank
 from workers.runs.spec import RunSpec
@@ -49,7 +49,7 @@ def matrix_metrics(
     multiple = VECTOR_ROWS if prod(specs[0].problem.shape) < LARGE_PRODUCT else 2
     member, per_point = pad_rows(member, multiple), pad_rows(per_point, multiple)
     trained = torch.from_numpy(per_point).to(torch.float64)
-    matrices = product(chain_of(specs[0].model, split_factors(trained, specs[0].factor_shapes)))
+    matrices = chain_product(chain_of(specs[0].model, split_factors(trained, specs[0].factor_shapes)))
     usable = matrices.isfinite().flatten(1).all(dim=1) & trained.isfinite().all(dim=1)
     finite = split_factors(torch.where(usable[:, None], trained, 0.0), specs[0].factor_shapes)
     matrices = torch.where(usable[:, None, None], matrices, 0.0)

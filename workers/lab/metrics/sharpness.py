@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from workers.lab.metrics.padding import pad_rows
+from workers.lab.metrics.scaling import norm
 from workers.lab.metrics.state import Members, State
 from workers.lab.models.base import product_of
 from workers.lab.models.layout import split_factors
@@ -117,15 +118,17 @@ def _of_whole(hessian: Hessian) -> Tensor:
     points, numbers = hessian.shape
     columns = [hessian.times(unit.repeat(points, 1)) for unit in torch.eye(numbers, dtype=torch.float64)]
     whole = torch.stack(columns, dim=2)
+    finite = whole.isfinite().flatten(1).all(dim=1)
+    whole = torch.where(finite[:, None, None], whole, 0.0)
     size = numbers + -numbers % ALIGNED_SIZE
     filled = torch.diag_embed(whole[:, :1, 0].repeat(1, size))
     filled[:, :numbers, :numbers] = (whole + whole.mT) / 2
-    return torch.linalg.eigvalsh(filled)[:, -1]
+    return torch.where(finite, torch.linalg.eigvalsh(filled)[:, -1], torch.nan)
 
 
 @torch.no_grad()
 def lanczos(times: Times, start: Tensor) -> Tensor:
-    """The largest eigenvalue of every matrix, (points,), NaN where it has not settled.
+    """The largest eigenvalue of every matrix, (points,), NaN where it has not settled or a product is not finite.
 
     A point's answer is that of the first look at which it had settled, so it does not depend on the points beside it.
 
@@ -136,10 +139,12 @@ def lanczos(times: Times, start: Tensor) -> Tensor:
     most = min(numbers, MOST_HESSIAN_PRODUCTS)
     basis = start.new_zeros(points, most + 1, numbers)
     triangle = start.new_zeros(points, most, most)
-    found = start.new_full((points,), torch.nan)
+    found, broken = start.new_full((points,), torch.nan), start.new_zeros(points, dtype=torch.bool)
     basis[:, 0] = start
     for k in range(most):
         remainder = times(basis[:, k])
+        broken |= ~remainder.isfinite().all(dim=1)
+        remainder = torch.where(broken[:, None], 0.0, remainder)
         triangle[:, k, k] = (basis[:, None, k] @ remainder[:, :, None])[:, 0, 0]
         known = basis[:, : k + 1]
         for _ in range(2):
@@ -149,7 +154,7 @@ def lanczos(times: Times, start: Tensor) -> Tensor:
             _look(triangle[:, : k + 1, : k + 1], length, found, everything=k + 1 == numbers)
             if not found.isnan().any():
                 break
-    return found
+    return torch.where(broken, torch.nan, found)
 
 
 def _extend(basis: Tensor, triangle: Tensor, k: int, remainder: Tensor) -> Tensor:
@@ -158,7 +163,7 @@ def _extend(basis: Tensor, triangle: Tensor, k: int, remainder: Tensor) -> Tenso
     Behind an invariant subspace the diagonal repeats its first entry, a Rayleigh quotient: no Ritz value grows by it.
     """
     scale = triangle[:, : k + 1, : k + 1].abs().amax(dim=(1, 2))
-    length = torch.linalg.vector_norm(remainder, dim=1)
+    length = norm(remainder, (1,))
     is_dead = (basis[:, k] == 0).all(dim=1)
     triangle[:, k, k] = torch.where(is_dead, triangle[:, 0, 0], triangle[:, k, k])
     length = torch.where(length > NEGLIGIBLE * scale, length, 0.0)

@@ -6,8 +6,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workers.lab.metrics.scaling import norm, unit_of
+
 NUMERICAL_RANK_TOLERANCE = 1e-6
 """Singular values above this fraction of the largest count towards the numerical rank."""
+
+SMALLEST = torch.finfo(torch.float64).tiny
+"""Ratios below have lost digits; those of singular values to a small power still count."""
+
+ROOTS = 8
+"""Factors of equal size in which a power that overflows is multiplied to a small singular value."""
 
 
 def with_determinant(singular_values: Tensor, log_abs_determinant: Tensor) -> Tensor:
@@ -28,12 +36,17 @@ def nuclear_norm(singular_values: Tensor) -> Tensor:
 
 def frobenius_norm(singular_values: Tensor) -> Tensor:
     """Root of the sum of squared singular values."""
-    return torch.linalg.vector_norm(singular_values, dim=1)
+    return norm(singular_values, (1,))
 
 
 def effective_rank(singular_values: Tensor) -> Tensor:
     """exp of the entropy of s_i / sum s, in nats (Roy and Vetterli 2007); NaN for the zero matrix."""
-    shares = singular_values / singular_values.sum(dim=1, keepdim=True)
+    total = singular_values.sum(dim=1, keepdim=True)
+    if total.isinf().any():
+        unit, _ = unit_of(singular_values, (1,))
+        singular_values = torch.where(total.isinf(), unit, singular_values)
+        total = torch.where(total.isinf(), unit.sum(dim=1, keepdim=True), total)
+    shares = singular_values / total
     return torch.special.entr(shares).sum(dim=1).exp()
 
 
@@ -51,14 +64,24 @@ def participation_ratio(singular_values: Tensor) -> Tensor:
 def distance_from_rank(singular_values: Tensor, rank: Tensor) -> Tensor:
     """Frobenius distance to the nearest matrix of the given rank, one rank per point (Eckart and Young 1936)."""
     beyond = torch.arange(singular_values.shape[1], device=rank.device) >= rank[:, None]
-    return torch.linalg.vector_norm(singular_values * beyond, dim=1)
+    return norm(singular_values * beyond, (1,))
 
 
 def schatten_quasi_norm(singular_values: Tensor, exponent: Tensor) -> Tensor:
     """(sum s_i^p)^(1/p), one exponent p > 0 per point; p = 2 / depth is the one tied to a deep factorisation."""
-    largest = singular_values[:, :1]
-    scaled = (singular_values / largest).pow(exponent[:, None]).sum(dim=1)
-    return largest[:, 0] * scaled.pow(1 / exponent)
+    largest, power = singular_values[:, :1], exponent[:, None]
+    relative = singular_values / largest
+    terms = relative.pow(power)
+    if (underflown := (relative < SMALLEST) & (singular_values > 0)).any():
+        terms = torch.where(underflown, singular_values.pow(power) / largest.pow(power), terms)
+    total = terms.sum(dim=1)
+    factor, result = total.pow(1 / exponent), largest[:, 0]
+    if not (overflown := factor.isinf()).any():
+        return result * factor
+    part, stepwise = total.pow(1 / (ROOTS * exponent)), result
+    for _ in range(ROOTS):
+        stepwise = stepwise * part
+    return torch.where(overflown, stepwise, result * factor)
 
 
 def numerical_rank(singular_values: Tensor) -> Tensor:

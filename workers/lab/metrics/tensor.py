@@ -13,8 +13,8 @@ from torch import Tensor
 from workers.lab.metrics import entries, gradients, matricisations, matrix, sharpness
 from workers.lab.metrics.entries import Product
 from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
+from workers.lab.metrics.scaling import norm, sum_of_components, vector_product
 from workers.lab.metrics.state import Members, State, Wanted
-from workers.lab.models.cp_tensor import product
 from workers.lab.models.layout import split_factors
 from workers.lab.objectives import Objective, build_objective
 from workers.runs.shapes import halves_of
@@ -42,12 +42,12 @@ class Components:
 
 def frobenius_norm(matrices: Tensor) -> Tensor:
     """Root of the sum of squared entries, (points,)."""
-    return torch.linalg.matrix_norm(matrices)
+    return norm(matrices, (1, 2))
 
 
 def component_norms(factors: Sequence[Tensor]) -> Tensor:
     """prod over modes of ||f_r||, the largest MOST_COMPONENT_NORMS first: factors (points, dimension, rank)."""
-    norms = torch.stack([torch.linalg.vector_norm(factor, dim=1) for factor in factors]).prod(dim=0)
+    norms = vector_product(torch.stack([norm(factor, (1,)) for factor in factors]))
     return norms.topk(min(MOST_COMPONENT_NORMS, norms.shape[1]), dim=1).values
 
 
@@ -93,7 +93,7 @@ def _block_metrics(
 ) -> dict[str, Column]:
     usable = per_point.isfinite().all(dim=1)
     factors = split_factors(torch.where(usable[:, None], per_point, 0.0), specs[0].factor_shapes)
-    matrices = product(factors)
+    matrices = sum_of_components(factors)
     usable &= matrices.isfinite().flatten(1).all(dim=1)
     finite = torch.where(usable[:, None, None], matrices, 0.0)
     products, state = Product(specs, member, finite), State(specs, member, factors, objective)

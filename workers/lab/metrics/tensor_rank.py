@@ -1,4 +1,4 @@
-"""The numerical CP rank of a tensor: the least R whose best CP fit has mean squared error below RANK_TOLERANCE.
+"""The numerical CP rank of a tensor: the least R whose best CP fit has mean squared error below a tolerance.
 
 Exact CP rank is NP-hard (Hastad 1990), and a fit that alternating least squares did not find may exist all the same:
 the answer is an estimate, too high if anything. Of a matrix it is exact, by its singular values.
@@ -16,7 +16,12 @@ from workers.lab.metrics.matricisations import matricised
 from workers.lab.models.cp_tensor import khatri_rao
 
 RANK_TOLERANCE = 1e-6
-"""Mean squared error below which a fit counts as the tensor."""
+"""Mean squared error below which a fit counts as the tensor, as a fraction of the squared norm of the data.
+
+Of data with Frobenius norm 1 it is the mean squared error of Razin and Cohen 2020."""
+
+ROUNDING_TOLERANCE = 1e-12
+"""Singular values above this fraction of the largest count in the rank of a tensor that is given, not fitted."""
 
 STARTS = 4
 """Random starts of the fits of one rank, taken side by side."""
@@ -32,15 +37,26 @@ Array = npt.NDArray[np.float64]
 
 
 @torch.inference_mode()
-def rank_bound(tensor: Array) -> int:
-    """No fit of a lower rank can pass: the most that any matricisation needs (Eckart and Young 1936)."""
+def rank_bound(tensor: Array, tolerance: float = RANK_TOLERANCE) -> int:
+    """No fit of a lower rank can pass: the most that any matricisation needs (Eckart and Young 1936).
+
+    Args:
+        tolerance: mean squared error below which a fit passes; by default that of data with norm 1.
+    """
     whole = torch.from_numpy(tensor)
-    return max(_matrix_rank(one) for one in _matricisations(whole))
+    return max(_matrix_rank(matrix, tolerance) for matrix in _matricisations(whole))
 
 
 @torch.inference_mode()
-def fits_rank(tensor: Array, rank: int) -> bool:
-    """Whether some fit of `rank` components has mean squared error below RANK_TOLERANCE; the same at every call.
+def exact_rank_bound(tensor: Array) -> int:
+    """The most that any matricisation needs to be met but for ROUNDING_TOLERANCE."""
+    values = [torch.linalg.svdvals(matrix) for matrix in _matricisations(torch.from_numpy(tensor))]
+    return max(int((each > ROUNDING_TOLERANCE * each[0]).sum()) for each in values)
+
+
+@torch.inference_mode()
+def fits_rank(tensor: Array, rank: int, tolerance: float = RANK_TOLERANCE) -> bool:
+    """Whether some fit of `rank` components has mean squared error below `tolerance`; the same at every call.
 
     Alternating least squares (Carroll and Chang 1970, Harshman 1970) from STARTS random starts side by side.
     """
@@ -52,7 +68,7 @@ def fits_rank(tensor: Array, rank: int) -> bool:
         _sweep(unfoldings, factors)
         if sweep % SWEEPS_BETWEEN_LOOKS == 0:
             before, error = error, _least_error(unfoldings[-1], factors)
-            if error < RANK_TOLERANCE:
+            if error < tolerance:
                 return True
             if error > (1 - STALLED) * before:
                 return False
@@ -85,11 +101,11 @@ def _least_error(unfolding: Tensor, factors: list[Tensor]) -> float:
     return float(residual.square().mean(dim=(1, 2)).nan_to_num(torch.inf).min())
 
 
-def _matrix_rank(matrix: Tensor) -> int:
-    """Least k whose best rank-k approximation has mean squared error below RANK_TOLERANCE."""
+def _matrix_rank(matrix: Tensor, tolerance: float) -> int:
+    """Least k whose best rank-k approximation has mean squared error below `tolerance`."""
     squares = torch.linalg.svdvals(matrix).square()
     beyond = squares.flip(0).cumsum(0).flip(0) / matrix.numel()
-    return int((beyond >= RANK_TOLERANCE).sum())
+    return int(((beyond >= tolerance) & (beyond > 0)).sum())
 
 
 def _matricisations(whole: Tensor) -> Iterator[Tensor]:

@@ -259,8 +259,8 @@ CATALOGUE: tuple[Metric, ...] = (
         "integer",
         of_ranks,
         "of products of at most 8192 entries",
-        "Least number of components whose best fit has mean squared error below 1e-6, an estimate "
-        "(`workers.lab.metrics.tensor_rank`); by itself where the target is known.",
+        "Least number of components whose best fit has mean squared error below 1e-6 of the squared norm of the data, "
+        "an estimate (`workers.lab.metrics.tensor_rank`); by itself where the target is known.",
         of_points=False,
         on_request=True,
         misfit=too_large_to_rank,
@@ -273,7 +273,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "integer",
         of_target_ranks,
         "of products that are ranked, with a known target",
-        "The same of the target.",
+        "The same of the target; in its matricisations singular values above 1e-12 of the largest count.",
         of_points=False,
         axis=Axis("rank of the target (estimate)", is_whole=True),
     ),

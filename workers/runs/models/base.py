@@ -2,13 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from workers.runs.base import SpecModel, misfit
 from workers.runs.factors import Factor
 from workers.runs.starts import Gaussian
+
+if TYPE_CHECKING:
+    from workers.runs.problems import Problem
 
 
 class ModelBase(SpecModel, ABC, frozen=True):
@@ -58,13 +61,20 @@ class ModelBase(SpecModel, ABC, frozen=True):
     def draw(self, start: Gaussian, shape: Sequence[int], stream: np.random.Generator) -> list[Factor]:
         """Factors of a Gaussian start, with either sign of their determinant."""
 
+    def entry_std(self, start: Gaussian, shape: Sequence[int]) -> float:
+        """Standard deviation of the entries of a Gaussian start's factors; of a balanced one, their scale."""
+        return start.std
+
     @abstractmethod
     def chain(self, factors: Sequence[Factor]) -> list[Factor]:
         """Matrices whose product, first to last, is W; only for a W of order 2."""
 
     @abstractmethod
     def conserved(self, factors: Sequence[Factor]) -> list[Factor]:
-        """Quantities that a gradient flow conserves, at these factors, as arrays; empty where there are none."""
+        """Quantities that a gradient flow conserves, at these factors, as arrays; empty where there are none.
+
+        They are quadratic: of factors twice as large they are four times as large.
+        """
 
     @abstractmethod
     def label(self) -> str:
@@ -73,6 +83,10 @@ class ModelBase(SpecModel, ABC, frozen=True):
     @abstractmethod
     def components(self, shape: Sequence[int]) -> int | None:
         """How many components, or columns of a symmetric factor, are trained; None for a model without components."""
+
+    def settled(self, problem: "Problem") -> Self:
+        """The model with defaults that depend on the observations filled in, as it is stored."""
+        return self
 
     def batch_words(self, shape: Sequence[int]) -> str:
         """The sizes of the model that change the shapes of arrays, beyond the shape of W, as words."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from math import prod
+from math import exp, log, prod
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from workers.runs.base import Count
 from workers.runs.factors import Factor
 from workers.runs.models.base import ModelBase
+from workers.runs.scaling import LEAST_PRODUCT
 from workers.runs.shapes import halves_of, highest_rank
 from workers.runs.starts import Gaussian
 
@@ -50,9 +51,12 @@ class CpTensor(ModelBase, frozen=True):
         return sum(3 * prod(half) * rank for half in halves_of(shape))
 
     def draw(self, start: Gaussian, shape: Sequence[int], stream: np.random.Generator) -> list[Factor]:
+        std = self.entry_std(start, shape)
+        return [std * stream.standard_normal(factor) for factor in self.factor_shapes(shape)]
+
+    def entry_std(self, start: Gaussian, shape: Sequence[int]) -> float:
         shapes = self.factor_shapes(shape)
-        std = component_factor_std(start, len(shapes), shapes[0][1])
-        return [std * stream.standard_normal(factor) for factor in shapes]
+        return component_factor_std(start, len(shapes), shapes[0][1])
 
     def chain(self, factors: Sequence[Factor]) -> list[Factor]:
         return [factors[0], factors[1].T]
@@ -76,4 +80,5 @@ def component_factor_std(start: Gaussian, order: int, rank: int) -> float:
     """
     if start.std_of == "factor":
         return start.std
-    return (start.std / rank**0.5) ** (1 / order)
+    std = start.std / rank**0.5
+    return std ** (1 / order) if std >= LEAST_PRODUCT else exp((log(start.std) - log(rank) / 2) / order)

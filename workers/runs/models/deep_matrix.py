@@ -18,6 +18,9 @@ DEEPEST = 1000
 
 LARGEST_EXPONENT = log(np.finfo(np.float64).max)
 
+LEAST_PRODUCT_STD, MOST_PRODUCT_STD = 2.0**-960, 2.0**1016
+"""Beyond these the entries of a balanced product may leave the range of floats, and its factors are scaled instead."""
+
 
 class DeepMatrix(ModelBase, frozen=True):
     """W = F1 F2 ... FL, a deep linear network; hidden widths are min(rows, columns) unless given."""
@@ -57,10 +60,17 @@ class DeepMatrix(ModelBase, frozen=True):
         shapes = self.factor_shapes(shape)
         width = shapes[0][1] if len(shapes) > 1 else 1
         if start.balanced:
-            product = product_std(start, len(shapes), width) * stream.standard_normal(tuple(shape))
-            return balanced_factors(product, shapes)
+            std, normal = product_std(start, len(shapes), width), stream.standard_normal(tuple(shape))
+            if LEAST_PRODUCT_STD <= std <= MOST_PRODUCT_STD:
+                return balanced_factors(std * normal, shapes)
+            return balanced_factors(normal, shapes, balanced_scale(start, len(shapes), width))
         std = factor_std(start, len(shapes), width)
         return [std * stream.standard_normal(factor) for factor in shapes]
+
+    def entry_std(self, start: Gaussian, shape: Sequence[int]) -> float:
+        shapes = self.factor_shapes(shape)
+        width = shapes[0][1] if len(shapes) > 1 else 1
+        return (balanced_scale if start.balanced else factor_std)(start, len(shapes), width)
 
     def chain(self, factors: Sequence[Factor]) -> list[Factor]:
         return list(factors)
@@ -95,3 +105,10 @@ def product_std(start: Gaussian, depth: int, hidden_width: int) -> float:
         return start.std
     exponent = depth * log(start.std) + (depth - 1) / 2 * log(hidden_width)
     return exp(exponent) if exponent < LARGEST_EXPONENT else inf
+
+
+def balanced_scale(start: Gaussian, depth: int, hidden_width: int) -> float:
+    """The power 1 / depth of the product's standard deviation, from its logarithm."""
+    if start.std_of == "product":
+        return exp(log(start.std) / depth)
+    return exp(log(start.std) + (depth - 1) / (2 * depth) * log(hidden_width))

@@ -1,7 +1,7 @@
 """Nuclear norm minimisation: a convex baseline to compare factorisations with."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -9,10 +9,15 @@ from pydantic import Field
 from workers.runs.base import Positive
 from workers.runs.factors import Factor
 from workers.runs.models.base import ModelBase, check_is_matrix
+from workers.runs.observations import observe
+from workers.runs.problems import Problem
 from workers.runs.starts import Gaussian
 
 LONGEST_SOLVE = 3600.0
 """Most seconds that a run may allow its solver."""
+
+TOLERANCE = 1e-3
+"""Largest residual unless a tolerance is given: of values of size 1 and up absolute, of smaller ones relative."""
 
 UNUSED: dict[str, Any] = {
     "init": {"kind": "identity", "scale": 1.0},
@@ -23,12 +28,14 @@ UNUSED: dict[str, Any] = {
 
 
 class NuclearNorm(ModelBase, frozen=True):
-    """No descent but a baseline beside it: the W of least nuclear norm with every |W_o - y_o| at most `tolerance`.
+    """No descent but a baseline beside it: the W of least nuclear norm with every |W_o - y_o| at most a tolerance.
 
     Solved as a semidefinite program (Fazel, Hindi, Boyd 2001). It trains nothing: the start, the optimiser, the stop,
     the schedule and the engine of a run do not apply to it and may be left out; it records one point, at step 0.
 
     Attributes:
+        tolerance: in the units of the observations; TOLERANCE where it is left out, and where no observed value reaches
+            size 1 that fraction of the largest.
         solver: `clarabel` (interior point, for small matrices), `scs` (first order), or the one that suits the size.
         max_seconds: after which the solver gives up, and the run fails.
     """
@@ -37,9 +44,20 @@ class NuclearNorm(ModelBase, frozen=True):
     is_trained: ClassVar[bool] = False
 
     kind: Literal["nuclear_norm"]
-    tolerance: Annotated[float, Field(ge=0)] = 1e-3
+    tolerance: Annotated[float, Field(ge=0)] | None = None
     solver: Literal["auto", "clarabel", "scs"] = "auto"
     max_seconds: Annotated[Positive, Field(le=LONGEST_SOLVE)] = 600.0
+
+    def tolerance_for(self, largest: float) -> float:
+        """The tolerance in the units of observations, the largest of which in size is given."""
+        return TOLERANCE * min(1.0, largest) if self.tolerance is None else self.tolerance
+
+    def settled(self, problem: Problem) -> Self:
+        """With the tolerance that it has for a problem."""
+        if self.tolerance is not None:
+            return self
+        largest = float(np.abs(observe(problem).values).max())
+        return self.model_copy(update={"tolerance": self.tolerance_for(largest)})
 
     def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
         """The shape of W itself."""

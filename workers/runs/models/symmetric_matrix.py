@@ -54,7 +54,10 @@ class SymmetricMatrix(ModelBase, frozen=True):
     def draw(self, start: Gaussian, shape: Sequence[int], stream: np.random.Generator) -> list[Factor]:
         """U alone; U and U^T are balanced for any U."""
         factor = self.factor_shapes(shape)[0]
-        return [factor_std(start, 2, factor[1]) * stream.standard_normal(factor)]
+        return [self.entry_std(start, shape) * stream.standard_normal(factor)]
+
+    def entry_std(self, start: Gaussian, shape: Sequence[int]) -> float:
+        return factor_std(start, 2, self.factor_shapes(shape)[0][1])
 
     def chain(self, factors: Sequence[Factor]) -> list[Factor]:
         return [factors[0], factors[0].T]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from workers.runs.base import Count, Natural, Positive, misfit
+from workers.runs.base import Count, Positive, misfit
 from workers.runs.problems.base import (
     MEASUREMENT_STREAM,
     NOISE_STREAM,
@@ -19,6 +19,7 @@ from workers.runs.problems.base import (
     ProblemBase,
     stream_of,
 )
+from workers.runs.seeds import Seed
 from workers.runs.shapes import Shape, highest_rank
 
 
@@ -34,7 +35,7 @@ class LowRank(ProblemBase, frozen=True):
     norm: Positive = 1.0
     noise: Annotated[float, Field(ge=0)] = 0.0
     symmetric: bool = False
-    seed: Natural = 0
+    seed: Seed = 0
 
     @property
     def is_target_known(self) -> bool:

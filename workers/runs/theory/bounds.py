@@ -10,6 +10,7 @@ to its reviews; the bounds in the loss were derived for this project and are tes
 import numpy as np
 import numpy.typing as npt
 
+from workers.runs.scaling import LEAST_PRODUCT, times_over
 from workers.runs.theory.settings import Setting
 
 Array = npt.NDArray[np.float64]
@@ -22,6 +23,17 @@ def unobserved_entry_at_least(setting: Setting, loss: Array) -> Array:
     if setting.kind == "perturbed_2x2":
         return perturbed_bound(loss, setting.z, setting.z_prime, setting.epsilon)
     return corner_bound(loss, setting.dimension)
+
+
+def unobserved_entry_at_distance(setting: Setting, distance: Array) -> Array:
+    """The same bound at each distance d of the observed entries from their values, (points,)."""
+    with np.errstate(over="ignore", under="ignore"):
+        loss = distance**2 / 2
+    bound = unobserved_entry_at_least(setting, loss)
+    if setting.kind != "perturbed_2x2":
+        return bound
+    exact = perturbed_bound_at(distance, setting.z, setting.z_prime, setting.epsilon)
+    return np.where((loss >= LEAST_PRODUCT) & np.isfinite(loss), bound, exact)
 
 
 def basic_bound(loss: Array) -> Array:
@@ -46,9 +58,12 @@ def perturbed_bound(loss: Array, z: float, z_prime: float, epsilon: float) -> Ar
         loss: (points,).
         z, z_prime, epsilon: sizes |z|, |z'|, |epsilon|.
     """
-    distance = distance_of(loss)
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        bound = (z - distance) * (z_prime - distance) / (epsilon + distance)
+    return perturbed_bound_at(distance_of(loss), z, z_prime, epsilon)
+
+
+def perturbed_bound_at(distance: Array, z: float, z_prime: float, epsilon: float) -> Array:
+    """`perturbed_bound` by the distance d, whose square may leave the range of floats."""
+    bound = times_over(z - distance, z_prime - distance, epsilon + distance)
     return np.where(distance < min(z, z_prime), bound, _zero_or_nan(distance))
 
 
@@ -100,14 +115,24 @@ def certificate(products: Array, unobserved: tuple[int, ...], needed_sign: int) 
     without[:, row, column] = 0
     core = np.delete(np.delete(products, row, axis=1), column, axis=2)
     with np.errstate(all="ignore"):
-        rest = np.linalg.det(without)
-        forced = np.abs(rest) / np.abs(np.linalg.det(core))
-    return np.where(needed_sign * rest < 0, forced, 0.0)
+        rest, cofactor = np.linalg.det(without), np.linalg.det(core)
+        forced, sign = np.abs(rest) / np.abs(cofactor), np.sign(rest)
+        if (lost := ~(_has_digits(rest) & _has_digits(cofactor))).any():
+            (exact_sign, log_rest), (_, log_cofactor) = np.linalg.slogdet(without), np.linalg.slogdet(core)
+            forced = np.where(lost, np.exp(log_rest - log_cofactor), forced)
+            sign = np.where(lost, exact_sign, sign)
+    return np.where(needed_sign * sign < 0, forced, 0.0)
 
 
 def distance_of(loss: Array) -> Array:
     """d = sqrt(2 loss), the Frobenius distance of the observed entries from their values."""
     return np.sqrt(2.0) * np.sqrt(loss)
+
+
+def _has_digits(determinants: Array) -> npt.NDArray[np.bool_]:
+    """Whether determinants neither left the range of floats nor lost digits at its lower end."""
+    sizes = np.abs(determinants)
+    return (sizes >= LEAST_PRODUCT) & np.isfinite(sizes)
 
 
 def _zero_or_nan(distance: Array) -> Array:

@@ -12,7 +12,7 @@ stay transposes of each other, with both multiplied by 2: its gradient is (S + S
 """
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 
 from workers.runs.losses import loss_weight
 from workers.runs.optimizers import GradientDescent, GradientFlow
@@ -60,13 +60,15 @@ def tightness_law(spec: RunSpec, setting: Setting, time: float) -> TightnessLaw 
 def stability_limit(spec: RunSpec, setting: Setting) -> StabilityLimit | None:
     """|W00| = (2 / lr)^(L / (2 L - 2)), with a loss of 1 / (2 W00^2), since sharpness is about |W00|^(2 - 2/L).
 
-    None for a flow, where the law does not apply, and where it gives a |W00| below 1, at which losses are not small.
+    None for a flow, where the law does not apply, and where it gives a |W00| below 1, at which losses are not small, or
+    one that is infinite.
     """
     depth = spec.depth
     if spec.is_flow or not _has_laws(spec, setting):
         return None
-    steepest = 2 / (spec.learning_rate * _pace(spec))
-    if steepest <= 1:
+    rate = spec.learning_rate * _pace(spec)
+    steepest = 2 / rate if rate > 0 else inf
+    if not 1 < steepest < inf:
         return None
     size = steepest ** (depth / (2 * depth - 2))
     return StabilityLimit(size, loss_weight(spec) / 2 * steepest ** (-depth / (depth - 1)))

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.runs.conservation import carried_sign
+from workers.runs.observations import observe
+from workers.runs.scaling import LEAST_PRODUCT
 from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[np.float64]
@@ -58,8 +60,8 @@ def _log_least_determinant(spec: RunSpec, columns: Mapping[str, Array], largest:
     if not all(shape == (dimension, dimension) for shape in spec.factor_shapes):
         width = max(max(shape) for shape in spec.factor_shapes)
         return np.log(depth * width) + log_error + (depth - 1) * dimension * log_largest
-    gap = _gap(columns, largest) + dimension * UNIT * largest**2
-    spread = np.log(dimension * (depth - 1) * gap) + (2 * dimension - 2) * log_largest
+    log_gap = np.logaddexp(np.log(_gap(columns, largest)), np.log(dimension * UNIT) + 2 * log_largest)
+    spread = np.log(dimension * (depth - 1)) + log_gap + (2 * dimension - 2) * log_largest
     spread = np.minimum(spread, 2 * dimension * log_largest)
     return log_error + (depth - 1) / 2 * np.logaddexp(2 * log_error, spread)
 
@@ -78,20 +80,30 @@ def distance_error(spec: RunSpec, columns: Mapping[str, Array]) -> Array:
     """Error of the recorded d = sqrt(2 loss), at most, through rounding in the run's precision, (points,).
 
     The error of an entry of a product of L factors of width w is at most L w units of M^L; that of all n^2 entries
-    together, in Frobenius norm, is n times as large.
+    together, in Frobenius norm, is n times as large. A loss below the least number of the precision is recorded as 0.
     """
-    unit = float(np.finfo(spec.precision).eps)
+    precision = np.finfo(spec.precision)
+    unit, underflow = float(precision.eps), float(np.sqrt(2 * np.float64(precision.smallest_subnormal)))
     width = max(max(shape) for shape in spec.factor_shapes)
     with np.errstate(all="ignore"):
         size = largest_factor_norm(spec, columns) ** spec.depth
-    return spec.problem.shape[0] * spec.depth * width * unit * np.maximum(size, 1.0)
+    size = np.maximum(size, min(1.0, _largest_value(spec)))
+    return spec.problem.shape[0] * spec.depth * width * unit * size + underflow
 
 
 def largest_factor_norm(spec: RunSpec, columns: Mapping[str, Array]) -> Array:
     """Upper bound M on the spectral norm of every factor, at each point (points,)."""
     depth, norm = spec.depth, columns["spectral_norm"]
     with np.errstate(all="ignore"):
-        return np.sqrt(norm ** (2 / depth) + 1.5 * depth * (depth - 1) * _gap(columns, norm))
+        squared = norm ** (2 / depth) + 1.5 * depth * (depth - 1) * _gap(columns, norm)
+        in_range = (squared >= LEAST_PRODUCT) & np.isfinite(squared)
+        roots = np.hypot(norm ** (1 / depth), np.sqrt(1.5 * depth * (depth - 1)) * np.sqrt(_gap(columns, norm)))
+        return np.where(in_range, np.sqrt(squared), roots)
+
+
+def _largest_value(spec: RunSpec) -> float:
+    """The largest observed value in size: near it the residual of a small product is rounded."""
+    return float(np.abs(observe(spec.problem).values).max(initial=0.0))
 
 
 def _gap(columns: Mapping[str, Array], like: Array) -> Array:

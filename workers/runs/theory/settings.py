@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from workers.runs.observations import RANK_TOLERANCE, observe, unobserved_index
 from workers.runs.problems import Problem
+from workers.runs.scaling import LEAST_PRODUCT, times_over
 
 Array = npt.NDArray[np.float64]
 SettingKind = Literal["basic_2x2", "perturbed_2x2", "all_but_corner"]
@@ -137,5 +138,8 @@ def _predicted_limit(values: Array, row: int, column: int) -> float:
     opposite = values[1 - row, 1 - column] if len(values) == 2 else 0.0
     if opposite == 0:
         return float("inf")
-    with np.errstate(over="ignore"):
-        return float(values[row, 1 - column] * (values[1 - row, column] / opposite))
+    with np.errstate(over="ignore", under="ignore"):
+        first, second = values[row, 1 - column], values[1 - row, column]
+        plain = float(first * (second / opposite))
+        is_in_range = LEAST_PRODUCT <= abs(second / opposite) < np.inf or second == 0
+        return plain if is_in_range else float(times_over(first, second, opposite))

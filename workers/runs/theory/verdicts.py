@@ -157,7 +157,7 @@ def _margins(spec: RunSpec, recognised: Recognised, columns: Mapping[str, Any]) 
     """
     distance = bounds.distance_of(columns["loss"] / loss_weight(spec)) + distance_error(spec, columns)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        bound = bounds.unobserved_entry_at_least(recognised.setting, distance**2 / 2)
+        bound = bounds.unobserved_entry_at_distance(recognised.setting, distance)
         return np.where(bound > 0, np.abs(columns["unobserved_entry"]) / bound, np.inf)
 
 

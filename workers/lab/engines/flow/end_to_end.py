@@ -18,6 +18,7 @@ from workers.lab.engines.flow.systems import Reading
 from workers.runs.conservation import carried_sign
 from workers.runs.factors import split_factors, spread_factors
 from workers.runs.losses import ProductLoss
+from workers.runs.scaling import norm
 from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[np.float64]
@@ -59,7 +60,8 @@ class EndToEndFlow:
         left, logs, right = self._decompose(coordinates)
         product = (left * np.exp(logs)) @ right
         factors = spread_factors(left, np.exp(logs / self._depth), right, self._shapes)
-        drift = float(np.linalg.norm(product - coordinates[:-1].reshape(product.shape)) / np.linalg.norm(product))
+        size = norm(product)
+        drift = norm(product - coordinates[:-1].reshape(product.shape)) / size if size else np.nan
         return Reading(
             factors=np.concatenate([factor.ravel() for factor in factors]),
             log_abs_determinant=float(coordinates[-1]),

@@ -56,7 +56,7 @@ class _Flow:
         self._optimizer = self._spec.optimizer
         sign = carried_sign(self._spec)
         self._system: System = EndToEndFlow(self._spec) if sign else FactorFlow(self._spec)
-        self._times = recorded_times(self._spec.record.points_per_decade or 1)
+        self._times = recorded_times(self._spec.record.per_decade)
         self._below = self._spec.stop.loss_below or -np.inf
         self._most_drift = min(MOST_DRIFT, MOST_DRIFT_IN_TOLERANCES * self._optimizer.rtol)
         begun, state = bool(descents.begun[run]), descents.states[run]

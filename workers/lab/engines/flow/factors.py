@@ -11,9 +11,13 @@ from workers.lab.engines.flow.gradients import ChainGradient, ModelGradient
 from workers.lab.engines.flow.systems import Reading
 from workers.runs.factors import split_factors
 from workers.runs.initializers import starting_factors
+from workers.runs.scaling import common_exponent
 from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[np.float64]
+
+MOST_SQUARED_EXPONENT = 200
+"""Factors of sizes from 2^-200 to 2^200 can be squared twice; others are scaled first."""
 
 
 class FactorFlow:
@@ -22,7 +26,8 @@ class FactorFlow:
     def __init__(self, spec: RunSpec) -> None:
         self._model, self._shapes = spec.model, spec.factor_shapes
         self._gradient = ChainGradient(spec) if spec.model.is_chain else ModelGradient(spec)
-        self._conserved = spec.model.conserved(starting_factors(spec))
+        self._start = starting_factors(spec)
+        self._conserved = spec.model.conserved(self._start)
 
     def coordinates_of(self, reading: Reading) -> Array:
         return reading.factors.copy()
@@ -38,9 +43,13 @@ class FactorFlow:
 
     def _drift(self, coordinates: Array) -> float:
         """The largest change of a conserved quantity since step 0, over the largest squared norm of a factor."""
-        factors = split_factors(coordinates, self._shapes)
-        now = self._model.conserved(factors)
-        if not now:
+        factors, conserved = split_factors(coordinates, self._shapes), self._conserved
+        if not conserved:
             return 0.0
-        changes = (float(np.linalg.norm(new - start)) for new, start in zip(now, self._conserved, strict=True))
+        exponent = common_exponent(*factors, *self._start)
+        if abs(exponent) > MOST_SQUARED_EXPONENT:
+            factors = [np.ldexp(factor, -exponent) for factor in factors]
+            conserved = self._model.conserved([np.ldexp(factor, -exponent) for factor in self._start])
+        now = self._model.conserved(factors)
+        changes = (float(np.linalg.norm(new - start)) for new, start in zip(now, conserved, strict=True))
         return max(changes) / (max(float(np.sum(factor**2)) for factor in factors) or 1.0)

@@ -15,6 +15,7 @@ from scipy.integrate import BDF, DOP853
 
 from workers.lab.engines.flow.systems import System, jacobian
 from workers.runs.optimizers import GradientFlow
+from workers.runs.scaling import norm
 from workers.runs.spec import LATEST_TIME
 
 Array = npt.NDArray[np.float64]
@@ -93,8 +94,8 @@ def stiffness(system: System, coordinates: Array) -> float:
     direction, rate = np.cos(np.arange(len(coordinates)) + 1.0), 0.0
     size = 1e-6 * (float(np.abs(coordinates).max()) or 1.0)
     for _ in range(POWER_STEPS):
-        direction = direction * (size / (np.linalg.norm(direction) or 1.0))
+        direction = direction * (size / (norm(direction) or 1.0))
         direction = system.velocity(coordinates + direction) - velocity
-        rate = float(np.linalg.norm(direction)) / size
+        rate = norm(direction) / size
     fastest = float(np.abs(velocity).max())
     return rate * float(np.abs(coordinates).max()) / fastest if fastest > 0 else np.inf

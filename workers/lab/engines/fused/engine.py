@@ -6,13 +6,16 @@ others are packed into blocks again, and the clock is read.
 """
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from workers.lab.engines.descents import Clock, Descents, Snapshots
 from workers.lab.engines.fused.kernels import launch
 from workers.lab.engines.fused.launches import Constants, lay_out, read_back
-from workers.lab.engines.fused.source import Program, update_of
+from workers.lab.engines.fused.program import CHUNK_BYTES, WIDE, Program
+from workers.lab.engines.fused.source import update_of
+from workers.lab.engines.fused.vectors import vector_bytes
 
 LAUNCH_SECONDS = 0.25
 """Target length of a launch; within one the clock cannot be read."""
@@ -23,8 +26,12 @@ FIRST_LAUNCH = 2**11
 LAUNCH_SNAPSHOT_BYTES = 16 * 2**20
 """Memory of the factors that a launch may record; a launch is shortened where the schedules need more."""
 
-LANES = {"float64": 8, "float32": 16}
-"""Runs side by side in a block on a CPU, as many as fill a 512-bit vector."""
+FEWEST_COLUMNS_OF_BATCHES = 8
+"""Columns from which a batch is advanced run by run, its columns side by side. For 8 x 8 at depth 3 both layouts take
+the same time, above it the layout by lanes loses its factors from the first-level cache."""
+
+FIRST_PACE = 1.0
+"""Multiply-adds a nanosecond that are assumed of a block before its first launch; the slowest reach 5."""
 
 
 def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
@@ -32,10 +39,11 @@ def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
     snapshots = Snapshots()
     if not len(descents.unfinished()):
         return snapshots
-    constants, pace = Constants(descents.specs), _Pace()
+    constants, pace = Constants(descents.specs), None
     while len(alive := descents.unfinished()) and not snapshots.full:
-        program = _program(descents, len(alive), device)
+        program = program_of(descents, len(alive), device)
         blocks = -(-len(alive) // program.lanes)
+        pace = pace or _Pace(program)
         wanted = _recordable(descents, constants, alive, program, pace.steps(blocks, clock.seconds_left))
         steps = clock.steps_allowed(wanted)
         if not steps:
@@ -52,8 +60,9 @@ def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
 class _Pace:
     """Seconds per step of one block in the last launch; compile time counts once, and the next launch corrects it."""
 
-    def __init__(self) -> None:
-        self._seconds_per_step = LAUNCH_SECONDS / FIRST_LAUNCH
+    def __init__(self, program: Program) -> None:
+        guess = program.multiply_adds * program.lanes / FIRST_PACE * 1e-9
+        self._seconds_per_step = max(LAUNCH_SECONDS / FIRST_LAUNCH, guess)
 
     def steps(self, blocks: int, seconds_left: float) -> int:
         """Steps that take about LAUNCH_SECONDS, or `seconds_left` where that is less; at least 1."""
@@ -63,12 +72,21 @@ class _Pace:
         self._seconds_per_step = seconds / max(steps, 1)
 
 
-def _program(descents: Descents, runs: int, device: str) -> Program:
-    """The program of a batch; several lanes only on a CPU, which has no thread per run, and for several runs."""
+def program_of(descents: Descents, runs: int, device: str) -> Program:
+    """The program of a batch: by lanes where many small runs fill the vectors, by columns where a matrix does.
+
+    A GPU has a thread for each run.
+    """
     spec = descents.specs[0]
-    lanes = LANES[spec.precision] if device == "cpu" and runs > 1 else 1
-    slots, update = spec.optimizer.slots, update_of(spec)
-    return Program(spec.factor_shapes, slots, update, spec.precision, lanes, spec.model.is_symmetric)
+    update = update_of(spec)
+    thread = Program(spec.factor_shapes, spec.optimizer.slots, update, spec.precision, 1, spec.model.is_symmetric)
+    if device != "cpu":
+        return thread
+    by_lanes = replace(thread, lanes=vector_bytes() // thread.item_bytes)
+    few = 2 * runs <= by_lanes.lanes
+    if thread.columns >= (WIDE if few else FEWEST_COLUMNS_OF_BATCHES):
+        return replace(thread, layout="columns", vector_bytes=max(CHUNK_BYTES, vector_bytes()))
+    return thread if runs == 1 else by_lanes
 
 
 def _recordable(descents: Descents, constants: Constants, alive: np.ndarray, program: Program, steps: int) -> int:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy.typing as npt
 import warp as wp
 
-from workers.lab.engines.fused.source import Program, source
+from workers.lab.engines.fused.program import Program
+from workers.lab.engines.fused.source import source
 
 OPTIONS = {"enable_backward": False, "fast_math": False, "fuse_fp": False, "optimization_level": 3}
 """fuse_fp is off because the source itself says where to fuse, the same for every number of lanes and every device."""
@@ -27,6 +28,7 @@ FLOAT_ARRAYS = (
     "thresholds",
     "due_losses",
     "due_factors",
+    "workspace",
 )
 INT64_ARRAYS = ("taken_steps", "last_steps", "milestones", "due", "due_end", "due_steps")
 INT32_ARRAYS = ("status", "reached")

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.lab.engines.descents import Descents, Snapshots
-from workers.lab.engines.fused.source import CONVERGED, DIVERGED, EXHAUSTED, FRESH, GOING, OVER, Program, update_of
+from workers.lab.engines.fused.columns import workspace_numbers
+from workers.lab.engines.fused.program import CONVERGED, DIVERGED, EXHAUSTED, FRESH, GOING, OVER, Program
+from workers.lab.engines.fused.source import update_of
 from workers.lab.engines.recording import Schedules
 from workers.lab.engines.stopping import NEVER
 from workers.records import Outcome
@@ -86,11 +88,17 @@ def lay_out(
     lanes = np.resize(members, blocks * program.lanes)  # the run of each lane; repeated runs fill up the last block
     due = constants.schedules.due(*constants.points_due(descents, members, steps))
     arrays: dict[str, Array] = {name: array[lanes] for name, array in constants.arrays.items()}
-    arrays |= {"thresholds": constants.thresholds}
+    arrays |= {"thresholds": constants.thresholds, "workspace": _workspace(program)}
     arrays |= _progress_of_lanes(descents, lanes, len(members))
     arrays |= _due_points(due, lanes, program, descents.states.dtype)
     # The kernel advances `due` in place, so where each run's points begin is kept as a copy.
     return Launch(members, blocks, arrays, arrays["due"][: len(members)].copy())
+
+
+def _workspace(program: Program) -> Array:
+    """Memory of a step in the layout by columns, which runs use in turn."""
+    numbers = workspace_numbers(program) if program.layout == "columns" else 1
+    return np.empty(numbers, dtype=program.precision)
 
 
 def _progress_of_lanes(descents: Descents, lanes: npt.NDArray[np.int64], runs: int) -> dict[str, Array]:

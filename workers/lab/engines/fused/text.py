@@ -1,4 +1,8 @@
-"""The fixed parts of the fused engine's C++ source: templates that `source` fills in."""
+"""The fixed parts of the fused engine's C++ source: templates that `source` fills in.
+
+V is what a statement of a step computes with: numbers of all lanes of a block, or some columns of a row. Lanes has one
+number for each lane, X is a vector of a product by columns.
+"""
 
 UNROLL, KEEP_ROLLED = '_Pragma("unroll")', '_Pragma("unroll 1")'
 
@@ -8,6 +12,7 @@ TYPES = """
 #endif
 typedef $scalar T;
 typedef T V;
+typedef T Lanes;
 #if defined(__clang__)
 #define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
 #else
@@ -20,8 +25,19 @@ VECTOR_TYPES = """
 #pragma clang fp contract(off)
 typedef $scalar T;
 typedef T V __attribute__((ext_vector_type($lanes)));
+typedef V Lanes;
 #define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
 #define RANKWARD_ALL(condition) (__builtin_reduce_and(condition) != 0)
+"""
+
+COLUMN_TYPES = """
+#pragma clang fp contract(off)
+typedef $scalar T;
+typedef T V __attribute__((ext_vector_type($chunk)));
+typedef T X __attribute__((ext_vector_type($vector), aligned(32)));
+typedef T Lanes;
+#define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
+#define RANKWARD_ALL(condition) (condition)
 """
 
 BLOCK = """
@@ -31,33 +47,33 @@ constexpr int DECADES = $decades, MILESTONES = $milestones;
 constexpr int $statuses;
 
 struct Block {
-    V state[SLOTS * ENTRIES], target[CELLS], weight[CELLS], constant[CONSTANTS];
+    Lanes state[SLOTS * ENTRIES], target[CELLS], weight[CELLS], constant[CONSTANTS];
+    $work
 
+    $functions
     static CUDA_CALLABLE V fused(V a, V b, V c) { return RANKWARD_FUSED(a, b, c); }
-    static CUDA_CALLABLE T& lane(V& vector, int number) { return ((T*)&vector)[number]; }
+    static CUDA_CALLABLE T& lane(Lanes& vector, int number) { return ((T*)&vector)[number]; }
     static CUDA_CALLABLE bool finite(T value) { return value <= T($largest); }
 
     // Twice the loss of every lane at the state as it is.
-    __attribute__((noinline)) CUDA_CALLABLE V twice_loss() const {
+    __attribute__((noinline)) CUDA_CALLABLE Lanes twice_loss() const {
         $load
         $forward
-        V twice = weight[0] * residual[0] * residual[0];
-        $unroll for (int n = 1; n < CELLS; ++n) twice = fused(weight[n] * residual[n], residual[n], twice);
+        $signal
+        $loss
         return twice;
     }
 
     // Take steps while every lane's twice loss is finite and not below `low`; returns how many were taken.
-    __attribute__((noinline)) CUDA_CALLABLE Count descend(V low, Count steps) {
+    __attribute__((noinline)) CUDA_CALLABLE Count descend(Lanes low, Count steps) {
         $load
         $constants
-        const V largest = V(T($largest));
+        const Lanes largest = Lanes(T($largest));
         Count taken = 0;
         for (; taken < steps; ++taken) {
             $forward
-            V signal[CELLS];
-            $unroll for (int n = 0; n < CELLS; ++n) signal[n] = weight[n] * residual[n];
-            V twice = signal[0] * residual[0];
-            $unroll for (int n = 1; n < CELLS; ++n) twice = fused(signal[n], residual[n], twice);
+            $signal
+            $loss
             if (!RANKWARD_ALL((twice >= low) & (twice <= largest))) break;
             $backward
             $update
@@ -77,8 +93,8 @@ struct Block {
 ADVANCE = """
 // Load the lanes of this block; those that are over, or only fill it up, are parked.
 const int first = block * LANES;
-Block now;
-V low, twice;
+$storage
+Lanes low, twice;
 for (int l = 0; l < LANES; ++l) {
     const int run = first + l;
     for (int n = 0; n < SLOTS * ENTRIES; ++n)
@@ -146,14 +162,14 @@ for (;;) {
         length = 1;
         for (int l = 0; l < LANES; ++l) Block::lane(low, l) = T(0);
     }
-    const Block before = now;
+    before = now;
     Count taken = now.descend(low, length);
     twice = now.twice_loss();
     bool broken = false;
     for (int l = 0; l < LANES; ++l) broken = broken || !Block::finite(T(0.5) * Block::lane(twice, l));
     // Lanes that left the finite numbers keep their last finite state: the same steps again, but for the last.
     if (broken) {
-        V after = twice;
+        Lanes after = twice;
         now = before;
         taken = taken > 0 ? now.descend(low, taken - 1) : 0;
         twice = now.twice_loss();

@@ -1,0 +1,139 @@
+"""Layouts of the fused engine: by lanes or by columns, for vectors of any length, a run has the same bits."""
+
+from dataclasses import replace
+
+import pytest
+import torch as torch_library
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.engines.fused_cases import Result, complete, descents, spec
+from workers.lab.engines.descent import engine as torch
+from workers.lab.engines.fused import engine as fused
+from workers.lab.engines.fused.program import Program
+from workers.lab.engines.fused.vectors import vector_bytes
+from workers.runs.spec import RunSpec
+
+HAS_AVX512 = torch_library.backends.cpu.get_cpu_capability() == "AVX512"
+LAYOUTS = [
+    ("lanes", 1, 32),
+    ("lanes", 2, 32),
+    ("lanes", 4, 32),
+    ("lanes", 8, 32),
+    ("columns", 1, 32),
+    ("columns", 1, 64),
+]
+"""(layout, lanes, bytes of a vector). Vectors longer than the processor's are made of several of its own."""
+
+PRODUCT = {"kind": "low_rank_completion", "rank": 1, "norm": 2.0}
+SHAPES = {
+    "4 x 4, depth 3": ([4, 4], 3, None, 9),
+    "5 x 7, depth 3, 6 wide": ([5, 7], 3, 6, 20),
+    "9 x 4, depth 2, 3 wide": ([9, 4], 2, 3, 20),
+    "13 x 21, depth 4, 17 wide": ([13, 21], 4, 17, 120),
+    "6 x 8, depth 1": ([6, 8], 1, None, 30),
+    "3 x 40, depth 5, 2 wide": ([3, 40], 5, 2, 60),
+    "37 x 37, depth 2": ([37, 37], 2, None, 600),
+}
+
+
+def specs_of(shape: list[int], depth: int, width: int | None, observed: int, **changes) -> list[RunSpec]:
+    """Three runs that take some hundred steps."""
+    model = {"kind": "deep_matrix", "depth": depth} | ({"hidden_width": width} if width else {})
+    common = {
+        "problem": {**PRODUCT, "shape": shape, "observed": observed},
+        "model": model,
+        "init": {"kind": "gaussian", "std": 0.4},
+        "optimizer": {"kind": "momentum", "learning_rate": 0.005, "beta": 0.5},
+        "stop": {"max_steps": 120, "loss_below": 1e-2},
+        "record": {"every": 7},
+    }
+    return [spec(**{**common, **changes}, seed=seed) for seed in range(3)]
+
+
+def everything(result: Result) -> list[object]:
+    batch = result.batch
+    return [batch.states.tobytes(), batch.steps.tolist(), batch.milestones.tolist(), batch.outcomes, result.every_run()]
+
+
+def with_layout(monkeypatch: pytest.MonkeyPatch, layout: tuple[str, int, int], specs: list[RunSpec]) -> list[object]:
+    chosen = fused.program_of(descents(specs), len(specs), "cpu")
+    name, lanes, vector = layout
+    program = replace(chosen, layout=name, lanes=lanes, vector_bytes=vector)
+    with monkeypatch.context() as patched:
+        patched.setattr(fused, "program_of", lambda *_: program)
+        return everything(complete(specs))
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_every_layout_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch, shape: tuple, precision: str) -> None:
+    specs = specs_of(*shape, precision=precision)
+    chosen = everything(complete(specs))
+    for layout in LAYOUTS:
+        assert with_layout(monkeypatch, layout, specs) == chosen, layout
+
+
+@pytest.mark.parametrize("rank", [11, 3])
+def test_every_layout_gives_the_same_bits_of_a_symmetric_product(monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
+    specs = specs_of([11, 11], 2, None, 60, model={"kind": "symmetric_matrix", "rank": rank})
+    chosen = everything(complete(specs))
+    for layout in LAYOUTS:
+        assert with_layout(monkeypatch, layout, specs) == chosen, layout
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_agrees_with_the_torch_engine(shape: tuple) -> None:
+    specs = specs_of(*shape, stop={"max_steps": 60})
+    ours, theirs = complete(specs), complete(specs, engine=torch.advance)
+    assert ours.losses.keys() == theirs.losses.keys()
+    assert list(ours.losses.values()) == pytest.approx([theirs.losses[key] for key in ours.losses], rel=1e-10)
+    assert ours.batch.states == pytest.approx(theirs.batch.states, rel=1e-9, abs=1e-12)
+
+
+@settings(derandomize=True, deadline=None, max_examples=10)
+@given(st.integers(1, 12), st.lists(st.integers(1, 50), max_size=4), st.sampled_from(list(SHAPES)[:4]))
+def test_alone_equals_batched_and_split(runs: int, cuts: list[int], shape: str) -> None:
+    base = specs_of(*SHAPES[shape])[0]
+    specs = [base.model_copy(update={"seed": seed}) for seed in range(runs)]
+    batched = complete(specs, cuts)
+    for member, single in enumerate(specs):
+        assert complete([single]).run(0) == batched.run(member)
+
+
+def test_a_large_run_that_diverges_keeps_its_last_finite_state() -> None:
+    specs = specs_of([20, 20], 3, None, 200, optimizer={"kind": "gradient_descent", "learning_rate": 5.0})
+    ours, theirs = complete(specs), complete(specs, engine=torch.advance)
+    assert ours.batch.outcomes == theirs.batch.outcomes
+    assert ours.batch.steps.tolist() == theirs.batch.steps.tolist()
+    assert ours.batch.states == pytest.approx(theirs.batch.states, rel=1e-6)
+
+
+def test_a_batch_changes_its_layout_as_its_runs_end() -> None:
+    rates = [0.05, 0.02, 0.01, 0.004, 0.002, 0.001, 0.0005, 0.0002]
+    specs = [
+        specs_of([5, 5], 3, None, 25, optimizer={"kind": "gradient_descent", "learning_rate": rate})[0]
+        for rate in rates
+    ]
+    layouts = {program.layout for program in map(_program, [specs, specs[:1]])}
+    assert layouts == {"lanes", "columns"}
+    batched = complete(specs)
+    for member, single in enumerate(specs):
+        assert complete([single]).run(0) == batched.run(member)
+
+
+def _program(specs: list[RunSpec]) -> Program:
+    return fused.program_of(descents(specs), len(specs), "cpu")
+
+
+def test_vectors_are_those_of_the_processor() -> None:
+    assert vector_bytes() == 64 if HAS_AVX512 else vector_bytes() in (16, 32)
+    assert _program([spec(seed=seed) for seed in range(64)]).lanes == vector_bytes() // 8
+
+
+@pytest.mark.parametrize("observed", [35, 10])
+def test_a_start_that_overflows_ends_the_same_in_every_layout(monkeypatch: pytest.MonkeyPatch, observed: int) -> None:
+    specs = specs_of([5, 7], 3, None, observed, init={"kind": "gaussian", "std": 1e200})
+    chosen = everything(complete(specs))
+    for layout in LAYOUTS:
+        assert with_layout(monkeypatch, layout, specs) == chosen, layout

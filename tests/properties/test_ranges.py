@@ -1,0 +1,285 @@
+"""Every metric of the catalogue over the range of floats, against exact arithmetic; alone and beside others.
+
+A metric that is added to the catalogue belongs into the table of its family here; until then these tests fail.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from mpmath import mp, mpf
+
+from tests.helpers import exact
+from tests.helpers.exact import as_float, is_rounded, number, root_of_squares
+from tests.helpers.specs import run_whole, spec
+from workers.lab.metrics import spectrum
+from workers.lab.metrics.matrix import matrix_metrics
+from workers.lab.metrics.spectrum import NUMERICAL_RANK_TOLERANCE, Spectrum
+from workers.lab.metrics.tensor import tensor_metrics
+from workers.runs.metrics import METRICS, metrics_of
+from workers.runs.theory.bounds import perturbed_bound_at
+
+ENTRIES = st.floats(-4, 4).filter(lambda value: abs(value) > 1e-3)
+SIZES = st.one_of(st.just(0.0), st.integers(-300, 300).flatmap(lambda e: st.floats(1, 9.9).map(lambda m: m * 10.0**e)))
+AT_ZERO = np.zeros(1, dtype=np.int64)
+
+
+def shares(values):
+    total = sum(values)
+    return [value / total for value in values if value > 0]
+
+
+def ratio(above: Any, below: Any) -> Any:
+    return above / below if below else exact.NOT_A_NUMBER
+
+
+OF_SPECTRA: dict[str, Callable[[list[Any], int, Any], Any]] = {
+    "singular_values": lambda s, rank, p: s,
+    "frobenius_norm": lambda s, rank, p: mp.sqrt(sum(v**2 for v in s)),
+    "nuclear_norm": lambda s, rank, p: sum(s),
+    "spectral_norm": lambda s, rank, p: s[0],
+    "effective_rank": lambda s, rank, p: mp.exp(-sum(q * mp.log(q) for q in shares(s))) if s[0] else exact.NOT_A_NUMBER,
+    "stable_rank": lambda s, rank, p: ratio(sum(v**2 for v in s), s[0] ** 2),
+    "participation_ratio": lambda s, rank, p: ratio(sum(s) ** 2, sum(v**2 for v in s)),
+    "distance_to_infimal_rank": lambda s, rank, p: mp.sqrt(sum(v**2 for v in s[rank:])),
+    "schatten_quasi_norm": lambda s, rank, p: sum(v**p for v in s if v > 0) ** (1 / p) if s[0] else exact.NOT_A_NUMBER,
+    "numerical_rank": lambda s, rank, p: mpf(sum(v > mpf(NUMERICAL_RANK_TOLERANCE) * s[0] for v in s)),
+}
+
+
+@st.composite
+def spectra(draw):
+    width, rows = draw(st.integers(1, 5)), draw(st.integers(1, 3))
+    values = [sorted(draw(st.lists(SIZES, min_size=width, max_size=width)), reverse=True) for _ in range(rows)]
+    ranks = [draw(st.integers(0, width)) for _ in range(rows)]
+    return values, ranks, [draw(st.integers(1, 1000)) for _ in range(rows)]
+
+
+def measured_spectra(name, values, ranks, depths):
+    exponents = torch.tensor([2.0 / depth for depth in depths], dtype=torch.float64)
+    return spectrum.FORMULAS[name](Spectrum(torch.tensor(values, dtype=torch.float64), torch.tensor(ranks), exponents))
+
+
+def test_every_formula_of_spectra_is_here():
+    assert set(OF_SPECTRA) == set(spectrum.FORMULAS)
+
+
+@pytest.mark.parametrize("name", OF_SPECTRA)
+@given(drawn=spectra())
+def test_spectra_of_any_size(name, drawn):
+    values, ranks, depths = drawn
+    measured = measured_spectra(name, values, ranks, depths)
+    for row, (s, rank, depth) in enumerate(zip(values, ranks, depths, strict=True)):
+        right = OF_SPECTRA[name]([mpf(v) for v in s], rank, mpf(2.0 / depth))
+        relative = 1e-12 * max(1, depth if name == "schatten_quasi_norm" else 1)
+        pairs = zip(measured[row].flatten().tolist(), right if isinstance(right, list) else [right], strict=True)
+        assert all(is_rounded(f, r, relative) for f, r in pairs), (s, rank, depth, measured[row], right)
+        alone = measured_spectra(name, [s], [rank], [depth])
+        assert torch.equal(alone[0].nan_to_num(), measured[row].nan_to_num())
+
+
+class Point:
+    """A product of factors in exact arithmetic; `size` bounds every sum of products that makes an entry of it."""
+
+    def __init__(self, factors, target, unobserved):
+        self.factors = [exact.matrix(factor) for factor in factors]
+        self.target, self.unobserved = exact.matrix(target), unobserved
+        self.product = exact.product(self.factors)
+        self.values = exact.singular_values(self.product)
+        absolute = [[[abs(entry) for entry in row] for row in factor] for factor in self.factors]
+        self.size = root_of_squares(exact.entries(exact.product(absolute)))
+
+    def residual(self):
+        difference = exact.minus(self.product, self.target)
+        row, column = self.unobserved
+        difference[row][column] *= 0
+        return difference
+
+    def gradients(self):
+        for j in range(len(self.factors)):
+            gradient = self.residual()
+            for before in self.factors[:j]:
+                gradient = exact.times(exact.transposed(before), gradient)
+            for after in reversed(self.factors[j + 1 :]):
+                gradient = exact.times(gradient, exact.transposed(after))
+            yield gradient
+
+
+def of_spectrum(name):
+    return lambda point: OF_SPECTRA[name](point.values, 1, mpf(2.0 / len(point.factors)))
+
+
+def largest_gap(point):
+    return max(
+        root_of_squares(
+            exact.entries(
+                exact.minus(
+                    exact.times(exact.transposed(left), left),
+                    exact.times(right, exact.transposed(right)),
+                )
+            )
+        )
+        for left, right in pairwise(point.factors)
+    )
+
+
+def log_determinant(point):
+    return mp.log(abs(number(exact.determinant(point.product))))
+
+
+OF_MATRICES: dict[str, Callable[[Point], Any]] = {
+    "loss": lambda point: root_of_squares(exact.entries(point.residual())) ** 2 / 2,
+    "unobserved_entry": lambda point: number(point.product[point.unobserved[0]][point.unobserved[1]]),
+    **{name: of_spectrum(name) for name in OF_SPECTRA},
+    "determinant_sign": lambda point: mp.sign(number(exact.determinant(point.product))),
+    "log_abs_determinant": log_determinant,
+    "determinant": lambda point: number(exact.determinant(point.product)),
+    "balancedness_gap": largest_gap,
+    "gradient_norm": lambda point: root_of_squares(
+        entry for gradient in point.gradients() for entry in exact.entries(gradient)
+    ),
+    "reconstruction_error": lambda point: (
+        root_of_squares(exact.entries(exact.minus(point.product, point.target)))
+        / root_of_squares(exact.entries(point.target))
+    ),
+    "entries": lambda point: [number(point.product[0][0])],
+    "sharpness": lambda point: None,
+}
+"""What `sharpness` is over the range of floats is for its own test: it takes eigenvalues of a Hessian."""
+
+RANK_METRICS = ("distance_to_infimal_rank", "numerical_rank")
+"""Metrics that read singular values which are rounding beside the largest."""
+
+
+@st.composite
+def chains(draw):
+    """Two to four 2 x 2 factors whose sizes leave the range of floats where they are multiplied, not in the product."""
+    depth = draw(st.integers(2, 4))
+    powers = [draw(st.integers(-250, 250)) for _ in range(depth - 1)]
+    powers.append(draw(st.integers(-140, 140)) - sum(powers))
+    assume(abs(powers[-1]) <= 300)
+    rows = st.lists(st.lists(ENTRIES, min_size=2, max_size=2), min_size=2, max_size=2)
+    return [np.array(draw(rows)) * 10.0**power for power in draw(st.permutations(powers))], np.array(draw(rows))
+
+
+def matrix_run(depth, target):
+    cells = [(0, 0), (0, 1), (1, 0)]
+    observations = [{"index": list(cell), "value": float(target[cell])} for cell in cells]
+    problem = {"kind": "completion", "shape": [2, 2], "observations": observations, "target": target.tolist()}
+    requested = ["determinant", "schatten_quasi_norm", "numerical_rank", "sharpness"]
+    record = {"metrics": requested, "entries": [[0, 0]]}
+    return spec(problem=problem, model={"kind": "deep_matrix", "depth": depth}, record=record)
+
+
+@given(drawn=chains(), power=st.integers(-150, 150))
+def test_matrices_of_any_size(drawn, power):
+    factors, target = drawn[0], drawn[1] * 10.0**power
+    run, point = matrix_run(len(factors), target), Point(factors, target, (1, 1))
+    assume(point.values[1] > 1e-6 * point.values[0])
+    row = np.concatenate([factor.ravel() for factor in factors])[None]
+    measured = matrix_metrics([run], AT_ZERO, row)
+    assert set(measured) | {"loss"} == set(metrics_of(run)) == {*OF_MATRICES} - {"conservation_drift"}
+    ordinary = np.concatenate([np.eye(2).ravel()] * len(factors))[None]
+    beside = matrix_metrics([run, run], np.array([0, 1]), np.concatenate([ordinary, row]))
+    condition = as_float(point.size / point.values[1])
+    assume(condition < 1e6)
+    for name in measured:
+        np.testing.assert_array_equal(measured[name][0], beside[name][1], err_msg=name)
+        right = OF_MATRICES[name](point)
+        if right is None:
+            continue
+        pairs = zip(
+            np.atleast_1d(measured[name][0]).tolist(), right if isinstance(right, list) else [right], strict=True
+        )
+        relative = 1e-8 if name == "determinant" else 1e-13 * condition**2 if name != "gradient_norm" else 1e-7
+        assert all(is_rounded(f, r, relative, absolute_of(name, point)) for f, r in pairs), (
+            name,
+            measured[name],
+            right,
+        )
+
+
+def absolute_of(name, point):
+    """Rounding of entries beside those of the product's and the target's size, which cancellation lets through."""
+    if name in ("unobserved_entry", "entries", "singular_values", "distance_to_infimal_rank"):
+        return 1e-13 * point.size
+    if name == "balancedness_gap":
+        return 1e-14 * max(root_of_squares(exact.entries(factor)) ** 2 for factor in point.factors)
+    if name == "log_abs_determinant":
+        return mpf(1e-9)
+    return 1e-12 if name == "reconstruction_error" else 0
+
+
+def test_every_metric_of_points_is_here():
+    assert set(OF_MATRICES) | set(OF_TENSORS) | {"conservation_drift"} == set(METRICS)
+
+
+OF_TENSORS = {"component_norms", "frobenius_norm", "matricisation_ranks", "matricisation_effective_ranks"}
+
+
+@given(
+    vectors=st.lists(st.lists(ENTRIES, min_size=2, max_size=2), min_size=4, max_size=4),
+    powers=st.lists(st.integers(-250, 250), min_size=3, max_size=3),
+    total=st.integers(-140, 140),
+)
+def test_components_of_any_size(vectors, powers, total):
+    powers = [*powers, total - sum(powers)]
+    assume(abs(powers[-1]) <= 300)
+    factors = [np.array(vector)[:, None] * 10.0**power for vector, power in zip(vectors, powers, strict=True)]
+    observations = [{"index": [0, 0, 0, 0], "value": 1.0}]
+    problem = {"kind": "completion", "shape": [2] * 4, "observations": observations}
+    requested = ["matricisation_ranks", "matricisation_effective_ranks"]
+    run = spec(
+        problem=problem,
+        model={"kind": "cp_tensor", "rank": 1},
+        init={"kind": "gaussian", "std": 0.5},
+        record={"metrics": requested},
+    )
+    measured = tensor_metrics([run], AT_ZERO, np.concatenate([factor.ravel() for factor in factors])[None])
+    assert set(metrics_of(run)) - {"loss", "gradient_norm"} == OF_TENSORS
+    size = mp.mpf(1)
+    for factor in factors:
+        size *= root_of_squares(exact.entries(exact.matrix(factor)))
+    assert is_rounded(measured["frobenius_norm"][0], size)
+    assert is_rounded(measured["component_norms"][0][0], size)
+    assert measured["matricisation_ranks"][0].tolist() == [1] * 4
+    np.testing.assert_allclose(measured["matricisation_effective_ranks"][0], 1)
+    exact_factors = [exact.matrix(factor) for factor in factors]
+    heads = [number(factor[0][0]) for factor in exact_factors]
+    signal = 2 * (heads[0] * heads[1] * heads[2] * heads[3] - 1)
+    others = [mp.fprod(heads[:mode] + heads[mode + 1 :]) for mode in range(4)]
+    gradient = mp.sqrt(sum((signal * other) ** 2 for other in others))
+    near = abs(signal) / (2 * max(1, abs(signal + 2) / 2))
+    assume(near > 1e-3)
+    assert is_rounded(measured["gradient_norm"][0], gradient, 1e-9)
+
+
+@given(
+    st.lists(
+        st.floats(1, 9).flatmap(lambda m: st.integers(-300, 300).map(lambda e: m * 10.0**e)), min_size=4, max_size=4
+    )
+)
+def test_the_bound_of_theory_in_any_units(numbers):
+    z, z_prime, epsilon, distance = numbers
+    measured = float(perturbed_bound_at(np.array([distance]), z, z_prime, epsilon)[0])
+    if distance >= min(z, z_prime):
+        assert measured == 0
+        return
+    right = mpf(z - distance) * mpf(z_prime - distance) / mpf(epsilon + distance)
+    assert is_rounded(measured, right)
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e-60, 1.0, 1e60, 1e100])
+def test_a_run_as_it_is_posted(size):
+    factor = [[size, 0.0], [0.0, size]]
+    init = {"kind": "explicit", "factors": [factor, factor]}
+    run = spec(model={"kind": "deep_matrix", "depth": 2}, init=init, stop={"max_steps": 0})
+    columns = run_whole(run).points.columns
+    assert columns["frobenius_norm"][0] == pytest.approx(2**0.5 * size**2, rel=1e-15)
+    assert columns["spectral_norm"][0] == pytest.approx(size**2, rel=1e-15)
+    assert columns["log_abs_determinant"][0] == pytest.approx(4 * np.log(size), rel=1e-14)

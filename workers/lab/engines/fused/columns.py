@@ -1,0 +1,173 @@
+"""The text of a step in the layout by columns: one run, with the columns of a matrix side by side in vectors.
+
+Every entry is the same sum in the same order as in the layout by lanes, so both give the same bits. Rows are padded
+with zeros to chunks of CHUNK_BYTES. The arrays stand in memory that the launch brings along, because large ones do not
+fit a thread's stack.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from workers.lab.engines.fused.lanes import slot_name, update_lines
+from workers.lab.engines.fused.memory import ALIGNMENT, Memory
+from workers.lab.engines.fused.operations import (
+    Matrix,
+    Operation,
+    Product,
+    Residual,
+    Symmetrized,
+    backward,
+    forward,
+    residual_of,
+)
+from workers.lab.engines.fused.program import Program
+from workers.lab.engines.fused.text import UNROLL
+from workers.lab.engines.fused.tiles import Tiles
+
+_FUNCTION = "static __attribute__((noinline)) void"
+
+
+def pieces(program: Program) -> dict[str, str]:
+    """Statements of a step, by their names in the templates."""
+    return _Writer(program, Memory(program)).pieces()
+
+
+def workspace_numbers(program: Program) -> int:
+    """Numbers of memory that a launch brings along; a part of them serves to align the others."""
+    memory = Memory(program)
+    _Writer(program, memory).pieces()
+    return memory.size + ALIGNMENT // program.item_bytes
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes the text, and gives each array its memory.
+
+    Attributes:
+        program: the program.
+        memory: what is taken so far.
+        functions: bodies of the functions for products and transposes, by what stands before them.
+    """
+
+    program: Program
+    memory: Memory
+    functions: dict[str, str] = field(default_factory=dict[str, str])
+
+    def pieces(self) -> dict[str, str]:
+        program, residual = self.program, residual_of(self.program)
+        texts = {
+            "work": "T* work;",
+            "storage": self._storage(),
+            "load": _lines(self._load()),
+            "constants": _lines(_constants(program)),
+            "forward": _lines(line for operation in forward(program) for line in self._text(operation)),
+            "signal": self.memory.declared("signal", residual.rows, residual.columns),
+            "loss": _lines(self._loss()),
+            "backward": _lines(line for operation in backward(program) for line in self._text(operation)),
+            "update": _lines(update_lines(program, lambda shape: self.memory.chunks(*shape))),
+            "store": _lines(self._copies(to_state=True)),
+        }
+        functions = "".join(f"{head} {{\n{body}\n    }}\n    " for head, body in self.functions.items())
+        return {**texts, "functions": functions}
+
+    def _storage(self) -> str:
+        blocks = "".join(f"Block& {name} = *(Block*)(work + {self.memory.block()}); " for name in ("now", "before"))
+        begin = f"((unsigned long long)runs.workspace.data + {ALIGNMENT - 1}) / {ALIGNMENT} * {ALIGNMENT}"
+        return f"T* work = (T*)({begin}); {blocks} now.work = before.work = work;"
+
+    def _load(self) -> Iterator[str]:
+        program = self.program
+        for slot in range(program.slots):
+            for number, shape in enumerate(program.shapes):
+                yield self.memory.declared(slot_name(slot, number), *shape)
+        yield from self._copies(to_state=False)
+        for name in ("target", "weight"):
+            yield self.memory.declared(f"{name}_chunks", program.rows, program.columns)
+            yield self._copy(name, 0, f"{name}_chunks", (program.rows, program.columns), to_state=False)
+
+    def _copies(self, to_state: bool) -> Iterator[str]:
+        """Copies of the state to the padded arrays, or back."""
+        start = 0
+        for slot in range(self.program.slots):
+            for number, shape in enumerate(self.program.shapes):
+                yield self._copy("state", start, slot_name(slot, number), shape, to_state)
+                start += shape[0] * shape[1]
+
+    def _copy(self, flat: str, start: int, padded: str, shape: tuple[int, int], to_state: bool) -> str:
+        rows, columns = shape
+        stride = self.memory.stride(columns)
+        flat_entry, padded_entry = f"{flat}[{start} + i * {columns} + j]", f"((T*){padded})[i * {stride} + j]"
+        width, inner = columns, f"{flat_entry} = {padded_entry};"
+        if not to_state:
+            width, inner = stride, f"{padded_entry} = j < {columns} ? {flat_entry} : T(0);"
+        return f"for (int i = 0; i < {rows}; ++i) for (int j = 0; j < {width}; ++j) {inner}"
+
+    def _text(self, operation: Operation) -> Iterator[str]:
+        match operation:
+            case Product():
+                yield from self._product(operation)
+            case Residual(out, factor):
+                chunks = self.memory.chunks(out.rows, out.columns)
+                yield self.memory.declared(out.name, out.rows, out.columns)
+                yield f"for (int n = 0; n < {chunks}; ++n) {out.name}[n] = {factor.name}[n] - target_chunks[n];"
+            case Symmetrized(out, signal):
+                yield from self._transposed(signal, out.name, add=True)
+
+    def _transposed(self, matrix: Matrix, name: str, add: bool = False) -> Iterator[str]:
+        """A transposed copy; where `add` says so, the matrix plus its transpose."""
+        rows, columns = self.memory.stride(matrix.columns), self.memory.stride(matrix.rows)
+        function = f"transpose_{matrix.rows}_{matrix.columns}{'_add' * add}"
+        plus = f" + in[j * {rows} + i]" * add
+        self.functions[f"{_FUNCTION} {function}(const T* in, T* out)"] = (
+            f"for (int j = 0; j < {matrix.columns}; ++j) for (int i = 0; i < {columns}; ++i)"
+            f" out[j * {columns} + i] = i < {matrix.rows} ? in[i * {rows} + j]{plus} : T(0);"
+        )
+        yield self.memory.declared(name, matrix.columns, matrix.rows)
+        yield f"{function}((T*){matrix.name}, (T*){name});"
+
+    def _product(self, product: Product) -> Iterator[str]:
+        out, right, stride = product.out, product.right.name, self.memory.stride
+        if product.right_transposed:
+            right = f"{product.right.name}_transposed"
+            yield from self._transposed(product.right, right)
+        left_stride = stride(product.left.columns)
+        steps = (1, left_stride) if product.left_transposed else (left_stride, 1)
+        tiles = Tiles(self.program, out.rows, product.inner, stride(out.columns), *steps, product.minus_target)
+        function = f"product_{out.rows}_{product.inner}_{out.columns}"
+        function += "_transposed" * product.left_transposed + "_target" * product.minus_target
+        self.functions[f"{_FUNCTION} {function}(const T* a, const T* b, const T* minus, T* out)"] = tiles.text()
+        minus = "(T*)target_chunks" if product.minus_target else "nullptr"
+        yield self.memory.declared(out.name, out.rows, out.columns)
+        yield f"{function}((T*){product.left.name}, (T*){right}, {minus}, (T*){out.name});"
+
+    def _loss(self) -> Iterator[str]:
+        """The signal, and twice the loss from it and the residual."""
+        program = self.program
+        chunks, sums = self.memory.chunks(1, program.columns), -(-program.partial_sums // program.chunk)
+        yield f"Lanes twice; {{ V sum[{sums}];"
+        yield f"for (int n = 0; n < {sums}; ++n) sum[n] = V(T(0));"
+        yield f"for (int i = 0; i < {program.rows}; ++i) {{"
+        yield from self._without_padding(chunks)
+        yield f"{UNROLL} for (int c = 0; c < {chunks}; ++c) {{ const int n = i * {chunks} + c;"
+        yield "const V out = weight_chunks[n] * residual[n]; signal[n] = out;"
+        yield f"sum[c % {sums}] = fused(out, residual[n], sum[c % {sums}]); }} }}"
+        yield f"T* part = (T*)sum; for (int half = {program.partial_sums // 2}; half > 0; half /= 2)"
+        yield "for (int n = 0; n < half; ++n) part[n] = part[n] + part[n + half];"
+        yield "twice = part[0]; }"
+
+    def _without_padding(self, chunks: int) -> Iterator[str]:
+        """Zeros after a row of the residual, where an infinite factor times the padding left NaN."""
+        columns = self.program.columns
+        yield f"for (int j = {columns}; j < {self.memory.stride(columns)}; ++j)"
+        yield f"((T*)(residual + i * {chunks}))[j] = T(0);"
+
+
+def _constants(program: Program) -> Iterator[str]:
+    """The constants of the optimiser, the same in every column, and its statements before the first step."""
+    for number, name in enumerate(program.update.constants):
+        yield f"const V {name} = V(constant[{number}]);"
+    yield program.update.prepare
+
+
+def _lines(lines: Iterator[str]) -> str:
+    return "\n        ".join(lines)

@@ -1,0 +1,160 @@
+"""The text of a step in the layout by lanes: runs stand side by side, one lane of a vector each.
+
+Every quantity of a step is a vector over runs, so all lanes do the same arithmetic in the same order, whatever their
+number.
+"""
+
+from collections.abc import Callable, Iterator
+from math import prod
+from string import Template
+
+from workers.lab.engines.fused.operations import (
+    Matrix,
+    Operation,
+    Product,
+    Residual,
+    Symmetrized,
+    backward,
+    forward,
+    gradient_of,
+)
+from workers.lab.engines.fused.program import Program
+from workers.lab.engines.fused.text import KEEP_ROLLED, UNROLL
+
+MOST_UNROLLED = 1000
+"""Multiply-adds of a step up to which all loops are unrolled, so that factors can stay in registers."""
+
+
+def pieces(program: Program) -> dict[str, str]:
+    """Statements of a step, by their names in the templates."""
+    return {
+        "storage": "Block now, before;",
+        "work": "",
+        "functions": "",
+        "load": _lines(_load(program)),
+        "constants": _lines(_constants(program)),
+        "forward": _lines(line for operation in forward(program) for line in _text(program, operation)),
+        "signal": _lines(_signal(program)),
+        "loss": _lines(_loss(program)),
+        "backward": _lines(line for operation in backward(program) for line in _text(program, operation)),
+        "update": _lines(update_lines(program, prod, _unroll(program))),
+        "store": _lines(_store(program)),
+    }
+
+
+def _load(program: Program) -> Iterator[str]:
+    """Copy the state into one local array per factor and slot, which the compiler can keep in registers."""
+    for name, size, start in _parts(program):
+        yield f"V {name}[{size}];"
+        yield f"{_unroll(program)} for (int n = 0; n < {size}; ++n) {name}[n] = state[{start} + n];"
+
+
+def _store(program: Program) -> Iterator[str]:
+    for name, size, start in _parts(program):
+        yield f"{_unroll(program)} for (int n = 0; n < {size}; ++n) state[{start} + n] = {name}[n];"
+
+
+def _parts(program: Program) -> Iterator[tuple[str, int, int]]:
+    """Name, size and offset in the state of each local array."""
+    start = 0
+    for slot in range(program.slots):
+        for number, shape in enumerate(program.shapes):
+            yield slot_name(slot, number), prod(shape), start
+            start += prod(shape)
+
+
+def slot_name(slot: int, number: int) -> str:
+    """Name of the local array of a factor, or of a vector that the optimiser carries for it."""
+    return f"slot{slot}_{number}" if slot else f"factor{number}"
+
+
+def _constants(program: Program) -> Iterator[str]:
+    """The constants of the optimiser by their names, and its statements before the first step."""
+    for number, name in enumerate(program.update.constants):
+        yield f"const V {name} = constant[{number}];"
+    yield program.update.prepare
+
+
+def _signal(program: Program) -> Iterator[str]:
+    yield "V signal[CELLS];"
+    yield f"{_unroll(program)} for (int n = 0; n < CELLS; ++n) signal[n] = weight[n] * residual[n];"
+
+
+def _loss(program: Program) -> Iterator[str]:
+    """Twice the loss, from the signal and the residual."""
+    sums, unroll = program.partial_sums, _unroll(program)
+    if sums == 1:
+        yield "Lanes twice = signal[0] * residual[0];"
+        yield f"{unroll} for (int n = 1; n < CELLS; ++n) twice = fused(signal[n], residual[n], twice);"
+        return
+    yield f"Lanes twice; {{ V sum[{sums}];"
+    yield f"{unroll} for (int n = 0; n < {sums}; ++n) sum[n] = V(T(0));"
+    yield f"{unroll} for (int i = 0; i < {program.rows}; ++i) {unroll} for (int j = 0; j < {program.columns}; ++j) {{"
+    yield f"const int n = i * {program.columns} + j; V& part = sum[j % {sums}];"
+    yield "part = fused(signal[n], residual[n], part); }"
+    yield f"{UNROLL} for (int half = {sums // 2}; half > 0; half /= 2)"
+    yield f"{UNROLL} for (int n = 0; n < half; ++n) sum[n] = sum[n] + sum[n + half];"
+    yield "twice = sum[0]; }"
+
+
+def update_lines(program: Program, size_of: Callable[[tuple[int, int]], int], unroll: str = "") -> Iterator[str]:
+    """The optimiser's step on every entry, or chunk of entries, of each factor.
+
+    Args:
+        size_of: how many entries, or chunks, a factor has, by its shape.
+        unroll: what stands before the loops.
+    """
+    for number, shape in enumerate(program.shapes):
+        entries = {f"slot{slot}": f"{slot_name(slot, number)}[n]" for slot in range(program.slots)}
+        gradient = f"{gradient_of(program, number, shape).name}[n]"
+        step = Template(program.update.step).substitute(entries, gradient=gradient)
+        yield f"{unroll} for (int n = 0; n < {size_of(shape)}; ++n) {{ {step} }}"
+
+
+def _text(program: Program, operation: Operation) -> Iterator[str]:
+    match operation:
+        case Product():
+            yield from _product(program, operation)
+        case Residual(out, factor):
+            yield f"V {out.name}[CELLS];"
+            yield f"{_unroll(program)} for (int n = 0; n < CELLS; ++n) {out.name}[n] = {factor.name}[n] - target[n];"
+        case Symmetrized(out, signal):
+            size, name = out.rows, signal.name
+            loops = (f"{_unroll(program)} for (int {index} = 0; {index} < {size}; ++{index})" for index in "ij")
+            yield f"V {out.name}[CELLS]; {' '.join(loops)}"
+            yield f"{out.name}[i * {size} + j] = {name}[i * {size} + j] + {name}[j * {size} + i];"
+
+
+def _product(program: Program, product: Product) -> Iterator[str]:
+    """Each sum in the order of k, from its first product or from -target.
+
+    The rows of a large product stay a loop: the compiler would unroll some, at ten times the compile time and no gain.
+    """
+    out, left, right = product.out, _entry(product.left, product.left_transposed), _right(product)
+    first = "-target[i * J + j]" if product.minus_target else f"{left.format('i', 0)} * {right.format(0, 'j')}"
+    begin, unroll = 0 if product.minus_target else 1, _unroll(program)
+    yield f"V {out.name}[{out.rows * out.columns}];"
+    yield f"{{ constexpr int I = {out.rows}, K = {product.inner}, J = {out.columns};"
+    yield f"{unroll or KEEP_ROLLED} for (int i = 0; i < I; ++i) {{"
+    yield f"{unroll} for (int j = 0; j < J; ++j) {{ V sum = {first};"
+    yield f"{unroll} for (int k = {begin}; k < K; ++k)"
+    yield f"sum = fused({left.format('i', 'k')}, {right.format('k', 'j')}, sum);"
+    yield f"{out.name}[i * J + j] = sum; }} }} }}"
+
+
+def _right(product: Product) -> str:
+    return _entry(product.right, product.right_transposed)
+
+
+def _entry(matrix: Matrix, transposed: bool) -> str:
+    """Entry (row, column) of a matrix, or of its transpose, as a format of these two indices."""
+    row, column = ("{1}", "{0}") if transposed else ("{0}", "{1}")
+    return f"{matrix.name}[{row} * {matrix.columns} + {column}]"
+
+
+def _unroll(program: Program) -> str:
+    return UNROLL if program.multiply_adds <= MOST_UNROLLED else ""
+
+
+def _lines(lines: Iterator[str]) -> str:
+    return "\n        ".join(lines)

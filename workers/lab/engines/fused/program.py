@@ -1,0 +1,97 @@
+"""What the compiled code of the fused engine depends on."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+from workers.lab.optimizers import FusedUpdate
+
+OVER, FRESH, GOING, CONVERGED, EXHAUSTED, DIVERGED = range(6)
+"""Status of a lane: over before the launch (or only filling a block), at step 0 and not yet tested, going on, and the
+ways to end."""
+
+ITEM_BYTES = {"float64": 8, "float32": 4}
+
+MOST_PARTIAL_SUMS = 16
+"""Most partial sums of a loss."""
+
+WIDE = 4
+"""Columns from which a product is wide: its loss has partial sums, and the layout by columns can take it."""
+
+CHUNK_BYTES = 32
+"""Bytes to which the rows of a matrix are padded in the layout by columns."""
+
+Layout = Literal["lanes", "columns"]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything that the compiled code depends on.
+
+    Attributes:
+        shapes: (rows, columns) of each factor, first to last.
+        slots: vectors in a state.
+        update: the optimiser's step.
+        precision: float64 or float32.
+        lanes: runs side by side in a block, a power of two; 1 in the layout by columns.
+        symmetric: whether the product is the only factor times its transpose.
+        layout: what stands side by side in a vector, runs or the columns of a matrix.
+        vector_bytes: bytes of the vectors in the products of the layout by columns.
+    """
+
+    shapes: tuple[tuple[int, int], ...]
+    slots: int
+    update: FusedUpdate
+    precision: str
+    lanes: int
+    symmetric: bool = False
+    layout: Layout = "lanes"
+    vector_bytes: int = CHUNK_BYTES
+
+    @property
+    def entries(self) -> int:
+        """Trained numbers of one run."""
+        return sum(prod(shape) for shape in self.shapes)
+
+    @property
+    def rows(self) -> int:
+        """Rows of the product."""
+        return self.shapes[0][0]
+
+    @property
+    def columns(self) -> int:
+        """Columns of the product."""
+        return self.rows if self.symmetric else self.shapes[-1][1]
+
+    @property
+    def cells(self) -> int:
+        """Entries of the product."""
+        return self.rows * self.columns
+
+    @property
+    def partial_sums(self) -> int:
+        """Partial sums of the loss, a power of two: column j adds to sum j modulo it, whatever the layout.
+
+        A narrow product has a single sum, to which entry after entry is added.
+        """
+        if self.columns < WIDE:
+            return 1
+        return min(MOST_PARTIAL_SUMS, 1 << (self.columns - 1).bit_length())
+
+    @property
+    def item_bytes(self) -> int:
+        """Bytes of a number."""
+        return ITEM_BYTES[self.precision]
+
+    @property
+    def chunk(self) -> int:
+        """Numbers of a chunk."""
+        return CHUNK_BYTES // self.item_bytes
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of one step of one run."""
+        products = 3 * sum(self.shapes[0][0] * inner * outer for inner, outer in self.shapes[1:])
+        if self.symmetric:
+            products = 2 * self.shapes[0][0] * self.entries
+        return products + 2 * self.cells + self.slots * self.entries

@@ -1,0 +1,97 @@
+"""The text of a matrix product in tiles: some rows by some vectors of columns, whose sums stay in registers.
+
+A tile reads each number of `b` once for all its rows and each number of `a` once for all its vectors. With 6 rows by 4
+vectors of AVX-512, ten loads feed 24 multiply-adds; with 4 rows by 3 vectors of AVX2, seven feed 12.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from workers.lab.engines.fused.program import CHUNK_BYTES, Program
+from workers.lab.engines.fused.text import KEEP_ROLLED, UNROLL
+
+REGISTERS = {32: 16, 64: 32}
+"""Vector registers of a core, by the bytes of a vector."""
+
+MOST_VECTORS = {32: 3, 64: 4}
+"""Vectors of a tile at most, by the bytes of a vector."""
+
+MOST_ROWS = 12
+"""Rows of a tile at most; more would only make the code longer."""
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """The product out = a b, or a b - minus, of row-major matrices.
+
+    Attributes:
+        program: whose vectors are used.
+        rows: of `a` and `out`.
+        inner: terms of a sum.
+        columns: of `b`, `minus` and `out`, padded to chunks; also the distance of their rows.
+        row_step: distance in `a` from row to row.
+        inner_step: distance in `a` from term to term.
+        has_minus: whether sums start at -minus.
+    """
+
+    program: Program
+    rows: int
+    inner: int
+    columns: int
+    row_step: int
+    inner_step: int
+    has_minus: bool
+
+    def text(self) -> str:
+        """Statements that compute the product, column group by column group."""
+        return "\n        ".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"constexpr int J = {self.columns}; int j = 0;"
+        for kind, vectors, count in self._column_groups():
+            most_rows = (REGISTERS[self.program.vector_bytes] - 1 - vectors) // vectors
+            yield f"{KEEP_ROLLED} for (int m = 0; m < {count}; ++m, j += {vectors * self._width(kind)}) {{ int i = 0;"
+            for rows, tiles in _groups(self.rows, min(MOST_ROWS, most_rows)):
+                yield f"{KEEP_ROLLED} for (int t = 0; t < {tiles}; ++t, i += {rows}) {{"
+                yield from self._tile(kind, rows, vectors)
+                yield "}"
+            yield "}"
+
+    def _column_groups(self) -> Iterator[tuple[str, int, int]]:
+        """(vector type, vectors, number of groups) of the columns; a last chunk may be half of a vector."""
+        full, rest = divmod(self.columns * self.program.item_bytes, self.program.vector_bytes)
+        for vectors, count in _groups(full, MOST_VECTORS[self.program.vector_bytes]):
+            yield "X", vectors, count
+        if rest:
+            yield "V", 1, 1
+
+    def _width(self, kind: str) -> int:
+        """Numbers of a vector."""
+        return (self.program.vector_bytes if kind == "X" else CHUNK_BYTES) // self.program.item_bytes
+
+    def _tile(self, kind: str, rows: int, vectors: int) -> Iterator[str]:
+        """Sums of `rows` rows by `vectors` vectors, each in the order of k."""
+        over_rows, over_vectors = (
+            f"{UNROLL} for (int {n} = 0; {n} < {size}; ++{n})" for n, size in zip("rc", (rows, vectors), strict=True)
+        )
+        column = f"J + j + c * {self._width(kind)}"
+        left = f"{kind}(a[(i + r) * {self.row_step} + {{k}} * {self.inner_step}])"
+        right = f"*(const {kind}*)(b + {{k}} * {column})"
+        first = f"{left.format(k=0)} * {right.format(k=0)}"
+        if self.has_minus:
+            first = f"-*(const {kind}*)(minus + (i + r) * {column})"
+        yield f"{kind} sum[{rows}][{vectors}]; {over_rows} {over_vectors} sum[r][c] = {first};"
+        yield f"{KEEP_ROLLED} for (int k = {0 if self.has_minus else 1}; k < {self.inner}; ++k) {{"
+        yield f"{kind} right[{vectors}]; {over_vectors} right[c] = {right.format(k='k')};"
+        yield f"{over_rows} {{ const {kind} left = {left.format(k='k')};"
+        yield f"{over_vectors} sum[r][c] = __builtin_elementwise_fma(left, right[c], sum[r][c]); }} }}"
+        yield f"{over_rows} {over_vectors} *({kind}*)(out + (i + r) * {column}) = sum[r][c];"
+
+
+def _groups(total: int, most: int) -> Iterator[tuple[int, int]]:
+    """(size, number) of groups as equal as can be, none larger than `most`, that make up `total`."""
+    if total:
+        count = -(-total // most)
+        sizes = [total // count + (number < total % count) for number in range(count)]
+        yield from ((size, len(list(group))) for size, group in groupby(sizes))

@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 
-from service.cli.digits import SETTING, told_apart
 from service.cli.tables import Column, fits_terminal, id_column, print_table
 from service.client.api import Json
+from service.values.digits import SETTING, told_apart
 from workers.runs.metrics import BY_NAME, shown_in
 
 _MEASURED = {name: cell for name in shown_in("terminal") if (cell := BY_NAME[name].cell) is not None}

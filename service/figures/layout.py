@@ -5,34 +5,49 @@ Lengths are CSS pixels, 96 to an inch.
 
 from dataclasses import dataclass
 from itertools import chain
-from math import ceil, floor, log10
+from math import ceil
 
 from service.figures.picture import Cells, Color, Dash, Line, Marker, Marks, Picture
+from service.figures.texts import letters, most_lines, wrapped
 
 ONE_COLUMN, TWO_COLUMNS = 336, 672
 """Widths of one column and of a page of two: 3.5 and 7 inches."""
 
 _USUAL_PANELS = {1: 480, 2: 350, 3: 300}
 _SMALL_PANEL, _NARROWEST_PANEL = 235, 150
+_ONE_ABOVE_THE_OTHER = 480
+"""Width of a picture below which panels beside each other could not be read: that of a telephone, or of a column."""
 _LOWEST, _HIGHEST = 120, 400
 _SHAPE = 0.8
 """Height of a panel over its width, labels included."""
 _AROUND, _COLOR_BAR, LEGEND_LINE = 50, 75, 17
-_LETTER, _SAMPLE = 6.0, 50
+LETTER, _SAMPLE = 6.4, 50
 """Of a name in the legend: the width of a letter, and of what stands beside it."""
-_TITLE_POINTS, _LETTER_OF_POINT = 8.5, 0.75
-MOST_COLOR_TICKS = 8
+_TITLE_POINTS, _SMALLEST_TITLE, _LETTER_OF_POINT = 8.5, 7.5, 0.75
+TITLE_LINE, NOTE_LINE = 15, 14
+_NOTE_ROOM = 30
+_FEWEST_LETTERS = 8
+"""Of a line, however little room there is."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """A picture's size, and the grid that its panels stand in, filled by rows."""
+    """A picture's size, and the grid that its panels stand in, filled by rows.
+
+    Attributes:
+        panel_width, panel_height: of one panel with all its labels.
+        legend_lines, title_lines, note_lines: of the legend, of the longest title of a panel, and of the note.
+    """
 
     width: int
     height: int
     rows: int
     columns: int
+    panel_width: float
+    panel_height: float
     legend_lines: int
+    title_lines: int
+    note_lines: int
 
 
 @dataclass(frozen=True)
@@ -45,18 +60,23 @@ class LegendEntry:
     marker: Marker | None
 
 
-def size_of(picture: Picture, width: int | None) -> Size:
-    """The size of a picture that is `width` wide, or as wide as it likes to be."""
+def size_of(picture: Picture, width: int | None, narrowest: int = _NARROWEST_PANEL) -> Size:
+    """The size of a picture that is `width` wide, or as wide as it likes to be; no panel beside others is narrower."""
     wished = min(picture.columns, max(1, len(picture.panels)))
     bar = _COLOR_BAR if picture.color_scale else 0
     if width is None:
         width = wished * _USUAL_PANELS.get(wished, _SMALL_PANEL) + _AROUND + bar
     room = width - bar
-    columns = max(1, min(wished, room // _NARROWEST_PANEL))
+    columns = 1 if width < _ONE_ABOVE_THE_OTHER else max(1, min(wished, room // narrowest))
     rows = ceil(max(1, len(picture.panels)) / columns)
-    lines = _legend_lines(picture, width)
-    panel = min(max(_SHAPE * room / columns, _LOWEST), _HIGHEST)
-    return Size(width, round(rows * panel) + LEGEND_LINE * lines + 30 * bool(picture.note), rows, columns, lines)
+    across = room / columns
+    titles = most_lines([panel.title for panel in picture.panels], _letters_in(_title_room(across)))
+    high = min(max(_SHAPE * across, _LOWEST), _HIGHEST) + TITLE_LINE * max(0, titles - 1)
+    legend, note = _legend_lines(picture, width), len(lines_of(picture.note, width))
+    above = (_NOTE_ROOM + NOTE_LINE * (note - 1)) * bool(note)
+    return Size(
+        width, round(rows * high) + LEGEND_LINE * legend + above, rows, columns, across, high, legend, titles, note
+    )
 
 
 def legend_of(picture: Picture) -> list[LegendEntry]:
@@ -77,21 +97,52 @@ def legend_of(picture: Picture) -> list[LegendEntry]:
 def legend_columns(picture: Picture, width: int) -> int:
     """How many names of the legend stand beside each other."""
     names = [entry.name for entry in legend_of(picture)]
-    widest = max((len(name) for name in names), default=0) * _LETTER + _SAMPLE
+    widest = max(map(letters, names), default=0) * LETTER + _SAMPLE
     return max(1, min(len(names), int(width // widest)))
 
 
+def legend_name(name: str, width: int) -> list[str]:
+    """A name in the legend of a picture, as lines that fit it."""
+    return lines_of(name, width - _SAMPLE)
+
+
+def lines_of(text: str, room: float, letter: float = LETTER) -> list[str]:
+    """The text as lines that fit into so much room, given the width of a letter; none of no text."""
+    return wrapped(text, _letters_in(room, letter)) if text else []
+
+
+def title_lines(title: str, size: Size) -> list[str]:
+    """A panel's title as lines that fit above it."""
+    return lines_of(title, _title_room(size.panel_width))
+
+
 def title_points(picture: Picture, size: Size) -> float:
-    """The size of panel titles in points, at which the longest one fits its panel."""
-    longest = max((len(panel.title) for panel in picture.panels), default=0)
-    room = (size.width - _COLOR_BAR * bool(picture.color_scale)) / size.columns - _AROUND / 2
-    return min(_TITLE_POINTS, room / (_LETTER_OF_POINT * max(1, longest)))
+    """The size of panel titles in points, at which the longest one fits its panel, or two lines of it do."""
+    longest = max((letters(panel.title) for panel in picture.panels), default=0)
+    room = size.panel_width - _AROUND / 2
+    return max(_SMALLEST_TITLE, min(_TITLE_POINTS, room / (_LETTER_OF_POINT * max(1, longest))))
+
+
+def x_label(picture: Picture, size: Size, place: int) -> list[str]:
+    """What a panel says of its x axis, as lines: nothing if the one below says the same."""
+    return lines_of(picture.panels[place].x.label, size.panel_width - _AROUND) * shows_x_label(picture, size, place)
+
+
+def y_label(picture: Picture, size: Size, place: int) -> list[str]:
+    """What a panel says of its y axis, as lines: nothing if the one to its left says the same."""
+    return lines_of(picture.panels[place].y.label, size.panel_height - 2 * _AROUND) * shows_y_label(
+        picture, size, place
+    )
 
 
 def shows_x_label(picture: Picture, size: Size, place: int) -> bool:
-    """Whether a panel says what its x axis is: not if the one below says the same."""
+    """Whether a panel says what its x axis is: not if the one below, and then all in sight, says the same."""
     below = place + size.columns
-    return below >= len(picture.panels) or picture.panels[below].x.label != picture.panels[place].x.label
+    return (
+        size.columns == 1
+        or below >= len(picture.panels)
+        or picture.panels[below].x.label != picture.panels[place].x.label
+    )
 
 
 def shows_y_label(picture: Picture, size: Size, place: int) -> bool:
@@ -105,12 +156,17 @@ def has_cells(picture: Picture) -> bool:
     return any(isinstance(series, Cells) for panel in picture.panels for series in panel.series)
 
 
-def decades(low: float, high: float) -> list[int]:
-    """Exponents of the powers of ten from `low` to `high`, both positive, thinned to a handful."""
-    exponents = list(range(ceil(log10(low) - 1e-9), floor(log10(high) + 1e-9) + 1))
-    return exponents[:: ceil(len(exponents) / MOST_COLOR_TICKS)] if exponents else []
-
-
 def _legend_lines(picture: Picture, width: int) -> int:
-    entries = len(legend_of(picture))
-    return ceil(entries / legend_columns(picture, width)) + bool(picture.legend_title) if entries else 0
+    names = [entry.name for entry in legend_of(picture)]
+    if not names:
+        return 0
+    longest = max(len(legend_name(name, width)) for name in names)
+    return ceil(len(names) / legend_columns(picture, width)) * longest + bool(picture.legend_title)
+
+
+def _title_room(panel_width: float) -> float:
+    return panel_width - _AROUND / 2
+
+
+def _letters_in(room: float, letter: float = LETTER) -> int:
+    return max(_FEWEST_LETTERS, int(room // letter))

@@ -36,6 +36,7 @@ class Axis:
         falling: values fall along it, as a loss does.
         limits: its first and last value, None to fit what is drawn.
         whole: its ticks are whole numbers.
+        said: why it is not the axis that a reader expects, as a sentence.
     """
 
     label: str
@@ -43,6 +44,7 @@ class Axis:
     falling: bool = False
     limits: tuple[float, float] | None = None
     whole: bool = False
+    said: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,12 +117,32 @@ Series = Line | Marks | Band | Cells
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes and what is drawn on it, the last on top."""
+    """One pair of axes and what is drawn on it, the last on top.
+
+    Attributes:
+        said: why it is empty, or why an axis is not the one that a reader expects; `fitting` writes it.
+        is_empty: whether nothing on it has a position; `fitting` finds out.
+    """
 
     x: Axis
     y: Axis
     series: tuple[Series, ...] = ()
     title: str = ""
+    said: str = ""
+    is_empty: bool = False
+
+    def values_on(self, name: Literal["x", "y"]) -> Array:
+        """All numbers that lines, marks and bands have on one of the axes, (n,)."""
+        values: list[Array] = [np.empty(0)]
+        for series in self.series:
+            match series:
+                case Line() | Marks():
+                    values.append(series.x if name == "x" else series.y)
+                case Band():
+                    values += [series.x] if name == "x" else [series.low, series.high]
+                case Cells():
+                    pass
+        return np.concatenate(values)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-import numpy as np
 import orjson
 
+from service.figures.extents import share_of
 from service.figures.picture import DASHES, Color, ColorScale, Dash, Shade
+from service.values.digits import told_apart
 from service.values.labels import field_label, setting_label
 
 Leaves = Mapping[str, Any]
@@ -73,32 +74,42 @@ def looks_of(specs: Sequence[Leaves], varying: Sequence[str]) -> tuple[list[Look
         return _shaded(specs, varying[0], by_color)
     by_dash = values_of(varying[1], specs) if len(varying) > 1 else [None]
     dashed = 1 < len(by_dash) <= len(DASHES) and len(by_color) * len(by_dash) <= MOST_NAMES
-    return [_look(spec, varying, by_color, by_dash if dashed else []) for spec in specs], None
+    names = labels_of(specs, varying[: 2 if dashed else 1]) if len(by_color) <= MOST_NAMES else [""] * len(specs)
+    return [
+        _look(spec, varying, by_color, by_dash if dashed else [], name) for spec, name in zip(specs, names, strict=True)
+    ], None
 
 
 def label_of(spec: Leaves, paths: Sequence[str]) -> str:
-    """What a run has in some fields, in words."""
-    return ", ".join(setting_label(path, spec.get(path)) for path in paths)
+    """What a run has in some fields, in words, with every digit of its numbers."""
+    return ", ".join(setting_label(path, spec.get(path), repr) for path in paths)
+
+
+def labels_of(specs: Sequence[Leaves], paths: Sequence[str]) -> list[str]:
+    """What each run has in some fields, in words, with as many digits as tell the values of a field apart."""
+    labels = [_labels_of_field(path, [spec.get(path) for spec in specs]) for path in paths]
+    return [", ".join(label[place] for label in labels) for place in range(len(specs))]
+
+
+def _labels_of_field(path: str, values: Sequence[Any]) -> list[str]:
+    texts = dict(zip(values, told_apart(values), strict=True))
+    return [setting_label(path, value, texts.__getitem__) for value in values]
 
 
 def is_wide(values: Sequence[float]) -> bool:
-    """Whether positive values are so far apart that a logarithmic scale shows them better."""
+    """Whether values are positive and so far apart that a logarithmic scale shows them better."""
     return min(values) > 0 and max(values) / min(values) >= _LOG_FROM
 
 
-def _look(spec: Leaves, varying: Sequence[str], by_color: Sequence[Any], by_dash: Sequence[Any]) -> Look:
+def _look(spec: Leaves, varying: Sequence[str], by_color: Sequence[Any], by_dash: Sequence[Any], name: str) -> Look:
     color = by_color.index(spec.get(varying[0]))
-    dash = DASHES[by_dash.index(spec.get(varying[1]))] if by_dash else "solid"
-    named = label_of(spec, varying[: 2 if by_dash else 1]) if len(by_color) <= MOST_NAMES else ""
-    return Look(color, dash, named)
+    return Look(color, DASHES[by_dash.index(spec.get(varying[1]))] if by_dash else "solid", name)
 
 
 def _shaded(specs: Sequence[Leaves], path: str, values: Sequence[float]) -> tuple[list[Look], ColorScale]:
     low, high = float(values[0]), float(values[-1])
     scale = ColorScale(field_label(path), low, high, "log" if is_wide((low, high)) else "linear")
-    place = np.log if scale.scale == "log" else np.asarray
-    span = place(high) - place(low)
-    return [Look(Shade(float((place(float(spec[path])) - place(low)) / span))) for spec in specs], scale
+    return [Look(Shade(share_of(float(spec[path]), low, high, scale.scale))) for spec in specs], scale
 
 
 def _sortable(value: Any) -> Any:

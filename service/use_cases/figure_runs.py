@@ -44,16 +44,16 @@ def read_source(connection: sa.Connection, experiment_id: str) -> Source:
     """An experiment with the rows of its runs; raises NotFound."""
     experiment = find_row(connection, experiment_id)
     order = tuple(path for axis in experiment["sweep"] for path in axis)
-    label = experiment["name"] or f"experiment {experiment_id[-8:]}"
+    label = experiment["name"] if experiment["name"].strip() else f"experiment {experiment_id[-8:]}"
     return Source(experiment["id"], label, order, store.read_specs(connection, experiment["id"]))
 
 
 def told_apart(sources: Sequence[Source]) -> list[Source]:
     """The sources with unique labels; equal labels are numbered."""
     labels = [source.label for source in sources]
-    numbers = count(1)
+    numbered = (number for number in count(1) if not any(label.endswith(f" ({number})") for label in labels))
     return [
-        source if labels.count(source.label) == 1 else replace(source, label=f"{source.label} ({next(numbers)})")
+        source if labels.count(source.label) == 1 else replace(source, label=f"{source.label} ({next(numbered)})")
         for source in sources
     ]
 

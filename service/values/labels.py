@@ -1,20 +1,32 @@
 """Labels: a spec's parts in a few words, for tables and figures."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from service.values.digits import MOST_DIGITS
 from workers.runs.models import MODELS
-from workers.runs.starts import STARTS
+from workers.runs.starts import LABEL_DIGITS, STARTS
 
 
-def start_label(spec: Mapping[str, Any]) -> str:
+def start_labels(specs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The starts of runs, given their resolved specs, with as many digits as tell apart those that differ."""
+    exact = len({start_label(spec, MOST_DIGITS) for spec in specs})
+    labels = [start_label(spec) for spec in specs]
+    for digits in range(LABEL_DIGITS + 1, MOST_DIGITS + 1):
+        if len(set(labels)) == exact:
+            break
+        labels = [start_label(spec, digits) for spec in specs]
+    return labels
+
+
+def start_label(spec: Mapping[str, Any], digits: int = LABEL_DIGITS) -> str:
     """The start of a run, given its resolved spec; only products of matrices are balanced or not."""
     model, start = MODELS.get(spec["model"]["kind"]), STARTS.get(spec["init"]["kind"])
     if model is None or start is None:  # of a newer server
         return spec["init"]["kind"]
     if not model.is_trained:
         return model_label(spec)
-    return start.model_construct(**spec["init"]).label(says_balance=not model.sums_components)
+    return start.model_construct(**spec["init"]).label(not model.sums_components, digits)
 
 
 def rate_label(spec: Mapping[str, Any]) -> str:
@@ -37,8 +49,12 @@ def field_label(path: str) -> str:
     return f"{part} {name}".replace("_", " ").strip() if name in _VAGUE else name.replace("_", " ")
 
 
-def setting_label(path: str, value: Any) -> str:
-    """What a run has in a field, in a few words; None where the field is absent."""
+def setting_label(path: str, value: Any, number: Callable[[float], str] = "{:g}".format) -> str:
+    """What a run has in a field, in a few words; None where the field is absent.
+
+    Args:
+        number: writes a float.
+    """
     label = field_label(path)
     if value is None:
         return f"no {label}"
@@ -46,4 +62,4 @@ def setting_label(path: str, value: Any) -> str:
         return label if value else f"not {label}"
     if isinstance(value, str):
         return value.replace("_", " ") if path.endswith("kind") else f"{label} {value}"
-    return f"{label} {value:g}" if isinstance(value, float) else f"{label} {value}"
+    return f"{label} {number(value)}" if isinstance(value, float) else f"{label} {value}"

@@ -11,6 +11,8 @@ _OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")
 def visible(text: str) -> str:
     """A text in which control characters, line ends, and marks that turn the direction of writing stand as escapes.
 
+    Numbers that Unicode keeps free of characters do so, too: XML and others refuse them.
+
     Examples: a line feed as `\\n`, an escape as `\\x1b`, a right-to-left override as `\\u202e`.
     """
     if text.isascii() and text.isprintable():
@@ -19,9 +21,14 @@ def visible(text: str) -> str:
 
 
 def _shown(character: str) -> str:
-    if character in _KEPT or unicodedata.category(character) not in _OBEYED:
+    is_obeyed = unicodedata.category(character) in _OBEYED or _is_no_character(ord(character))
+    if character in _KEPT or not is_obeyed:
         return character
     return _SHORT.get(character) or character.encode("unicode-escape", "surrogatepass").decode()
+
+
+def _is_no_character(number: int) -> bool:
+    return number & 0xFFFE == 0xFFFE or 0xFDD0 <= number <= 0xFDEF
 
 
 def visible_lines(text: str) -> str:

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from service.cli.digits import told_apart
 from service.cli.show import print_experiments, print_groups, print_objects, print_runs
 from service.cli.tables import Column, fitted, print_table, short_ids
 from service.client.progress import experiment_bar
+from service.values.digits import told_apart
 from service.values.ids import new_id
 from service.values.visible import visible
 from tests.helpers.texts import texts

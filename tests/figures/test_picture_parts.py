@@ -75,7 +75,7 @@ def test_labels_of_settings():
 
 def test_panels_stand_in_as_many_columns_as_there_is_room_for():
     picture = Picture("", tuple(Panel(Axis("x"), Axis("y")) for _ in range(8)), columns=4)
-    widths = {None: 4, 2000: 4, layout.TWO_COLUMNS: 4, layout.ONE_COLUMN: 2, 200: 1}
+    widths = {None: 4, 2000: 4, layout.TWO_COLUMNS: 4, layout.ONE_COLUMN: 1, 200: 1}
     for width, columns in widths.items():
         size = layout.size_of(picture, width)
         assert size.columns == columns

@@ -38,6 +38,10 @@ class Startable(Protocol):
     def chain(self, factors: Sequence[Factor]) -> list[Factor]: ...
 
 
+LABEL_DIGITS = 6
+"""Significant digits of a start's numbers in its label, unless more are asked for."""
+
+
 @dataclass(frozen=True)
 class Size:
     """What decides the size of the entries of a start's factors.
@@ -79,7 +83,7 @@ class StartBase(SpecModel, ABC, frozen=True):
         """The factors at step 0, first to last, in float64; raises StartError."""
 
     @abstractmethod
-    def label(self, says_balance: bool) -> str:
+    def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
         """The start in a few words; it includes the balance when `says_balance`."""
 
     def size(self, model: Startable, shape: Sequence[int]) -> "Size | None":
@@ -126,10 +130,11 @@ class Gaussian(StartBase, frozen=True):
             "ask for the sign 'any', another seed, or give explicit factors."
         )
 
-    def label(self, says_balance: bool) -> str:
+    def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
         """The standard deviation, and the balance."""
         balance = "balanced" if self.balanced else "unbalanced"
-        return f"{self.std:g} {balance}" if says_balance else f"{self.std:g}"
+        std = f"{self.std:.{digits}g}"
+        return f"{std} {balance}" if says_balance else std
 
     def size(self, model: Startable, shape: Sequence[int]) -> Size:
         power = 1 if self.std_of == "factor" else model.depth_of(shape)
@@ -175,8 +180,8 @@ class Identity(StartBase, frozen=True):
     def make(self, model: Startable, shape: Sequence[int], seed: int) -> list[Factor]:
         return [self.scale * np.eye(*factor) for factor in model.factor_shapes(shape)]
 
-    def label(self, says_balance: bool) -> str:
-        return f"{self.scale:g} x identity"
+    def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
+        return f"{self.scale:.{digits}g} x identity"
 
     def size(self, model: Startable, shape: Sequence[int]) -> Size:
         return Size(("init", "scale"), "a scale", self.scale, self.scale)
@@ -205,7 +210,7 @@ class Explicit(StartBase, frozen=True):
     def make(self, model: Startable, shape: Sequence[int], seed: int) -> list[Factor]:
         return [np.array(factor, dtype=np.float64) for factor in self.factors]
 
-    def label(self, says_balance: bool) -> str:
+    def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
         return self.kind
 
     def size(self, model: Startable, shape: Sequence[int]) -> Size | None:

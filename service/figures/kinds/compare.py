@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from service.figures.extents import evenly
+from service.figures.fitting import suited
 from service.figures.kinds.base import Ask, DrawnRun, Kind, Scene
 from service.figures.kinds.choices import check_abscissa, check_metrics, metrics_there_are
 from service.figures.kinds.quartiles import median_and_band
@@ -34,7 +36,8 @@ def _columns(spec: RunSpec, ask: Ask) -> tuple[str, ...]:
 
 def _picture(scene: Scene) -> Picture:
     metric, abscissa = str(scene.ask.metric), str(scene.ask.x)
-    x, y = abscissa_axis(abscissa, scene.ask.x_scale, [run.spec for run in scene.runs]), axis_of(metric)
+    x = abscissa_axis(abscissa, scene.ask.x_scale, [run.spec for run in scene.runs])
+    x, y = suited(x, *(run.columns[abscissa] for run in scene.runs)), axis_of(metric)
     series: list[Series] = []
     for number, name in enumerate(dict.fromkeys(run.experiment for run in scene.runs)):
         own = [run for run in scene.runs if run.experiment == name]
@@ -55,8 +58,7 @@ def _places(runs: Sequence[DrawnRun], abscissa: str, axis: Axis) -> Array:
     values = values[np.isfinite(values) & ((values > 0) | (not needs_logarithm))]
     if not len(values):
         return np.empty(0)
-    space = np.geomspace if axis.scale == "log" else np.linspace
-    return space(values.min(), values.max(), _POINTS)
+    return evenly(float(values.min()), float(values.max()), _POINTS, axis.scale)
 
 
 def _at(run: DrawnRun, metric: str, abscissa: str, places: Array) -> Array:

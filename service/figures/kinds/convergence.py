@@ -5,6 +5,7 @@ Gradient descent is Euler's method on the flow: its distance falls in proportion
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import hypot
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import orjson
 
 from service.figures.kinds.base import Ask, DrawnRun, Kind, Scene
 from service.figures.picture import MARKERS, Array, Axis, Line, Panel, Picture
-from service.values.labels import model_label, start_label
+from service.values.labels import model_label, start_labels
 from service.values.quantiles import median
 from workers.runs.metrics import metrics_of
 from workers.runs.spec import RunSpec
@@ -93,14 +94,14 @@ def _distances(runs: Sequence[DrawnRun]) -> list[_Distance]:
     """Each descent that has a flow to follow, with its distance at the last time that both have recorded."""
     flows = {_followed(run.resolved): run for run in runs if run.spec.is_flow}
     found: list[_Distance] = []
-    for run in runs:
+    for run, start in zip(runs, start_labels([run.resolved for run in runs]), strict=True):
         flow = flows.get(_followed(run.resolved))
         if run.spec.is_flow or flow is None:
             continue
         distance = _distance(flow, run)
         if distance is not None and distance > 0:
             panel = run.resolved["model"].get("depth", 0), model_label(run.resolved)
-            found.append(_Distance(panel, start_label(run.resolved), run.spec.learning_rate, distance))
+            found.append(_Distance(panel, start, run.spec.learning_rate, distance))
     return found
 
 
@@ -109,25 +110,49 @@ def _followed(spec: Mapping[str, Any]) -> bytes:
 
 
 def _distance(flow: DrawnRun, descent: DrawnRun) -> float | None:
-    """||descent - flow|| at the descent's last point that the flow has come to, None where there is none."""
-    from scipy.interpolate import CubicSpline  # loaded by the first figure: an API that starts has no use for it
+    """||descent - flow|| at the descent's last point that the flow has come to, None where there is none.
 
+    Points that are not finite are none.
+    """
     measure = _measure(flow.spec)
     if measure is None or measure != _measure(descent.spec) or flow.spec.record.entries != descent.spec.record.entries:
         return None
-    times, at = flow.columns["time"], descent.columns["time"]
-    last = int(np.count_nonzero(at <= times[-1] * (1 + 1e-9))) - 1
-    if len(times) < 2 or last < 0:
+    (times, there), (at, here) = _finite_points(flow, measure), _finite_points(descent, measure)
+    reached = at <= times[-1] * (1 + 1e-9) if len(times) > 1 else np.zeros(len(at), dtype=bool)
+    if not reached.any():
         return None
-    time = min(float(at[last]), float(times[-1]))
-    there = CubicSpline(np.log1p(times / EARLIEST), _vectors(flow, measure))(np.log1p(time / EARLIEST))
-    return float(np.linalg.norm(_vectors(descent, measure)[last] - there))
+    last = np.flatnonzero(reached)[-1]
+    return _size_of(here[last] - _interpolated(times, there, min(float(at[last]), float(times[-1]))))
 
 
-def _vectors(run: DrawnRun, measure: str) -> Array:
-    """A column as (points, width)."""
-    column = run.columns[measure]
-    return column.reshape(len(column), -1)
+def _interpolated(times: Array, vectors: Array, time: float) -> Array:
+    """The vector (width,) at a time between the first and the last of `times`."""
+    from scipy.interpolate import CubicSpline  # loaded by the first figure: an API that starts has no use for it
+
+    size = float(np.abs(vectors).max(initial=0.0)) or 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        return CubicSpline(_place(times), vectors / size)(_place(time)) * size
+
+
+def _place(time: Array | float) -> Any:
+    """Where a time is on the scale of interpolation, ln(1 + time / EARLIEST); the quotient need not be a float."""
+    return np.log(EARLIEST + np.asarray(time)) - np.log(EARLIEST)
+
+
+def _size_of(vector: Array) -> float:
+    """||vector||, whose square need not be a float."""
+    return hypot(*vector.tolist())
+
+
+def _finite_points(run: DrawnRun, measure: str) -> tuple[Array, Array]:
+    """Times (points,) and vectors (points, width) of the points that are finite, each later than those before."""
+    times, column = run.columns["time"].astype(float), run.columns[measure].astype(float)
+    vectors = column if column.ndim == 2 else column[:, np.newaxis]
+    finite = np.isfinite(times) & (times >= 0) & np.isfinite(vectors).all(axis=1)
+    times, vectors = times[finite], vectors[finite]
+    latest = np.maximum.accumulate(np.concatenate([[-np.inf], _place(times)]))
+    later = latest[1:] > latest[:-1]
+    return times[later], vectors[later]
 
 
 KIND = Kind(

@@ -6,6 +6,7 @@ from math import ceil
 
 import numpy as np
 
+from service.figures.fitting import suited
 from service.figures.kinds.base import Ask, Kind, Scene
 from service.figures.kinds.choices import check_abscissa, check_metrics, metrics_there_are
 from service.figures.kinds.theory_lines import theory_lines
@@ -41,6 +42,7 @@ def _picture(scene: Scene) -> Picture:
     varying = varying_paths(specs, scene.order)
     looks, color_scale = looks_of(specs, varying)
     x = abscissa_axis(str(scene.ask.x), scene.ask.x_scale, [run.spec for run in scene.runs])
+    x = suited(x, *(run.columns[str(scene.ask.x)] for run in scene.runs))
     most = max(1, scene.most_points // (len(scene.runs) * len(scene.ask.metrics)))
     panels = [_panel(name, scene, x, looks, varying, most) for name in scene.ask.metrics]
     title = f"{', '.join(map(label_of, scene.ask.metrics))} against {label_of(str(scene.ask.x))}"
@@ -56,8 +58,8 @@ def _columns_of_page(metrics: Sequence[str]) -> int:
 
 
 def _panel(name: str, scene: Scene, x: Axis, looks: Sequence[Look], varying: Sequence[str], most: int) -> Panel:
-    y = axis_of(name)
     have = [(run, look) for run, look in zip(scene.runs, looks, strict=True) if name in run.columns]
+    y = suited(axis_of(name), *(shown(name, run.columns[name]) for run, _ in have))
     crowded = len(have) > _CROWD
     lines: list[Line] = []
     for run, look in have:
@@ -82,8 +84,8 @@ def _limits(lines: Sequence[Line]) -> tuple[float, float] | None:
     values = values[np.isfinite(values)]
     if not len(values) or values.min() == values.max():
         return None
-    room = 0.06 * (values.max() - values.min())
-    return float(values.min() - room), float(values.max() + room)
+    room = 0.06 * float(values.max()) - 0.06 * float(values.min())
+    return float(values.min()) - room, float(values.max()) + room
 
 
 KIND = Kind(

@@ -12,7 +12,7 @@ from service.figures.kinds.base import DrawnRun, Kind, Scene
 from service.figures.kinds.quartiles import median_and_band
 from service.figures.metric_axes import axis_of
 from service.figures.picture import MARKERS, Axis, Dash, Marker, Panel, Picture, Series
-from service.values.labels import model_label, start_label
+from service.values.labels import model_label, start_labels
 from workers.runs.metrics import metrics_of
 from workers.runs.spec import RunSpec
 
@@ -58,8 +58,8 @@ def _groups(runs: Sequence[DrawnRun]) -> dict[str, list[DrawnRun]]:
     """Runs by their model where there are several, else by their start."""
     models = {model_label(run.resolved) for run in runs}
     groups: dict[str, list[DrawnRun]] = {}
-    for run in runs:
-        name = model_label(run.resolved) if len(models) > 1 else f"start {start_label(run.resolved)}"
+    for run, start in zip(runs, start_labels([run.resolved for run in runs]), strict=True):
+        name = model_label(run.resolved) if len(models) > 1 else f"start {start}"
         groups.setdefault(name, []).append(run)
     return dict(sorted(groups.items()))
 

@@ -11,6 +11,7 @@ from service.figures.kinds.choices import metrics_there_are
 from service.figures.metric_axes import label_of, shown
 from service.figures.picture import Array, Axis, Cells, ColorScale, Panel, Picture
 from service.figures.variation import REPETITIONS, is_wide, values_of, varying_paths
+from service.values.digits import told_apart
 from service.values.labels import field_label
 from service.values.quantiles import median
 from workers.runs.metrics import BY_NAME, shown_in, summary_metrics_of
@@ -42,7 +43,7 @@ def _picture(scene: Scene) -> Picture:
             raise refuse(parameter, detail)
     medians = _medians(scene.runs, metric, (x, columns), (y, rows))
     label = "share of runs that converged" if metric == OUTCOME else f"median {label_of(metric)}"
-    cells = Cells(medians, tuple(map(_text, rows)) if y else ("",), tuple(map(_text, columns)))
+    cells = Cells(medians, tuple(_texts(rows)) if y else ("",), tuple(_texts(columns)))
     panel = Panel(Axis(field_label(x)), Axis(field_label(y) if y else ""), (cells,))
     scale = ColorScale(label, 0, 1) if metric == OUTCOME else _color_scale(label, medians)
     return Picture(f"{label} over {field_label(x)}", (panel,), 1, scale)
@@ -91,14 +92,16 @@ def _color_scale(label: str, values: Array) -> ColorScale:
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     if low < high and is_wide((low, high)):
         return ColorScale(label, low, high, "log")
-    room = 0.0 if low < high else max(0.1 * abs(low), 1e-12)
+    room = 0.0 if low < high else 0.1 * abs(low) or 1.0
     return ColorScale(label, low - room, high + room)
 
 
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
+def _texts(values: Sequence[object]) -> list[str]:
+    """Different values as texts that differ."""
+    texts = told_apart(["none" if value is None else value for value in values])
+    return [
+        text if isinstance(value, float) else text.replace("_", " ") for value, text in zip(values, texts, strict=True)
+    ]
 
 
 KIND = Kind(

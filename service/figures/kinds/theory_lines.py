@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from service.figures.extents import evenly
 from service.figures.kinds.base import DrawnRun
 from service.figures.picture import Array, Line
 from workers.runs.losses import loss_weight
@@ -48,8 +49,9 @@ def _line(known: tuple[Setting, float], runs: Sequence[DrawnRun], metric: str) -
     if not len(losses):
         return None
     setting, scale = known
-    loss = np.geomspace(losses.min(), losses.max(), _POINTS)
-    bound = _BOUNDS[BY_NAME[metric].bound](setting, loss / scale)
+    loss = evenly(float(losses.min()), float(losses.max()), _POINTS, "log")
+    with np.errstate(over="ignore", invalid="ignore"):
+        bound = _BOUNDS[BY_NAME[metric].bound](setting, loss / scale)
     if bound is None:
         return None
     said = bound > 0

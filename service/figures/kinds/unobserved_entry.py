@@ -1,15 +1,17 @@
 """|Unobserved entry| against loss, one panel per depth, coloured by steps: Figure 1 of Razin and Cohen 2020."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from service.figures.fitting import suited
 from service.figures.kinds.base import Ask, DrawnRun, Kind, Scene
 from service.figures.kinds.theory_lines import theory_lines
 from service.figures.metric_axes import abscissa_axis, axis_of, shown
-from service.figures.picture import MARKERS, Array, Axis, ColorScale, Line, Marker, Marks, Panel, Picture
+from service.figures.picture import MARKERS, Array, Axis, ColorScale, Line, Marker, Marks, Panel, Picture, Scale
 from service.figures.thinning import drawable
-from service.values.labels import model_label, start_label
+from service.values.labels import model_label, start_labels
 from workers.runs.observations import unobserved_index
 from workers.runs.spec import RunSpec
 from workers.runs.theory.settings import recognise
@@ -18,6 +20,15 @@ from workers.runs.theory.verdicts import columns_needed, judge
 _MARKED_POINTS = 6
 _ENTRY, _CHANGED_AT = "unobserved_entry", "determinant_sign_changed_at"
 _READ = ("step", "loss", _ENTRY)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How a run is marked; the legend tells the starts apart where they are few."""
+
+    start: str
+    marker: Marker
+    is_told: bool
 
 
 def _applies(spec: RunSpec) -> bool:
@@ -33,13 +44,17 @@ def _columns(spec: RunSpec, _ask: Ask) -> tuple[str, ...]:
 
 def _picture(scene: Scene) -> Picture:
     depths = sorted({_panel_of(run) for run in scene.runs})
-    starts = sorted({start_label(run.resolved) for run in scene.runs})
+    labels = start_labels([run.resolved for run in scene.runs])
+    starts = sorted(set(labels))
     tells = len(starts) <= len(MARKERS)
-    markers: dict[str, Marker] = {start: MARKERS[place] if tells else "circle" for place, start in enumerate(starts)}
-    last = max(float(run.columns["step"][-1]) for run in scene.runs)
+    looks = {
+        run.id: _Look(start, MARKERS[starts.index(start)] if tells else "circle", tells)
+        for run, start in zip(scene.runs, labels, strict=True)
+    }
+    last = max(float(run.columns["step"].max(initial=1)) for run in scene.runs)
     most = max(1, scene.most_points // (2 * len(scene.runs)))
     panels = [
-        _panel(title, [run for run in scene.runs if _panel_of(run) == (number, title)], markers, tells, most)
+        _panel(title, [run for run in scene.runs if _panel_of(run) == (number, title)], looks, most)
         for number, title in depths
     ]
     return Picture(
@@ -54,13 +69,13 @@ def _panel_of(run: DrawnRun) -> tuple[int, str]:
     return run.resolved["model"].get("depth", 0), model_label(run.resolved)
 
 
-def _panel(title: str, runs: Sequence[DrawnRun], markers: dict[str, Marker], tells: bool, most: int) -> Panel:
-    x, y = abscissa_axis("loss", None, []), axis_of(_ENTRY)
+def _panel(title: str, runs: Sequence[DrawnRun], looks: Mapping[str, _Look], most: int) -> Panel:
+    x = suited(abscissa_axis("loss", None, []), *(run.columns["loss"] for run in runs))
+    y = axis_of(_ENTRY)
     lines: list[Line] = []
     dots: list[Marks] = []
     for run in runs:
-        start = start_label(run.resolved)
-        line, *marks = _trajectory(run, x, y, markers[start], start if tells else "", most)
+        line, *marks = _trajectory(run, x, y, looks[run.id], most)
         lines.append(line)
         dots += marks
     dots.sort(key=lambda marks: marks.outlined)
@@ -70,26 +85,27 @@ def _panel(title: str, runs: Sequence[DrawnRun], markers: dict[str, Marker], tel
     return Panel(x, Axis(y.label, limits=limits), (*lines, *dots, *theory_lines(runs, _ENTRY), *signs), title)
 
 
-def _trajectory(run: DrawnRun, x: Axis, y: Axis, marker: Marker, start: str, most: int) -> tuple[Line, Marks, Marks]:
+def _trajectory(run: DrawnRun, x: Axis, y: Axis, look: _Look, most: int) -> tuple[Line, Marks, Marks]:
     """A faint line, its points coloured by step, and a few of them marked by the start."""
     loss, entry, step = run.columns["loss"], shown(_ENTRY, run.columns[_ENTRY]), run.columns["step"]
     both = np.column_stack([entry, np.maximum(step, 1)])
     kept_loss, kept_both = drawable(loss, both, x, y, most)
     size, steps = kept_both.T
-    about = f"{run.about(())}, start {start_label(run.resolved)}"
-    marked = _evenly(kept_loss)
+    about = f"{run.about(())}, start {look.start}"
+    marked = _evenly(kept_loss, x.scale)
+    name = look.start if look.is_told else ""
     return (
         Line(kept_loss, size, "faint", about=about, width=0.8),
         Marks(kept_loss, size, steps, about=about, size=1.7),
-        Marks(kept_loss[marked], size[marked], steps[marked], "ink", start, about, marker, 4.2, outlined=True),
+        Marks(kept_loss[marked], size[marked], steps[marked], "ink", name, about, look.marker, 4.2, outlined=True),
     )
 
 
-def _evenly(loss: Array) -> Array:
-    """Positions of a few points, evenly spaced in the logarithm of the loss, the last one always."""
+def _evenly(loss: Array, scale: Scale) -> Array:
+    """Positions of a few points, evenly spaced along the axis of the loss, the last one always."""
     if not len(loss):
         return np.empty(0, dtype=np.int64)
-    place = np.log(loss[0] / loss)
+    place = loss / 2 if scale == "linear" else np.log(loss[0]) - np.log(loss)
     wanted = np.linspace(place.min(), place.max(), _MARKED_POINTS)
     return np.unique([*(np.abs(place - one).argmin() for one in wanted), len(loss) - 1])
 

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from service.figures.fitting import suited
 from service.figures.kinds.base import DrawnRun, Kind, Scene
 from service.figures.kinds.choices import check_abscissa
 from service.figures.metric_axes import abscissa_axis, axis_of, shown
 from service.figures.metric_axes import label_of as metric_label
 from service.figures.picture import Axis, Color, Line, Panel, Picture, Shade
 from service.figures.thinning import drawable
-from service.figures.variation import label_of, varying_paths
+from service.figures.variation import labels_of, varying_paths
 from workers.runs.metrics import metrics_of
 
 MOST_PANELS = 6
@@ -44,15 +45,16 @@ class _Vectors:
     def picture(self) -> Picture:
         runs, paths = self.scene.runs, self._paths()
         sorts: dict[str, list[DrawnRun]] = {}
-        for run in runs:
-            sorts.setdefault(label_of(run.leaves, paths), []).append(run)
+        for run, label in zip(runs, labels_of([run.leaves for run in runs], paths), strict=True):
+            sorts.setdefault(label, []).append(run)
         titles = list(sorts)[:MOST_PANELS]
         drawn = [run for title in titles for run in sorts[title]]
         abscissa = str(self.scene.ask.x)
         x = abscissa_axis(abscissa, self.scene.ask.x_scale, [run.spec for run in drawn])
-        y = axis_of(self.metric)
+        x = suited(x, *(run.columns[abscissa] for run in drawn))
+        y = suited(axis_of(self.metric), *(run.columns[self.metric] for run in drawn))
         lines = sum(run.columns[self.metric].shape[1] for run in drawn)
-        most = self.scene.most_points // lines
+        most = self.scene.most_points // max(1, lines)
         return Picture(
             f"{metric_label(self.metric)} against {x.label}",
             tuple(Panel(x, y, tuple(self._lines(sorts[title], x, y, most)), title) for title in titles),
@@ -63,7 +65,7 @@ class _Vectors:
         """As many of the fields that vary as there are panels for; runs that differ in nothing else share one."""
         specs = [run.leaves for run in self.scene.runs]
         paths = varying_paths(specs, self.scene.order) or ["seed"] * (len(specs) > 1)
-        while len(paths) > 1 and len({label_of(spec, paths) for spec in specs}) > MOST_PANELS:
+        while len(paths) > 1 and len(set(labels_of(specs, paths))) > MOST_PANELS:
             paths.pop()
         return paths
 

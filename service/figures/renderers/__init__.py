@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from service.figures.fitting import fitted
 from service.figures.picture import Picture
 from service.figures.themes import ThemeName
 
@@ -29,7 +30,7 @@ class Style:
 
 def render(picture: Picture, format: Format, style: Style) -> bytes:
     """The content of the file; the same picture and style give the same bytes."""
-    return _renderer(format)(picture, style)
+    return _renderer(format)(fitted(picture), style)
 
 
 def _renderer(format: Format) -> Callable[[Picture, Style], bytes]:

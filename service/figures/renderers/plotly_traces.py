@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from service.figures.layout import LegendEntry
+from service.figures.extents import on_color_scale
+from service.figures.layout import LegendEntry, legend_name
 from service.figures.picture import Array, Band, Cells, Color, ColorScale, Line, Marks, Panel, Picture
+from service.figures.renderers.plotly_texts import escaped, lines
 from service.figures.themes import Theme
 
 Json = dict[str, Any]
@@ -44,10 +46,11 @@ def traces_of(panel: Panel, place: int, picture: Picture, theme: Theme) -> Itera
                 yield {**_cells(series, picture.color_scale), **on}
 
 
-def legend_trace(entry: LegendEntry, theme: Theme) -> Json:
+def legend_trace(entry: LegendEntry, width: int, theme: Theme) -> Json:
     """An empty trace that stands for all that carry a name, so that a click hides or shows them together."""
     color = theme.color(entry.color)
-    found: Json = {"type": "scatter", "x": [None], "y": [None], "name": entry.name, "legendgroup": entry.name}
+    name = lines(legend_name(entry.name, width))
+    found: Json = {"type": "scatter", "x": [None], "y": [None], "name": name, "legendgroup": entry.name}
     if entry.dash is not None:
         found["line"] = {"color": color, "dash": entry.dash, "width": 2}
     if entry.marker is not None:
@@ -58,11 +61,8 @@ def legend_trace(entry: LegendEntry, theme: Theme) -> Json:
 
 
 def on_scale(values: Array, scale: ColorScale | None) -> Array:
-    """Values as the colour scale places them: their logarithms where it is logarithmic."""
-    if scale is None or scale.scale == "linear":
-        return values
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log10(values)
+    """Values as the colour scale of the picture has them."""
+    return values if scale is None else on_color_scale(values, scale)
 
 
 def axis_number(place: int) -> str:
@@ -71,8 +71,9 @@ def axis_number(place: int) -> str:
 
 
 def _scatter(series: Line | Marks) -> Json:
-    about = {"text": series.about, "hovertemplate": "%{text}<br>%{x:.6g}, %{y:.6g}<extra></extra>"}
-    named = {"legendgroup": series.name, "name": series.name} if series.name else {"name": series.about}
+    text, name = escaped(series.about), escaped(series.name)
+    about = {"text": text, "hovertemplate": "%{text}<br>%{x:.6g}, %{y:.6g}<extra></extra>"}
+    named = {"legendgroup": series.name, "name": name} if series.name else {"name": text}
     found: Json = {"type": "scatter", "x": series.x, "y": series.y, "showlegend": False, **named}
     return found | (about if series.about else {"hoverinfo": "x+y"})
 
@@ -140,8 +141,8 @@ def _cells(cells: Cells, scale: ColorScale | None) -> Json:
     values = cells.values if scale is None else np.clip(cells.values, scale.low, scale.high)
     return {
         "type": "heatmap",
-        "x": list(cells.columns),
-        "y": list(cells.rows),
+        "x": [escaped(name) for name in cells.columns],
+        "y": [escaped(name) for name in cells.rows],
         "z": on_scale(values, scale),
         "customdata": cells.values,
         "text": cells.texts,

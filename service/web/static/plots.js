@@ -50,7 +50,7 @@ export async function draw({ plot, note }, figure) {
   };
   delete layout.width;
   const buttons = ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"];
-  const config = { displaylogo: false, responsive: true, modeBarButtonsToRemove: buttons };
+  const config = { displaylogo: false, responsive: true, typesetMath: false, modeBarButtonsToRemove: buttons };
   await Plotly.react(plot, figure.data, layout, config);
   plot.setAttribute("aria-busy", "false");
   note.textContent = "";

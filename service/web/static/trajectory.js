@@ -51,8 +51,10 @@ function layout(x, y, title) {
   };
 }
 
+// A line; a point alone is marked, for a line of it would not be seen.
 function line(x, y, name, color, more = {}) {
-  return { type: "scatter", mode: "lines", x, y, name, line: { color, width: 1.8 }, ...more };
+  const isPoint = y.filter((value) => value !== null).length === 1;
+  return { type: "scatter", mode: isPoint ? "markers" : "lines", x, y, name, marker: { color }, line: { color, width: 1.8 }, ...more };
 }
 
 async function metricFigure(card, option, x) {
@@ -71,7 +73,7 @@ async function metricFigure(card, option, x) {
     const bound = theory.bound?.map(number).map((value) => (value > 0 ? value : null));
     if (bound) data.push(line(theory[x].map(number), bound, "least size that theory allows", colour("ink"), { line: { color: colour("ink"), width: 1.2, dash: "dash" } }));
   }
-  const xAxis = axis(x, true, across, x === "loss" ? { autorange: "reversed" } : {});
+  const xAxis = axis(x, across.some((value) => value > 0), across, x === "loss" ? { autorange: "reversed" } : {});
   return { data: data.map((one) => ({ ...one, showlegend: data.length > 1 })), layout: layout(xAxis, axis(label, isLog, magnitude), `${y} ${x}`) };
 }
 
@@ -79,10 +81,10 @@ async function spectrumFigure(card) {
   const { columns } = await fetchJson(`${card.dataset.trajectory}?max_points=${MOST_POINTS}&metrics=singular_values`);
   const width = Math.min(10, Math.max(0, ...columns.singular_values.map((row) => row?.length ?? 0)));
   const data = Array.from({ length: width }, (_, k) =>
-    line(columns.step, columns.singular_values.map((row) => number(row?.[k]) || null), `σ${k + 1}`, palette()[k % 6],
+    line(columns.step, columns.singular_values.map((row) => number(row?.[k])), `σ${k + 1}`, palette()[k % 6],
       { line: { color: palette()[k % 6], width: 1.8, dash: ["solid", "dash", "dot", "dashdot"][k % 4] } }));
   const all = data.flatMap((one) => one.y);
-  return { data, layout: { ...layout(axis("step", true, columns.step), axis("singular values", true, all), "spectrum"), height: 340, showlegend: true } };
+  return { data, layout: { ...layout(axis("step", columns.step.some((step) => step > 0), columns.step), axis("singular values", all.some((value) => value > 0), all), "spectrum"), height: 340, showlegend: true } };
 }
 
 function keep(card, label, figure) {
@@ -92,6 +94,7 @@ function keep(card, label, figure) {
       const found = await figure();
       await draw(where, found);
       if (!found.data[0]?.x?.length) where.note.textContent = "No points recorded yet.";
+      else if (!found.data.some((one) => one.y.some((value) => value !== null))) where.note.textContent = "No number recorded here is finite.";
     } catch (error) {
       where.note.textContent = error.message;
     }

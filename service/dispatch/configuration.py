@@ -5,6 +5,7 @@ liveness. Everything else that dask does (stealing, retries, killing on memory) 
 """
 
 import logging
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ import dask.config
 from distributed.security import Security
 
 from service.errors import RankwardError
+from service.processes.caches import private_directory
+from service.processes.certificates import ROLES, new_certificates
 from service.processes.logs import take_over_libraries
 from service.settings import Settings
 from service.values.addresses import is_loopback
@@ -35,6 +38,9 @@ CONFIGURATION: dict[str, Any] = {
 ONE_THREAD: dict[str, Any] = {"nthreads": 1, "memory_limit": 0, "silence_logs": logging.WARNING}
 """Options of a worker process: one thread, and no memory limit that would kill it in the middle of a slice."""
 
+TEMPORARY_DAYS = 3650
+"""How long temporary certificates hold: longer than any process lives."""
+
 PRIVATE_PAGES: dict[str, Any] = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 """dask's web pages, on a free port of the loopback because they do not check API keys."""
 
@@ -43,9 +49,16 @@ class UnsafeCluster(RankwardError):
     """The cluster would be open to everybody"""
 
 
-def configure_dask() -> None:
-    """Configure dask in this process and in those it starts."""
-    dask.config.set(CONFIGURATION)
+def configure_dask(data_dir: Path | None) -> None:
+    """Configure dask in this process and in those it starts.
+
+    dask's usual directory is /tmp/dask-scratch-space, which another user may have made. It is on the path of imports,
+    so whoever writes there runs code in the workers and the dispatcher.
+
+    Args:
+        data_dir: where dask writes, if it is there and can be written; a temporary directory otherwise.
+    """
+    dask.config.set({**CONFIGURATION, "temporary-directory": str(private_directory(data_dir, "workers"))})
     take_over_libraries()
 
 
@@ -69,6 +82,20 @@ def security_of(settings: Settings, address: str) -> Security:
     return Security()
 
 
+def temporary_security() -> Security:
+    """Mutual TLS with certificates that exist in the memory of this process and of those that it starts alone.
+
+    Without it every user of the machine could run code on the workers, through the scheduler's port on the loopback.
+    """
+    pem = {name: content.decode() for name, content in new_certificates(["127.0.0.1"], TEMPORARY_DAYS).items()}
+    return Security(
+        require_encryption=True,
+        tls_ca_file=pem["ca.pem"],
+        **{f"tls_{role}_cert": pem[f"{role}.pem"] for role in ROLES},
+        **{f"tls_{role}_key": pem[f"{role}.key"] for role in ROLES},
+    )
+
+
 def _mutual_tls(settings: Settings) -> Security:
     files = {
         "RANKWARD_TLS_CA": settings.tls_ca,
@@ -85,6 +112,6 @@ def _mutual_tls(settings: Settings) -> Security:
     return Security(
         require_encryption=True,
         tls_ca_file=str(settings.tls_ca),
-        **{f"tls_{role}_cert": cert for role in ("client", "scheduler", "worker")},
-        **{f"tls_{role}_key": key for role in ("client", "scheduler", "worker")},
+        **{f"tls_{role}_cert": cert for role in ROLES},
+        **{f"tls_{role}_key": key for role in ROLES},
     )

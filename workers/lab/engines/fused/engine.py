@@ -6,6 +6,7 @@ others are packed into blocks again, and the clock is read.
 """
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from workers.lab.engines.descents import Clock, Descents, Snapshots
 from workers.lab.engines.fused.kernels import launch
 from workers.lab.engines.fused.launches import Constants, lay_out, read_back
 from workers.lab.engines.fused.source import Program, update_of
+from workers.lab.engines.recording import affordable_runs
+from workers.runs.costs import trained_numbers
 
 LAUNCH_SECONDS = 0.25
 """Target length of a launch; within one the clock cannot be read."""
@@ -27,17 +30,18 @@ LANES = {"float64": 8, "float32": 16}
 """Runs side by side in a block on a CPU, as many as fill a 512-bit vector."""
 
 
-def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
+def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots | None = None) -> Snapshots:
     """Advance all unfinished descents until the clock stops them; finished runs leave the batch."""
-    snapshots = Snapshots()
+    snapshots = snapshots or Snapshots()
     if not len(descents.unfinished()):
         return snapshots
     constants, pace = Constants(descents.specs), _Pace()
     while len(alive := descents.unfinished()) and not snapshots.full:
+        alive = affordable_runs(descents, alive, constants.schedules, snapshots, clock)
         program = _program(descents, len(alive), device)
         blocks = -(-len(alive) // program.lanes)
-        wanted = _recordable(descents, constants, alive, program, pace.steps(blocks, clock.seconds_left))
-        steps = clock.steps_allowed(wanted)
+        recordable = _Recordable(descents, constants, alive, snapshots.prices(alive), clock.recording_seconds)
+        steps = clock.steps_allowed(recordable.steps(pace.steps(blocks, clock.seconds_left)))
         if not steps:
             break
         started = time.perf_counter()
@@ -46,6 +50,7 @@ def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
         read_back(laid_out, descents, constants, snapshots)
         pace.note(int(laid_out.steps_taken_by_blocks.sum()), time.perf_counter() - started)
         clock.spend(steps)
+        snapshots.settle(clock)
     return snapshots
 
 
@@ -71,12 +76,28 @@ def _program(descents: Descents, runs: int, device: str) -> Program:
     return Program(spec.factor_shapes, slots, update, spec.precision, lanes, spec.model.is_symmetric)
 
 
-def _recordable(descents: Descents, constants: Constants, alive: np.ndarray, program: Program, steps: int) -> int:
-    """`steps`, halved until the points they record fit in LAUNCH_SNAPSHOT_BYTES; at least 1."""
-    point_bytes = program.entries * descents.states.itemsize
-    while steps > 1:
-        due = constants.schedules.count(*constants.points_due(descents, alive, steps))
-        if due * point_bytes <= LAUNCH_SNAPSHOT_BYTES:
-            break
-        steps //= 2
-    return steps
+@dataclass(frozen=True)
+class _Recordable:
+    """How far a launch may go until what it records takes too much memory, or too long to measure.
+
+    Attributes:
+        prices: seconds that a point of each run in `alive` takes.
+        seconds: that all points may take.
+    """
+
+    descents: Descents
+    constants: Constants
+    alive: np.ndarray
+    prices: np.ndarray
+    seconds: float
+
+    def steps(self, wanted: int) -> int:
+        """`wanted` steps, halved until their points fit; at least 1."""
+        while wanted > 1 and not self._fits(wanted):
+            wanted //= 2
+        return wanted
+
+    def _fits(self, steps: int) -> bool:
+        due = self.constants.schedules.counts(*self.constants.points_due(self.descents, self.alive, steps))[self.alive]
+        point_bytes = trained_numbers(self.descents.specs[0]) * self.descents.states.itemsize
+        return bool(due.sum() * point_bytes <= LAUNCH_SNAPSHOT_BYTES and due @ self.prices <= self.seconds)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -12,6 +11,7 @@ from service.dispatch.abandonment import abandon, slice_key
 from service.dispatch.configuration import ONE_THREAD, PRIVATE_PAGES, configure_dask, temporary_security
 from service.errors import RankwardError
 from service.processes.placement import places
+from service.settings import Settings
 from workers.records import Batch, Budget, SliceResult
 from workers.slices import run_slice
 
@@ -51,14 +51,14 @@ class LocalDaskCluster:
 
     Args:
         workers: how many; see `service.processes.placement.places`.
-        data_dir: directory for what the workers write; a temporary one if there is none.
+        settings: where the workers write, and how much memory they may keep; by default those of the environment.
 
     Raises:
         ClusterFailed: a worker process ended before it was ready.
     """
 
-    def __init__(self, workers: int | None, data_dir: Path | None = None) -> None:
-        configure_dask(data_dir)
+    def __init__(self, workers: int | None, settings: Settings | None = None) -> None:
+        configure_dask(settings or Settings())
         environments = places(workers)
         self._on_gpus = any(environments)
         try:

@@ -5,13 +5,13 @@ liveness. Everything else that dask does (stealing, retries, killing on memory) 
 """
 
 import logging
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import dask.config
 from distributed.security import Security
 
+from service.dispatch.renewal import MOST_BYTES
 from service.errors import RankwardError
 from service.processes.caches import private_directory
 from service.processes.certificates import ROLES, new_certificates
@@ -24,7 +24,7 @@ CONFIGURATION: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.deploy.lost-worker-timeout": "600s",  # a worker that is away for longer is dropped for good
-    "distributed.worker.preload": ["workers.lab.execution"],
+    "distributed.worker.preload": ["workers.lab.execution", "service.dispatch.renewal"],
     "distributed.worker.profile.enabled": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
@@ -49,16 +49,15 @@ class UnsafeCluster(RankwardError):
     """The cluster would be open to everybody"""
 
 
-def configure_dask(data_dir: Path | None) -> None:
+def configure_dask(settings: Settings) -> None:
     """Configure dask in this process and in those it starts.
 
     dask's usual directory is /tmp/dask-scratch-space, which another user may have made. It is on the path of imports,
-    so whoever writes there runs code in the workers and the dispatcher.
-
-    Args:
-        data_dir: where dask writes, if it is there and can be written; a temporary directory otherwise.
+    so whoever writes there runs code in the workers and the dispatcher. Here it is one in the data directory, or a new
+    temporary one.
     """
-    dask.config.set({**CONFIGURATION, "temporary-directory": str(private_directory(data_dir, "workers"))})
+    directory = private_directory(settings.data_dir, "workers")
+    dask.config.set({**CONFIGURATION, "temporary-directory": str(directory), MOST_BYTES: settings.worker_memory_bytes})
     take_over_libraries()
 
 

@@ -67,7 +67,7 @@ class ExternalDaskCluster:
 
     def __init__(self, settings: Settings) -> None:
         assert settings.scheduler is not None
-        configure_dask(settings.data_dir)
+        configure_dask(settings)
         self._address, self._patience = settings.scheduler, settings.cluster_timeout_seconds
         self._security = security_of(settings, self._address)
         self._lock = threading.Lock()

@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 def run_scheduler(settings: Settings, host: str, port: int) -> None:
     """Run a scheduler until SIGINT or SIGTERM, with mutual TLS if there are certificates, else on the loopback only."""
     logs.configure("scheduler")
-    configure_dask(settings.data_dir)
+    configure_dask(settings)
     protocol = "tcp" if settings.tls_cert is None else "tls"
     security = security_of(settings, f"{protocol}://{f'[{host}]' if ':' in host else host}:{port}")
     asyncio.run(_schedule(security, host=host, port=port, protocol=protocol))
@@ -38,7 +38,7 @@ def run_workers(settings: Settings, host: str | None) -> None:
     assert settings.scheduler is not None
     logs.configure("worker")
     lead_caches(settings.data_dir)
-    configure_dask(settings.data_dir)
+    configure_dask(settings)
     security = security_of(settings, settings.scheduler)
     asyncio.run(_work(settings.scheduler, places(settings.workers), security=security, host=host))
 

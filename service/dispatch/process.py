@@ -61,7 +61,7 @@ def _cluster(settings: Settings) -> "Cluster":
 
     if settings.scheduler is not None:
         return ExternalDaskCluster(settings)
-    return LocalDaskCluster(settings.workers, settings.data_dir)
+    return LocalDaskCluster(settings.workers, settings)
 
 
 def _stand_by(leadership: Leadership, stopping: threading.Event) -> bool:

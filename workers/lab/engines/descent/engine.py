@@ -15,7 +15,7 @@ import torch
 
 from workers.lab.engines.descent.history import SHORTEST_CHUNK, History
 from workers.lab.engines.descent.stepping import stepper_for
-from workers.lab.engines.descents import Clock, Descents, Snapshots
+from workers.lab.engines.descents import CHEAP_SECONDS, Clock, Descents, Snapshots
 from workers.lab.engines.recording import Schedules, affordable_runs, with_last_steps
 from workers.lab.engines.stopping import NEVER, LossLimits, Stops, find_stops
 from workers.lab.models.base import build_model
@@ -43,6 +43,8 @@ def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots 
         lanes = _Lanes(descents, members, torch.device(device), snapshots)
         lanes.begin()
         snapshots.settle(clock)
+        if lanes.have_begun_dearly(clock):
+            clock.spend(0)  # the slice has moved on, by step 0
         while lanes.mostly_running and not snapshots.full and (steps := lanes.affordable_steps(clock)):
             lanes.chunk(steps)
             clock.spend(steps)
@@ -116,9 +118,15 @@ class _Lanes:
         """Evaluate the present states, then record and test the runs at step 0."""
         self._evaluate[0]()
         fresh = self._running & ~self._descents.begun[self._members]
-        if fresh.any():
+        self._have_begun = bool(fresh.any())
+        if self._have_begun:
             self._descents.begun[self._members] = True
             self._finish_chunk(first_slot=0, last_slot=0, considered=fresh)
+
+    def have_begun_dearly(self, clock: Clock) -> bool:
+        """Whether recording step 0 has taken all the time, and recording the next step will again."""
+        price = self._snapshots.prices(self._members).sum()
+        return self._have_begun and clock.seconds_left <= 0 and bool(price > CHEAP_SECONDS)
 
     def chunk(self, steps: int) -> None:
         """Take `steps` steps with all lanes, then record and stop runs by their losses."""

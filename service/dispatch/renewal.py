@@ -1,0 +1,63 @@
+"""Renewal: a worker process that has kept much memory ends while it is idle, and its nanny starts another one.
+
+Heavy runs leave memory behind: in caches, in the gaps of the allocator, in libraries. dask loads this module in every
+worker and calls `dask_setup`.
+"""
+
+import sys
+import time
+from typing import Any
+
+import dask.config
+import psutil
+from tornado.ioloop import PeriodicCallback
+
+MILLISECONDS_BETWEEN_LOOKS = 50
+"""A busy worker is idle for a moment only, between the end of a slice and the next one."""
+
+SHORTEST_LIFE_SECONDS = 60.0
+"""A new process takes some seconds to start, and may need as much memory again at once."""
+
+MOST_BYTES = "rankward.worker-memory-bytes"
+"""Under this name dask's configuration has the limit, which reaches every worker with it."""
+
+
+class Renewal:
+    """Watches one worker.
+
+    Args:
+        worker: dask's worker.
+        most_bytes: memory that an idle worker may keep.
+    """
+
+    def __init__(self, worker: Any, most_bytes: int) -> None:
+        self._worker, self._most_bytes, self._since = worker, most_bytes, time.monotonic()
+        self._process = psutil.Process()
+        self._is_over = False
+
+    def look(self) -> None:
+        """Let the worker end if it is idle, keeps too much memory and has lived long enough."""
+        if self._is_over or time.monotonic() - self._since < SHORTEST_LIFE_SECONDS:
+            return
+        if is_idle(self._worker) and kept_bytes(self._process) > self._most_bytes:
+            self._is_over = True
+            print(f"A worker keeps more than {self._most_bytes:,} bytes and is renewed.", file=sys.stderr)
+            self._worker.loop.add_callback(self._worker.close_gracefully, restart=True, reason="renewal")
+
+
+def is_idle(worker: Any) -> bool:
+    """Whether a worker computes nothing and holds no result that has not been fetched."""
+    return not worker.state.executing_count and not worker.data
+
+
+def kept_bytes(process: psutil.Process) -> int:
+    """Memory of a process without that of files and libraries, which it shares with others."""
+    memory: Any = process.memory_info()
+    return memory.rss - getattr(memory, "shared", 0)
+
+
+def dask_setup(worker: Any) -> None:
+    """Called by dask when a worker starts."""
+    renewal = Renewal(worker, int(dask.config.get(MOST_BYTES)))
+    callback = PeriodicCallback(renewal.look, MILLISECONDS_BETWEEN_LOOKS)
+    worker.loop.add_callback(callback.start)

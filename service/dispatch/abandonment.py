@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from distributed import Client
+from distributed import Client, Status
 from distributed.core import rpc
 
 from service.values.ids import new_id
@@ -66,9 +66,14 @@ async def _give_up(dask_scheduler: Any, key: str) -> str | None:
         dask_scheduler.client_releases_keys(keys=[key], client=owner.client_key, stimulus_id=_REASON)
     if worker is None:
         return None
-    address, nanny = worker.address, worker.nanny
-    await dask_scheduler.remove_worker(address, stimulus_id=_REASON, expected=True, close=nanny is None)
-    if nanny is not None:  # it starts another process
-        async with rpc(nanny, connection_args=dask_scheduler.connection_args) as keeper:
-            await keeper.kill(reason=_REASON, timeout=SECONDS_TO_LEAVE)
+    # A worker that is removed before it ends would take its nanny with it at its next heartbeat.
+    dask_scheduler.handle_worker_status_change(Status.closing_gracefully, worker, _REASON)
+    for waiting in worker.processing:
+        waiting.suspicious -= 1  # the end of the worker adds one
+    address = worker.address
+    if worker.nanny is None:
+        await dask_scheduler.remove_worker(address, stimulus_id=_REASON)
+        return address
+    async with rpc(worker.nanny, connection_args=dask_scheduler.connection_args) as nanny:
+        await nanny.kill(reason=_REASON, timeout=SECONDS_TO_LEAVE)  # it starts another process
     return address

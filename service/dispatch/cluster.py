@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from distributed import Client, Nanny, Scheduler, SpecCluster
+from distributed import Client, Nanny, Scheduler, SpecCluster, Status
 
 from service.dispatch.abandonment import abandon, slice_key
 from service.dispatch.configuration import ONE_THREAD, PRIVATE_PAGES, configure_dask, temporary_security
@@ -14,6 +14,8 @@ from service.processes.placement import places
 from service.settings import Settings
 from workers.records import Batch, Budget, SliceResult
 from workers.slices import run_slice
+
+_ENDED = (Status.closing, Status.closed, Status.failed)
 
 LOOPBACK = "127.0.0.1"
 
@@ -70,7 +72,7 @@ class LocalDaskCluster:
         self._executor = self._client.get_executor(pure=False, retries=0)
 
     def worker_count(self) -> int:
-        if not self._cluster.workers:
+        if all(nanny.status in _ENDED for nanny in self._cluster.workers.values()):
             raise ClusterFailed("All worker processes are gone and do not come back; start the dispatcher again.")
         return len(self._cluster.workers)
 

@@ -4,6 +4,7 @@ Heavy runs leave memory behind: in caches, in the gaps of the allocator, in libr
 worker and calls `dask_setup`.
 """
 
+import asyncio
 import sys
 import time
 from typing import Any
@@ -12,7 +13,7 @@ import dask.config
 import psutil
 from tornado.ioloop import PeriodicCallback
 
-MILLISECONDS_BETWEEN_LOOKS = 50
+SECONDS_BETWEEN_LOOKS = 0.05
 """A busy worker is idle for a moment only, between the end of a slice and the next one."""
 
 SHORTEST_LIFE_SECONDS = 60.0
@@ -42,7 +43,18 @@ class Renewal:
         if is_idle(self._worker) and kept_bytes(self._process) > self._most_bytes:
             self._is_over = True
             print(f"A worker keeps more than {self._most_bytes:,} bytes and is renewed.", file=sys.stderr)
-            self._worker.loop.add_callback(self._worker.close_gracefully, restart=True, reason="renewal")
+            self._worker.loop.add_callback(renew, self._worker)
+
+
+async def renew(worker: Any) -> None:
+    """Take a worker out of the cluster and end it; its nanny starts another one.
+
+    Heartbeats stop first: the scheduler's answer to one from a worker that it no longer has ends the nanny, too.
+    """
+    worker.periodic_callbacks["heartbeat"].stop()
+    while worker.heartbeat_active:
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+    await worker.close_gracefully(restart=True, reason="renewal")
 
 
 def is_idle(worker: Any) -> bool:
@@ -59,5 +71,5 @@ def kept_bytes(process: psutil.Process) -> int:
 def dask_setup(worker: Any) -> None:
     """Called by dask when a worker starts."""
     renewal = Renewal(worker, int(dask.config.get(MOST_BYTES)))
-    callback = PeriodicCallback(renewal.look, MILLISECONDS_BETWEEN_LOOKS)
+    callback = PeriodicCallback(renewal.look, 1000 * SECONDS_BETWEEN_LOOKS)
     worker.loop.add_callback(callback.start)

@@ -51,8 +51,9 @@ def can_be_written(directory: Path) -> bool:
         return False
     try:
         there = next(path for path in (directory, *directory.parents) if path.exists())
-        return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
-    except OSError:  # a parent that must not be looked into
+        with tempfile.TemporaryDirectory(dir=there, prefix=".rankward-"):  # permissions alone do not say it
+            return True
+    except OSError:
         return False
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workers.lab.engines.descents import CHEAP_SECONDS, POINT_BYTES, Clock, Snapshots
+from workers.lab.engines.descents import CHEAP_SECONDS, NO_LIMIT, POINT_BYTES, Clock, Snapshots
 from workers.lab.metrics.matrix import matrix_metrics
 from workers.lab.metrics.tensor import tensor_metrics
 from workers.records import Points
@@ -20,6 +20,10 @@ from workers.runs.spec import RunSpec
 
 MOST_PENDING_BYTES = 16 * 2**20
 """Memory of the factors of points that wait to be measured together."""
+
+
+FIRST_POINTS = 32
+"""Points beyond one of each run that are recorded before any is measured, as estimates may be far off."""
 
 
 class MeasuredSnapshots(Snapshots):
@@ -40,10 +44,14 @@ class MeasuredSnapshots(Snapshots):
         """See `Snapshots.prices`."""
         return self._correction * self._estimates[members]
 
+    def most_points(self, runs: int) -> int:
+        """See `Snapshots.most_points`; few until the first ones have been measured."""
+        return NO_LIMIT if self._measured else runs + FIRST_POINTS
+
     def settle(self, clock: Clock) -> None:
-        """Measure the points that wait, or reserve the time for it while it is short."""
-        seconds = self._estimated_seconds() * self._correction
-        if seconds >= CHEAP_SECONDS or sum(factors.nbytes for factors in self.factors) >= MOST_PENDING_BYTES:
+        """Measure the points that wait, or reserve the time for it while it is short; the first ones at once."""
+        seconds, waiting = self._estimated_seconds() * self._correction, sum(factors.nbytes for factors in self.factors)
+        if seconds >= CHEAP_SECONDS or waiting >= MOST_PENDING_BYTES or not self._measured:
             self._measure()
             seconds = 0.0
         clock.reserve(seconds)

@@ -18,6 +18,10 @@ POINT_BYTES = 256
 """Approximate memory of a point's metrics on their way to the database."""
 
 
+NO_LIMIT = 2**62
+"""More points than any slice has."""
+
+
 @dataclass
 class Descents:
     """The present state of a batch of runs; engines advance it in place.
@@ -67,6 +71,10 @@ class Snapshots:
     def prices(self, members: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Seconds that the metrics of a point of each run will take, (members,); zero where nobody measures them."""
         return np.zeros(len(members))
+
+    def most_points(self, runs: int) -> int:
+        """How many points may be added until the next call of `settle`; at least one for each of the runs."""
+        return NO_LIMIT
 
     def settle(self, clock: "Clock") -> None:
         """Account for the points added since the last call; to be called between chunks of steps."""

@@ -110,9 +110,11 @@ class _Lanes:
         return steps
 
     def _are_recordable(self, steps: int, prices: npt.NDArray[np.float64], seconds: float) -> bool:
-        if steps * prices.sum() <= seconds:
+        most_points = self._snapshots.most_points(self._run_count)
+        if steps * prices.sum() <= seconds and steps * len(prices) <= most_points:
             return True
-        return bool(self._schedules.counts(self._steps, self._steps + steps) @ prices <= seconds)
+        counts = np.where(self._running, self._schedules.counts(self._steps, self._steps + steps), 0)
+        return bool(counts @ prices <= seconds and counts.sum() <= most_points)
 
     def begin(self) -> None:
         """Evaluate the present states, then record and test the runs at step 0."""

@@ -28,9 +28,6 @@ BISECTIONS = 60
 MOST_STEPS = 1_000_000
 """Steps after which a flow is given up; at factors of size 1e30, say, rounding alone keeps every step short."""
 
-MOST_POINTS = 2**62
-"""No limit on the points of a stretch."""
-
 MOST_DRIFT, MOST_DRIFT_IN_TOLERANCES = 1e-2, 1e4
 """Drift above which a point is noted, absolute and in relative tolerances, the smaller of the two. Thousands of steps
 add up, each within the relative tolerance."""
@@ -56,8 +53,8 @@ def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots 
 
 def _affordable_points(snapshots: Snapshots, run: int, clock: Clock) -> int:
     """Points of a run that can be measured in time, at least one."""
-    price = snapshots.prices(np.array([run])).item()
-    return max(1, int(clock.recording_seconds / price)) if price else MOST_POINTS
+    price, most_points = snapshots.prices(np.array([run])).item(), snapshots.most_points(1)
+    return min(most_points, max(1, int(clock.recording_seconds / price))) if price else most_points
 
 
 class _Flow:

@@ -40,7 +40,7 @@ def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots 
         alive = affordable_runs(descents, alive, constants.schedules, snapshots, clock)
         program = _program(descents, len(alive), device)
         blocks = -(-len(alive) // program.lanes)
-        recordable = _Recordable(descents, constants, alive, snapshots.prices(alive), clock.recording_seconds)
+        recordable = _Recordable(descents, constants, alive, snapshots, clock.recording_seconds)
         steps = clock.steps_allowed(recordable.steps(pace.steps(blocks, clock.seconds_left)))
         if not steps:
             break
@@ -81,14 +81,14 @@ class _Recordable:
     """How far a launch may go until what it records takes too much memory, or too long to measure.
 
     Attributes:
-        prices: seconds that a point of each run in `alive` takes.
+        snapshots: which know what a point takes.
         seconds: that all points may take.
     """
 
     descents: Descents
     constants: Constants
     alive: np.ndarray
-    prices: np.ndarray
+    snapshots: Snapshots
     seconds: float
 
     def steps(self, wanted: int) -> int:
@@ -100,4 +100,5 @@ class _Recordable:
     def _fits(self, steps: int) -> bool:
         due = self.constants.schedules.counts(*self.constants.points_due(self.descents, self.alive, steps))[self.alive]
         point_bytes = trained_numbers(self.descents.specs[0]) * self.descents.states.itemsize
-        return bool(due.sum() * point_bytes <= LAUNCH_SNAPSHOT_BYTES and due @ self.prices <= self.seconds)
+        most_points = min(LAUNCH_SNAPSHOT_BYTES // point_bytes, self.snapshots.most_points(len(self.alive)))
+        return bool(due.sum() <= most_points and due @ self.snapshots.prices(self.alive) <= self.seconds)

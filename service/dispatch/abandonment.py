@@ -59,8 +59,8 @@ async def _give_up(dask_scheduler: Any, key: str) -> str | None:
     if task is None:
         return None
     worker = task.processing_on
-    # Workers have one thread and compute in the order of arrival; a slice that is not the first of its worker waits.
-    if worker is not None and next(iter(worker.processing)) is not task:
+    # Workers have one thread; which slice it computes they say with their heartbeats.
+    if worker is not None and task not in worker.executing and len(worker.processing) > 1:
         worker = None
     for owner in list(task.who_wants or ()):
         dask_scheduler.client_releases_keys(keys=[key], client=owner.client_key, stimulus_id=_REASON)

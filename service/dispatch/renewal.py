@@ -16,6 +16,9 @@ from tornado.ioloop import PeriodicCallback
 SECONDS_BETWEEN_LOOKS = 0.05
 """A busy worker is idle for a moment only, between the end of a slice and the next one."""
 
+SECONDS_OF_A_HEARTBEAT = 0.5
+"""Within it a heartbeat that is under way is answered."""
+
 SHORTEST_LIFE_SECONDS = 60.0
 """A new process takes some seconds to start, and may need as much memory again at once."""
 
@@ -52,8 +55,7 @@ async def renew(worker: Any) -> None:
     Heartbeats stop first: the scheduler's answer to one from a worker that it no longer has ends the nanny, too.
     """
     worker.periodic_callbacks["heartbeat"].stop()
-    while worker.heartbeat_active:
-        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+    await asyncio.sleep(SECONDS_OF_A_HEARTBEAT)
     await worker.close_gracefully(restart=True, reason="renewal")
 
 

@@ -39,7 +39,8 @@ def test_an_unwritable_home_leads_every_cache_to_the_data_directory(tmp_path, mo
     lead_caches(tmp_path)
     led = {name: os.environ.get(name) for name in ("WARP_CACHE_PATH", "MPLCONFIGDIR", "CUDA_CACHE_PATH")}
     assert led == {
-        name: str(tmp_path / "cache" / library) for name, library in zip(led, ("warp", "matplotlib", "cuda"), strict=True)
+        name: str(tmp_path / "cache" / library)
+        for name, library in zip(led, ("warp", "matplotlib", "cuda"), strict=True)
     }
 
 

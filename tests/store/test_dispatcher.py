@@ -68,7 +68,7 @@ def test_a_late_slice_that_nobody_wants_is_abandoned(api, dispatcher, monkeypatc
     computing.set_running_or_notify_cancel()
     monkeypatch.undo()
     dispatcher.tick()
-    assert statuses(api) == {"deleted": [], "wanted": ["succeeded"] * 4}.get(end, ["cancelled"] * 4)
+    assert statuses(api) == {"deleted": [], "wanted": ["running"] * 4}.get(end, ["cancelled"] * 4)
 
 
 def test_runs_that_come_later_join_the_batch(api, dispatcher, settings):

@@ -8,6 +8,7 @@ from service.app import create_app
 from service.edge.deadlines import Patience, most_connections
 from service.edge.protocol import protocol
 from service.processes import logs
+from service.processes.caches import lead_caches
 from service.processes.garbage import spare_collector
 from service.processes.listening import listen
 from service.processes.open_files import raise_open_files
@@ -29,6 +30,7 @@ def run_api(settings: Settings, listener: int | None) -> None:
         listener: file descriptor of a bound socket; the settings' host and port are bound when it is None.
     """
     logs.configure("api")
+    lead_caches(settings.data_dir)
     check_somebody_gets_in(settings)
     patience = Patience(settings.head_seconds, settings.body_seconds, settings.body_bytes_per_second)
     config = uvicorn.Config(

@@ -123,6 +123,11 @@ class Settings(BaseSettings):
     workers: int | None = Field(
         default=None, ge=1, description="Worker processes; one per GPU, or per core where there is none, when not set."
     )
+    worker_memory_bytes: int = Field(
+        default=2 * 2**30,
+        ge=2**28,
+        description="Memory that an idle worker may keep; beyond it the process is replaced, at most once a minute.",
+    )
     scheduler: str | None = Field(
         default=None, description="Address of a dask scheduler, tls://host:port; workers on this machine when not set."
     )

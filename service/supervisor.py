@@ -13,12 +13,15 @@ from typing import Any
 import httpx2
 import structlog
 
+from service.processes.caches import lead_caches
 from service.processes.listening import CannotServe, listen
 from service.processes.locks import hold
 from service.processes.open_files import raise_open_files
+from service.processes.private_files import make_private
 from service.settings import Settings
 from service.store.migrate import migrate
 from service.store.space import make_shrinkable
+from service.store.sqlite import database_file
 from service.use_cases.keys import check_somebody_gets_in
 from service.values.addresses import http_url
 
@@ -96,6 +99,8 @@ class Supervisor:
     def __enter__(self) -> "Supervisor":
         settings = self.settings
         self._lock = hold(settings.data_dir, "serve", SECONDS_FOR_PORT)
+        make_private(settings.data_dir, database_file(settings.url))
+        lead_caches(settings.data_dir)
         migrate(settings.url)
         make_shrinkable(settings.url)
         check_somebody_gets_in(settings)

@@ -10,9 +10,11 @@ import typer
 
 from service.cli.roles import DataDir, settings_of
 from service.cli.tables import Column, make_console, print_table
+from service.processes.private_files import make_private
 from service.settings import Settings
 from service.store.database import Database
 from service.store.migrate import check_schema, migrate
+from service.store.sqlite import database_file
 from service.use_cases import keys
 from service.values.visible import visible
 
@@ -109,7 +111,7 @@ def _rfc_3339(moment: datetime) -> str:
 def _database(settings: Settings) -> Generator[Database]:
     """The database of the settings; a file of its own is made, anything else must have been migrated."""
     if settings.database_url is None:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_private(settings.data_dir, database_file(settings.url))
         migrate(settings.url)
     database = Database(settings.url)
     try:

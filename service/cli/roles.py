@@ -73,10 +73,12 @@ def dispatcher(
 
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database to the newest schema (`serve` does this by itself)."""
+    from service.processes.private_files import make_private
     from service.store import migrate as migrations
+    from service.store.sqlite import database_file
 
     settings = settings_of(data_dir=data_dir)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_private(settings.data_dir, database_file(settings.url))
     migrations.migrate(settings.url)
 
 

@@ -11,7 +11,10 @@ from urllib.parse import urlsplit
 import dask.config
 from distributed.security import Security
 
+from service.dispatch.renewal import MOST_BYTES
 from service.errors import RankwardError
+from service.processes.caches import private_directory
+from service.processes.certificates import ROLES, new_certificates
 from service.processes.logs import take_over_libraries
 from service.settings import Settings
 from service.values.addresses import is_loopback
@@ -21,7 +24,7 @@ CONFIGURATION: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.deploy.lost-worker-timeout": "600s",  # a worker that is away for longer is dropped for good
-    "distributed.worker.preload": ["workers.lab.execution"],
+    "distributed.worker.preload": ["workers.lab.execution", "service.dispatch.renewal"],
     "distributed.worker.profile.enabled": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
@@ -35,6 +38,9 @@ CONFIGURATION: dict[str, Any] = {
 ONE_THREAD: dict[str, Any] = {"nthreads": 1, "memory_limit": 0, "silence_logs": logging.WARNING}
 """Options of a worker process: one thread, and no memory limit that would kill it in the middle of a slice."""
 
+TEMPORARY_DAYS = 3650
+"""How long temporary certificates hold: longer than any process lives."""
+
 PRIVATE_PAGES: dict[str, Any] = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 """dask's web pages, on a free port of the loopback because they do not check API keys."""
 
@@ -43,9 +49,15 @@ class UnsafeCluster(RankwardError):
     """The cluster would be open to everybody"""
 
 
-def configure_dask() -> None:
-    """Configure dask in this process and in those it starts."""
-    dask.config.set(CONFIGURATION)
+def configure_dask(settings: Settings) -> None:
+    """Configure dask in this process and in those it starts.
+
+    dask's usual directory is /tmp/dask-scratch-space, which another user may have made. It is on the path of imports,
+    so whoever writes there runs code in the workers and the dispatcher. Here it is one in the data directory, or a new
+    temporary one.
+    """
+    directory = private_directory(settings.data_dir, "workers")
+    dask.config.set({**CONFIGURATION, "temporary-directory": str(directory), MOST_BYTES: settings.worker_memory_bytes})
     take_over_libraries()
 
 
@@ -69,6 +81,20 @@ def security_of(settings: Settings, address: str) -> Security:
     return Security()
 
 
+def temporary_security() -> Security:
+    """Mutual TLS with certificates that exist in the memory of this process and of those that it starts alone.
+
+    Without it every user of the machine could run code on the workers, through the scheduler's port on the loopback.
+    """
+    pem = {name: content.decode() for name, content in new_certificates(["127.0.0.1"], TEMPORARY_DAYS).items()}
+    return Security(
+        require_encryption=True,
+        tls_ca_file=pem["ca.pem"],
+        **{f"tls_{role}_cert": pem[f"{role}.pem"] for role in ROLES},
+        **{f"tls_{role}_key": pem[f"{role}.key"] for role in ROLES},
+    )
+
+
 def _mutual_tls(settings: Settings) -> Security:
     files = {
         "RANKWARD_TLS_CA": settings.tls_ca,
@@ -85,6 +111,6 @@ def _mutual_tls(settings: Settings) -> Security:
     return Security(
         require_encryption=True,
         tls_ca_file=str(settings.tls_ca),
-        **{f"tls_{role}_cert": cert for role in ("client", "scheduler", "worker")},
-        **{f"tls_{role}_key": key for role in ("client", "scheduler", "worker")},
+        **{f"tls_{role}_cert": cert for role in ROLES},
+        **{f"tls_{role}_key": key for role in ROLES},
     )

@@ -9,6 +9,7 @@ import structlog
 from distributed import Client
 from distributed.comm.core import CommClosedError
 
+from service.dispatch.abandonment import abandon, slice_key
 from service.dispatch.configuration import configure_dask, security_of
 from service.settings import Settings
 from workers.records import Batch, Budget, SliceResult
@@ -66,13 +67,13 @@ class ExternalDaskCluster:
 
     def __init__(self, settings: Settings) -> None:
         assert settings.scheduler is not None
-        configure_dask()
+        configure_dask(settings)
         self._address, self._patience = settings.scheduler, settings.cluster_timeout_seconds
         self._security = security_of(settings, self._address)
         self._lock = threading.Lock()
         self._client: Connection | None = None
         self._workers = 0
-        self._in_flight: set[Future[SliceResult]] = set()
+        self._in_flight: dict[Future[SliceResult], str] = {}
         self._closing = threading.Event()
         self._keeper = threading.Thread(target=self._keep_connected, name="cluster", daemon=True)
         self._keeper.start()
@@ -85,22 +86,29 @@ class ExternalDaskCluster:
 
     def submit(self, batch: Batch, budget: Budget) -> "Future[SliceResult]":
         promised: Future[SliceResult] = Future()
+        key = slice_key()
         with self._lock:
             client = self._client
             if client is None:
                 return _cancelled(promised)
-            self._in_flight.add(promised)
+            self._in_flight[promised] = key
         try:
-            computing = client.get_executor(pure=False, retries=0).submit(run_slice, batch, budget)
+            computing = client.get_executor(pure=False, retries=0).submit(run_slice, batch, budget, key=key)
         except Exception as error:
             if client is self._client and not isinstance(error, _LOST):
                 with self._lock:
-                    self._in_flight.discard(promised)
+                    self._in_flight.pop(promised, None)
                 raise  # the slice is to blame: it cannot be sent
             self._settle(promised)
             return promised
         computing.add_done_callback(partial(self._settle, promised))
         return promised
+
+    def abandon(self, slice_: "Future[SliceResult]") -> None:
+        with self._lock:
+            client, key = self._client, self._in_flight.get(slice_)
+        if client is not None and key is not None:
+            abandon(client, key, partial(self._settle, slice_))
 
     def close(self) -> None:
         self._closing.set()
@@ -145,7 +153,7 @@ class ExternalDaskCluster:
     def _drop(self) -> None:
         with self._lock:
             client, self._client, self._workers = self._client, None, 0
-            lost, self._in_flight = self._in_flight, set()
+            lost, self._in_flight = self._in_flight, {}
         for promised in lost:
             _cancelled(promised)
         if client is not None:
@@ -156,7 +164,7 @@ class ExternalDaskCluster:
         with self._lock:
             if promised not in self._in_flight:
                 return
-            self._in_flight.remove(promised)
+            del self._in_flight[promised]
         if done is None or done.cancelled() or isinstance(done.exception(), _LOST):
             _cancelled(promised)
         elif (error := done.exception()) is not None:

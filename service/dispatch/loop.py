@@ -27,8 +27,25 @@ SECONDS_BETWEEN_TRIES = 1.0
 SECONDS_BETWEEN_SWEEPS = 15.0
 """Interval between searches for runs that are leased but in no slice in flight."""
 
+SECONDS_BETWEEN_LOOKS = 1.0
+"""Interval between looks at slices that take too long."""
+
+SLICES_TO_WAIT = 2.0
+"""Lengths of a slice after which one that nobody wants is given up; it may have waited for one behind another."""
+
+SECONDS_OF_GRACE = 1.0
+"""Time beyond that: slices end near their length, and a new worker takes some seconds to start."""
+
 SECONDS_TO_FINISH = 15.0
 """Time that a stopping dispatcher waits for slices in flight, beyond the length of a slice."""
+
+
+@dataclass(frozen=True)
+class _Submitted:
+    """A slice at the cluster, and since when, by a steady clock."""
+
+    future: "Future[SliceResult]"
+    at: float
 
 
 @dataclass
@@ -45,6 +62,9 @@ class Dispatcher:
     leadership: Leadership
     stopping: threading.Event = field(default_factory=threading.Event)
     _in_flight: dict[str, Lease] = field(default_factory=dict[str, Lease])
+    _submitted: "dict[str, _Submitted]" = field(default_factory=dict[str, "_Submitted"])
+    _abandoned: set[str] = field(default_factory=set[str])
+    _looked_at: float = -SECONDS_BETWEEN_LOOKS
     _done: "SimpleQueue[tuple[Lease, Future[SliceResult]]]" = field(default_factory=SimpleQueue)
     _last_served: dict[QueueKey, int] = field(default_factory=dict[QueueKey, int])
     _share_last_served: dict[int, int] = field(default_factory=dict[int, int])
@@ -68,6 +88,7 @@ class Dispatcher:
         self.leadership.pulse()
         self._store_finished()
         self._sweep()
+        self._give_up_unwanted()
         if not self.stopping.is_set() and time.monotonic() - self._planned_at >= self.settings.poll_seconds:
             self._plan()
 
@@ -124,6 +145,7 @@ class Dispatcher:
             self._suspects.add(lease.token)
         self._reports.started(lease)
         future = self._submit(lease)
+        self._submitted[lease.token] = _Submitted(future, time.monotonic())
         future.add_done_callback(lambda done: self._done.put((lease, done)))
 
     def _submit(self, lease: Lease) -> "Future[SliceResult]":
@@ -149,7 +171,9 @@ class Dispatcher:
             self._done.put((lease, future))  # stored at the next try
             raise
         del self._in_flight[lease.token]
+        self._submitted.pop(lease.token, None)
         self._suspects.discard(lease.token)
+        self._abandoned.discard(lease.token)
 
     def _write(self, lease: Lease, future: "Future[SliceResult]") -> None:
         try:
@@ -162,7 +186,8 @@ class Dispatcher:
         except CancelledError:  # the cluster lost the slice, which says nothing about its runs
             with self.leadership.writing() as connection:
                 leases.release_lease(connection, lease.token)
-            self._reports.lost(lease)
+            if lease.token not in self._abandoned:
+                self._reports.lost(lease)
         except Exception as error:  # an error of any kind in a slice or its result must not stop the others
             with self.leadership.writing() as connection:
                 fail_slice(connection, lease, _describe(error), self.settings.most_attempts, datetime.now(UTC))
@@ -177,6 +202,21 @@ class Dispatcher:
         self._swept_at = time.monotonic()
         if released:
             self._reports.given_back(released)
+
+    def _give_up_unwanted(self) -> None:
+        """Give up slices that take too long and whose runs have all been cancelled, deleted or changed."""
+        now, patience = time.monotonic(), SLICES_TO_WAIT * self.settings.slice_seconds + SECONDS_OF_GRACE
+        late = [token for token, slice_ in self._submitted.items() if now - slice_.at > patience]
+        late = [token for token in late if token not in self._abandoned]
+        if not late or now - self._looked_at < SECONDS_BETWEEN_LOOKS:
+            return
+        self._looked_at = now
+        with self.database.reading() as connection:
+            wanted = leases.held_tokens(connection, late)
+        for token in set(late) - wanted:
+            self._abandoned.add(token)
+            self._reports.abandoned(self._in_flight[token])
+            self.cluster.abandon(self._submitted[token].future)
 
     def _give_up_the_rest(self) -> None:
         with self.leadership.writing() as connection:

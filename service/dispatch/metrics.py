@@ -39,7 +39,7 @@ IN_FLIGHT = Gauge("rankward_dispatcher_slices_in_flight", "Slices at the cluster
 WORKERS = Gauge("rankward_dispatcher_workers", "Slices the cluster can compute at once.", registry=REGISTRY)
 ERRORS = Counter("rankward_dispatcher_errors", "Errors by kind.", ("kind",), registry=REGISTRY)
 
-for end in ("stored", "lost", "failed"):
+for end in ("stored", "lost", "failed", "abandoned"):
     SLICES.labels(end)
 
 _log = structlog.get_logger(__name__)
@@ -82,6 +82,11 @@ class Reports:
         """The cluster lost a slice."""
         self._ended(lease, "lost")
         _log.warning("slice lost", runs=len(lease.run_ids), lease=lease.token)
+
+    def abandoned(self, lease: Lease) -> None:
+        """A slice was given up, because its runs were cancelled, deleted or changed."""
+        self._ended(lease, "abandoned")
+        _log.info("slice abandoned", runs=len(lease.run_ids), lease=lease.token)
 
     def failed(self, connection: sa.Connection, lease: Lease, error: str) -> None:
         """A slice, or storing it, ended in an error."""

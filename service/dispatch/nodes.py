@@ -11,6 +11,7 @@ from distributed.security import Security
 
 from service.dispatch.configuration import ONE_THREAD, PRIVATE_PAGES, configure_dask, security_of
 from service.processes import logs
+from service.processes.caches import lead_caches
 from service.processes.placement import places
 from service.settings import Settings
 
@@ -22,7 +23,7 @@ _log = structlog.get_logger(__name__)
 def run_scheduler(settings: Settings, host: str, port: int) -> None:
     """Run a scheduler until SIGINT or SIGTERM, with mutual TLS if there are certificates, else on the loopback only."""
     logs.configure("scheduler")
-    configure_dask()
+    configure_dask(settings)
     protocol = "tcp" if settings.tls_cert is None else "tls"
     security = security_of(settings, f"{protocol}://{f'[{host}]' if ':' in host else host}:{port}")
     asyncio.run(_schedule(security, host=host, port=port, protocol=protocol))
@@ -36,7 +37,8 @@ def run_workers(settings: Settings, host: str | None) -> None:
     """
     assert settings.scheduler is not None
     logs.configure("worker")
-    configure_dask()
+    lead_caches(settings.data_dir)
+    configure_dask(settings)
     security = security_of(settings, settings.scheduler)
     asyncio.run(_work(settings.scheduler, places(settings.workers), security=security, host=host))
 

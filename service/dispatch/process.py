@@ -11,6 +11,7 @@ from service.dispatch.leadership import Leadership
 from service.dispatch.metrics import show_metrics
 from service.errors import NotReady
 from service.processes import logs
+from service.processes.caches import lead_caches
 from service.processes.garbage import spare_collector
 from service.processes.signals import on_stop_signals
 from service.settings import Settings
@@ -32,6 +33,7 @@ def run_dispatcher(settings: Settings) -> None:
     logs.configure("dispatcher")
     stopping = threading.Event()
     on_stop_signals(stopping.set)
+    lead_caches(settings.data_dir)
     show_metrics(settings)
     with closing(Database(settings.url, settings.busy_seconds)) as database:
         _wait_for_schema(database, stopping)
@@ -58,7 +60,9 @@ def _cluster(settings: Settings) -> "Cluster":
     from service.dispatch.cluster import LocalDaskCluster
     from service.dispatch.external import ExternalDaskCluster
 
-    return LocalDaskCluster(settings.workers) if settings.scheduler is None else ExternalDaskCluster(settings)
+    if settings.scheduler is not None:
+        return ExternalDaskCluster(settings)
+    return LocalDaskCluster(settings.workers, settings)
 
 
 def _stand_by(leadership: Leadership, stopping: threading.Event) -> bool:

@@ -19,6 +19,11 @@ from service.errors import RankwardError
 ROLES = ("scheduler", "worker", "client")
 CLOCK_SKEW = timedelta(minutes=5)
 
+_MODES = {"ca.pem": 0o644} | {
+    f"{role}.{kind}": mode for role in ROLES for kind, mode in (("pem", 0o644), ("key", 0o600))
+}
+"""Files of a set of certificates, and who may read them."""
+
 
 class AlreadyThere(RankwardError):
     """There are certificates already"""
@@ -37,22 +42,34 @@ def make_certificates(directory: Path, hosts: Sequence[str], days: int, keep: bo
     Raises:
         AlreadyThere: nothing is overwritten.
     """
-    names = ["ca.pem", *(f"{role}.{kind}" for role in ROLES for kind in ("pem", "key"))]
+    names = list(_MODES)
     there = [name for name in names if (directory / name).exists()]
     if there and not (keep and there == names):
         raise AlreadyThere(f"{directory / there[0]} exists; give another directory, or remove it first.")
     if there:
         return [directory / name for name in names]
     directory.mkdir(parents=True, exist_ok=True)
+    for name, content in new_certificates(hosts, days).items():
+        _write(directory / name, content, _MODES[name])
+    return [directory / name for name in names]
+
+
+def new_certificates(hosts: Sequence[str], days: int) -> dict[str, bytes]:
+    """The contents of ca.pem, and of NAME.pem and NAME.key of each role, by these names.
+
+    Args:
+        hosts: names and addresses of the machines, in the certificates.
+        days: how long the certificates hold.
+    """
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _authority(authority_key, days)
-    _write(directory / "ca.pem", authority.public_bytes(serialization.Encoding.PEM), 0o644)
+    contents = {"ca.pem": authority.public_bytes(serialization.Encoding.PEM)}
     for role in ROLES:
         key = ec.generate_private_key(ec.SECP256R1())
         signed = _signed(role, key, hosts, days, authority, authority_key)
-        _write(directory / f"{role}.pem", signed.public_bytes(serialization.Encoding.PEM), 0o644)
-        _write(directory / f"{role}.key", _pem(key), 0o600)
-    return [directory / name for name in names]
+        contents[f"{role}.pem"] = signed.public_bytes(serialization.Encoding.PEM)
+        contents[f"{role}.key"] = _pem(key)
+    return contents
 
 
 def _authority(key: ec.EllipticCurvePrivateKey, days: int) -> x509.Certificate:

@@ -22,9 +22,9 @@ def hold(data_dir: Path, role: str, patience_seconds: float) -> FileLock:
         NotWritable: the data directory cannot be made or written.
         AlreadyRunning: another process still has it after `patience_seconds`.
     """
-    lock = FileLock(data_dir / f"{role}.lock")
+    lock = FileLock(data_dir / f"{role}.lock", mode=0o600)
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire(timeout=patience_seconds)
     except Timeout:
         raise AlreadyRunning(

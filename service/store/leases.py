@@ -122,6 +122,12 @@ def release_others(connection: sa.Connection, tokens: Sequence[str]) -> int:
     return _release(connection, sa.and_(LEASED, runs.c.lease_token.not_in(tokens)))
 
 
+def held_tokens(connection: sa.Connection, tokens: Sequence[str]) -> set[str]:
+    """Those of the given tokens that some run still carries."""
+    carried = sa.select(runs.c.lease_token).distinct().where(LEASED, runs.c.lease_token.in_(tokens))
+    return set(connection.scalars(carried))
+
+
 def release_lease(connection: sa.Connection, token: str) -> int:
     """Release the runs of a slice that will not be stored; returns their number."""
     return _release(connection, runs.c.lease_token == token)

@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +33,14 @@ def use_sqlite(engine: sa.Engine, busy_seconds: float, checkpoint_pages: int) ->
     """
     event.listen(engine, "connect", _set_up(busy_seconds, checkpoint_pages))
     event.listen(engine, "begin", _begin(busy_seconds))
+
+
+def database_file(url: str) -> Path | None:
+    """The file of a SQLite database; None for another database, and for one in memory."""
+    parsed = sa.make_url(url)
+    name = parsed.database or ""
+    has_file = parsed.drivername.startswith("sqlite") and not name.startswith(("file:", ":memory:")) and name
+    return Path(name) if has_file else None
 
 
 def set_foreign_keys(connection: sa.Connection, on: bool) -> None:

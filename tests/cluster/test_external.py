@@ -34,7 +34,7 @@ class FakeClient:
     def get_executor(self, **_):
         return self
 
-    def submit(self, *_):
+    def submit(self, *_, **__):
         self.computing.append(Future())
         return self.computing[-1]
 

@@ -29,5 +29,8 @@ class InlineCluster:
             future.set_result(run_slice(batch, Budget(budget.seconds, self._steps)))
         return future
 
+    def abandon(self, slice_: Future[SliceResult]) -> None:
+        slice_.cancel()
+
     def close(self) -> None:
         pass

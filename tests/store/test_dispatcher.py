@@ -1,5 +1,10 @@
 """The loop around a cluster that computes in this thread: failures of slices."""
 
+from concurrent.futures import Future
+
+import pytest
+
+from service.dispatch import loop
 from tests.helpers.databases import BOTH_DATABASES
 from tests.helpers.specs import BASIC
 
@@ -41,6 +46,29 @@ def test_a_slice_that_the_cluster_lost_blames_no_run(api, dispatcher, finish):
     dispatcher.cluster.submit = lose_the_first
     assert finish(RUNS)["status"] == "succeeded"
     assert [len(batch.members) for batch in dispatcher.cluster.batches[:2]] == [4, 4]
+
+
+@pytest.mark.parametrize("end", ["cancelled", "deleted", "wanted", "in time"])
+def test_a_late_slice_that_nobody_wants_is_abandoned(api, dispatcher, monkeypatch, end):
+    abandoned, computing = [], Future()
+    monkeypatch.setattr(dispatcher.cluster, "submit", lambda batch, budget: computing)
+    monkeypatch.setattr(dispatcher.cluster, "abandon", abandoned.append)
+    monkeypatch.setattr(loop, "SLICES_TO_WAIT", 0 if end != "in time" else 1000)
+    monkeypatch.setattr(loop, "SECONDS_OF_GRACE", 0)
+    experiment = api.post("/v1/experiments", json=RUNS).json()["id"]
+    dispatcher.tick()
+    if end == "deleted":
+        api.delete(f"/v1/experiments/{experiment}")
+    elif end != "wanted":
+        api.post(f"/v1/experiments/{experiment}/cancel")
+    dispatcher.tick()
+    dispatcher.tick()
+    assert abandoned == ([computing] if end in ("cancelled", "deleted") else [])
+    computing.cancel()
+    computing.set_running_or_notify_cancel()
+    monkeypatch.undo()
+    dispatcher.tick()
+    assert statuses(api) == {"deleted": [], "wanted": ["running"] * 4}.get(end, ["cancelled"] * 4)
 
 
 def test_runs_that_come_later_join_the_batch(api, dispatcher, settings):

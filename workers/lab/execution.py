@@ -1,21 +1,20 @@
 """Execution of a slice: specs and checkpoints become descents, which an engine turns into points and progress."""
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from cachetools import LRUCache, cached
 
 from workers.lab.engines.descent import engine as torch_engine
-from workers.lab.engines.descents import Clock, Descents, Engine, Snapshots
+from workers.lab.engines.descents import Clock, Descents, Engine, EngineUnavailable
 from workers.lab.engines.flow import engine as flow
 from workers.lab.engines.flow.state import flow_summary
-from workers.lab.metrics.matrix import matrix_metrics
-from workers.lab.metrics.tensor import tensor_metrics
+from workers.lab.measuring import MeasuredSnapshots
 from workers.lab.rank_search import Search, is_done, outcome_of, search_ranks, search_summary
 from workers.records import Batch, Budget, Checkpoint, Member, Points, RunProgress, SliceResult, joined
 from workers.runs.costs import state_numbers
@@ -27,6 +26,7 @@ from workers.runs.starts import StartError
 
 CHARACTERS_KEPT = 2**26
 """JSON of the specs that a worker keeps: of 100 000 small runs, or of a few with many observations."""
+_log = logging.getLogger(__name__)
 
 torch.set_num_threads(1)  # two intra-op threads on busy cores make a 0.2 ms step take 25 ms
 
@@ -50,7 +50,7 @@ def _execute(batch: Batch, budget: Budget) -> SliceResult:
     engine, device = _engine_and_device(specs[0])
     descents = _descents([specs[position] for position in checkpoints], batch, checkpoints)
     searches = [checkpoint.rank_search for checkpoint in checkpoints.values()]
-    progress, points = _advance_descents(descents, searches, budget, engine, device)
+    progress, points, engine = _advance_descents(descents, searches, budget, engine, device)
     errors = {position: RunProgress(error=start) for position, start in enumerate(starts) if isinstance(start, str)}
     by_position = {**errors, **dict(zip(checkpoints, progress, strict=True))}
     return SliceResult(
@@ -64,17 +64,35 @@ def _execute(batch: Batch, budget: Budget) -> SliceResult:
 
 def _advance_descents(
     descents: Descents, searches: Sequence[Search | None], budget: Budget, engine: EngineName, device: str
-) -> tuple[list[RunProgress], Points]:
-    """Advance descents and rank searches within a budget; progress per run, and points by position in `descents`.
+) -> tuple[list[RunProgress], Points, EngineName]:
+    """Advance descents and rank searches within a budget.
+
+    Returns:
+        Progress per run, points by position in `descents`, and the engine that was used.
 
     Searches that are under way come first and may take half of the time; those of descents that end come last.
     """
     clock = Clock(budget)
     searches = search_ranks(descents, searches, Clock(Budget(budget.seconds / 2)), least=1)
-    snapshots = _advance(engine)(descents, clock, device) if descents.specs else Snapshots()
-    points = _points(descents, snapshots)
+    snapshots = MeasuredSnapshots(descents.specs)
+    if descents.specs:
+        engine = _advance_by(engine, descents, clock, device, snapshots)
+    points = snapshots.points()
     searches = search_ranks(descents, searches, clock)
-    return _progress(descents, points, searches), points
+    return _progress(descents, points, searches), points, engine
+
+
+def _advance_by(
+    engine: EngineName, descents: Descents, clock: Clock, device: str, snapshots: MeasuredSnapshots
+) -> EngineName:
+    """Advance by an engine, or by torch where it cannot work; returns the name of the engine that did."""
+    try:
+        _advance(engine)(descents, clock, device, snapshots)
+    except EngineUnavailable as error:
+        _log.warning("The engine %s gives way to torch: %s", engine, error)
+        torch_engine.advance(descents, clock, device, snapshots)
+        return "torch"
+    return engine
 
 
 def _advance(engine: EngineName) -> Engine:
@@ -164,40 +182,6 @@ def _descents(specs: Sequence[RunSpec], batch: Batch, checkpoints: Mapping[int, 
         # Only a descent that has ended has a rank search.
         outcomes=[None if search is None else outcome_of(search) for search in searches],
     )
-
-
-def _points(descents: Descents, snapshots: Snapshots) -> Points:
-    """Snapshots with all their metrics, ordered by run and step."""
-    if not snapshots.step:
-        return Points(np.zeros(0, dtype=np.int64), {})
-    member, step = np.concatenate(snapshots.member), np.concatenate(snapshots.step)
-    order = np.lexsort((step, member))
-    member, step = member[order], step[order]
-    engine_columns = {
-        name: np.concatenate([columns[name] for columns in snapshots.engine_columns])[order]
-        for name in snapshots.engine_columns[0]
-    }
-    carried = engine_columns.pop("carried_determinant", None)
-    step_times = np.array([spec.time_of_a_step for spec in descents.specs])
-    columns = {
-        "step": step,
-        "time": step * step_times[member],
-        "loss": np.concatenate(snapshots.loss)[order].astype(np.float64),
-        **engine_columns,
-        **_metrics(descents.specs, member, np.concatenate(snapshots.factors)[order], carried),
-    }
-    return Points(member, columns)
-
-
-def _metrics(
-    specs: Sequence[RunSpec],
-    member: npt.NDArray[np.int64],
-    per_point: npt.NDArray[Any],
-    carried: npt.NDArray[Any] | None,
-) -> dict[str, Any]:
-    if specs[0].model.sums_components:
-        return tensor_metrics(specs, member, per_point)
-    return matrix_metrics(specs, member, per_point, carried)
 
 
 def _progress(descents: Descents, points: Points, searches: Sequence[Search | None]) -> list[RunProgress]:

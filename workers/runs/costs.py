@@ -14,6 +14,18 @@ dimension 8, 512 components: dense products take 91 microseconds in float32 and 
 SPARSE_FROM_ENTRIES = 1024
 """Entries below which a tensor is computed densely: its dense product costs less than the overhead of a sparse one."""
 
+MULTIPLY_ADDS_PER_SECOND = 1e9
+"""What one core does at least, where nothing has been measured yet."""
+
+SPECTRUM_MULTIPLY_ADDS = 4
+"""Multiply-adds of the singular values of an n x n matrix, over n^3."""
+
+EVALUATIONS_PER_POINT = 3
+"""Evaluations of the gradient that the metrics every run has take together, at most: products, gaps, determinants."""
+
+POINT_SECONDS = 2e-5
+"""Seconds that the metrics of a point of a small product take."""
+
 FEWEST_STATES = 10
 """States in memory at once: those of the shortest chunk (`workers.lab.engines.descent.history`), and a gradient."""
 
@@ -41,6 +53,13 @@ def most_multiply_adds(spec: RunSpec) -> int:
     steps = most_steps(spec)
     measured = most_points(spec) * gradients_per_point(spec)
     return (steps + measured) * multiply_adds_per_step(spec)
+
+
+def seconds_per_point(spec: RunSpec) -> float:
+    """Seconds that the metrics of one recorded point take on one core, an estimate from above."""
+    shape, evaluations = spec.problem.shape, EVALUATIONS_PER_POINT + gradients_per_point(spec)
+    spectra = SPECTRUM_MULTIPLY_ADDS * prod(shape) * (sum(shape) if len(shape) > 2 else min(shape))
+    return POINT_SECONDS + (evaluations * multiply_adds_per_step(spec) + spectra) / MULTIPLY_ADDS_PER_SECOND
 
 
 def multiply_adds_per_step(spec: RunSpec) -> int:

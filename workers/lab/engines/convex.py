@@ -10,9 +10,9 @@ from workers.runs.milestones import note_losses
 from workers.runs.models.nuclear_norm import NuclearNorm
 
 
-def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
+def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots | None = None) -> Snapshots:
     """Solve all unfinished runs on the CPU; the clock is ignored, since each solver has its own time limit."""
-    snapshots = Snapshots()
+    snapshots = snapshots or Snapshots()
     for run in descents.unfinished():
         spec = descents.specs[run]
         assert isinstance(spec.model, NuclearNorm)

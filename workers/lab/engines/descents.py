@@ -18,6 +18,10 @@ POINT_BYTES = 256
 """Approximate memory of a point's metrics on their way to the database."""
 
 
+NO_LIMIT = 2**62
+"""More points than any slice has."""
+
+
 @dataclass
 class Descents:
     """The present state of a batch of runs; engines advance it in place.
@@ -64,6 +68,17 @@ class Snapshots:
     engine_columns: list[Mapping[str, npt.NDArray[Any]]] = field(default_factory=list[Mapping[str, npt.NDArray[Any]]])
     nbytes: int = 0
 
+    def prices(self, members: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Seconds that the metrics of a point of each run will take, (members,); zero where nobody measures them."""
+        return np.zeros(len(members))
+
+    def most_points(self, runs: int) -> int:
+        """How many points may be added until the next call of `settle`; at least one for each of the runs."""
+        return NO_LIMIT
+
+    def settle(self, clock: "Clock") -> None:
+        """Account for the points added since the last call; to be called between chunks of steps."""
+
     def add(
         self,
         member: npt.NDArray[np.int64],
@@ -86,18 +101,32 @@ class Snapshots:
         return self.nbytes >= MOST_SNAPSHOT_BYTES
 
 
+CHEAP_SECONDS = 0.1
+"""Recording that takes less is done without regard to the clock."""
+
+
 class Clock:
     """The remaining budget of a slice; a slice takes at least one step, however short its time."""
 
     def __init__(self, budget: Budget) -> None:
         self._deadline = time.monotonic() + budget.seconds
         self._steps_left = budget.steps
+        self._reserved = 0.0
         self._moved = False
 
     @property
     def seconds_left(self) -> float:
-        """Wall-clock seconds to the end of the slice, negative once it is over."""
-        return self._deadline - time.monotonic()
+        """Wall-clock seconds to the end of the slice, less those reserved; negative once it is over."""
+        return self._deadline - self._reserved - time.monotonic()
+
+    @property
+    def recording_seconds(self) -> float:
+        """Seconds that recording may take from now on."""
+        return max(self.seconds_left, CHEAP_SECONDS)
+
+    def reserve(self, seconds: float) -> None:
+        """Keep seconds for work that is still to be done when the engine stops, in place of those kept before."""
+        self._reserved = seconds
 
     def steps_allowed(self, wanted: int) -> int:
         """At most `wanted` steps, zero when the slice is over."""
@@ -112,7 +141,16 @@ class Clock:
             self._steps_left -= steps
 
 
-class Engine(Protocol):
-    """Advances descents until all are over or the clock stops them, and returns the snapshots taken on the way."""
+class EngineUnavailable(Exception):
+    """An engine cannot work in this process; the descents are as they were before the launch that failed."""
 
-    def __call__(self, descents: Descents, clock: Clock, device: str) -> Snapshots: ...
+
+class Engine(Protocol):
+    """Advances descents until all are over or the clock stops them, and returns the snapshots taken on the way.
+
+    They are added to those given, if any are given.
+    """
+
+    def __call__(
+        self, descents: Descents, clock: Clock, device: str, snapshots: Snapshots | None = None
+    ) -> Snapshots: ...

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from workers.lab.engines.descents import Clock, Descents, Snapshots
 from workers.runs.schedules import recorded_steps
 from workers.runs.spec import RunSpec
 
@@ -36,12 +37,13 @@ class Schedules:
         runs, steps = (np.concatenate(part) for part in zip(*due, strict=True))
         return runs, steps
 
-    def count(self, after: Indices, until: Indices) -> int:
-        """How many steps `due` would return, over all runs."""
-        bounds = [
-            [np.searchsorted(steps, at[runs], side="right") for at in (until, after)] for steps, runs in self._groups
-        ]
-        return sum(int(np.maximum(high - low, 0).sum()) for high, low in bounds)
+    def counts(self, after: Indices, until: Indices) -> Indices:
+        """How many steps of each run `due` would return, (runs,)."""
+        counts = np.zeros(len(after), dtype=np.int64)
+        for steps, runs in self._groups:
+            low, high = (np.searchsorted(steps, at[runs], side="right") for at in (after, until))
+            counts[runs] = np.maximum(high - low, 0)
+        return counts
 
     def contain(self, steps: Indices) -> npt.NDArray[np.bool_]:
         """Whether each run's step is on that run's schedule, (runs,)."""
@@ -64,3 +66,26 @@ def with_last_steps(due: tuple[Indices, Indices], runs: Indices, last: Indices) 
     pairs = np.stack([np.concatenate([due[0], runs]), np.concatenate([due[1], last])])
     unique = np.unique(pairs, axis=1)
     return unique[0], unique[1]
+
+
+def affordable_runs(
+    descents: Descents, alive: Indices, schedules: Schedules, snapshots: Snapshots, clock: Clock
+) -> Indices:
+    """Runs whose next step can be recorded within the time left, the least advanced first; at least one.
+
+    Args:
+        alive: positions of unfinished runs in the batch, ascending.
+        schedules: those of the whole batch.
+
+    Returns:
+        Positions in the batch, ascending: all of `alive` where recording is cheap.
+    """
+    prices = snapshots.prices(alive)
+    if 2 * prices.sum() <= clock.recording_seconds:  # a run that has not begun records step 0, too
+        return alive
+    reached = descents.steps - ~descents.begun
+    costs = prices * schedules.counts(reached, descents.steps + 1)[alive]
+    order = np.argsort(reached[alive], kind="stable")
+    affordable = np.cumsum(costs[order]) <= clock.recording_seconds
+    affordable[0] = True
+    return np.sort(alive[order[affordable]])

@@ -13,7 +13,7 @@ from workers.lab.metrics.scaling import LEAST_PRODUCT, norm, times_power, unit_o
 
 
 def log_determinant(factors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Sign and ln|.| of the determinant of a square product, each (points,).
+    """Sign and ln|.| of the determinant of a square product, of points padded to whole vectors.
 
     Square factors are taken one by one, det W = det F1 ... det FL: the determinant of the product itself is lost to
     rounding, then to underflow, long before those of the factors are. Factors that lead through wider layers are taken
@@ -22,11 +22,11 @@ def log_determinant(factors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """
     dimension = factors[0].shape[1]
     if min(factor.shape[2] for factor in factors) < dimension:
-        zero = factors[0].new_zeros(len(factors[0]))
+        zero = pad_rows(factors[0].new_zeros(len(factors[0])), VECTOR_ROWS)
         return zero, zero.log()
     parts: list[tuple[Tensor, Tensor]] = []
     carried: Tensor | None = None
-    for factor in factors:
+    for factor in (pad_rows(factor, VECTOR_ROWS) for factor in factors):  # one by one: all together fill the memory
         block = factor if carried is None else carried @ factor
         square, carried = (block, None) if block.shape[2] == dimension else _wide_parts(block)
         parts.append(torch.linalg.slogdet(square))
@@ -34,13 +34,15 @@ def log_determinant(factors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def log_determinant_of_square(factors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Sign, 1 or 0, and ln of the determinant of U U^T, each (points,); factors are U and U^T.
+    """Sign, 1 or 0, and ln of the determinant of U U^T, of points padded to whole vectors; factors are U and U^T.
 
     With U = L Q as above it is (det L)^2, which no rounding makes negative.
     """
     factor = factors[0]
     rows, columns = factor.shape[1:]
-    sign, log = log_determinant([factor if rows >= columns else _wide_parts(factor)[0]])
+    if rows < columns:
+        factor = _wide_parts(pad_rows(factor, VECTOR_ROWS))[0]
+    sign, log = log_determinant([factor])
     return sign.square(), 2 * log
 
 
@@ -87,7 +89,7 @@ class Chain:
     def determinant(self) -> tuple[Tensor, Tensor]:
         """Sign and ln|.| of the determinant of W, each (points,)."""
         measure = log_determinant_of_square if self.is_square_root else log_determinant
-        measured = measure([pad_rows(factor, VECTOR_ROWS) for factor in self.factors])
+        measured = measure(self.factors)
         if self.carried is None:
             return measured
         known = pad_rows(self.carried, VECTOR_ROWS)

@@ -18,6 +18,7 @@ from workers.lab.metrics.spectrum import Spectrum
 from workers.lab.metrics.state import Members, State, Wanted
 from workers.lab.models.base import chain_of
 from workers.lab.models.layout import split_factors
+from workers.runs.costs import trained_numbers
 from workers.runs.observations import infimal_rank
 from workers.runs.spec import RunSpec
 
@@ -25,6 +26,10 @@ Column = npt.NDArray[Any]
 
 LARGE_PRODUCT = 4096
 """Entries from which products are padded to two points (`workers.lab.engines.descent.engine`), their spectra to all."""
+
+MANY_NUMBERS, LARGE_SIDE = 2**16, 16
+"""Trained numbers from which points are padded to two as well, if no side of a factor is shorter: a point of these
+takes memory and time, and torch multiplies its matrices one by one, whatever stands beside them."""
 
 NAMES = frozenset((*spectrum.FORMULAS, *factors.FORMULAS, *entries.FORMULAS, *gradients.FORMULAS, *sharpness.FORMULAS))
 """Of the metrics that are measured here."""
@@ -46,7 +51,7 @@ def matrix_metrics(
         Arrays (points,), or (points, width) of vectors.
     """
     points, wanted = len(member), Wanted(specs)
-    multiple = VECTOR_ROWS if prod(specs[0].problem.shape) < LARGE_PRODUCT else 2
+    multiple = 2 if _is_large(specs[0]) else VECTOR_ROWS
     member, per_point = pad_rows(member, multiple), pad_rows(per_point, multiple)
     trained = torch.from_numpy(per_point).to(torch.float64)
     matrices = chain_product(chain_of(specs[0].model, split_factors(trained, specs[0].factor_shapes)))
@@ -64,6 +69,12 @@ def matrix_metrics(
         **wanted.evaluate(gradients.FORMULAS, state),
     }
     return {name: column[:points] for name, column in wanted.masked(columns, member, usable).items()}
+
+
+def _is_large(spec: RunSpec) -> bool:
+    """Whether the metrics of a point do not depend on how many others there are, except for one alone."""
+    sides = min(min(shape) for shape in spec.factor_shapes)
+    return prod(spec.problem.shape) >= LARGE_PRODUCT or (trained_numbers(spec) >= MANY_NUMBERS and sides >= LARGE_SIDE)
 
 
 def _spectrum(specs: Sequence[RunSpec], member: Members, matrices: Tensor, carried: Tensor | None) -> Spectrum:

@@ -15,13 +15,13 @@ import torch
 
 from workers.lab.engines.descent.history import SHORTEST_CHUNK, History
 from workers.lab.engines.descent.stepping import stepper_for
-from workers.lab.engines.descents import Clock, Descents, Snapshots
-from workers.lab.engines.recording import Schedules, with_last_steps
+from workers.lab.engines.descents import CHEAP_SECONDS, Clock, Descents, Snapshots
+from workers.lab.engines.recording import Schedules, affordable_runs, with_last_steps
 from workers.lab.engines.stopping import NEVER, LossLimits, Stops, find_stops
 from workers.lab.models.base import build_model
 from workers.lab.models.layout import FactorLayout
 from workers.lab.optimizers import build_optimizer
-from workers.runs.costs import observes_few_entries
+from workers.runs.costs import MULTIPLY_ADDS_PER_SECOND, multiply_adds_per_step, observes_few_entries
 from workers.runs.milestones import failed_checks, note_failed_checks, note_losses
 from workers.runs.spec import RunSpec
 
@@ -32,15 +32,23 @@ DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
 @torch.inference_mode()
-def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
-    """Advance all unfinished descents in lockstep until the clock stops them; finished runs leave the batch."""
-    snapshots = Snapshots()
+def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots | None = None) -> Snapshots:
+    """Advance all unfinished descents in lockstep until the clock stops them; finished runs leave the batch.
+
+    Where not all runs can be recorded in time, those that are behind go on first.
+    """
+    snapshots, schedules = snapshots or Snapshots(), Schedules(descents.specs)
     while len(alive := descents.unfinished()) and clock.steps_allowed(1) and not snapshots.full:
-        lanes = _Lanes(descents, alive, torch.device(device), snapshots)
+        members = affordable_runs(descents, alive, schedules, snapshots, clock)
+        lanes = _Lanes(descents, members, torch.device(device), snapshots)
         lanes.begin()
-        while lanes.mostly_running and not snapshots.full and (steps := clock.steps_allowed(lanes.chunk_length)):
+        snapshots.settle(clock)
+        if lanes.have_begun_dearly(clock):
+            clock.spend(0)  # the slice has moved on, by step 0
+        while lanes.mostly_running and not snapshots.full and (steps := lanes.affordable_steps(clock)):
             lanes.chunk(steps)
             clock.spend(steps)
+            snapshots.settle(clock)
         lanes.write_back()
     return snapshots
 
@@ -71,7 +79,8 @@ class _Lanes:
         self._history.load(descents.states[members])
         self._optimizer = build_optimizer(specs, self._layout, dtype, device, self._history.capacity)
         self._bind(specs, dtype, device)
-        self._step_seconds = CHUNK_SECONDS / SHORTEST_CHUNK
+        estimated = multiply_adds_per_step(specs[0]) * len(members) / MULTIPLY_ADDS_PER_SECOND
+        self._step_seconds = max(CHUNK_SECONDS / SHORTEST_CHUNK, estimated)
 
     def _bind(self, specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> None:
         """Allocate the gradient and the losses, and bind an evaluation to every slot of the history."""
@@ -88,18 +97,38 @@ class _Lanes:
         """Whether more than half of the runs go on; if not, the batch is worth rebuilding without the finished runs."""
         return bool(2 * np.count_nonzero(self._running) > self._run_count)
 
-    @property
-    def chunk_length(self) -> int:
-        """Steps that fit the history and take about CHUNK_SECONDS."""
-        return int(np.clip(CHUNK_SECONDS / self._step_seconds, 1, self._history.capacity))
+    def affordable_steps(self, clock: Clock) -> int:
+        """Steps of the next chunk, which fit the history, take about CHUNK_SECONDS and can be recorded in time.
+
+        Zero when the slice is over, or when it is too short to record the next step of all runs and there are several.
+        """
+        steps = int(np.clip(CHUNK_SECONDS / self._step_seconds, 1, self._history.capacity))
+        steps, fewest = clock.steps_allowed(steps), int(self._run_count == 1)
+        prices = np.where(self._running, self._snapshots.prices(self._members), 0.0)
+        while steps > fewest and not self._are_recordable(steps, prices, clock.recording_seconds):
+            steps //= 2
+        return steps
+
+    def _are_recordable(self, steps: int, prices: npt.NDArray[np.float64], seconds: float) -> bool:
+        most_points = self._snapshots.most_points(self._run_count)
+        if steps * prices.sum() <= seconds and steps * len(prices) <= most_points:
+            return True
+        counts = np.where(self._running, self._schedules.counts(self._steps, self._steps + steps), 0)
+        return bool(counts @ prices <= seconds and counts.sum() <= most_points)
 
     def begin(self) -> None:
         """Evaluate the present states, then record and test the runs at step 0."""
         self._evaluate[0]()
         fresh = self._running & ~self._descents.begun[self._members]
-        if fresh.any():
+        self._have_begun = bool(fresh.any())
+        if self._have_begun:
             self._descents.begun[self._members] = True
             self._finish_chunk(first_slot=0, last_slot=0, considered=fresh)
+
+    def have_begun_dearly(self, clock: Clock) -> bool:
+        """Whether recording step 0 has taken all the time, and recording the next step will again."""
+        price = self._snapshots.prices(self._members).sum()
+        return self._have_begun and clock.seconds_left <= 0 and bool(price > CHEAP_SECONDS)
 
     def chunk(self, steps: int) -> None:
         """Take `steps` steps with all lanes, then record and stop runs by their losses."""

@@ -33,18 +33,28 @@ MOST_DRIFT, MOST_DRIFT_IN_TOLERANCES = 1e-2, 1e4
 add up, each within the relative tolerance."""
 
 
-def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
-    """Advance all unfinished flows by a stretch of each in turn, the least advanced flows first."""
-    snapshots, flows = Snapshots(), dict[int, _Flow]()
+def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots | None = None) -> Snapshots:
+    """Advance all unfinished flows by a stretch of each in turn, the least advanced flows first.
+
+    A stretch whose points cannot all be measured in time is taken again in the next slice, which skips those recorded.
+    """
+    snapshots, flows = snapshots or Snapshots(), dict[int, _Flow]()
     while len(alive := descents.unfinished()) and clock.steps_allowed(1) and not snapshots.full:
         for run in sorted(alive.tolist(), key=lambda run: descents.steps[run]):
             if run not in flows:
                 flows[run] = _Flow(descents, run)
-            flows[run].advance(snapshots)
+            flows[run].advance(snapshots, _affordable_points(snapshots, run, clock))
+            snapshots.settle(clock)
             if clock.seconds_left <= 0 or snapshots.full:
                 break
         clock.spend(1)
     return snapshots
+
+
+def _affordable_points(snapshots: Snapshots, run: int, clock: Clock) -> int:
+    """Points of a run that can be measured in time, at least one."""
+    price, most_points = snapshots.prices(np.array([run])).item(), snapshots.most_points(1)
+    return min(most_points, max(1, int(clock.recording_seconds / price))) if price else most_points
 
 
 class _Flow:
@@ -78,8 +88,13 @@ class _Flow:
             if self._state.drift_exceeded_at == number:
                 self._state = replace(self._state, drift_exceeded_at=NOT_YET)
 
-    def advance(self, snapshots: Snapshots) -> None:
-        """Take a stretch of steps and store its results: the state, the points, and the outcome of a run that ended."""
+    def advance(self, snapshots: Snapshots, most_points: int) -> None:
+        """Take a stretch of steps and store its results: the state, the points, and the outcome of a run that ended.
+
+        Args:
+            most_points: points after which the run pauses within the stretch.
+        """
+        self._most_points, self._is_paused = most_points, False
         points = FlowPoints(self._sign, "conservation_drift" in metrics_of(self._spec))
         with np.errstate(all="ignore"):
             if not self._descents.begun[self._run]:
@@ -111,19 +126,19 @@ class _Flow:
         for _ in range(stretch.steps):
             if not self._take_step(stretch, begin, points):
                 break
-        if self._descents.outcomes[self._run] is None:
+        if self._descents.outcomes[self._run] is None and not self._is_paused:
             self._end_stretch(stretch, begin)
 
     def _take_step(self, stretch: Stretch, begin: Instant, points: FlowPoints) -> bool:
-        """Take a step and record its points; false when it failed, or when the run ended within it."""
+        """Take a step and record its points; false when it failed, or when the run ended or paused within it."""
         if (failure := stretch.step()) is not None:
             self._fail(begin.time + stretch.time, failure)
             return False
         end, outcome = self._end(stretch, begin.time)
         self._record(stretch, begin, end, points)
-        if outcome is not None:
+        if outcome is not None and not self._is_paused:
             self._finish(stretch, begin, end, outcome, points)
-        return outcome is None
+        return outcome is None and not self._is_paused
 
     def _end_stretch(self, stretch: Stretch, begin: Instant) -> None:
         """Begin the next stretch at the end of this one; give up a flow that has taken too many steps."""
@@ -154,14 +169,28 @@ class _Flow:
         return after
 
     def _record(self, stretch: Stretch, begin: Instant, end: float, points: FlowPoints) -> None:
-        """Record the scheduled points within the last step, after its beginning and up to `end`."""
-        first, beyond = np.searchsorted(self._times, (begin.time + stretch.before, begin.time + end), side="right")
-        if first < beyond:
+        """Record the scheduled points within the last step, after its beginning and up to `end`.
+
+        Points up to `now` are recorded already. The run pauses at a point if there are more than it may record.
+        """
+        reached = (begin.time + stretch.before, begin.time + end, self._state.now.time)
+        first, beyond, unrecorded = np.searchsorted(self._times, reached, side="right")
+        first = max(first, unrecorded)
+        last = min(int(beyond), int(first) + self._most_points - len(points))
+        if first < last:
             interpolant = stretch.interpolant()
-            for number in range(int(first), int(beyond)):
+            for number in range(int(first), last):
                 time = float(self._times[number])
                 inside = float(np.clip(time - begin.time, stretch.before, end))
                 points.add(number, time, self._system.read(interpolant(inside), begin.reading))
+        if max(first, last) < beyond:
+            self._pause(begin, points)
+
+    def _pause(self, begin: Instant, points: FlowPoints) -> None:
+        """Stay at the last point; the next slice takes the stretch again from its beginning."""
+        self._is_paused = True
+        if len(points):
+            self._state = replace(self._state, now=points.last, stretch=begin)
 
     def _finish(self, stretch: Stretch, begin: Instant, end: float, outcome: Outcome, points: FlowPoints) -> None:
         """End the run within the last step, with a last point at its end unless the schedule has one there."""

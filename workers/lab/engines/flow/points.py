@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.lab.engines.descents import Snapshots
+from workers.lab.engines.flow.state import Instant
 from workers.lab.engines.flow.systems import Reading
 
 Array = npt.NDArray[np.float64]
@@ -38,6 +39,11 @@ class FlowPoints:
     def losses(self) -> Array:
         """Losses of the points, (points,)."""
         return np.array([reading.loss for reading in self._readings])
+
+    @property
+    def last(self) -> Instant:
+        """The last point."""
+        return Instant(self._times[-1], self._readings[-1])
 
     def add(self, number: int, time: float, reading: Reading) -> None:
         """Append a point."""

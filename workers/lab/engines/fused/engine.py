@@ -6,7 +6,7 @@ others are packed into blocks again, and the clock is read.
 """
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from workers.lab.engines.fused.launches import Constants, lay_out, read_back
 from workers.lab.engines.fused.program import CHUNK_BYTES, WIDE, Program
 from workers.lab.engines.fused.source import update_of
 from workers.lab.engines.fused.vectors import vector_bytes
+from workers.lab.engines.recording import affordable_runs
+from workers.runs.costs import trained_numbers
 
 LAUNCH_SECONDS = 0.25
 """Target length of a launch; within one the clock cannot be read."""
@@ -34,18 +36,19 @@ FIRST_PACE = 1.0
 """Multiply-adds a nanosecond that are assumed of a block before its first launch; the slowest reach 5."""
 
 
-def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
+def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots | None = None) -> Snapshots:
     """Advance all unfinished descents until the clock stops them; finished runs leave the batch."""
-    snapshots = Snapshots()
+    snapshots = snapshots or Snapshots()
     if not len(descents.unfinished()):
         return snapshots
     constants, pace = Constants(descents.specs), None
     while len(alive := descents.unfinished()) and not snapshots.full:
+        alive = affordable_runs(descents, alive, constants.schedules, snapshots, clock)
         program = program_of(descents, len(alive), device)
         blocks = -(-len(alive) // program.lanes)
         pace = pace or _Pace(program)
-        wanted = _recordable(descents, constants, alive, program, pace.steps(blocks, clock.seconds_left))
-        steps = clock.steps_allowed(wanted)
+        recordable = _Recordable(descents, constants, alive, snapshots, clock.recording_seconds)
+        steps = clock.steps_allowed(recordable.steps(pace.steps(blocks, clock.seconds_left)))
         if not steps:
             break
         started = time.perf_counter()
@@ -54,6 +57,7 @@ def advance(descents: Descents, clock: Clock, device: str) -> Snapshots:
         read_back(laid_out, descents, constants, snapshots)
         pace.note(int(laid_out.steps_taken_by_blocks.sum()), time.perf_counter() - started)
         clock.spend(steps)
+        snapshots.settle(clock)
     return snapshots
 
 
@@ -89,12 +93,29 @@ def program_of(descents: Descents, runs: int, device: str) -> Program:
     return thread if runs == 1 else by_lanes
 
 
-def _recordable(descents: Descents, constants: Constants, alive: np.ndarray, program: Program, steps: int) -> int:
-    """`steps`, halved until the points they record fit in LAUNCH_SNAPSHOT_BYTES; at least 1."""
-    point_bytes = program.entries * descents.states.itemsize
-    while steps > 1:
-        due = constants.schedules.count(*constants.points_due(descents, alive, steps))
-        if due * point_bytes <= LAUNCH_SNAPSHOT_BYTES:
-            break
-        steps //= 2
-    return steps
+@dataclass(frozen=True)
+class _Recordable:
+    """How far a launch may go until what it records takes too much memory, or too long to measure.
+
+    Attributes:
+        snapshots: which know what a point takes.
+        seconds: that all points may take.
+    """
+
+    descents: Descents
+    constants: Constants
+    alive: np.ndarray
+    snapshots: Snapshots
+    seconds: float
+
+    def steps(self, wanted: int) -> int:
+        """`wanted` steps, halved until their points fit; at least 1."""
+        while wanted > 1 and not self._fits(wanted):
+            wanted //= 2
+        return wanted
+
+    def _fits(self, steps: int) -> bool:
+        due = self.constants.schedules.counts(*self.constants.points_due(self.descents, self.alive, steps))[self.alive]
+        point_bytes = trained_numbers(self.descents.specs[0]) * self.descents.states.itemsize
+        most_points = min(LAUNCH_SNAPSHOT_BYTES // point_bytes, self.snapshots.most_points(len(self.alive)))
+        return bool(due.sum() <= most_points and due @ self.snapshots.prices(self.alive) <= self.seconds)

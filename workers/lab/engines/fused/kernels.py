@@ -5,18 +5,23 @@ into its cache by a single rename, so several processes may compile the same ker
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 import numpy.typing as npt
 import warp as wp
 
+from workers.lab.engines.descents import EngineUnavailable
 from workers.lab.engines.fused.program import Program
 from workers.lab.engines.fused.source import source
 
 OPTIONS = {"enable_backward": False, "fast_math": False, "fuse_fp": False, "optimization_level": 3}
 """fuse_fp is off because the source itself says where to fuse, the same for every number of lanes and every device."""
+
+_unwritable: list[str] = []
+"""Why no kernel can be compiled in this process, if that is so."""
 
 FLOAT_ARRAYS = (
     "states",
@@ -45,7 +50,15 @@ def launch(program: Program, device: str, blocks: int, steps: int, arrays: Mappi
         steps: the most steps of each run, at least 1.
         arrays: contiguous, by the names in FLOAT_ARRAYS, INT64_ARRAYS and INT32_ARRAYS; see
             `workers.lab.engines.fused.launches`.
+
+    Raises:
+        EngineUnavailable: the kernel is not compiled yet, and its directory cannot be written.
     """
+    with _cache_needed():
+        _launch(program, device, blocks, steps, arrays)
+
+
+def _launch(program: Program, device: str, blocks: int, steps: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     kernel, runs_type = kernel_of(program)
     runs = runs_type()
     shared = {name: wp.array(arrays[name].reshape(-1), device=device, copy=False) for name in runs_type.vars}
@@ -55,6 +68,18 @@ def launch(program: Program, device: str, blocks: int, steps: int, arrays: Mappi
     if wp.get_device(device).is_cuda:
         for name, array in shared.items():
             arrays[name].reshape(-1)[...] = array.numpy()
+
+
+@contextmanager
+def _cache_needed() -> Generator[None]:
+    """Turn the errors of a cache that cannot be written into one of the engine, now and at every later call."""
+    if _unwritable:
+        raise EngineUnavailable(_unwritable[0])
+    try:
+        yield
+    except OSError as error:
+        _unwritable.append(f"The directory of compiled kernels cannot be written: {error}.")
+        raise EngineUnavailable(_unwritable[0]) from error
 
 
 @lru_cache(maxsize=1)

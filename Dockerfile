@@ -6,7 +6,8 @@ FROM python:${PYTHON}
 # another one with wheels for CPUs alone, which make an image a quarter of the size.
 ARG TORCH_INDEX_URL=""
 
-RUN useradd --uid 10001 --create-home rankward \
+RUN groupadd --gid 10001 rankward \
+ && useradd --uid 10001 --gid 10001 --create-home rankward \
  && install -d -o rankward -g rankward /data /certificates
 WORKDIR /app
 COPY pyproject.toml constraints.txt README.md LICENSE ./
@@ -17,7 +18,8 @@ COPY workers workers
 COPY migrations migrations
 RUN pip install --no-cache-dir --constraint constraints.txt .
 
-USER rankward
+# Numbers, because Kubernetes cannot tell of a name that it is not root's (`runAsNonRoot`).
+USER 10001:10001
 VOLUME /data
 EXPOSE 8000
 # Beyond the loopback the API asks for keys: `docker run ... rankward keys create NAME` on the same volume makes one.

@@ -47,6 +47,8 @@ def test_what_is_named_is_there():
 
 def test_the_image_runs_as_nobody_special_and_is_checked():
     dockerfile = (Path(__file__).parents[2] / "Dockerfile").read_text()
-    assert re.search(r"^USER rankward$", dockerfile, re.MULTILINE)
+    (user,) = re.findall(r"^USER (.*)$", dockerfile, re.MULTILINE)
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), "Kubernetes asks for numbers that are not root's"
+    assert f"useradd --uid {user.split(':')[0]} " in dockerfile
     assert "HEALTHCHECK" in dockerfile
     assert all("healthcheck" in service for name, service in OURS.items())

@@ -47,7 +47,7 @@ def _exact(token: Token) -> int | None:
         return None
     if text in _INFINITIES or len(text) > 2 * MOST_SEED_DIGITS:
         return -1 if text.startswith("-") else BEYOND_SEEDS
-    number = Decimal(text) if text != NAN else Decimal("NaN")
+    number = Decimal(text)
     if not number.is_finite() or number.adjusted() > MOST_SEED_DIGITS:
         return None if number.is_nan() else -1 if number < 0 else BEYOND_SEEDS
     return int(number) if number == number.to_integral_value() else None

@@ -86,7 +86,7 @@ _environment.filters |= {
 _environment.globals.update(asset=assets.address, plotly=PLOTLY_ADDRESS)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
-_ADDRESS = re.compile(r"""(\s(?:href|src|action|formaction|content|data-[a-z]+)=")/(?!/)""")
+_ADDRESS = re.compile(r"""(\s(?:href|src|srcset|action|formaction|content|data-[a-z]+)=")/(?!/)""")
 """An attribute that begins like a path. What users write is escaped, so that no quotation mark here is theirs."""
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-_EMPTY = ("meta", "link", "input", "img", "br", "hr", "wbr")
+_EMPTY = ("meta", "link", "input", "img", "source", "br", "hr", "wbr")
 
 
 @dataclass

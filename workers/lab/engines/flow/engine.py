@@ -69,7 +69,8 @@ class _Flow:
         self._times = recorded_times(self._spec.record.per_decade)
         self._below = self._spec.stop.loss_below or -np.inf
         self._most_drift = min(MOST_DRIFT, MOST_DRIFT_IN_TOLERANCES * self._optimizer.rtol)
-        begun, state = bool(descents.begun[run]), descents.states[run]
+        # A copy, because the readings are views of it, and a stretch that is taken again needs its beginning.
+        begun, state = bool(descents.begun[run]), descents.states[run].copy()
         self._state = read_state(state) if begun else first_state(self._spec, state, sign)
         self._sign = sign
         if begun:

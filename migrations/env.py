@@ -1,6 +1,7 @@
 """Alembic's entry: runs migrations on the database whose URL the caller gave."""
 
 import warnings
+from contextlib import closing
 from typing import Any, Literal
 
 from alembic import context
@@ -26,8 +27,8 @@ def include_object(item: Any, name: str | None, kind: str, _reflected: bool, _co
 def main() -> None:
     """Run the asked migrations in one transaction."""
     settings = Settings()
-    database = Database(context.config.attributes.get("url") or settings.url, settings.busy_seconds)
-    with database.migrating() as connection:
+    url = context.config.attributes.get("url") or settings.url
+    with closing(Database(url, settings.busy_seconds)) as database, database.migrating() as connection:
         context.configure(
             connection=connection,
             target_metadata=metadata,
@@ -38,7 +39,6 @@ def main() -> None:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", _UNSEEN)
             context.run_migrations()
-    database.close()
 
 
 main()

@@ -15,7 +15,7 @@ from workers.runs.costs import multiply_adds_per_step
 from workers.runs.engines import fused_limit
 from workers.runs.spec import RunSpec
 
-SIZES = ((2, 3), (4, 3), (8, 3), (8, 16), (8, 32), (16, 3), (24, 3), (32, 3))
+SIZES = ((2, 3), (4, 3), (8, 3), (8, 16), (8, 32), (16, 3), (32, 3), (64, 3), (128, 3), (256, 3))
 RUNS = (1, 8, 128)
 
 

@@ -144,7 +144,7 @@ def test_a_deleted_experiment_ends_its_streams(api, database):
     told = threading.Thread(target=lambda: answers.append(followed(api, experiment["id"])))
     answers: list = []
     told.start()
-    until(lambda: api.app.state.event_streams._streams)
+    until(lambda: any(stream.after for stream in tuple(api.app.state.event_streams._streams)))  # it was told how far
     assert api.delete(f"/v1/experiments/{experiment['id']}").status_code == 204
     told.join(10)
     assert [kind for _, kind, _ in parsed(answers[0].text)] == ["progress"]

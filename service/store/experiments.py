@@ -132,17 +132,17 @@ def cancel_runs(connection: sa.Connection, public_id: str, after: int, most: int
     return ids[-1]
 
 
-def cancel_run(connection: sa.Connection, public_id: str, now: datetime) -> int:
+def cancel_run(connection: sa.Connection, public_id: str, now: datetime) -> None:
     """Cancel a run unless it is over."""
-    return _cancel(connection, runs.c.public_id == public_id, now)
+    _cancel(connection, runs.c.public_id == public_id, now)
 
 
-def _cancel(connection: sa.Connection, selected: sa.ColumnElement[bool], now: datetime) -> int:
+def _cancel(connection: sa.Connection, selected: sa.ColumnElement[bool], now: datetime) -> None:
     unfinished = sa.and_(selected, runs.c.status.in_(UNFINISHED))
     lock_runs(connection, selected)
     take_revision(connection, unfinished)
     cancelled = {"status": "cancelled", "finished_at": now, "lease_token": None, "revision": CURRENT}
-    return connection.execute(sa.update(runs).where(unfinished).values(cancelled)).rowcount
+    connection.execute(sa.update(runs).where(unfinished).values(cancelled))
 
 
 def _id_of(public_id: str) -> sa.ScalarSelect[int]:

@@ -12,12 +12,7 @@ from torch import Tensor
 
 from workers.lab.models.cp_tensor import khatri_rao, split
 from workers.lab.models.cp_tensor import product as plain_sum_of_components
-
-LEAST_NORM = 2.0**-480
-"""Norms from here on were summed without loss: the squares behind them have all their digits."""
-
-LEAST_PRODUCT = 2.0**-960
-"""Matrices whose largest entry is from here on have all their digits in every entry that counts."""
+from workers.runs.scaling import LEAST_NORM, LEAST_PRODUCT
 
 _BIAS, _FRACTION_BITS, _MOST_EXPONENT = 1023, 52, 1022
 _FURTHEST = 3 * _MOST_EXPONENT

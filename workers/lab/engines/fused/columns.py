@@ -7,8 +7,8 @@ fit a thread's stack.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from workers.lab.engines.fused.lanes import slot_name, update_lines
 from workers.lab.engines.fused.memory import ALIGNMENT, Memory
 from workers.lab.engines.fused.operations import (
     Matrix,
@@ -21,6 +21,7 @@ from workers.lab.engines.fused.operations import (
     residual_of,
 )
 from workers.lab.engines.fused.program import Program
+from workers.lab.engines.fused.statements import constants, lines, slot_name, update
 from workers.lab.engines.fused.text import UNROLL
 from workers.lab.engines.fused.tiles import Tiles
 
@@ -32,6 +33,7 @@ def pieces(program: Program) -> dict[str, str]:
     return _Writer(program, Memory(program)).pieces()
 
 
+@lru_cache(maxsize=256)
 def workspace_numbers(program: Program) -> int:
     """Numbers of memory that a launch brings along; a part of them serves to align the others."""
     memory = Memory(program)
@@ -58,14 +60,14 @@ class _Writer:
         texts = {
             "work": "T* work;",
             "storage": self._storage(),
-            "load": _lines(self._load()),
-            "constants": _lines(_constants(program)),
-            "forward": _lines(line for operation in forward(program) for line in self._text(operation)),
+            "load": lines(self._load()),
+            "constants": lines(constants(program)),
+            "forward": lines(line for operation in forward(program) for line in self._text(operation)),
             "signal": self.memory.declared("signal", residual.rows, residual.columns),
-            "loss": _lines(self._loss()),
-            "backward": _lines(line for operation in backward(program) for line in self._text(operation)),
-            "update": _lines(update_lines(program, lambda shape: self.memory.chunks(*shape))),
-            "store": _lines(self._copies(to_state=True)),
+            "loss": lines(self._loss()),
+            "backward": lines(line for operation in backward(program) for line in self._text(operation)),
+            "update": lines(update(program, lambda shape: self.memory.chunks(*shape))),
+            "store": lines(self._copies(to_state=True)),
         }
         functions = "".join(f"{head} {{\n{body}\n    }}\n    " for head, body in self.functions.items())
         return {**texts, "functions": functions}
@@ -160,14 +162,3 @@ class _Writer:
         columns = self.program.columns
         yield f"for (int j = {columns}; j < {self.memory.stride(columns)}; ++j)"
         yield f"((T*)(residual + i * {chunks}))[j] = T(0);"
-
-
-def _constants(program: Program) -> Iterator[str]:
-    """The constants of the optimiser, the same in every column, and its statements before the first step."""
-    for number, name in enumerate(program.update.constants):
-        yield f"const V {name} = V(constant[{number}]);"
-    yield program.update.prepare
-
-
-def _lines(lines: Iterator[str]) -> str:
-    return "\n        ".join(lines)

@@ -4,9 +4,8 @@ Every quantity of a step is a vector over runs, so all lanes do the same arithme
 number.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import prod
-from string import Template
 
 from workers.lab.engines.fused.operations import (
     Matrix,
@@ -16,9 +15,9 @@ from workers.lab.engines.fused.operations import (
     Symmetrized,
     backward,
     forward,
-    gradient_of,
 )
 from workers.lab.engines.fused.program import Program
+from workers.lab.engines.fused.statements import constants, lines, slot_name, update
 from workers.lab.engines.fused.text import KEEP_ROLLED, UNROLL
 
 MOST_UNROLLED = 1000
@@ -31,14 +30,14 @@ def pieces(program: Program) -> dict[str, str]:
         "storage": "Block now, before;",
         "work": "",
         "functions": "",
-        "load": _lines(_load(program)),
-        "constants": _lines(_constants(program)),
-        "forward": _lines(line for operation in forward(program) for line in _text(program, operation)),
-        "signal": _lines(_signal(program)),
-        "loss": _lines(_loss(program)),
-        "backward": _lines(line for operation in backward(program) for line in _text(program, operation)),
-        "update": _lines(update_lines(program, prod, _unroll(program))),
-        "store": _lines(_store(program)),
+        "load": lines(_load(program)),
+        "constants": lines(constants(program)),
+        "forward": lines(line for operation in forward(program) for line in _text(program, operation)),
+        "signal": lines(_signal(program)),
+        "loss": lines(_loss(program)),
+        "backward": lines(line for operation in backward(program) for line in _text(program, operation)),
+        "update": lines(update(program, prod, _unroll(program))),
+        "store": lines(_store(program)),
     }
 
 
@@ -63,18 +62,6 @@ def _parts(program: Program) -> Iterator[tuple[str, int, int]]:
             start += prod(shape)
 
 
-def slot_name(slot: int, number: int) -> str:
-    """Name of the local array of a factor, or of a vector that the optimiser carries for it."""
-    return f"slot{slot}_{number}" if slot else f"factor{number}"
-
-
-def _constants(program: Program) -> Iterator[str]:
-    """The constants of the optimiser by their names, and its statements before the first step."""
-    for number, name in enumerate(program.update.constants):
-        yield f"const V {name} = constant[{number}];"
-    yield program.update.prepare
-
-
 def _signal(program: Program) -> Iterator[str]:
     yield "V signal[CELLS];"
     yield f"{_unroll(program)} for (int n = 0; n < CELLS; ++n) signal[n] = weight[n] * residual[n];"
@@ -95,20 +82,6 @@ def _loss(program: Program) -> Iterator[str]:
     yield f"{UNROLL} for (int half = {sums // 2}; half > 0; half /= 2)"
     yield f"{UNROLL} for (int n = 0; n < half; ++n) sum[n] = sum[n] + sum[n + half];"
     yield "twice = sum[0]; }"
-
-
-def update_lines(program: Program, size_of: Callable[[tuple[int, int]], int], unroll: str = "") -> Iterator[str]:
-    """The optimiser's step on every entry, or chunk of entries, of each factor.
-
-    Args:
-        size_of: how many entries, or chunks, a factor has, by its shape.
-        unroll: what stands before the loops.
-    """
-    for number, shape in enumerate(program.shapes):
-        entries = {f"slot{slot}": f"{slot_name(slot, number)}[n]" for slot in range(program.slots)}
-        gradient = f"{gradient_of(program, number, shape).name}[n]"
-        step = Template(program.update.step).substitute(entries, gradient=gradient)
-        yield f"{unroll} for (int n = 0; n < {size_of(shape)}; ++n) {{ {step} }}"
 
 
 def _text(program: Program, operation: Operation) -> Iterator[str]:
@@ -154,7 +127,3 @@ def _entry(matrix: Matrix, transposed: bool) -> str:
 
 def _unroll(program: Program) -> str:
     return UNROLL if program.multiply_adds <= MOST_UNROLLED else ""
-
-
-def _lines(lines: Iterator[str]) -> str:
-    return "\n        ".join(lines)

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
+import numpy as np
+
 from workers.lab.optimizers import FusedUpdate
 
 OVER, FRESH, GOING, CONVERGED, EXHAUSTED, DIVERGED = range(6)
 """Status of a lane: over before the launch (or only filling a block), at step 0 and not yet tested, going on, and the
 ways to end."""
-
-ITEM_BYTES = {"float64": 8, "float32": 4}
 
 MOST_PARTIAL_SUMS = 16
 """Most partial sums of a loss."""
@@ -81,7 +81,7 @@ class Program:
     @property
     def item_bytes(self) -> int:
         """Bytes of a number."""
-        return ITEM_BYTES[self.precision]
+        return np.dtype(self.precision).itemsize
 
     @property
     def chunk(self) -> int:

@@ -94,6 +94,7 @@ def test_a_request_has_an_id(api):
     assert all(re.fullmatch("[0-9a-f-]{36}", one) for one in ids)
 
 
+@pytest.mark.slow
 def test_an_unexpected_error_is_a_problem_with_an_id(api, monkeypatch, capsys):
     def break_down(*_):
         raise RuntimeError("secret detail")

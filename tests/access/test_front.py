@@ -30,6 +30,7 @@ def is_below(path):
     return path == PREFIX or path.startswith(f"{PREFIX}/")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("removed", [True, False])
 def test_every_address_on_every_page_is_below_the_prefix(behind, finish, removed):
     experiments = [finish({"run": BASIC, "sweep": [{"seed": [0, 1]}]}) for _ in range(2)]

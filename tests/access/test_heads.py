@@ -55,6 +55,7 @@ def paths(api, finish):
     ]
 
 
+@pytest.mark.slow
 def test_head_is_get_without_a_body_wherever_get_is(api, paths):
     checked = set()
     for path in paths:

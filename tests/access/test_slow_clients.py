@@ -13,6 +13,8 @@ from service.processes.open_files import raise_open_files
 from service.settings import Settings
 from tests.helpers.api_server import received, serving
 
+pytestmark = pytest.mark.processes
+
 IMPATIENT = Patience(head=0.3, body=0.3, bytes_per_second=1000)
 HEAD = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
 BODY = b"POST /v1/experiments HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000\r\n\r\n"

@@ -94,6 +94,7 @@ class Watched:
         self.look()
 
 
+@pytest.mark.slow
 @BOTH_DATABASES
 @pytest.mark.parametrize("kind", STOPS)
 def test_no_change_is_hidden_by_an_etag(api, database, kind):

@@ -12,6 +12,8 @@ from tests.api.figures import MATRICES, OF_MATRICES, OF_TENSORS, columns_of, pat
 from tests.api.test_tensors import SWEEP as TENSORS
 from tests.helpers.specs import BASIC
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_list_says_which_figures_apply(api, finish, matrices):
     found = api.get(f"/v1/experiments/{matrices['id']}/figures").json()

@@ -13,6 +13,8 @@ from tests.api.figures import MATRICES, OF_MATRICES, OF_TENSORS, columns_of, pat
 from tests.api.test_tensors import SWEEP as TENSORS
 from tests.helpers.specs import BASIC
 
+pytestmark = pytest.mark.slow
+
 
 def check_every_format(api, experiment, name, **parameters):
     for theme in ("light", "dark"):
@@ -31,7 +33,6 @@ def test_every_kind_of_matrices_in_every_format(api, matrices, name):
     check_every_format(api, matrices, name)
 
 
-@pytest.mark.slow
 def test_every_kind_of_tensors_in_every_format(api, finish):
     experiment = finish(TENSORS)
     for name in OF_TENSORS:

@@ -6,6 +6,8 @@ from service.figures.renderers import MEDIA_TYPES
 from tests.api.figures import path_of, plotly
 from tests.helpers.specs import BASIC
 
+pytestmark = pytest.mark.slow
+
 SHORT = BASIC | {"init": {"kind": "gaussian", "std": 0.5}, "stop": {"max_steps": 300}}
 ALL_OBSERVED = {
     "kind": "completion",

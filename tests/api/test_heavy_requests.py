@@ -13,6 +13,8 @@ from service.settings import Limits
 from service.web import submission
 from tests.helpers.specs import BASIC
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 16
 
 

@@ -21,6 +21,8 @@ from service.cli import app
 from tests.helpers.servers import Server
 from tests.helpers.specs import BASIC
 
+pytestmark = pytest.mark.processes
+
 SWEPT = {"name": "[bold]two\u202e[/]", "run": BASIC, "sweep": [{"seed": [0, 1]}]}
 LONG = {
     "run": {

@@ -107,6 +107,7 @@ def test_what_is_no_file(tmp_path):
         SpecFile(tmp_path / "absent.yaml")
 
 
+@pytest.mark.slow
 def test_a_file_that_stands_for_too_much(tmp_path):
     tens = "".join(
         f"{name}: &{name} [{','.join(['*' + before] * 10)}]\n"
@@ -136,6 +137,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(KEYS, JSON), st.sampled_from([None, 2, "\t"]), st.booleans())
 def test_all_that_json_can_say_is_read_as_json_reads_it(tmp_path: Path, content, indent, ascii):

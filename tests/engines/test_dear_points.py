@@ -16,6 +16,8 @@ from workers.runs.costs import trained_numbers
 from workers.runs.spec import RunSpec
 from workers.slices import run_slice
 
+pytestmark = pytest.mark.slow
+
 EVERY_STEP = {"stop": {"max_steps": 12}, "record": {"every": 1}}
 KINDS = {
     "torch": {**BASIC, **EVERY_STEP},

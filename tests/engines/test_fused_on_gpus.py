@@ -11,6 +11,8 @@ from workers.lab.engines.fused.source import Program
 from workers.lab.optimizers import DESCENT_UPDATE, MOMENTUM_UPDATE
 from workers.records import Budget
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = {
     "three factors in registers": Program(((2, 2),) * 3, 1, DESCENT_UPDATE, "float64", 1),
     "momentum in single precision": Program(((2, 2),) * 3, 2, MOMENTUM_UPDATE, "float32", 1),

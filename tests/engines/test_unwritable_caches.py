@@ -13,6 +13,8 @@ from service.processes.caches import can_be_written, lead_caches, private_direct
 from tests.helpers.servers import Server
 from tests.helpers.specs import BASIC
 
+pytestmark = pytest.mark.processes
+
 NOWHERE = Path("/proc/1/nowhere")
 """A directory that not even root can make."""
 

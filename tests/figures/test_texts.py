@@ -16,6 +16,8 @@ from service.figures.renderers import Style, render
 from service.figures.texts import MOST_LETTERS, apart, letters, shortened, wrapped
 from service.values.visible import visible
 
+pytestmark = pytest.mark.slow
+
 MARKUP = (
     "US$ 5% of $x",
     r"$\frac{$ and $a_b$ \$",

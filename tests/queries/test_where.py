@@ -191,6 +191,7 @@ def objects(stored):
         return [tagged_run(row) for row in list_runs(connection, RunSelection(), 1000)]
 
 
+@pytest.mark.slow
 @given(tree=expressions)
 @settings(max_examples=300)
 def test_an_expression_selects_what_it_says(stored, objects, tree):

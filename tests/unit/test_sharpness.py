@@ -128,6 +128,7 @@ def test_only_runs_that_ask_have_it():
     assert np.isnan(found[result.points.member == 1]).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.sampled_from(list(MODELS)), st.sampled_from(["completion", "sensing"]), st.integers(1, 40))
 def test_split_equals_unsplit_and_alone_equals_batched_to_the_bit(model, problem, cut):

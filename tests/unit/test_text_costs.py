@@ -14,6 +14,8 @@ from service.values.yaml_texts import MOST_LEVELS, TooDeep, TooManyValues, bound
 from service.web import spec_text
 from service.web.spec_text import from_text, to_text, to_yaml
 
+pytestmark = pytest.mark.slow
+
 CHARACTERS = 1500
 
 

@@ -18,6 +18,8 @@ from tests.helpers.html import parsed
 from tests.helpers.specs import BASIC
 from tests.helpers.texts import HOSTILE
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 FUNCTION = f'rankward() {{ "{sys.executable}" -m service.cli "$@"; }}\n'
 PAPER = 'it\'s $HOME `id` "q" \\ & 日本 🎉'

@@ -17,6 +17,8 @@ from tests.helpers.specs import BASIC
 from tests.helpers.texts import HOSTILE, texts
 from tests.web.posts import FOUR
 
+pytestmark = pytest.mark.slow
+
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066\u2067\ufeff]")
 """What turns a line around, ends it, or is not seen at all; U+2068 and U+2069 isolate names in titles."""
 A_MISTAKE = "name = 'x' ANDD "

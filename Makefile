@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= logical
 TOGETHER := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: setup demo serve test test-fast coverage lint format hooks bench clean
+.PHONY: setup demo serve test test-fast coverage lint format hooks bench gallery clean
 
 setup: .venv/installed
 
@@ -51,6 +51,10 @@ hooks: setup
 
 bench: setup
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks
+
+# Pictures of presets that have none, and docs/gallery.md; `make gallery NAMES="figure_1 symmetric"` draws these again.
+gallery: setup
+	$(BIN)/python -m benchmarks.gallery $(NAMES)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info

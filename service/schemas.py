@@ -268,6 +268,7 @@ class PresetSummary(BaseModel):
     name: str
     title: str
     about: str
+    source: Annotated[str, Field(description="Where the experiment was published, or that it was not.")]
     figure: Annotated[str, Field(description="The figure that shows it, by its name in paths.")]
 
 

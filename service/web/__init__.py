@@ -1,6 +1,6 @@
 """The web pages: server-rendered, readable without scripts, live with them; nothing is asked of any other server."""
 
-from service.web import assets, compare, experiments, groups, runs, sign_in, submission
+from service.web import assets, compare, experiments, gallery, groups, runs, sign_in, submission
 from service.web.errors import install
 
 __all__ = ["install", "open_routers", "routers"]
@@ -15,6 +15,7 @@ routers = (
     runs.router,
     runs.acts,
     compare.router,
+    gallery.router,
     submission.router,
     submission.acts,
 )

@@ -16,17 +16,19 @@ from service.errors import NotFound
 
 router = APIRouter(prefix="/static", include_in_schema=False)
 
-_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png"}
+_FOLDERS = (("service.web", "static"), ("service.presets", "pictures"))
 _FOR_GOOD = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
 
 class Assets:
-    """The files of the `static` folder, read once; `digest` stands for all of them and is part of their addresses."""
+    """The files of `_FOLDERS`, read once; `digest` stands for all of them and is part of their addresses."""
 
     @cached_property
     def contents(self) -> dict[str, bytes]:
         """Every file by its name."""
-        return {path.name: path.read_bytes() for path in files("service.web").joinpath("static").iterdir() if _is(path)}
+        folders = [files(package).joinpath(folder) for package, folder in _FOLDERS]
+        return {path.name: path.read_bytes() for folder in folders for path in folder.iterdir() if _is(path)}
 
     @cached_property
     def digest(self) -> str:
@@ -55,7 +57,7 @@ def plotly(accept_encoding: Annotated[str, Header()] = "") -> Response:
 
 @router.get("/{digest}/{name}")
 def asset(digest: str, name: str) -> Response:
-    """A file of the `static` folder; of an older version of the service, the newest there is, to be asked for again."""
+    """A file; of an older version of the service, the newest there is, to be asked for again."""
     content = assets.contents.get(name)
     if content is None:
         raise NotFound(f"There is no file {name!r}.")

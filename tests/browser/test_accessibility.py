@@ -15,6 +15,7 @@ PAGES = {
     "compare": "/compare?experiment={finished}&experiment={other}",
     "choose": "/compare",
     "new": "/new?preset=figure_1",
+    "presets": "/presets",
 }
 
 

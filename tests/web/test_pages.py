@@ -37,6 +37,7 @@ def test_every_page_forbids_what_it_does_not_need_and_asks_nobody_else(api, fini
         f"/runs/{run}",
         f"/compare?experiment={experiment['id']}",
         "/new",
+        "/presets",
         "/experiments/none",
     ):
         answer = api.get(path)

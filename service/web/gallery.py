@@ -1,0 +1,15 @@
+"""/presets: what can be run at once, each with a picture of what it shows."""
+
+from fastapi import APIRouter, Request, Response
+
+from service import presets
+from service.web.rendering import page
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/presets")
+def gallery(request: Request) -> Response:
+    """All presets."""
+    drawn = {preset.name for preset in presets.list_presets() if presets.has_pictures(preset.name)}
+    return page(request, "presets.html", presets=presets.list_presets(), drawn=drawn, picture_name=presets.picture_name)

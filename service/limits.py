@@ -15,9 +15,11 @@ Violation = tuple[tuple[str, ...], str]
 
 def exceeded(what: str, value: float, limits: Limits, name: str, instead: str = "ask for less") -> str:
     """The sentence of a refusal: what was asked, the limit, what to do, and the variable that raises the limit."""
-    asked, limit = (f"{one:,}" if isinstance(one, int) else f"{one:g}" for one in (value, getattr(limits, name)))
+    given, limit = (
+        f"{number:,}" if isinstance(number, int) else f"{number:g}" for number in (value, getattr(limits, name))
+    )
     return (
-        f"{what} {asked}, above the limit {name} of {limit}; "
+        f"{what} {given}, above the limit {name} of {limit}; "
         f"{instead}, or raise the limit by starting the service with RANKWARD_{name.upper()}."
     )
 

@@ -25,8 +25,8 @@ class FileSource(PydanticBaseSettingsSource):
         return Path(path).read_text().strip() if path else None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def _metric_limits() -> type[BaseSettings]:

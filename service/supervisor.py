@@ -8,7 +8,6 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx2
 import structlog
@@ -99,12 +98,7 @@ class Supervisor:
     def __enter__(self) -> "Supervisor":
         settings = self.settings
         self._lock = hold(settings.data_dir, "serve", SECONDS_FOR_PORT)
-        make_private(settings.data_dir, database_file(settings.url))
-        lead_caches(settings.data_dir)
-        migrate(settings.url)
-        make_shrinkable(settings.url)
-        check_somebody_gets_in(settings)
-        raise_open_files()
+        _prepare(settings)
         listener = listen(settings.host, settings.port, SECONDS_FOR_PORT)
         self.url = http_url(*listener.getsockname()[:2])
         lifeline, self._lifeline_end = os.pipe()
@@ -113,7 +107,7 @@ class Supervisor:
             _child("api", settings, metrics, lifeline, listener.fileno()),
             _child("dispatcher", settings, metrics, lifeline),
         ]
-        self._open: list[Any] = [listener]
+        self._listener = listener
         try:
             for child in self._children:
                 child.start()
@@ -127,8 +121,7 @@ class Supervisor:
         for child in reversed(self._children):
             child.end()
         os.close(self._lifeline_end)
-        for one in self._open:
-            one.close()
+        self._listener.close()
         self._lock.release()
 
     def abandon(self) -> None:
@@ -151,6 +144,16 @@ class Supervisor:
                 self.check()
                 time.sleep(0.02)
         raise CannotServe(f"The API was not ready within {SECONDS_TO_BE_READY:.0f} seconds; see the log above.")
+
+
+def _prepare(settings: Settings) -> None:
+    """What all roles stand on: the data directory, the caches, the database, the limit of open files."""
+    make_private(settings.data_dir, database_file(settings.url))
+    lead_caches(settings.data_dir)
+    migrate(settings.url)
+    make_shrinkable(settings.url)
+    check_somebody_gets_in(settings)
+    raise_open_files()
 
 
 def _is_ready(http: httpx2.Client, url: str) -> bool:

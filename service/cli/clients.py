@@ -37,7 +37,7 @@ def submit(
         try:
             experiment = client.submit(file.content)
         except ServerSaidNo as refused:
-            raise ServerSaidNo(refused.problem, file.place) from None
+            raise ServerSaidNo(refused.problem, file.location) from None
         _follow(client, experiment, wait, as_json)
 
 

@@ -43,8 +43,8 @@ def any_ids(context: typer.Context, incomplete: str) -> Suggestions:
 
 def preset_names(context: typer.Context, incomplete: str) -> Suggestions:
     """Presets, with their titles."""
-    found = _asked(context, lambda client: [(item["name"], item["title"]) for item in client.presets()])
-    return [(name, title) for name, title in found if name.startswith(incomplete)]
+    presets = _suggestions(context, lambda client: [(item["name"], item["title"]) for item in client.presets()])
+    return [(name, title) for name, title in presets if name.startswith(incomplete)]
 
 
 def figure_names(context: typer.Context, incomplete: str) -> Suggestions:
@@ -54,24 +54,24 @@ def figure_names(context: typer.Context, incomplete: str) -> Suggestions:
     def ask(client: Rankward) -> Iterable[tuple[str, str]]:
         return [(item["name"], item["title"]) for item in client.figures(experiment)["items"]] if experiment else []
 
-    return [(name, title) for name, title in _asked(context, ask) if name.startswith(incomplete)]
+    return [(name, title) for name, title in _suggestions(context, ask) if name.startswith(incomplete)]
 
 
 def _ids(context: typer.Context, incomplete: str, ask: Callable[[Rankward], Iterable[tuple[str, str]]]) -> Suggestions:
-    found = _asked(context, ask)
-    shown = short_ids(public_id for public_id, _ in found)
-    return list(_matching(found, shown, incomplete))
+    suggestions = _suggestions(context, ask)
+    shown = short_ids(public_id for public_id, _ in suggestions)
+    return list(_matching(suggestions, shown, incomplete))
 
 
-def _matching(found: Suggestions, shown: dict[str, str], incomplete: str) -> Iterator[tuple[str, str]]:
-    for public_id, said in found:
+def _matching(suggestions: Suggestions, shown: dict[str, str], incomplete: str) -> Iterator[tuple[str, str]]:
+    for public_id, said in suggestions:
         if shown[public_id].startswith(incomplete):
             yield shown[public_id], said
         elif public_id.startswith(incomplete):
             yield public_id, said
 
 
-def _asked(context: typer.Context, ask: Callable[[Rankward], Iterable[tuple[str, str]]]) -> Suggestions:
+def _suggestions(context: typer.Context, ask: Callable[[Rankward], Iterable[tuple[str, str]]]) -> Suggestions:
     url, key = context.params.get("url") or DEFAULT_URL, context.params.get("api_key")
     transport = Transport(url, key, tries=1, timeout=SECONDS)
     try:

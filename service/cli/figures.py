@@ -42,13 +42,15 @@ def figure(
     api_key: ApiKey = None,
 ) -> None:
     """Write a figure of an experiment as PNG, SVG or Plotly JSON, by the ending of the file."""
-    asked = {"metrics": metrics, "metric": metric, "x": x, "y": y, "x_scale": x_scale, "others": others}
+    parameters = {"metrics": metrics, "metric": metric, "x": x, "y": y, "x_scale": x_scale, "others": others}
     with Rankward(url, api_key) as client:
         if show:
             return _list_figures(client.figures(experiment))
         name = name or str(client.figures(experiment)["default"])
         path = output or Path(f"{name}.png")
-        drawn = client.figure(experiment, name, figure_format(path), **asked, width=width, scale=scale, theme=theme)
+        drawn = client.figure(
+            experiment, name, figure_format(path), **parameters, width=width, scale=scale, theme=theme
+        )
         path.write_bytes(drawn)
     return make_console().print(f"Wrote {visible(str(path))}")
 
@@ -61,9 +63,9 @@ def figure_format(path: Path) -> str:
     return ending
 
 
-def _list_figures(found: dict[str, Any]) -> None:
-    items = found["items"]
-    names = [item["name"] + (" (default)" if item["name"] == found["default"] else "") for item in items]
+def _list_figures(listed: dict[str, Any]) -> None:
+    items = listed["items"]
+    names = [item["name"] + (" (default)" if item["name"] == listed["default"] else "") for item in items]
     titles = [item["title"] for item in items]
     takes = [", ".join(item["parameters"]) for item in items]
     print_table(

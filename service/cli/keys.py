@@ -51,7 +51,7 @@ def create(
         "max_unfinished_multiply_adds": max_unfinished_multiply_adds,
     }
     with _database(settings_of(data_dir=data_dir)) as database:
-        token = keys.create_key(database, name, [_scope(one) for one in scope], quotas)
+        token = keys.create_key(database, name, [_scope(given) for given in scope], quotas)
     if as_json:
         print(json.dumps({"key": token, "prefix": token[: keys.PREFIX_CHARACTERS], "name": name}))
     else:
@@ -63,17 +63,17 @@ def create(
 def list_all(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List the keys: their first characters, scopes and limits."""
     with _database(settings_of(data_dir=data_dir)) as database:
-        found = keys.list_keys(database)
+        listed = keys.list_keys(database)
     if as_json:
-        return print(json.dumps(found, default=_rfc_3339, indent=2))
+        return print(json.dumps(listed, default=_rfc_3339, indent=2))
     return print_table(
         [
-            Column("key", [key["prefix"] + "..." for key in found]),
-            Column("name", [key["name"] for key in found], 1, 10),
-            Column("scopes", [" ".join(key["scopes"]) for key in found], 3),
-            Column("made (UTC)", [_day(key["created_at"]) for key in found], 4),
-            Column("limits", list(map(_limits, found)), 5, 20),
-            Column("state", list(map(_state, found)), 2),
+            Column("key", [key["prefix"] + "..." for key in listed]),
+            Column("name", [key["name"] for key in listed], 1, 10),
+            Column("scopes", [" ".join(key["scopes"]) for key in listed], 3),
+            Column("made (UTC)", [_day(key["created_at"]) for key in listed], 4),
+            Column("limits", list(map(_limits, listed)), 5, 20),
+            Column("state", list(map(_state, listed)), 2),
         ]
     )
 

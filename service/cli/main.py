@@ -54,7 +54,9 @@ def main() -> None:
     except RankwardError as error:
         _end((type(error).__doc__ or "Error").partition("\n")[0], error.detail)
     except ValidationError as error:
-        _end("A setting is not valid", "; ".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors()))
+        _end(
+            "A setting is not valid", "; ".join(f"{mistake['loc'][0]}: {mistake['msg']}" for mistake in error.errors())
+        )
     except OSError as error:
         _end("The system said no", f"{error.filename or ''} {error.strerror or error}")
 

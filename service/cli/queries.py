@@ -30,11 +30,11 @@ def runs(
 ) -> None:
     """List runs with their results."""
     with Rankward(url, api_key) as client:
-        asked = client.runs(experiment, status, where, order_by, fields, min(limit, RUNS_PER_PAGE))
-        found = list(islice(asked, limit))
+        selected = client.runs(experiment, status, where, order_by, fields, min(limit, RUNS_PER_PAGE))
+        listed = list(islice(selected, limit))
     if as_json:
-        return print_json(found)
-    return print_runs(found) if fields is None else print_objects(found)
+        return print_json(listed)
+    return print_runs(listed) if fields is None else print_objects(listed)
 
 
 def experiments(
@@ -47,19 +47,19 @@ def experiments(
 ) -> None:
     """List experiments, newest first."""
     with Rankward(url, api_key) as client:
-        found = list(islice(client.experiments(where, order_by), limit))
-    print_json(found) if as_json else print_experiments(found)
+        listed = list(islice(client.experiments(where, order_by), limit))
+    print_json(listed) if as_json else print_experiments(listed)
 
 
 def presets(as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """List the presets."""
     with Rankward(url, api_key) as client:
-        found = client.presets()
+        listed = client.presets()
     if as_json:
-        return print_json(found)
-    about = [f"{preset['title']}. {preset['about']}" for preset in found]
+        return print_json(listed)
+    about = [f"{preset['title']}. {preset['about']}" for preset in listed]
     return print_table(
-        [Column("name", [preset["name"] for preset in found]), Column("shows", about, 1, 30, wraps=True)]
+        [Column("name", [preset["name"] for preset in listed]), Column("shows", about, 1, 30, wraps=True)]
     )
 
 
@@ -74,8 +74,8 @@ def summary(
 ) -> None:
     """Show how metrics spread over the runs of an experiment."""
     with Rankward(url, api_key) as client:
-        found = client.summary(experiment, metric, group_by, where)
-    print_json(found) if as_json else _print_summary(found)
+        summaries = client.summary(experiment, metric, group_by, where)
+    print_json(summaries) if as_json else _print_summary(summaries)
 
 
 def export(
@@ -98,9 +98,9 @@ def export(
     make_console().print(f"Wrote {visible(str(file))} ({written:,} bytes)")
 
 
-def _print_summary(found: list[dict[str, Any]]) -> None:
-    groups = list(found[0]["group"]) if found else []
-    print_objects([_flat(item) for item in found], (*groups, "metric", "median", "min", "max", "count"))
+def _print_summary(summaries: list[dict[str, Any]]) -> None:
+    groups = list(summaries[0]["group"]) if summaries else []
+    print_objects([_flat(item) for item in summaries], (*groups, "metric", "median", "min", "max", "count"))
 
 
 def _flat(item: dict[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class SpecFile:
     def _root(self) -> Node:
         return self._composed(self._source)
 
-    def place(self, pointer: str) -> str:
+    def location(self, pointer: str) -> str:
         """A JSON pointer with the line of the file that it points at, or of the object in which something is absent.
 
         Lines of plain JSON beyond MOST_CHARACTERS_FOR_LINES are not looked for.
@@ -131,9 +131,9 @@ class SpecFile:
 
     def _explained(self, error: MarkedYAMLError) -> str:
         mark = error.problem_mark or error.context_mark
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        position = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         said = ", ".join(part.strip() for part in (error.context, error.problem) if part) or "it cannot be read"
-        return f"{self._name}{place}: neither YAML nor JSON: {said}."
+        return f"{self._name}{position}: neither YAML nor JSON: {said}."
 
     def _value(self, node: Node) -> Any:
         self._values_left -= 1

@@ -241,7 +241,7 @@ class Rankward:
         unfinished, written = file.with_name(f"{file.name}.part"), 0
         wanted = _given(format=format, **parameters)
         try:
-            method, path, query = _asked(f"/v1/{what}", wanted)
+            method, path, query = _list_request(f"/v1/{what}", wanted)
             with self._transport.stream(path, method, **query) as chunks, unfinished.open("wb") as output:
                 for chunk in chunks:
                     written += output.write(chunk)
@@ -269,16 +269,16 @@ class Rankward:
 
         The parameters are those of the query; experiments to compare with are `others`.
         """
-        asked = {_FIGURE_PARAMETERS.get(key, key): value for key, value in _given(**parameters).items()}
-        asked = {key: _listed(value) if isinstance(value, list) else value for key, value in asked.items()}
+        query = {_FIGURE_PARAMETERS.get(key, key): value for key, value in _given(**parameters).items()}
+        query = {key: _listed(value) if isinstance(value, list) else value for key, value in query.items()}
         path = f"/v1/experiments/{experiment_id}/figures/{name}.{kind}"
-        return self._transport.request("GET", path, params=asked).content
+        return self._transport.request("GET", path, params=query).content
 
     def _pages(self, path: str, **parameters: Any) -> Iterator[Json]:
         wanted = _given(**parameters)
         while True:
-            method, asked_path, query = _asked(path, wanted)
-            page = self._json(method, asked_path, repeatable=True, **query)
+            method, target, query = _list_request(path, wanted)
+            page = self._json(method, target, repeatable=True, **query)
             yield from page["items"]
             if page["next"] is None:
                 return
@@ -287,8 +287,8 @@ class Rankward:
     def _table(self, path: str, **parameters: Any) -> Table:
         import pyarrow as pa
 
-        method, asked_path, query = _asked(path, _given(format="arrow", **parameters))
-        content = self._transport.request(method, asked_path, repeatable=True, **query).content
+        method, target, query = _list_request(path, _given(format="arrow", **parameters))
+        content = self._transport.request(method, target, repeatable=True, **query).content
         return pa.ipc.open_stream(content).read_all()
 
     def _json(self, method: str, path: str, **arguments: Any) -> Any:
@@ -300,7 +300,7 @@ def _given(**parameters: Any) -> Json:
     return {name: plain(value, (name,)) for name, value in parameters.items() if value is not None}
 
 
-def _asked(path: str, parameters: Json) -> tuple[str, str, Json]:
+def _list_request(path: str, parameters: Json) -> tuple[str, str, Json]:
     """Method, path and arguments of a request for a list; a long query goes into a body, for proxies cut URLs."""
     if path in _QUERIED and len(urlencode(parameters)) > LONGEST_QUERY:
         return "POST", f"{path}/query", {"json": parameters}

@@ -30,9 +30,9 @@ class NotJson(RankwardError, ValueError):
 def plain(value: Any, path: Path = ()) -> Any:
     """A value of null, booleans, numbers, texts, lists and objects alone.
 
-    Taken are scalars and arrays of numpy (and what behaves like them: pandas, polars, torch, jax), dates as ISO 8601,
-    paths and UUIDs as text, Decimal and Fraction as numbers, enumerations by their values, any iterable with an order.
-    A number of less than double precision becomes the double that prints the same.
+    Taken are scalars and arrays of numpy, and what behaves like them (pandas, polars, torch, jax). Dates become
+    ISO 8601, paths and UUIDs text, Decimal and Fraction numbers, enumerations their values, any iterable with an order
+    a list. A number of less than double precision becomes the double that prints the same.
 
     Args:
         path: where the value stands, for the error.

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 
 from service.errors import RankwardError
-from service.values.addresses import is_this_machine
+from service.values.addresses import is_this_machine, url_host
 
 TRIES = 5
 """How often a request is tried when the server cannot be reached or is busy."""
@@ -28,12 +28,12 @@ class ServerSaidNo(RankwardError):
 
     Args:
         problem: the problem document.
-        place: what is shown for the JSON pointer of a mistake, such as the line of a file; the pointer itself when not
+        locate: what is shown for the JSON pointer of a mistake, such as the line of a file; the pointer itself when not
             given.
     """
 
-    def __init__(self, problem: Mapping[str, Any], place: Callable[[str], str] = str) -> None:
-        lines = [_line(error, place) for error in problem.get("errors") or []]
+    def __init__(self, problem: Mapping[str, Any], locate: Callable[[str], str] = str) -> None:
+        lines = [_line(error, locate) for error in problem.get("errors") or []]
         super().__init__("\n".join(lines) or str(problem.get("detail", problem)))
         self.problem = problem
 
@@ -141,8 +141,7 @@ class Transport:
 def _direct(url: str) -> dict[str, None]:
     """Which hosts no proxy of the environment is asked for: this machine, to which none leads."""
     host = httpx2.URL(url).host
-    shown = f"[{host}]" if ":" in host else host
-    return {f"all://{shown}": None} if is_this_machine(host) else {}
+    return {f"all://{url_host(host)}": None} if is_this_machine(host) else {}
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
@@ -153,9 +152,9 @@ def _retry_after(response: httpx2.Response) -> float | None:
         return None
 
 
-def _line(error: Mapping[str, Any], place: Callable[[str], str]) -> str:
+def _line(error: Mapping[str, Any], locate: Callable[[str], str]) -> str:
     shown = f"\n{error['excerpt']}" if "excerpt" in error else ""
-    return f"{place(error.get('pointer') or '') or '/'}: {error['detail']}{shown}"
+    return f"{locate(error.get('pointer') or '') or '/'}: {error['detail']}{shown}"
 
 
 def _problem(response: httpx2.Response) -> Mapping[str, Any]:

@@ -49,14 +49,14 @@ class Front:
                 raise MalformedRequest(f"{authority!r} is no host name with or without a port.")
         return given
 
-    def is_own(self, origin: str, authorities: list[str]) -> bool:
+    def is_same_origin(self, origin: str, authorities: list[str]) -> bool:
         """Whether a page of this server may have sent a request, given its Origin header (RFC 6454).
 
         Schemes are not compared with those of the connection: whoever stands in front may speak TLS for us.
         """
         scheme, _, authority = origin.lower().partition("://")
-        is_asked_for = scheme in _SCHEMES and authority in [given.lower() for given in authorities]
-        return is_asked_for or origin == self._public_origin
+        names_this_server = scheme in _SCHEMES and authority in [given.lower() for given in authorities]
+        return names_this_server or origin == self._public_origin
 
     def is_public_name(self, host: str) -> bool:
         """Whether a host is the one of the public origin."""

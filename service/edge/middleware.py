@@ -80,7 +80,7 @@ class Edge:
             for authority in authorities:
                 self._check_host(scope, host_name(authority) or "")
         origin = headers.get("origin")
-        foreign = origin is not None and not self._front.is_own(origin, authorities)
+        foreign = origin is not None and not self._front.is_same_origin(origin, authorities)
         if scope["method"] not in _SAFE_METHODS and (foreign or headers.get("sec-fetch-site") == "cross-site"):
             raise CrossOrigin("A page of another site asked for this; only this server's own pages may.")
 

@@ -134,8 +134,8 @@ def _headers(error: RankwardError) -> dict[str, str] | None:
 
 def _invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    found = [FieldError(json_pointer(one["loc"][1:]), _query_advice(one)) for one in error.errors()]
-    return _domain_error(request, InvalidPayload(found))
+    errors = [FieldError(json_pointer(mistake["loc"][1:]), _query_advice(mistake)) for mistake in error.errors()]
+    return _domain_error(request, InvalidPayload(errors))
 
 
 def _query_advice(error: dict[str, Any]) -> str:

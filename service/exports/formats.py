@@ -40,10 +40,10 @@ def accepted_format(name: FormatName | None, accept: str | None) -> Format:
     if name is not None:
         return FORMATS[name]
     ranges = list(_ranges(accept or "*/*")) or [("*/*", 1.0)]
-    liked = {one.name: _quality(one.media_type, ranges) for one in FORMATS.values()}
-    best = max(FORMATS, key=lambda one: liked[one])  # the first of equals
+    liked = {format.name: _quality(format.media_type, ranges) for format in FORMATS.values()}
+    best = max(FORMATS, key=liked.__getitem__)  # the first of equals
     if not liked[best]:
-        known = ", ".join(one.media_type for one in FORMATS.values())
+        known = ", ".join(format.media_type for format in FORMATS.values())
         raise NotAcceptable(f"This comes as {known}; accept one of them, or ask for one by ?format=.")
     return FORMATS[best]
 
@@ -67,7 +67,7 @@ def _quality(media_type: str, ranges: list[tuple[str, float]]) -> float:
     """What the most specific range that covers a media type says of it."""
     family = media_type.split("/")[0]
     for wanted in (media_type, f"{family}/*", "*/*"):
-        found = [weight for media, weight in ranges if media == wanted]
-        if found:
-            return max(found)
+        weights = [weight for media, weight in ranges if media == wanted]
+        if weights:
+            return max(weights)
     return 0.0

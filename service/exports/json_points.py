@@ -25,8 +25,8 @@ def write_trajectory(run_id: str, names: Sequence[str], points: RecordBatch, thi
 def write_items(items: Iterable[bytes]) -> Iterator[bytes]:
     """JSON objects as the items of one."""
     yield b'{"items":['
-    for place, item in enumerate(items):
-        yield b"," + item if place else item
+    for index, item in enumerate(items):
+        yield b"," + item if index else item
     yield b"]}"
 
 

@@ -53,7 +53,7 @@ def point_batch(columns: Sequence[Sequence[Any]], runs: Mapping[int, PointedRun]
         runs: by internal id.
     """
     ids, positions = np.unique(np.array(columns[0]), return_inverse=True)
-    known = [runs[int(one)] for one in ids]
+    known = [runs[int(internal_id)] for internal_id in ids]
     names = pa.array([run.public_id for run in known])
     arrays = [names.take(pa.array(positions))]
     for field, values in zip(list(schema)[1:], columns[1:], strict=True):
@@ -83,7 +83,7 @@ def gathered(batches: Iterable[RecordBatch]) -> Iterator[RecordBatch]:
     held: list[RecordBatch] = []
     for batch in batches:
         held.append(batch)
-        if sum(one.num_rows for one in held) >= _WORTH_A_WRITE:
+        if sum(part.num_rows for part in held) >= _WORTH_A_WRITE:
             yield pa.concat_batches(held)
             held = []
     if held:

@@ -34,10 +34,12 @@ def arrow_column(values: Iterable[Any], type_: DataType) -> Array:
     Values of another kind than the column's become null, except in a column of texts, where they are JSON.
     """
     if type_ == VECTOR:
-        return pa.array([[float(part) for part in one] if isinstance(one, list) else None for one in values], type_)
+        return pa.array(
+            [[float(part) for part in value] if isinstance(value, list) else None for value in values], type_
+        )
     if pa.types.is_string(type_):
-        return pa.array([one if one is None or isinstance(one, str) else _json(one) for one in values], type_)
-    return pa.array([_as(type_, one) for one in values], type_)
+        return pa.array([value if value is None or isinstance(value, str) else _json(value) for value in values], type_)
+    return pa.array([_as(type_, value) for value in values], type_)
 
 
 def parse_vectors(texts: Sequence[str | None]) -> Array:
@@ -46,7 +48,7 @@ def parse_vectors(texts: Sequence[str | None]) -> Array:
     joined = f"[{','.join(known)}]"  # pyright: ignore[reportArgumentType, reportCallIssue]
     parsed: list[Any] = orjson.loads(joined)
     if '"' in joined:  # some number is not finite
-        parsed = [None if one is None else [float(part) for part in one] for one in parsed]
+        parsed = [None if vector is None else [float(part) for part in vector] for vector in parsed]
     return pa.array(parsed, VECTOR)
 
 

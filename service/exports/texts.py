@@ -41,7 +41,7 @@ def json_texts(column: Array, quote: str = '"') -> Array:
         return pc.cast(column, pa.string())
     if pa.types.is_timestamp(kind):
         return _join(quote, pc.strftime(column, "%Y-%m-%dT%H:%M:%SZ"), quote)
-    return pa.array([None if one is None else _json(one) for one in column.to_pylist()], pa.string())
+    return pa.array([None if value is None else _json(value) for value in column.to_pylist()], pa.string())
 
 
 def _floats(column: Array, quote: str) -> Array:

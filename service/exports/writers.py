@@ -27,7 +27,7 @@ def write_csv(schema: Schema, batches: Batches) -> Iterator[bytes]:
 
 def write_ndjson(schema: Schema, batches: Batches) -> Iterator[bytes]:
     """A JSON object for each row, each on its line; null where a value is absent."""
-    heads = ["{" + _head(name) if place == 0 else "," + _head(name) for place, name in enumerate(schema.names)]
+    heads = ["{" + _head(name) if index == 0 else "," + _head(name) for index, name in enumerate(schema.names)]
     for batch in _short(batches):
         parts: list[Array | str] = []
         for head, column in zip(heads, batch.columns, strict=True):

@@ -76,9 +76,9 @@ def evenly(low: float, high: float, count: int, scale: Scale) -> Array:
     """Numbers from `low` to `high`, evenly spaced as the scale has them, (count,); both ends exact."""
     shares = np.linspace(0, 1, count)
     if scale == "log":
-        low_place, high_place = log10(low), log10(high)
+        low_exponent, high_exponent = log10(low), log10(high)
         with np.errstate(over="ignore", under="ignore"):
-            numbers = 10.0 ** (low_place * (1 - shares) + high_place * shares)
+            numbers = 10.0 ** (low_exponent * (1 - shares) + high_exponent * shares)
     else:
         numbers = low * (1 - shares) + high * shares
     numbers[0], numbers[-1] = low, high

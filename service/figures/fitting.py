@@ -1,10 +1,10 @@
 """Fitting: what every picture goes through before it is drawn, so that any numbers and any texts can be drawn.
 
-Afterwards each number has a position on its axis or is a gap, each axis has finite limits, an empty panel says
-why it is, and each text is one visible line.
+Afterwards each number has a position on its axis or is a gap, and each axis has finite limits. An empty panel says why
+it is empty, and each text is one visible line.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -25,8 +25,8 @@ _ISOLATED_SIZE = 3.0
 
 def fitted(picture: Picture) -> Picture:
     """The same picture, with nothing in it that a renderer cannot draw or would read as anything but text."""
-    series = [one for panel in picture.panels for one in panel.series]
-    names = short_names(one.name for one in series if isinstance(one, Line | Marks))
+    all_series = [series for panel in picture.panels for series in panel.series]
+    names = short_names(series.name for series in all_series if isinstance(series, Line | Marks))
     titles = short_names(panel.title for panel in picture.panels)
     return replace(
         picture,
@@ -51,16 +51,16 @@ def suited(axis: Axis, *values: Array) -> Axis:
 
 
 def _fitted_panel(panel: Panel, names: Mapping[str, str], title: str) -> Panel:
-    series = [_named(one, names) for one in panel.series]
-    cells = [one for one in series if isinstance(one, Cells)]
+    all_series = [_named(series, names) for series in panel.series]
+    cells = [series for series in all_series if isinstance(series, Cells)]
     axes = (panel.x, panel.y) if cells else _suited_axes(panel)
-    drawn = [part for one in series for part in _drawn(one, *axes)]
-    is_empty = all(np.isnan(one.values).all() for one in cells) and not any(len(x) for x, _ in _points(drawn))
-    because = [NOT_FINITE if series else NO_SERIES] if is_empty else [axis.said for axis in axes]
+    drawn = [part for series in all_series for part in _drawn(series, *axes)]
+    is_empty = all(np.isnan(heat_map.values).all() for heat_map in cells) and not any(len(x) for x, _ in _points(drawn))
+    because = [NOT_FINITE if all_series else NO_SERIES] if is_empty else [axis.said for axis in axes]
     between = Panel(*axes, tuple(drawn))
     x, x_power = _measured(axes[0], between.values_on("x"))
     y, y_power = _measured(axes[1], between.values_on("y"))
-    scaled = tuple(_in_units(one, x_power, y_power) for one in drawn)
+    scaled = tuple(_in_units(part, x_power, y_power) for part in drawn)
     return Panel(x, y, scaled, title, _sentence(" ".join(filter(None, because))), is_empty)
 
 
@@ -106,14 +106,14 @@ def _isolated(values: Array) -> Array:
     return there[1:-1] & ~there[:-2] & ~there[2:]
 
 
-def _points(series: Iterator[Series] | tuple[Series, ...] | list[Series]) -> Iterator[tuple[Array, Array]]:
+def _points(all_series: Iterable[Series]) -> Iterator[tuple[Array, Array]]:
     """All x and y (points,) of lines, marks and bands that have a number."""
-    for one in series:
-        if isinstance(one, Cells):
+    for series in all_series:
+        if isinstance(series, Cells):
             continue
-        for up in (one.low, one.high) if isinstance(one, Band) else (one.y,):
+        for up in (series.low, series.high) if isinstance(series, Band) else (series.y,):
             finite = np.isfinite(up)
-            yield one.x[finite], up[finite]
+            yield series.x[finite], up[finite]
 
 
 def _measured(axis: Axis, values: Array) -> tuple[Axis, int]:

@@ -123,32 +123,32 @@ def title_points(picture: Picture, size: Size) -> float:
     return max(_SMALLEST_TITLE, min(_TITLE_POINTS, room / (_LETTER_OF_POINT * max(1, longest))))
 
 
-def x_label(picture: Picture, size: Size, place: int) -> list[str]:
+def x_label(picture: Picture, size: Size, index: int) -> list[str]:
     """What a panel says of its x axis, as lines: nothing if the one below says the same."""
-    return lines_of(picture.panels[place].x.label, size.panel_width - _AROUND) * shows_x_label(picture, size, place)
+    return lines_of(picture.panels[index].x.label, size.panel_width - _AROUND) * shows_x_label(picture, size, index)
 
 
-def y_label(picture: Picture, size: Size, place: int) -> list[str]:
+def y_label(picture: Picture, size: Size, index: int) -> list[str]:
     """What a panel says of its y axis, as lines: nothing if the one to its left says the same."""
-    return lines_of(picture.panels[place].y.label, size.panel_height - 2 * _AROUND) * shows_y_label(
-        picture, size, place
+    return lines_of(picture.panels[index].y.label, size.panel_height - 2 * _AROUND) * shows_y_label(
+        picture, size, index
     )
 
 
-def shows_x_label(picture: Picture, size: Size, place: int) -> bool:
+def shows_x_label(picture: Picture, size: Size, index: int) -> bool:
     """Whether a panel says what its x axis is: not if the one below, and then all in sight, says the same."""
-    below = place + size.columns
+    below = index + size.columns
     return (
         size.columns == 1
         or below >= len(picture.panels)
-        or picture.panels[below].x.label != picture.panels[place].x.label
+        or picture.panels[below].x.label != picture.panels[index].x.label
     )
 
 
-def shows_y_label(picture: Picture, size: Size, place: int) -> bool:
+def shows_y_label(picture: Picture, size: Size, index: int) -> bool:
     """Whether a panel says what its y axis is: not if the one to its left says the same."""
-    is_first = place % size.columns == 0
-    return is_first or picture.panels[place - 1].y.label != picture.panels[place].y.label
+    is_first = index % size.columns == 0
+    return is_first or picture.panels[index - 1].y.label != picture.panels[index].y.label
 
 
 def has_cells(picture: Picture) -> bool:

@@ -37,7 +37,9 @@ def apart(names: Iterable[str], most: int = MOST_LETTERS) -> list[str]:
     for name in names:
         short = shortened(visible(name), most)
         numbered = (f"{shortened(short, most - _NUMBER)} ({number})" for number in count(2))
-        drawn[short if short not in drawn else next(one for one in numbered if one not in drawn)] = None
+        drawn[short if short not in drawn else next(candidate for candidate in numbered if candidate not in drawn)] = (
+            None
+        )
     return list(drawn)
 
 
@@ -70,8 +72,8 @@ def most_lines(texts: Sequence[str], most: int) -> int:
 def _beginning(text: str, most: int) -> str:
     """As much of a text as has at most so many letters."""
     room = float(most)
-    for place, letter in enumerate(text):
+    for length, letter in enumerate(text):
         room -= _width(letter)
         if room < 0:
-            return text[:place]
+            return text[:length]
     return text

@@ -39,17 +39,18 @@ class Theme:
                 return {"ink": self.ink, "faint": self.faint, "alarm": self.alarm}[color]
 
     def _shade(self, fraction: float) -> str:
-        place = min(max(fraction, 0.0), 1.0) * (len(self.sequence) - 1)
-        low = min(int(place), len(self.sequence) - 2)
+        position = min(max(fraction, 0.0), 1.0) * (len(self.sequence) - 1)
+        low = min(int(position), len(self.sequence) - 2)
         mixed = (
-            round(a + (b - a) * (place - low))
-            for a, b in zip(_channels(self.sequence[low]), _channels(self.sequence[low + 1]), strict=True)
+            round(a + (b - a) * (position - low))
+            for a, b in zip(channels(self.sequence[low]), channels(self.sequence[low + 1]), strict=True)
         )
         return "#" + "".join(f"{channel:02x}" for channel in mixed)
 
 
-def _channels(color: str) -> tuple[int, ...]:
-    return tuple(int(color[place : place + 2], 16) for place in (1, 3, 5))
+def channels(color: str) -> tuple[int, ...]:
+    """Red, green and blue of a colour #rrggbb, each from 0 to 255."""
+    return tuple(int(color[start : start + 2], 16) for start in (1, 3, 5))
 
 
 _VIRIDIS = (

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from service.figures.extents import has_position
 from service.figures.picture import Array, Axis
 from service.values.thinning import extremes
 
@@ -15,10 +16,9 @@ def drawable(x: Array, y: Array, x_axis: Axis, y_axis: Axis, most: int) -> tuple
 
     A point whose x has none is left out; a y that has none becomes NaN, a gap in the line.
     """
-    with np.errstate(invalid="ignore"):
-        has_position = np.isfinite(x) & ((x > 0) | (x_axis.scale == "linear"))
-        x, y = x[has_position], y[has_position]
-        y = np.where(np.isfinite(y) & ((y > 0) | (y_axis.scale == "linear")), y, np.nan)
+    drawn = has_position(x_axis.scale, x)
+    x, y = x[drawn], y[drawn]
+    y = np.where(has_position(y_axis.scale, y), y, np.nan)
     kept = _kept(np.log(y) if y_axis.scale == "log" else y, max(most, _FEWEST))
     return x[kept], y[kept]
 

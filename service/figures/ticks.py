@@ -50,7 +50,9 @@ def ticks_of(scale: Scale, low: float, high: float, is_whole: bool = False) -> T
     decades = log10(high) - log10(low)
     if decades >= 2:
         exponents = [int(exponent) for exponent in linear_positions(log10(low), log10(high), is_whole=True)]
-        return Ticks([float(f"1e{exponent}") for exponent in exponents], [power_of_ten(one) for one in exponents])
+        return Ticks(
+            [float(f"1e{exponent}") for exponent in exponents], [power_of_ten(exponent) for exponent in exponents]
+        )
     positions = within_decades(low, high, _WITHIN_DECADES) if decades >= 1 else linear_positions(low, high)
     return Ticks(positions, [number_text(text) for text in told_apart(positions)])
 

@@ -32,13 +32,13 @@ class Look:
 
 def leaves(spec: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """The fields of a resolved spec by their dotted paths; a list counts as one value, its JSON text."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for name, value in spec.items():
         if isinstance(value, Mapping):
-            found |= leaves(value, f"{prefix}{name}.")
+            flat |= leaves(value, f"{prefix}{name}.")
         else:
-            found[prefix + name] = orjson.dumps(value).decode() if isinstance(value, list) else value
-    return found
+            flat[prefix + name] = orjson.dumps(value).decode() if isinstance(value, list) else value
+    return flat
 
 
 def varying_paths(specs: Sequence[Leaves], order: Sequence[str] = ()) -> list[str]:
@@ -47,13 +47,13 @@ def varying_paths(specs: Sequence[Leaves], order: Sequence[str] = ()) -> list[st
     Of fields that tell the same runs apart (they move together), only the first is given.
     """
     paths = dict.fromkeys([*order, *(path for spec in specs for path in spec)])
-    found: dict[tuple[int, ...], str] = {}
+    path_of: dict[tuple[int, ...], str] = {}
     for path in paths:
         codes: dict[Any, int] = {}
         partition = tuple(codes.setdefault(spec.get(path), len(codes)) for spec in specs)
         if len(codes) > 1 and path not in REPETITIONS:
-            found.setdefault(partition, path)
-    return list(found.values())
+            path_of.setdefault(partition, path)
+    return list(path_of.values())
 
 
 def values_of(path: str, specs: Sequence[Leaves]) -> list[Any]:
@@ -88,7 +88,7 @@ def label_of(spec: Leaves, paths: Sequence[str]) -> str:
 def labels_of(specs: Sequence[Leaves], paths: Sequence[str]) -> list[str]:
     """What each run has in some fields, in words, with as many digits as tell the values of a field apart."""
     labels = [_labels_of_field(path, [spec.get(path) for spec in specs]) for path in paths]
-    return [", ".join(label[place] for label in labels) for place in range(len(specs))]
+    return [", ".join(label[index] for label in labels) for index in range(len(specs))]
 
 
 def _labels_of_field(path: str, values: Sequence[Any]) -> list[str]:

@@ -9,8 +9,8 @@ from threading import Lock
 def spare_collector() -> None:
     """Call where all is imported: nothing that lives by then is looked at again.
 
-    Some hundred thousand objects of imported modules, which a full collection otherwise walks for 0.1 s and more, again
-    and again, while every thread stands still and requests or other writers wait.
+    Imported modules hold some hundred thousand objects. A full collection walks them for 0.1 s and more, again and
+    again, while every thread stands still and requests or other writers wait.
     """
     gc.collect()
     gc.freeze()
@@ -30,8 +30,8 @@ _pauses = _Pauses()
 def collector_paused() -> Generator[None]:
     """No collections meanwhile, for the making of many objects that all live on.
 
-    Each full collection goes through all that were made so far, which triples the time in which JSON of 14 MB is read,
-    and no other thread of the process runs in that time.
+    Each full collection goes through all objects made so far, which triples the time in which JSON of 14 MB is read. No
+    other thread of the process runs during a collection.
     """
     with _pauses.guard:
         _pauses.count += 1

@@ -4,6 +4,7 @@ import socket
 import time
 
 from service.errors import RankwardError
+from service.values.addresses import url_host
 
 _BACKLOG = 2048
 
@@ -29,15 +30,15 @@ def listen(host: str, port: int, patience_seconds: float) -> socket.socket:
             return socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=both)
         except OSError as error:
             if time.monotonic() > deadline or isinstance(error, socket.gaierror):
-                shown = f"[{host}]" if ":" in host else host
-                raise CannotServe(f"Cannot listen on {shown}:{port} ({error.strerror}); {_advice(error)}.") from None
+                address = f"{url_host(host)}:{port}"
+                raise CannotServe(f"Cannot listen on {address} ({error.strerror}); {_advice(error)}.") from None
             time.sleep(0.1)
 
 
 def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
     """Of a name with several addresses one of IPv4, which every client tries."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, _, _, _, address = min(found, key=lambda answer: answer[0] != socket.AF_INET)
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = min(answers, key=lambda answer: answer[0] != socket.AF_INET)
     return family, (str(address[0]), port)
 
 

@@ -16,7 +16,7 @@ def places(workers: int | None) -> list[Mapping[str, str]]:
     """
     gpus = visible_gpus()
     count = workers or len(gpus) or len(os.sched_getaffinity(0))
-    return [{"CUDA_VISIBLE_DEVICES": gpus[place % len(gpus)]} if gpus else {} for place in range(count)]
+    return [{"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {} for index in range(count)]
 
 
 def visible_gpus() -> list[str]:

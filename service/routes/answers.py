@@ -36,7 +36,7 @@ def answers_with(*headers: str, tables: bool = False) -> dict[int | str, dict[st
     kept: dict[str, Any] = {"headers": shown}
     if tables:
         binary = {"schema": {"type": "string", "format": "binary"}}
-        kept["content"] = {one.media_type: binary for one in FORMATS.values() if one.name != "json"}
+        kept["content"] = {format.media_type: binary for format in FORMATS.values() if format.name != "json"}
     return {200: kept}
 
 

@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1/experiments/{experiment_id}/figures", tags=["figu
 
 _WIDTHS = {"column": ONE_COLUMN, "page": TWO_COLUMNS}
 _CONTENT = {"description": "The figure", "content": {media_type: {} for media_type in MEDIA_TYPES.values()}}
-_AS_ASKED = {"description": "The figure is still the one that `If-None-Match` names"}
+_UNCHANGED = {"description": "The figure is still the one that `If-None-Match` names"}
 
 
 class FigureParameters(BaseModel):
@@ -63,7 +63,7 @@ def list_all(request: Request, database: DatabaseDependency, experiment_id: str)
     return listed
 
 
-@router.get("/{file}", response_class=Response, responses={200: _CONTENT, 304: _AS_ASKED})
+@router.get("/{file}", response_class=Response, responses={200: _CONTENT, 304: _UNCHANGED})
 def get(
     database: DatabaseDependency,
     limits: LimitsDependency,
@@ -73,13 +73,13 @@ def get(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Draw a figure, `name.png`, `name.svg` or `name.json`; JSON is a Plotly figure."""
-    asked, style = figures.asked_figure(database, experiment_id, file, query.ask(), limits), query.style()
-    state = figures.version_of(database, asked)
-    headers = {"ETag": _etag(file, state, asked.ask, style, limits), "Cache-Control": "no-cache"}
+    requested, style = figures.asked_figure(database, experiment_id, file, query.ask(), limits), query.style()
+    state = figures.version_of(database, requested)
+    headers = {"ETag": _etag(file, state, requested.ask, style, limits), "Cache-Control": "no-cache"}
     if answer := unchanged(if_none_match, headers):
         return answer
-    content = figures.draw(database, asked, style, limits)
-    return Response(content, media_type=MEDIA_TYPES[asked.format], headers=headers)
+    content = figures.draw(database, requested, style, limits)
+    return Response(content, media_type=MEDIA_TYPES[requested.format], headers=headers)
 
 
 def _etag(*what: object) -> str:

@@ -57,5 +57,5 @@ def curves(
     query: Annotated[CurveParameters, Query()],
 ) -> Curves:
     """Quantile curves of a metric over the runs of each group, along steps, time or loss."""
-    asked = CurveQuery(query.metric, query.x, query.group_by, query.where, query.places)
-    return spread_along(database, experiment_id, asked, limits)
+    curve_query = CurveQuery(query.metric, query.x, query.group_by, query.where, query.places)
+    return spread_along(database, experiment_id, curve_query, limits)

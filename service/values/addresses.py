@@ -46,8 +46,13 @@ def host_name(authority: str) -> str | None:
 
 
 def http_url(host: str, port: int) -> str:
-    """The URL of a server; an IPv6 address stands in brackets (RFC 3986, section 3.2.2)."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    """The URL of a server."""
+    return f"http://{url_host(host)}:{port}"
+
+
+def url_host(host: str) -> str:
+    """A host as URLs have it: an IPv6 address stands in brackets (RFC 3986, section 3.2.2)."""
+    return f"[{host}]" if ":" in host else host
 
 
 def networks(text: str) -> tuple[Network, ...]:

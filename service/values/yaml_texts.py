@@ -1,7 +1,7 @@
 """Readers of YAML 1.2 and JSON at a cost that grows with the length of the text and no faster.
 
-The reader goes through all open lists and objects at every token, so that a text of nothing but opening brackets costs
-the square of its length. A limit on the nesting, which holds while the text is read, bounds that walk.
+The reader goes through all open lists and objects at every token. A text of opening brackets alone would thus cost the
+square of its length. A limit on the nesting, which holds while the text is read, bounds that walk.
 """
 
 import json

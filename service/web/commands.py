@@ -26,7 +26,7 @@ class Commands:
         return (("curl", self.curl), ("Python", self.python), ("Command line", self.shell))
 
 
-class Asker:
+class CommandWriter:
     """Writes commands for the server that a page was asked of, by the address that its reader knows."""
 
     def __init__(self, request: Request) -> None:
@@ -37,25 +37,25 @@ class Asker:
 
     def experiments(self, query: ListQuery, rows: int) -> Commands:
         """A list of experiments."""
-        asked = {"where": query.where, "order_by": query.order_by}
+        selection = {"where": query.where, "order_by": query.order_by}
         return Commands(
-            self._curl("/v1/experiments", **asked, cursor=query.cursor, limit=rows),
-            self._python(f"experiments = list(client.experiments({_arguments(**asked)}))"),
-            self._rankward("experiments", **asked),
+            self._curl("/v1/experiments", **selection, cursor=query.cursor, limit=rows),
+            self._python(f"experiments = list(client.experiments({_arguments(**selection)}))"),
+            self._rankward("experiments", **selection),
         )
 
     def experiment(self, query: ListQuery, rows: int) -> Commands:
         """An experiment, and a list of its runs."""
-        public_id, asked = query.experiment_id or "", {"where": query.where, "order_by": query.order_by}
+        public_id, selection = query.experiment_id or "", {"where": query.where, "order_by": query.order_by}
         page: dict[str, str | int | None] = {"cursor": query.cursor, "limit": rows}
-        runs = self._curl("/v1/runs", None, experiment_id=public_id, **asked, **page)
+        runs = self._curl("/v1/runs", None, experiment_id=public_id, **selection, **page)
         return Commands(
             f"{self._curl(f'/v1/experiments/{public_id}')}\n{runs}",
             self._python(
                 f"experiment = client.experiment({public_id!r})",
-                f"runs = list(client.runs({_arguments(public_id, **asked)}))",
+                f"runs = list(client.runs({_arguments(public_id, **selection)}))",
             ),
-            self._rankward("runs", experiment=public_id, **asked),
+            self._rankward("runs", experiment=public_id, **selection),
         )
 
     def run(self, public_id: str) -> Commands:
@@ -70,28 +70,30 @@ class Asker:
 
     def groups(self, public_id: str, metric: str, group_by: str, where: str) -> Commands:
         """How a metric spreads over groups of an experiment's runs."""
-        asked = {"metric": metric, "group_by": group_by, "where": where}
+        parameters = {"metric": metric, "group_by": group_by, "where": where}
         return Commands(
-            self._curl(f"/v1/experiments/{public_id}/summary", **asked),
-            self._python(f"groups = client.summary({_arguments(public_id, **asked)})"),
-            self._rankward(f"summary {public_id}", **asked),
+            self._curl(f"/v1/experiments/{public_id}/summary", **parameters),
+            self._python(f"groups = client.summary({_arguments(public_id, **parameters)})"),
+            self._rankward(f"summary {public_id}", **parameters),
         )
 
     def comparison(self, ids: Sequence[str], metric: str) -> Commands:
         """A figure of several experiments, and how a metric spreads over the runs of each."""
         first, others = ids[0], ",".join(ids[1:])
         path = f"/v1/experiments/{first}/figures/compare.png"
-        asked = {"with": others, "metric": metric}
+        parameters = {"with": others, "metric": metric}
         drawn = f"client.figure({_arguments(first, 'compare', others=others, metric=metric)})"
         spreads = f"spreads = [client.summary(id, {metric!r}) for id in {list(ids)!r}]"
         figure = f"figure {first} compare"
-        curl = [self._curl(path, "compare.png", **asked)] if others else []
+        curl = [self._curl(path, "compare.png", **parameters)] if others else []
         python = [f'Path("compare.png").write_bytes({drawn})'] if others else []
-        shell = [self._rankward(figure, **asked, output="compare.png")] if others else []
+        shell = [self._rankward(figure, **parameters, output="compare.png")] if others else []
         return Commands(
-            "\n".join([*curl, *(self._curl(f"/v1/experiments/{one}/summary", metric=metric) for one in ids)]),
+            "\n".join(
+                [*curl, *(self._curl(f"/v1/experiments/{public_id}/summary", metric=metric) for public_id in ids)]
+            ),
             self._python(*python, spreads, needs="from pathlib import Path\n\n" if others else ""),
-            "\n".join([*shell, *(self._rankward(f"summary {one}", metric=metric) for one in ids)]),
+            "\n".join([*shell, *(self._rankward(f"summary {public_id}", metric=metric) for public_id in ids)]),
         )
 
     def _curl(self, path: str, output: str | None = None, **parameters: str | int | None) -> str:

@@ -19,7 +19,7 @@ from service.use_cases.listing import ListQuery, named
 from service.use_cases.runs import list_runs
 from service.use_cases.short_ids import whole_id
 from service.use_cases.summaries import summarise
-from service.web.commands import Asker
+from service.web.commands import CommandWriter
 from service.web.digits import spreads
 from service.web.lists import ROWS
 from service.web.metrics import in_order
@@ -50,13 +50,13 @@ def compare(
     chosen = list(dict.fromkeys(whole_id(database, "experiment", text) for text in experiment or []))
     metric = metric or (_telling(database, chosen[0], limits) if chosen else METRICS[0])
     mistake = _mistake(chosen, metric, limits)
-    compared = [] if mistake else [_compared(database, one, metric, limits) for one in chosen]
+    compared = [] if mistake else [_compared(database, public_id, metric, limits) for public_id in chosen]
     return page(
         request,
         "compare.html",
         compared=compared,
-        spreads=spreads([one.spread for one in compared]),
-        commands=Asker(request).comparison(chosen, metric) if compared else None,
+        spreads=spreads([entry.spread for entry in compared]),
+        commands=CommandWriter(request).comparison(chosen, metric) if compared else None,
         others=_others(database, chosen, limits),
         chosen=chosen,
         metric=metric,
@@ -84,20 +84,20 @@ def _telling(database: Database, experiment_id: str, limits: Limits) -> str:
 
 
 def _compared(database: Database, experiment_id: str, metric: str, limits: Limits) -> Compared:
-    found = get_experiment(database, experiment_id)
+    experiment = get_experiment(database, experiment_id)
     items = summarise(database, experiment_id, metric, None, None, limits).items
-    return Compared(found, items[0] if items else None)
+    return Compared(experiment, items[0] if items else None)
 
 
 def _others(database: Database, chosen: Sequence[str], limits: Limits) -> list[Experiment]:
     """The newest experiments and the chosen ones, to choose from."""
     newest = list_experiments(database, ListQuery(), ROWS, limits).items
-    known = {one.id for one in newest}
+    known = {experiment.id for experiment in newest}
     older: list[Experiment] = []
-    for one in chosen:
-        if one not in known:
+    for public_id in chosen:
+        if public_id not in known:
             try:
-                older.append(get_experiment(database, one))
+                older.append(get_experiment(database, public_id))
             except NotFound:
                 continue
     return [*older, *newest]

@@ -20,6 +20,9 @@ def told_apart(values: Iterable[Any]) -> list[Markup]:
 
 def spreads(items: Sequence[Any]) -> list[tuple[Markup, ...]]:
     """Least value, quartiles and greatest one of each summary; None, or one without values, has dashes."""
-    rows = [(one.min, *(one.quartiles or (None, None, None)), one.max) if one else (None,) * 5 for one in items]
+    rows = [
+        (summary.min, *(summary.quartiles or (None, None, None)), summary.max) if summary else (None,) * 5
+        for summary in items
+    ]
     texts = iter(told_apart(value for row in rows for value in row))
     return [tuple(next(texts) for _ in row) for row in rows]

@@ -14,7 +14,7 @@ from service.use_cases import continuations, experiments, runs
 from service.use_cases.events import last_event_id
 from service.use_cases.listing import ListQuery
 from service.use_cases.timings import experiment_timing
-from service.web.commands import Asker
+from service.web.commands import CommandWriter
 from service.web.forms import same_origin
 from service.web.lists import ROWS, Column, column_texts, read_table, run_columns
 from service.web.metrics import summarised
@@ -46,41 +46,41 @@ class TableQuery(BaseModel):
         return ListQuery(self.where or None, self.order_by or None, self.cursor or None, experiment_id)
 
 
-Asked = Annotated[TableQuery, Query()]
+TableParameters = Annotated[TableQuery, Query()]
 
 
 @router.get("/")
-def index(request: Request, database: DatabaseDependency, limits: LimitsDependency, query: Asked) -> Response:
+def index(request: Request, database: DatabaseDependency, limits: LimitsDependency, query: TableParameters) -> Response:
     """All experiments."""
 
-    def read(asked: ListQuery) -> tuple[Sequence[Experiment], str | None]:
-        found = experiments.list_experiments(database, asked, ROWS, limits)
-        return found.items, found.next
+    def read(list_query: ListQuery) -> tuple[Sequence[Experiment], str | None]:
+        listed = experiments.list_experiments(database, list_query, ROWS, limits)
+        return listed.items, listed.next
 
     table = read_table("/", query.of(), read, lambda _: _COLUMNS)
-    is_live = any(one.status in ("queued", "running") for one in table.items)
-    commands = Asker(request).experiments(table.query, ROWS)
+    is_live = any(experiment.status in ("queued", "running") for experiment in table.items)
+    commands = CommandWriter(request).experiments(table.query, ROWS)
     return page(request, "experiments.html", table=table, is_live=is_live, commands=commands)
 
 
 @router.get("/experiments")
 def all_experiments() -> Response:
-    """The list has its own place."""
+    """The list stands at /."""
     return RedirectResponse("/", 308)
 
 
 @router.get("/experiments/{experiment_id}")
-def one(
-    request: Request, database: DatabaseDependency, limits: LimitsDependency, experiment_id: str, query: Asked
+def show(
+    request: Request, database: DatabaseDependency, limits: LimitsDependency, experiment_id: str, query: TableParameters
 ) -> Response:
     """One experiment."""
     after = last_event_id(database, experiment_id)  # before anything else is read: what comes later is told
     experiment = experiments.get_experiment(database, experiment_id)
     swept = swept_paths(experiment)
 
-    def read(asked: ListQuery) -> tuple[Sequence[dict[str, Any]], str | None]:
-        found = runs.list_runs(database, asked, None, ROWS, limits)
-        return found["items"], found["next"]
+    def read(list_query: ListQuery) -> tuple[Sequence[dict[str, Any]], str | None]:
+        listed = runs.list_runs(database, list_query, None, ROWS, limits)
+        return listed["items"], listed["next"]
 
     path = f"/experiments/{experiment.id}"
     table = read_table(path, query.of(experiment.id), read, run_columns(swept[:MOST_SWEPT_COLUMNS]))
@@ -92,7 +92,7 @@ def one(
         swept=swept,
         texts=[column_texts(column, table.items) for column in table.columns],
         timing=experiment_timing(database, experiment),
-        commands=Asker(request).experiment(table.query, ROWS),
+        commands=CommandWriter(request).experiment(table.query, ROWS),
         after=after,
         metrics=summarised(run["spec"] for run in table.items),
         spec=to_yaml(abridged({"run": experiment.run, "sweep": experiment.sweep})),

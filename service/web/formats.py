@@ -52,7 +52,7 @@ def setting(value: Any) -> Markup:
 def shown(value: Any) -> Markup:
     """Any value of a summary."""
     if isinstance(value, list | tuple):
-        return Markup(", ").join(shown(one) for one in value)
+        return Markup(", ").join(shown(part) for part in value)
     if isinstance(value, Mapping):
         return Markup("; ").join(Markup("{}: {}").format(words(str(k)), shown(v)) for k, v in value.items())
     if isinstance(value, str) and value not in _NOT_FINITE:

@@ -11,7 +11,7 @@ from service.routes.dependencies import DatabaseDependency, LimitsDependency
 from service.schemas import GroupSummary
 from service.use_cases.experiments import get_experiment
 from service.use_cases.summaries import summarise
-from service.web.commands import Asker
+from service.web.commands import CommandWriter
 from service.web.digits import spreads
 from service.web.experiments import swept_paths
 from service.web.rendering import page
@@ -40,8 +40,9 @@ def groups(
     items: Sequence[GroupSummary] = ()
     mistake: FieldError | None = None
     try:
-        found = summarise(database, experiment_id, query.metric, query.group_by or None, query.where or None, limits)
-        items = found.items
+        items = summarise(
+            database, experiment_id, query.metric, query.group_by or None, query.where or None, limits
+        ).items
     except InvalidPayload as error:
         mistake = error.errors[0]
     return page(
@@ -52,6 +53,6 @@ def groups(
         query=query,
         items=items,
         spreads=spreads(items),
-        commands=Asker(request).groups(experiment.id, query.metric, query.group_by, query.where),
+        commands=CommandWriter(request).groups(experiment.id, query.metric, query.group_by, query.where),
         mistake=mistake,
     )

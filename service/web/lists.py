@@ -93,7 +93,7 @@ def read_table(
     try:
         items, cursor = read(query)
     except InvalidPayload as error:
-        mistakes = {one.pointer.removeprefix("/"): one for one in error.errors}
+        mistakes = {mistake.pointer.removeprefix("/"): mistake for mistake in error.errors}
         return Table(path, query, columns(()), (), mistakes, None)
     follows = address(path, where=query.where, order_by=query.order_by, cursor=cursor) if cursor else None
     return Table(path, query, columns(items), items, {}, follows)
@@ -105,7 +105,9 @@ def run_columns(swept: Sequence[str]) -> Callable[[Sequence[Mapping[str, Any]]],
     def of(runs: Sequence[Mapping[str, Any]]) -> Sequence[Column]:
         there_are = {name for run in runs for name in _summary_of(run["spec"])}
         metrics = [Column(field_label(name), f"summary.{name}") for name in shown_in("runs") if name in there_are]
-        return [Column(*one) for one in (("run", "index"), ("status", "status"))] + [
+        return [
+            Column("run", "index"),
+            Column("status", "status"),
             *(Column(field_label(path), path) for path in swept),
             Column("step", "step"),
             *metrics,

@@ -92,8 +92,8 @@ _ADDRESS = re.compile(r"""(\s(?:href|src|srcset|action|formaction|content|data-[
 
 def page(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
     """A page made from a template; the path under which a proxy shows the service is put in front of all addresses."""
-    own = {"path": request.url.path, "signed_in": getattr(request.state, "key", None)}
-    content = _environment.get_template(template).render(own | context)
+    common = {"path": request.url.path, "signed_in": getattr(request.state, "key", None)}
+    content = _environment.get_template(template).render(common | context)
     root_path: str = request.app.state.settings.root_path
     shown = _ADDRESS.sub(rf"\1{root_path}/", content) if root_path else content
     return HTMLResponse(shown, status, headers=_HEADERS)

@@ -18,7 +18,7 @@ from service.use_cases.events import last_event_id
 from service.use_cases.payloads import parse_body
 from service.use_cases.theory import get_theory
 from service.use_cases.timings import run_timing
-from service.web.commands import Asker
+from service.web.commands import CommandWriter
 from service.web.forms import Fields, same_origin
 from service.web.metrics import drawable
 from service.web.rendering import page
@@ -36,9 +36,9 @@ def all_runs() -> Response:
 
 
 @router.get("/runs/{run_id}")
-def one(request: Request, database: DatabaseDependency, run_id: str) -> Response:
+def show(request: Request, database: DatabaseDependency, run_id: str) -> Response:
     """One run."""
-    return _show(request, database, run_id)
+    return _run_page(request, database, run_id)
 
 
 @acts.post("/runs/{run_id}/cancel")
@@ -47,7 +47,7 @@ def cancel(request: Request, database: DatabaseDependency, run_id: str) -> Respo
     try:
         return _back_to(runs.cancel_run(database, run_id))
     except NotAvailable as error:
-        return _show(request, database, run_id, FieldError("", error.detail))
+        return _run_page(request, database, run_id, FieldError("", error.detail))
 
 
 @acts.post("/runs/{run_id}/retry")
@@ -58,7 +58,7 @@ def retry(
     try:
         return _back_to(continuations.retry_run(database, run_id, limits, holder))
     except (NotAvailable, InvalidPayload, TryLater) as error:
-        return _show(request, database, run_id, FieldError("", error.detail))
+        return _run_page(request, database, run_id, FieldError("", error.detail))
 
 
 @acts.post("/runs/{run_id}/extend")
@@ -76,30 +76,31 @@ def extend(
         extension = parse_body(Extension, orjson.dumps({name: from_text(fields[name]) for name in stops}))
         return _back_to(continuations.extend_run(database, run_id, extension, limits, holder))
     except InvalidPayload as error:
-        return _show(request, database, run_id, error.errors[0], fields)
+        return _run_page(request, database, run_id, error.errors[0], fields)
     except (NotAvailable, TryLater) as error:
-        return _show(request, database, run_id, FieldError("", error.detail), fields)
+        return _run_page(request, database, run_id, FieldError("", error.detail), fields)
 
 
-def _show(
+def _run_page(
     request: Request,
     database: Database,
     run_id: str,
     mistake: FieldError | None = None,
     given: dict[str, str] | None = None,
 ) -> Response:
+    experiment_id = runs.get_run(database, run_id)["experiment_id"]
+    after = last_event_id(database, experiment_id)  # before what is shown is read: what comes later is told
     run = runs.get_run(database, run_id)
-    after = last_event_id(database, run["experiment_id"])
     return page(
         request,
         "run.html",
-        run=runs.get_run(database, run_id),
-        experiment=experiments.get_experiment(database, run["experiment_id"]),
+        run=run,
+        experiment=experiments.get_experiment(database, experiment_id),
         theory=get_theory(database, run_id),
         after=after,
         metrics=drawable([run["spec"]]),
         timing=run_timing(run),
-        commands=Asker(request).run(run["id"]),
+        commands=CommandWriter(request).run(run["id"]),
         facts=shown_in("run"),
         has_spectrum="singular_values" in applicable_columns(run["spec"]).metrics,
         formats=tuple(FORMATS),

@@ -33,7 +33,7 @@ def sign_in(request: Request, database: DatabaseDependency, limits: LimitsDepend
             find_holder(database, key, limits)
         except RankwardError as error:
             return _form(request, target, error.detail)
-    answer = RedirectResponse(_own(target), 303)
+    answer = RedirectResponse(_local_path(target), 303)
     if asks_for_keys(request):  # else there is nothing to keep, and the field may hold anything
         answer.set_cookie(KEY_COOKIE, key, SECONDS_KEPT, **_cookie(request))
     return answer
@@ -73,10 +73,10 @@ def _is_over_tls(request: Request, settings: Settings) -> bool:
 
 
 def _form(request: Request, target: str, mistake: str | None = None) -> Response:
-    return page(request, "sign_in.html", asks=asks_for_keys(request), next=_own(target), mistake=mistake)
+    return page(request, "sign_in.html", asks=asks_for_keys(request), next=_local_path(target), mistake=mistake)
 
 
-def _own(target: str) -> str:
+def _local_path(target: str) -> str:
     """A path of this server; whatever leads elsewhere becomes the first page."""
     is_path = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
     return target if is_path else "/"

@@ -80,12 +80,12 @@ def to_text(value: Any) -> str:
 def abridged(value: Any) -> Any:
     """A value to look at: of a long list, how it begins and how it ends."""
     if isinstance(value, dict):
-        return {key: abridged(one) for key, one in value.items()}
+        return {key: abridged(part) for key, part in value.items()}
     if not isinstance(value, list):
         return value
     if len(value) <= MOST_SHOWN:
-        return [abridged(one) for one in value]
-    ends = [abridged(one) for one in (*value[: MOST_SHOWN // 2], *value[-2:])]
+        return [abridged(part) for part in value]
+    ends = [abridged(part) for part in (*value[: MOST_SHOWN // 2], *value[-2:])]
     return [*ends[:-2], f"\u2026 {len(value) - len(ends)} more \u2026", *ends[-2:]]
 
 

@@ -122,8 +122,8 @@ def _content(database: Database, start: Start) -> dict[str, Any]:
     if start.run:
         return {"name": "", "run": runs.get_run(database, start.run)["spec"]}
     if start.experiment:
-        found = experiments.get_experiment(database, start.experiment)
-        return found.model_dump(include={"name", "tags", "run", "sweep"})
+        experiment = experiments.get_experiment(database, start.experiment)
+        return experiment.model_dump(include={"name", "tags", "run", "sweep"})
     return presets.get_preset(start.preset or USUAL_PRESET)
 
 

@@ -120,7 +120,7 @@ def test_a_file_that_stands_for_too_much(tmp_path):
 def test_the_line_of_a_pointer(tmp_path):
     file = read(tmp_path, "a.yaml", b"base: &b {seed: 1}\nrun:\n  <<: *b\n  'x/y~':\n    - 1\n    - {z: 2}\n")
     lines = {"/run/seed": 1, "/run/absent": 2, "": 1, "/run/x~1y~0/1/z": 6, "/run/x~1y~0/7": 4, "/run/x~1y~0/0": 5}
-    assert {pointer: file.place(pointer) for pointer in lines} == {
+    assert {pointer: file.location(pointer) for pointer in lines} == {
         pointer: f"{tmp_path}/a.yaml, line {line}: {pointer or '/'}" for pointer, line in lines.items()
     }
 

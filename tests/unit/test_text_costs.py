@@ -120,7 +120,7 @@ def test_a_file_of_json_is_read_as_json(tmp_path):
     path = tmp_path / "a.json"
     path.write_text(f'{{"run": [{"1.5, " * 60_000}1]}}')
     assert lines_of(lambda: SpecFile(path)) < 2000
-    assert SpecFile(path).place("/run") == f"{path}, line 1: /run"
+    assert SpecFile(path).location("/run") == f"{path}, line 1: /run"
 
 
 def test_an_experiment_with_many_values_is_shown_as_json_and_a_longer_one_is_not_shown():

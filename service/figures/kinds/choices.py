@@ -10,13 +10,13 @@ from workers.runs.spec import RunSpec
 
 def metrics_there_are(specs: Sequence[RunSpec]) -> list[str]:
     """The metrics that some of the runs have, in the order of METRICS."""
-    found = {name for spec in specs for name in metrics_of(spec)}
-    return [name for name in METRICS if name in found]
+    recorded = {name for spec in specs for name in metrics_of(spec)}
+    return [name for name in METRICS if name in recorded]
 
 
-def check_metrics(parameter: str, asked: Iterable[str], there_are: Sequence[str]) -> None:
+def check_metrics(parameter: str, names: Iterable[str], there_are: Sequence[str]) -> None:
     """Raise InvalidPayload unless some run has each of these."""
-    for name in asked:
+    for name in names:
         if name not in there_are:
             why = "No run of this experiment has the metric" if name in METRICS else "There is no metric"
             raise refuse(parameter, f"{why} {name!r}; its runs have {', '.join(there_are)}.")

@@ -17,7 +17,7 @@ from workers.runs.metrics import BY_NAME, metrics_of, shown_in
 from workers.runs.spec import RunSpec
 
 _POINTS = 200
-"""Places at which runs, each recorded at steps of its own, are compared."""
+"""Positions along the axis at which runs, each recorded at steps of its own, are compared."""
 _NOTE = "Median and quartiles of the runs that got as far, where at least half of them did."
 
 
@@ -30,8 +30,8 @@ def _settle(ask: Ask, specs: Sequence[RunSpec]) -> Ask:
 
 
 def _columns(spec: RunSpec, ask: Ask) -> tuple[str, ...]:
-    own = metrics_of(spec)
-    return tuple(dict.fromkeys((str(ask.x), str(ask.metric)))) if ask.metric in own else ()
+    recorded = metrics_of(spec)
+    return tuple(dict.fromkeys((str(ask.x), str(ask.metric)))) if ask.metric in recorded else ()
 
 
 def _picture(scene: Scene) -> Picture:
@@ -40,18 +40,18 @@ def _picture(scene: Scene) -> Picture:
     x, y = suited(x, *(run.columns[abscissa] for run in scene.runs)), axis_of(metric)
     series: list[Series] = []
     for number, name in enumerate(dict.fromkeys(run.experiment for run in scene.runs)):
-        own = [run for run in scene.runs if run.experiment == name]
-        places = _places(own, abscissa, x)
-        values = np.array([_at(run, metric, abscissa, places) for run in own]).reshape(len(own), -1)
-        enough = (~np.isnan(values)).sum(axis=0) * 2 >= len(own)
+        runs = [run for run in scene.runs if run.experiment == name]
+        positions = _positions(runs, abscissa, x)
+        values = np.array([_at(run, metric, abscissa, positions) for run in runs]).reshape(len(runs), -1)
+        enough = (~np.isnan(values)).sum(axis=0) * 2 >= len(runs)
         samples = list(values[:, enough].T)
-        series += median_and_band(places[enough], samples, number, name, dash=DASHES[number % len(DASHES)])
-    bands_first = sorted(series, key=lambda one: hasattr(one, "name"))
+        series += median_and_band(positions[enough], samples, number, name, dash=DASHES[number % len(DASHES)])
+    bands_first = sorted(series, key=lambda item: hasattr(item, "name"))
     title = f"{label_of(metric)} against {label_of(abscissa)}"
     return Picture(title, (Panel(x, y, tuple(bands_first)),), 1, note=_NOTE)
 
 
-def _places(runs: Sequence[DrawnRun], abscissa: str, axis: Axis) -> Array:
+def _positions(runs: Sequence[DrawnRun], abscissa: str, axis: Axis) -> Array:
     """Where an experiment's runs are compared: evenly over all that they cover, as the axis is scaled."""
     values = np.concatenate([run.columns[abscissa] for run in runs]).astype(float)
     needs_logarithm = axis.scale == "log" or abscissa == "loss"
@@ -61,11 +61,11 @@ def _places(runs: Sequence[DrawnRun], abscissa: str, axis: Axis) -> Array:
     return evenly(float(values.min()), float(values.max()), _POINTS, axis.scale)
 
 
-def _at(run: DrawnRun, metric: str, abscissa: str, places: Array) -> Array:
-    """A run's metric at some places of the abscissa, (points,): NaN beyond its recorded points."""
+def _at(run: DrawnRun, metric: str, abscissa: str, positions: Array) -> Array:
+    """A run's metric at some positions along the abscissa, (points,): NaN beyond its recorded points."""
     is_loss = abscissa == "loss"
     read = readings(run.columns[abscissa], shown(metric, run.columns[metric]), is_loss)
-    return read.at(loss_positions(places) if is_loss else places)
+    return read.at(loss_positions(positions) if is_loss else positions)
 
 
 KIND = Kind(

@@ -55,45 +55,47 @@ def _has_both(specs: Sequence[RunSpec]) -> bool:
 
 def _picture(scene: Scene) -> Picture:
     title = "distance of descent to the gradient flow"
-    found = list(_distances(scene.runs))
-    if not found:
+    distances = list(_distances(scene.runs))
+    if not distances:
         return Picture(title, message="No descent here has a gradient_flow from the same start beside it.")
-    panels = sorted({one.panel for one in found})
-    labels = sorted({one.label for one in found})
+    panels = sorted({point.panel for point in distances})
+    labels = sorted({point.label for point in distances})
     measures = {MEASURES[name] for run in scene.runs if (name := _measure(run.spec)) is not None}
     y = Axis(f"distance to the flow at equal time ({', '.join(sorted(measures))})", "log")
-    drawn = tuple(_panel(name, [one for one in found if one.panel == (at, name)], labels, y) for at, name in panels)
+    drawn = tuple(
+        _panel(name, [point for point in distances if point.panel == (at, name)], labels, y) for at, name in panels
+    )
     return Picture(title, drawn, legend_title="start")
 
 
-def _panel(title: str, own: Sequence[_Distance], labels: Sequence[str], y: Axis) -> Panel:
+def _panel(title: str, points: Sequence[_Distance], labels: Sequence[str], y: Axis) -> Panel:
     lines = [
-        _median_line([one for one in own if one.label == label], label, place)
-        for place, label in enumerate(labels)
-        if any(one.label == label for one in own)
+        _median_line([point for point in points if point.label == label], label, number)
+        for number, label in enumerate(labels)
+        if any(point.label == label for point in points)
     ]
-    return Panel(Axis("learning rate", "log"), y, (*lines, _guide(own)), title)
+    return Panel(Axis("learning rate", "log"), y, (*lines, _guide(points)), title)
 
 
-def _median_line(own: Sequence[_Distance], label: str, place: int) -> Line:
-    rates = sorted({one.learning_rate for one in own})
-    medians = [median([one.distance for one in own if one.learning_rate == rate]) for rate in rates]
-    marker = MARKERS[place % len(MARKERS)]
-    return Line(np.array(rates), np.array(medians), place, label, f"start {label}", marker=marker)
+def _median_line(points: Sequence[_Distance], label: str, number: int) -> Line:
+    rates = sorted({point.learning_rate for point in points})
+    medians = [median([point.distance for point in points if point.learning_rate == rate]) for rate in rates]
+    marker = MARKERS[number % len(MARKERS)]
+    return Line(np.array(rates), np.array(medians), number, label, f"start {label}", marker=marker)
 
 
-def _guide(own: Sequence[_Distance]) -> Line:
+def _guide(points: Sequence[_Distance]) -> Line:
     """A line of slope one, a little below all points."""
-    rates = np.array([one.learning_rate for one in own])
+    rates = np.array([point.learning_rate for point in points])
     ends = np.array([rates.min(), rates.max()])
-    slope = GUIDE_BELOW * min(one.distance / one.learning_rate for one in own)
+    slope = GUIDE_BELOW * min(point.distance / point.learning_rate for point in points)
     return Line(ends, slope * ends, "ink", "first order", "proportional to the learning rate", dash="dash")
 
 
 def _distances(runs: Sequence[DrawnRun]) -> list[_Distance]:
     """Each descent that has a flow to follow, with its distance at the last time that both have recorded."""
     flows = {_followed(run.resolved): run for run in runs if run.spec.is_flow}
-    found: list[_Distance] = []
+    distances: list[_Distance] = []
     for run, start in zip(runs, start_labels([run.resolved for run in runs]), strict=True):
         flow = flows.get(_followed(run.resolved))
         if run.spec.is_flow or flow is None:
@@ -101,8 +103,8 @@ def _distances(runs: Sequence[DrawnRun]) -> list[_Distance]:
         distance = _distance(flow, run)
         if distance is not None and distance > 0:
             panel = run.resolved["model"].get("depth", 0), model_label(run.resolved)
-            found.append(_Distance(panel, start, run.spec.learning_rate, distance))
-    return found
+            distances.append(_Distance(panel, start, run.spec.learning_rate, distance))
+    return distances
 
 
 def _followed(spec: Mapping[str, Any]) -> bytes:
@@ -131,10 +133,10 @@ def _interpolated(times: Array, vectors: Array, time: float) -> Array:
 
     size = float(np.abs(vectors).max(initial=0.0)) or 1.0
     with np.errstate(over="ignore", invalid="ignore"):
-        return CubicSpline(_place(times), vectors / size)(_place(time)) * size
+        return CubicSpline(_scaled(times), vectors / size)(_scaled(time)) * size
 
 
-def _place(time: Array | float) -> Any:
+def _scaled(time: Array | float) -> Any:
     """Where a time is on the scale of interpolation, ln(1 + time / EARLIEST); the quotient need not be a float."""
     return np.log(EARLIEST + np.asarray(time)) - np.log(EARLIEST)
 
@@ -150,7 +152,7 @@ def _finite_points(run: DrawnRun, measure: str) -> tuple[Array, Array]:
     vectors = column if column.ndim == 2 else column[:, np.newaxis]
     finite = np.isfinite(times) & (times >= 0) & np.isfinite(vectors).all(axis=1)
     times, vectors = times[finite], vectors[finite]
-    latest = np.maximum.accumulate(np.concatenate([[-np.inf], _place(times)]))
+    latest = np.maximum.accumulate(np.concatenate([[-np.inf], _scaled(times)]))
     later = latest[1:] > latest[:-1]
     return times[later], vectors[later]
 

@@ -33,8 +33,8 @@ def _settle(ask: Ask, specs: Sequence[RunSpec]) -> Ask:
 
 
 def _columns(spec: RunSpec, ask: Ask) -> tuple[str, ...]:
-    own = [name for name in ask.metrics if name in metrics_of(spec)]
-    return tuple(dict.fromkeys((str(ask.x), *own))) if own else ()
+    recorded = [name for name in ask.metrics if name in metrics_of(spec)]
+    return tuple(dict.fromkeys((str(ask.x), *recorded))) if recorded else ()
 
 
 def _picture(scene: Scene) -> Picture:
@@ -75,7 +75,7 @@ def _lines(at: Array, values: Array, look: Look, about: str, crowded: bool) -> l
     """A line of a metric (points,), several of a vector (points, width)."""
     width, opacity = (0.8, 0.6) if crowded else (1.3, 1.0)
     components = values.T if values.ndim == 2 else [values]
-    return [Line(at, one, look.color, look.name, about, look.dash, width, opacity) for one in components]
+    return [Line(at, component, look.color, look.name, about, look.dash, width, opacity) for component in components]
 
 
 def _limits(lines: Sequence[Line]) -> tuple[float, float] | None:

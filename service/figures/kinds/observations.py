@@ -39,10 +39,10 @@ def _picture(scene: Scene) -> Picture:
     measured = _RANK if ranked else _EFFECTIVE_RANK
     errors: list[Series] = []
     ranks: list[Series] = []
-    for color, (name, own) in enumerate(groups.items()):
+    for color, (name, runs) in enumerate(groups.items()):
         marker = MARKERS[color % len(MARKERS)]
-        errors += _quartiles(own, _ERROR, color, name, marker)
-        ranks += _quartiles(own, measured, color, name, marker)
+        errors += _quartiles(runs, _ERROR, color, name, marker)
+        ranks += _quartiles(runs, measured, color, name, marker)
     for color, (name, error, rank, marker, dash) in enumerate(_REFERENCES, start=len(groups)):
         errors += _quartiles(scene.runs, error, color, name, marker, dash)
         ranks += _quartiles(scene.runs, rank, color, name, marker, dash) if ranked else ()

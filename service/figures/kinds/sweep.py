@@ -50,18 +50,18 @@ def _picture(scene: Scene) -> Picture:
 
 
 def _axes(scene: Scene) -> tuple[str, str]:
-    """The asked fields; for those left open, those with the most values. "" for a lone row."""
+    """The chosen fields; for those left open, those with the most values. "" for a lone row."""
     specs = [run.leaves for run in scene.runs]
     paths = dict.fromkeys(path for spec in specs for path in spec)
     varying = varying_paths(specs, scene.order)
-    for parameter, asked in (("x", scene.ask.x), ("y", scene.ask.y)):
-        if asked is not None and asked not in paths:
+    for parameter, path in (("x", scene.ask.x), ("y", scene.ask.y)):
+        if path is not None and path not in paths:
             those = ", ".join(varying) or "none"
             raise refuse(
-                parameter, f"No run has a field {asked!r} in its spec; those that differ between runs: {those}."
+                parameter, f"No run has a field {path!r} in its spec; those that differ between runs: {those}."
             )
-    asked = [path for path in (scene.ask.x, scene.ask.y) if path]
-    free = [path for path in varying if path not in asked]
+    chosen = [path for path in (scene.ask.x, scene.ask.y) if path]
+    free = [path for path in varying if path not in chosen]
     free.sort(key=lambda path: -len(values_of(path, specs)))
     x = scene.ask.x or (free.pop(0) if free else _repetition(paths))
     return x, scene.ask.y or (free[0] if free else "")
@@ -75,15 +75,15 @@ def _medians(
     runs: Sequence[DrawnRun], metric: str, x: tuple[str, Sequence[object]], y: tuple[str, Sequence[object]]
 ) -> Array:
     """The median of what was measured in each cell, (rows, columns); NaN where nothing was."""
-    found: dict[tuple[object, object], list[float]] = defaultdict(list)
+    measured: dict[tuple[object, object], list[float]] = defaultdict(list)
     for run in runs:
         value = run.row[metric]
         if metric == OUTCOME:
             value = None if value is None else float(value == "converged")
         if value is not None:
-            found[run.leaves.get(y[0]), run.leaves.get(x[0])].append(float(value))
+            measured[run.leaves.get(y[0]), run.leaves.get(x[0])].append(float(value))
     aggregate = np.mean if metric == OUTCOME else median
-    cells = [[found.get((row, column), [np.nan]) for column in x[1]] for row in y[1]]
+    cells = [[measured.get((row, column), [np.nan]) for column in x[1]] for row in y[1]]
     return np.array([[aggregate(shown(metric, np.array(cell))) for cell in row] for row in cells], dtype=float)
 
 

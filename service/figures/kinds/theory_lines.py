@@ -39,8 +39,8 @@ def theory_lines(runs: Sequence[DrawnRun], metric: str) -> list[Line]:
 
 def setting_of(run: DrawnRun) -> tuple[Setting, float] | None:
     """The setting that theory sees in a run, and its loss over half the sum of squared residuals."""
-    found = recognise(run.spec.problem)
-    return None if isinstance(found, str) else (found.setting, loss_weight(run.spec))
+    recognised = recognise(run.spec.problem)
+    return None if isinstance(recognised, str) else (recognised.setting, loss_weight(run.spec))
 
 
 def _line(known: tuple[Setting, float], runs: Sequence[DrawnRun], metric: str) -> Line | None:

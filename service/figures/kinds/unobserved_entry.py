@@ -105,9 +105,9 @@ def _evenly(loss: Array, scale: Scale) -> Array:
     """Positions of a few points, evenly spaced along the axis of the loss, the last one always."""
     if not len(loss):
         return np.empty(0, dtype=np.int64)
-    place = loss / 2 if scale == "linear" else np.log(loss[0]) - np.log(loss)
-    wanted = np.linspace(place.min(), place.max(), _MARKED_POINTS)
-    return np.unique([*(np.abs(place - one).argmin() for one in wanted), len(loss) - 1])
+    position = loss / 2 if scale == "linear" else np.log(loss[0]) - np.log(loss)
+    wanted = np.linspace(position.min(), position.max(), _MARKED_POINTS)
+    return np.unique([*(np.abs(position - target).argmin() for target in wanted), len(loss) - 1])
 
 
 def _signs(run: DrawnRun) -> Iterator[Marks]:

@@ -77,10 +77,10 @@ class _Vectors:
         at, kept = drawable(run.columns[str(self.scene.ask.x)], vectors, x, y, most)
         names = [f"{self.component} {number}" for number in range(1, kept.shape[1] + 1)]
         return [
-            Line(at, one, _color(place, len(names)), name if place < _MOST_NAMES else "", f"{name}, {run.about(())}")
-            for place, (one, name) in enumerate(zip(kept.T, names, strict=True))
+            Line(at, values, _color(index, len(names)), name if index < _MOST_NAMES else "", f"{name}, {run.about(())}")
+            for index, (values, name) in enumerate(zip(kept.T, names, strict=True))
         ]
 
 
-def _color(place: int, count: int) -> Color:
-    return place if count <= _MOST_HUES else Shade(place / (count - 1))
+def _color(index: int, count: int) -> Color:
+    return index if count <= _MOST_HUES else Shade(index / (count - 1))

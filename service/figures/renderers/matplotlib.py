@@ -1,7 +1,7 @@
 """Pictures as PNG and SVG, by matplotlib without pyplot.
 
-Text is drawn as paths, so that an SVG looks the same where its font is missing, and no date or random id is written,
-so that the same picture gives the same bytes.
+Text is drawn as paths, so that an SVG looks the same where its font is missing. No date and no random id is written, so
+that the same picture gives the same bytes.
 """
 
 import io
@@ -58,15 +58,15 @@ def _draw(picture: Picture, style: Style) -> Figure:
         message = "\n".join(layout.lines_of(picture.message, size.width, _MESSAGE_LETTER))
         figure.text(0.5, 0.5, message, ha="center", va="center", fontsize=11, color=theme.muted)
         return figure
-    places: list[Axes] = list(figure.subplots(size.rows, size.columns, squeeze=False).flat)
+    all_axes: list[Axes] = list(figure.subplots(size.rows, size.columns, squeeze=False).flat)
     paint = Paint.of(theme, picture.color_scale)
-    for place, (axes, panel) in enumerate(zip(places, picture.panels, strict=False)):
+    for index, (axes, panel) in enumerate(zip(all_axes, picture.panels, strict=False)):
         draw_panel(axes, panel, size, paint)
-        _label(axes, picture, size, place, theme)
-    for unused in places[len(picture.panels) :]:
+        _label(axes, picture, size, index, theme)
+    for unused in all_axes[len(picture.panels) :]:
         unused.set_axis_off()
     if picture.color_scale is not None:
-        _add_color_bar(figure, places, paint)
+        _add_color_bar(figure, all_axes, paint)
     _add_legend(figure, picture, size.width, theme)
     if picture.note:
         note = "\n".join(layout.lines_of(picture.note, size.width))
@@ -74,18 +74,18 @@ def _draw(picture: Picture, style: Style) -> Figure:
     return figure
 
 
-def _label(axes: Axes, picture: Picture, size: Size, place: int, theme: Theme) -> None:
-    title = "\n".join(layout.title_lines(picture.panels[place].title, size))
+def _label(axes: Axes, picture: Picture, size: Size, index: int, theme: Theme) -> None:
+    title = "\n".join(layout.title_lines(picture.panels[index].title, size))
     axes.set_title(title, fontsize=layout.title_points(picture, size), color=theme.ink, loc="left")
-    axes.set_xlabel("\n".join(layout.x_label(picture, size, place)), color=theme.ink)
-    axes.set_ylabel("\n".join(layout.y_label(picture, size, place)), color=theme.ink)
+    axes.set_xlabel("\n".join(layout.x_label(picture, size, index)), color=theme.ink)
+    axes.set_ylabel("\n".join(layout.y_label(picture, size, index)), color=theme.ink)
 
 
 def _add_color_bar(figure: Figure, panels: list[Axes], paint: Paint) -> None:
     ticks = ticks_of(paint.scale.scale, paint.scale.low, paint.scale.high)
     bar = figure.colorbar(paint.colors, ax=panels, aspect=30, pad=0.02)
-    places = on_color_scale(np.array(ticks.positions), paint.scale)
-    bar.set_ticks(places.tolist(), labels=ticks.factored_texts)
+    positions = on_color_scale(np.array(ticks.positions), paint.scale)
+    bar.set_ticks(positions.tolist(), labels=ticks.factored_texts)
     bar.minorticks_off()
     bar.set_label(paint.scale.label, color=paint.theme.ink)
     bar.ax.tick_params(which="both", colors=paint.theme.ink, labelsize=7, width=0.5)

@@ -32,7 +32,7 @@ def as_figure(picture: Picture, style: Style) -> Json:
     """The Plotly figure as plain values and arrays: `data` and `layout`."""
     theme, grid = THEMES[style.theme], Grid.of(picture, style.width)
     entries = layout.legend_of(picture)
-    data = [trace for place, panel in enumerate(picture.panels) for trace in traces_of(panel, place, picture, theme)]
+    data = [trace for index, panel in enumerate(picture.panels) for trace in traces_of(panel, index, picture, theme)]
     return {
         "data": [*data, *(legend_trace(entry, grid.size.width, theme) for entry in entries)],
         "layout": _layout(picture, grid, style),
@@ -59,8 +59,8 @@ def _layout(picture: Picture, grid: Grid, style: Style) -> Json:
         laid_out["title"] = _note(picture.note, grid, theme)
     if picture.color_scale is not None:
         laid_out["coloraxis"] = color_axis(picture.color_scale, grid.size, theme)
-    for place in range(len(picture.panels)):
-        laid_out |= axes_of(picture, place, grid, theme)
+    for index in range(len(picture.panels)):
+        laid_out |= axes_of(picture, index, grid, theme)
     return laid_out
 
 
@@ -88,12 +88,12 @@ def _annotations(picture: Picture, grid: Grid, theme: Theme) -> list[Json]:
         text = lines(layout.lines_of(picture.message, grid.size.width, _LETTER_OF_MESSAGE))
         return [{**plain, "text": text, "x": 0.5, "y": 0.5, "font": {**muted, "size": 16}}]
     said: list[Json] = []
-    for place, panel in enumerate(picture.panels):
-        (left, right), (bottom, top) = grid.domains(place)
+    for index, panel in enumerate(picture.panels):
+        (left, right), (bottom, top) = grid.domains(index)
         title = lines(layout.title_lines(panel.title, grid.size))
         above = {"x": left, "y": top, "xanchor": "left", "yanchor": "bottom", "align": "left", "font": {"size": 13}}
         said.append({**plain, **above, "text": title})
         height = {"y": (bottom + top) / 2} if panel.is_empty else {"y": top, "yanchor": "top"}
         text = lines(layout.lines_of(panel.said, grid.size.panel_width - LEFT, _LETTER))
         said.append({**plain, **height, "x": (left + right) / 2, "text": text, "font": muted})
-    return [one for one in said if one["text"]]
+    return [annotation for annotation in said if annotation["text"]]

@@ -21,14 +21,14 @@ _TICK_WIDTH, _TICK_HEIGHT = 70, 35
 _HALF_A_DECADE, _TWO_DECADES = 0.6, 2
 
 
-def axes_of(picture: Picture, place: int, grid: Grid, theme: Theme) -> Json:
-    """Both axes of a panel, given its place among the others."""
-    panel, size, number = picture.panels[place], grid.size, axis_number(place)
-    across, up = grid.domains(place)
+def axes_of(picture: Picture, index: int, grid: Grid, theme: Theme) -> Json:
+    """Both axes of a panel, given its index among the others."""
+    panel, size, number = picture.panels[index], grid.size, axis_number(index)
+    across, up = grid.domains(index)
     x = _axis(panel.x, panel.values_on("x"), int(size.panel_width / _TICK_WIDTH), theme)
     y = _axis(panel.y, panel.values_on("y"), int(size.panel_height / _TICK_HEIGHT), theme)
-    x["title"] = {"text": lines(layout.x_label(picture, size, place)), "standoff": 6}
-    y["title"] = {"text": lines(layout.y_label(picture, size, place)), "standoff": 6}
+    x["title"] = {"text": lines(layout.x_label(picture, size, index)), "standoff": 6}
+    y["title"] = {"text": lines(layout.y_label(picture, size, index)), "standoff": 6}
     special = _special(picture, panel)
     return {
         f"xaxis{number}": {**x, **special, "domain": across, "anchor": f"y{number}"},
@@ -39,7 +39,7 @@ def axes_of(picture: Picture, place: int, grid: Grid, theme: Theme) -> Json:
 def color_axis(scale: ColorScale, size: Size, theme: Theme) -> Json:
     """What the sequential colours stand for, with ticks for all floats."""
     last = len(theme.sequence) - 1
-    stops = [[round(place / last, 6), color] for place, color in enumerate(theme.sequence)]
+    stops = [[round(index / last, 6), color] for index, color in enumerate(theme.sequence)]
     ticks = ticks_of(scale.scale, scale.low, scale.high)
     title = lines(layout.lines_of(scale.label, size.rows * size.panel_height / 2))
     bar: Json = {"title": {"text": title, "side": "right"}, "thickness": 12, "outlinewidth": 0}

@@ -60,24 +60,24 @@ class Grid:
         """The height of all panels together."""
         return max(1, self.height - self.above - self.below)
 
-    def domains(self, place: int) -> tuple[Ends, Ends]:
+    def domains(self, index: int) -> tuple[Ends, Ends]:
         """Where a panel stands, in fractions of the area of all: (left, right), (bottom, top)."""
-        row, column = divmod(place, self.size.columns)
+        row, column = divmod(index, self.size.columns)
         between_columns = _BETWEEN_COLUMNS + self.left - LEFT
         between_rows = _BETWEEN_ROWS + _further(self.size.title_lines)
         across = _share(column, self.size.columns, between_columns / max(1, self.size.width - self.left - _RIGHT))
         return across, _share(self.size.rows - 1 - row, self.size.rows, between_rows / self.inside)
 
 
-def _share(place: int, count: int, gap: float) -> Ends:
+def _share(index: int, count: int, gap: float) -> Ends:
     gap = min(gap, 0.5 / count)
     extent = (1 - gap * (count - 1)) / count
-    start = place * (extent + gap)
+    start = index * (extent + gap)
     return round(start, 6), round(min(1.0, start + extent), 6)
 
 
 def _most_lines(picture: Picture, size: Size, label: Callable[[Picture, Size, int], list[str]]) -> int:
-    return max((len(label(picture, size, place)) for place in range(len(picture.panels))), default=1)
+    return max((len(label(picture, size, index)) for index in range(len(picture.panels))), default=1)
 
 
 def _further(lines: int) -> int:

@@ -9,7 +9,7 @@ from service.figures.extents import on_color_scale
 from service.figures.layout import LegendEntry, legend_name
 from service.figures.picture import Array, Band, Cells, Color, ColorScale, Line, Marks, Panel, Picture
 from service.figures.renderers.plotly_texts import escaped, lines
-from service.figures.themes import Theme
+from service.figures.themes import Theme, channels
 
 Json = dict[str, Any]
 
@@ -28,9 +28,9 @@ _SYMBOLS = {
 _POINT = 96 / 72
 
 
-def traces_of(panel: Panel, place: int, picture: Picture, theme: Theme) -> Iterator[Json]:
-    """The traces of a panel, given its place among the others."""
-    number = axis_number(place)
+def traces_of(panel: Panel, index: int, picture: Picture, theme: Theme) -> Iterator[Json]:
+    """The traces of a panel, given its index among the others."""
+    number = axis_number(index)
     on = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
     for series in panel.series:
         match series:
@@ -50,14 +50,14 @@ def legend_trace(entry: LegendEntry, width: int, theme: Theme) -> Json:
     """An empty trace that stands for all that carry a name, so that a click hides or shows them together."""
     color = theme.color(entry.color)
     name = lines(legend_name(entry.name, width))
-    found: Json = {"type": "scatter", "x": [None], "y": [None], "name": name, "legendgroup": entry.name}
+    trace: Json = {"type": "scatter", "x": [None], "y": [None], "name": name, "legendgroup": entry.name}
     if entry.dash is not None:
-        found["line"] = {"color": color, "dash": entry.dash, "width": 2}
+        trace["line"] = {"color": color, "dash": entry.dash, "width": 2}
     if entry.marker is not None:
         line = {"color": color, "width": 2 if entry.marker in ("plus", "cross") else 0}
-        found["marker"] = {"symbol": _SYMBOLS[entry.marker], "color": color, "size": 8, "line": line}
+        trace["marker"] = {"symbol": _SYMBOLS[entry.marker], "color": color, "size": 8, "line": line}
     mode = "+".join(["lines"] * (entry.dash is not None) + ["markers"] * (entry.marker is not None))
-    return {**found, "mode": mode, "showlegend": True}
+    return {**trace, "mode": mode, "showlegend": True}
 
 
 def on_scale(values: Array, scale: ColorScale | None) -> Array:
@@ -65,17 +65,17 @@ def on_scale(values: Array, scale: ColorScale | None) -> Array:
     return values if scale is None else on_color_scale(values, scale)
 
 
-def axis_number(place: int) -> str:
+def axis_number(index: int) -> str:
     """What follows the x or y of a panel's axes: nothing for the first, then 2, 3, ..."""
-    return str(place + 1) if place else ""
+    return str(index + 1) if index else ""
 
 
 def _scatter(series: Line | Marks) -> Json:
     text, name = escaped(series.about), escaped(series.name)
     about = {"text": text, "hovertemplate": "%{text}<br>%{x:.6g}, %{y:.6g}<extra></extra>"}
     named = {"legendgroup": series.name, "name": name} if series.name else {"name": text}
-    found: Json = {"type": "scatter", "x": series.x, "y": series.y, "showlegend": False, **named}
-    return found | (about if series.about else {"hoverinfo": "x+y"})
+    trace: Json = {"type": "scatter", "x": series.x, "y": series.y, "showlegend": False, **named}
+    return trace | (about if series.about else {"hoverinfo": "x+y"})
 
 
 def _line(line: Line, theme: Theme) -> Json:
@@ -93,15 +93,15 @@ def _line(line: Line, theme: Theme) -> Json:
 def _marker(marks: Marks, picture: Picture, theme: Theme) -> Json:
     is_stroke = marks.marker in ("plus", "cross")
     size = marks.size * _POINT
-    found: Json = {"symbol": _SYMBOLS[marks.marker], "size": size, "line": {"width": 2 if is_stroke else 0}}
+    style: Json = {"symbol": _SYMBOLS[marks.marker], "size": size, "line": {"width": 2 if is_stroke else 0}}
     if marks.outlined:
-        found["line"] = {"width": 0.7, "color": theme.ink}
+        style["line"] = {"width": 0.7, "color": theme.ink}
     if marks.values is None:
         color = theme.color(marks.color)
-        found |= {"color": color, "line": {**found["line"], "color": color}} if is_stroke else {"color": color}
+        style |= {"color": color, "line": {**style["line"], "color": color}} if is_stroke else {"color": color}
     else:
-        found |= {"color": on_scale(marks.values, picture.color_scale), "coloraxis": "coloraxis"}
-    return found
+        style |= {"color": on_scale(marks.values, picture.color_scale), "coloraxis": "coloraxis"}
+    return style
 
 
 def _area(band: Band, theme: Theme) -> Json:
@@ -133,8 +133,7 @@ def _outline(band: Band, part: slice) -> Array:
 
 
 def _faded(theme: Theme, color: Color) -> str:
-    solid = theme.color(color)
-    return "rgba({}, {}, {}, 0.2)".format(*(int(solid[place : place + 2], 16) for place in (1, 3, 5)))
+    return "rgba({}, {}, {}, 0.2)".format(*channels(theme.color(color)))
 
 
 def _cells(cells: Cells, scale: ColorScale | None) -> Json:

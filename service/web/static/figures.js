@@ -1,6 +1,6 @@
 // Figures of an experiment: a choice of those there are, drawn as the server describes them, again when it knows more.
 
-import { draw, fetchJson, oneAtATime, onTheme, place, theme } from "./plots.js";
+import { addPlot, draw, fetchJson, oneAtATime, onTheme, theme } from "./plots.js";
 
 function addressOf(file, plot) {
   const address = new URL(file, location.href);
@@ -10,7 +10,7 @@ function addressOf(file, plot) {
 }
 
 function drawing(card, label, currentFile) {
-  const where = place(card, label);
+  const where = addPlot(card, label);
   const show = oneAtATime(async () => {
     where.plot.setAttribute("aria-busy", "true");
     try {
@@ -30,7 +30,7 @@ function choice(list) {
   controls.className = "plot-controls";
   controls.innerHTML = '<div><label for="figure">Show</label><select id="figure"></select></div><p class="downloads"></p>';
   const select = controls.querySelector("select");
-  for (const one of list.items) select.append(new Option(one.title, one.name, false, one.name === list.default));
+  for (const { title, name } of list.items) select.append(new Option(title, name, false, name === list.default));
   return { controls, select };
 }
 
@@ -49,7 +49,7 @@ async function showChosen(card) {
   const list = await fetchJson(card.dataset.figures);
   card.querySelector(".plot-note").remove();
   const { controls, select } = choice(list);
-  const figure = () => list.items.find((one) => one.name === select.value);
+  const figure = () => list.items.find(({ name }) => name === select.value);
   const about = document.createElement("p");
   about.className = "plot-about";
   card.append(controls);

@@ -19,5 +19,5 @@ async function show() {
 form.addEventListener("submit", (event) => { event.preventDefault(); show(); });
 form.addEventListener("change", show);
 new IntersectionObserver((entries, observer) => {
-  if (entries.some((one) => one.isIntersecting)) { observer.disconnect(); show(); }
+  if (entries.some((entry) => entry.isIntersecting)) { observer.disconnect(); show(); }
 }, { rootMargin: "400px" }).observe(form);

@@ -18,19 +18,19 @@ function swap(fresh) {
     const now = fresh.getElementById(old.id);
     if (!now || now.innerHTML === old.innerHTML) continue;
     const focused = old.contains(document.activeElement) ? document.activeElement : null;
-    const places = [...old.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
-    const chosen = [...old.querySelectorAll("input:checked")].map((one) => one.id);
+    const offsets = [...old.querySelectorAll(".scroll")].map((region) => region.scrollLeft);
+    const chosen = [...old.querySelectorAll("input:checked")].map((input) => input.id);
     old.innerHTML = now.innerHTML;
     Object.assign(old.dataset, now.dataset);
-    old.querySelectorAll(".scroll").forEach((one, place) => { one.scrollLeft = places[place] ?? 0; });
-    chosen.forEach((id) => { const one = document.getElementById(id); if (one) one.checked = true; });
+    old.querySelectorAll(".scroll").forEach((region, index) => { region.scrollLeft = offsets[index] ?? 0; });
+    chosen.forEach((id) => { const input = document.getElementById(id); if (input) input.checked = true; });
     if (focused) refocus(old, focused);
   }
 }
 
 function refocus(part, before) {
-  const same = (one) => one.tagName === before.tagName && one.getAttribute("href") === before.getAttribute("href")
-    && one.id === before.id && one.textContent === before.textContent;
+  const same = (element) => element.tagName === before.tagName && element.getAttribute("href") === before.getAttribute("href")
+    && element.id === before.id && element.textContent === before.textContent;
   [...part.querySelectorAll(before.tagName)].find(same)?.focus({ preventScroll: true });
 }
 

@@ -27,8 +27,8 @@ export function loadPlotly() {
   return loading;
 }
 
-// The place of a drawing in a card, with a line that says what is going on while there is none.
-export function place(card, label) {
+// Adds the element of a plot to a card, with a line that says what is going on while nothing is drawn.
+export function addPlot(card, label) {
   const plot = document.createElement("div");
   plot.className = "plot";
   plot.setAttribute("role", "figure");

@@ -6,19 +6,19 @@ const form = document.querySelector(".submission");
 const text = document.getElementById("spec");
 const check = document.getElementById("check");
 let timer = null;
-let asked = 0;
+let checks = 0;
 
 async function dryRun() {
-  const mine = ++asked;
+  const checkNumber = ++checks;
   const fields = new URLSearchParams(new FormData(form));
   fields.set("act", "check");
   check.setAttribute("aria-busy", "true");
   try {
     const answer = await fetch(form.action, { method: "POST", body: fields });
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("check");
-    if (mine === asked && fresh) check.innerHTML = fresh.innerHTML;
+    if (checkNumber === checks && fresh) check.innerHTML = fresh.innerHTML;
   } finally {
-    if (mine === asked) check.removeAttribute("aria-busy");
+    if (checkNumber === checks) check.removeAttribute("aria-busy");
   }
 }
 

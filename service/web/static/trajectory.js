@@ -1,6 +1,6 @@
 // One run's trajectory: a metric against steps, time or loss, with theory's bound; and its singular values.
 
-import { colour, draw, fetchJson, oneAtATime, onTheme, place } from "./plots.js";
+import { addPlot, colour, draw, fetchJson, oneAtATime, onTheme } from "./plots.js";
 
 const MOST_POINTS = 2000;
 const CATEGORICAL = {
@@ -74,7 +74,7 @@ async function metricFigure(card, option, x) {
     if (bound) data.push(line(theory[x].map(number), bound, "least size that theory allows", colour("ink"), { line: { color: colour("ink"), width: 1.2, dash: "dash" } }));
   }
   const xAxis = axis(x, across.some((value) => value > 0), across, x === "loss" ? { autorange: "reversed" } : {});
-  return { data: data.map((one) => ({ ...one, showlegend: data.length > 1 })), layout: layout(xAxis, axis(label, isLog, magnitude), `${y} ${x}`) };
+  return { data: data.map((trace) => ({ ...trace, showlegend: data.length > 1 })), layout: layout(xAxis, axis(label, isLog, magnitude), `${y} ${x}`) };
 }
 
 async function spectrumFigure(card) {
@@ -83,18 +83,18 @@ async function spectrumFigure(card) {
   const data = Array.from({ length: width }, (_, k) =>
     line(columns.step, columns.singular_values.map((row) => number(row?.[k])), `σ${k + 1}`, palette()[k % 6],
       { line: { color: palette()[k % 6], width: 1.8, dash: ["solid", "dash", "dot", "dashdot"][k % 4] } }));
-  const all = data.flatMap((one) => one.y);
+  const all = data.flatMap((trace) => trace.y);
   return { data, layout: { ...layout(axis("step", columns.step.some((step) => step > 0), columns.step), axis("singular values", all.some((value) => value > 0), all), "spectrum"), height: 340, showlegend: true } };
 }
 
 function keep(card, label, figure) {
-  const where = place(card, label);
+  const where = addPlot(card, label);
   const show = oneAtATime(async () => {
     try {
-      const found = await figure();
-      await draw(where, found);
-      if (!found.data[0]?.x?.length) where.note.textContent = "No points recorded yet.";
-      else if (!found.data.some((one) => one.y.some((value) => value !== null))) where.note.textContent = "No number recorded here is finite.";
+      const drawn = await figure();
+      await draw(where, drawn);
+      if (!drawn.data[0]?.x?.length) where.note.textContent = "No points recorded yet.";
+      else if (!drawn.data.some((trace) => trace.y.some((value) => value !== null))) where.note.textContent = "No number recorded here is finite.";
     } catch (error) {
       where.note.textContent = error.message;
     }

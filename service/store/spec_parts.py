@@ -14,6 +14,9 @@ SPEC_COLUMNS = (runs.c.experiment_id, runs.c.spec, runs.c.parts)
 
 _KEY = sa.tuple_(spec_parts.c.experiment_id, spec_parts.c.digest)
 
+_PLACEHOLDER = len("null")
+"""Bytes of what stands in a stem in place of a part."""
+
 Row = Mapping[Any, Any]
 
 
@@ -65,7 +68,10 @@ def spec_bytes(connection: sa.Connection, selected: sa.ColumnElement[bool]) -> d
     if wanted:
         query = sa.select(spec_parts.c.digest, spec_parts.c.bytes).where(_KEY.in_(wanted))
         lengths = dict(map(tuple, connection.execute(query)))
-    return {row["id"]: row["length"] + sum(lengths[part] for part in (row["parts"] or {}).values()) for row in rows}
+    return {
+        row["id"]: row["length"] + sum(lengths[part] - _PLACEHOLDER for part in (row["parts"] or {}).values())
+        for row in rows
+    }
 
 
 def part_of_run(digest: sa.ColumnElement[str]) -> sa.ScalarSelect[str]:

@@ -133,7 +133,7 @@ def _stem(value: Mapping[str, Any], path: Path, places: dict[str, str], texts: d
 def _long_text(value: Any) -> bytes | None:
     """The JSON of a list or a text if that is long."""
     if not isinstance(value, list) and not (
-        isinstance(value, str) and len(value) * _BYTES_OF_A_LETTER >= LEAST_PART_BYTES
+        isinstance(value, str) and len(value) * _BYTES_OF_A_LETTER + 2 >= LEAST_PART_BYTES
     ):
         return None
     text = orjson.dumps(value)

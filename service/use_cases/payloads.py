@@ -54,7 +54,7 @@ def parse_body(model: type[Body], body: bytes, prepare: Callable[[Body], Body] =
     """A body as an instance of a model.
 
     Args:
-        prepare: what is done to the instance before its numbers are checked.
+        prepare: what is done to the large numbers of an instance before its numbers are checked.
 
     Raises:
         InvalidPayload: not JSON, not of the model's form, an object with a key twice, or a number or character that
@@ -63,8 +63,10 @@ def parse_body(model: type[Body], body: bytes, prepare: Callable[[Body], Body] =
     with collector_paused():
         posted = _parsed(lambda: model.model_validate_json(body))
     check_keys(body, {name: getattr(posted, name) for name in posted.model_fields_set})
+    if not _may_be_unsafe(body):
+        return posted
     parsed = prepare(posted)
-    for name in model.model_fields if _may_be_unsafe(body) else ():
+    for name in model.model_fields:
         if mistake := unsafe_value(getattr(parsed, name), (name,)):
             raise InvalidPayload([mistake])
     return parsed

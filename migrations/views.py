@@ -25,6 +25,7 @@ class Views:
         statuses: the statuses of runs that `experiment_summary` counts.
         naturals: columns of `runs` with natural numbers of any size, which SQLite holds as blobs where they are large.
         shown: an SQL condition on the experiments `e` that the views show; all by default.
+        has_specs: whether there are views of specs and of their long parts.
     """
 
     state: tuple[str, ...]
@@ -34,6 +35,7 @@ class Views:
     statuses: tuple[str, ...]
     naturals: tuple[str, ...] = ()
     shown: str = ""
+    has_specs: bool = False
 
     def texts(self, dialect: str) -> dict[str, str]:
         """The query of each view by its name, for a kind of database by SQLAlchemy's name."""
@@ -41,6 +43,7 @@ class Views:
             "run_summary": self._run_summary(dialect),
             "trajectory": self._trajectory(),
             "experiment_summary": self._experiment_summary(),
+            **({"run_spec": self._run_spec(), "spec_part": self._spec_part(dialect)} if self.has_specs else {}),
         }
 
     @property
@@ -85,6 +88,19 @@ class Views:
             "FROM experiments e LEFT JOIN runs r ON r.experiment_id = e.id "
             f"LEFT JOIN run_summaries s ON s.run_id = r.id{self._where} GROUP BY e.id",
         )
+
+    def _run_spec(self) -> str:
+        columns = ["r.public_id AS run_id, e.public_id AS experiment_id", "r.spec AS spec"]
+        return _select(columns, f"{_RUNS}{self._where}")
+
+    def _spec_part(self, dialect: str) -> str:
+        columns = [
+            "r.public_id AS run_id, e.public_id AS experiment_id",
+            "place.key AS pointer, p.bytes AS bytes, p.value AS value",
+        ]
+        places = "json_each(r.parts)" if dialect == "sqlite" else "LATERAL json_each_text(r.parts)"
+        part = "JOIN spec_parts p ON p.experiment_id = r.experiment_id AND p.digest = place.value"
+        return _select(columns, f"{_RUNS} CROSS JOIN {places} AS place {part}{self._where}")
 
 
 _RUNS = "FROM runs r JOIN experiments e ON e.id = r.experiment_id"

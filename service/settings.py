@@ -45,7 +45,9 @@ class Limits(_metric_limits()):
 
     max_body_bytes: int = Field(default=16 * 2**20, description="Bytes of one request body.")
     max_runs_per_experiment: int = Field(default=250_000, description="Runs that one sweep may expand to.")
-    max_spec_bytes_per_experiment: int = Field(default=512 * 2**20, description="Bytes of all specs of one sweep.")
+    max_spec_bytes_per_experiment: int = Field(
+        default=512 * 2**20, description="Bytes of all specs of one sweep; long parts that runs share count once."
+    )
     max_steps_per_run: int = Field(default=10**12, description="Steps that one run may take.")
     max_time_per_run: float = Field(default=1e15, description="Time that one gradient flow may be integrated to.")
     max_flow_numbers: int = Field(default=20_000, description="Entries of all factors of one gradient flow.")

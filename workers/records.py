@@ -36,17 +36,29 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Member:
-    """One run of a batch: its resolved spec as JSON, and its checkpoint (None before its first step)."""
+    """One run of a batch.
+
+    Attributes:
+        spec: its resolved spec as JSON, without its long parts (`workers.runs.parts`).
+        checkpoint: None before its first step.
+        places: digests of the parts by their JSON pointers in the spec.
+    """
 
     spec: str
     checkpoint: Checkpoint | None
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Runs that share a batch key and advance through one slice together."""
+    """Runs that share a batch key and advance through one slice together.
+
+    Attributes:
+        parts: JSON of the long parts of their specs by digest, each once.
+    """
 
     members: tuple[Member, ...]
+    parts: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)

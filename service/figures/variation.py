@@ -11,6 +11,7 @@ from service.figures.extents import share_of
 from service.figures.picture import DASHES, Color, ColorScale, Dash, Shade
 from service.values.digits import told_apart
 from service.values.labels import field_label, setting_label
+from workers.runs.parts import path_of, pieces_of
 
 Leaves = Mapping[str, Any]
 
@@ -30,12 +31,23 @@ class Look:
     name: str = ""
 
 
-def leaves(spec: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def leaves(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a resolved spec by their dotted paths; a list counts as one value, its JSON text."""
+    pieces = pieces_of(spec)
+    return _leaves(pieces.stem, "") | {
+        ".".join(path_of(pointer)): _long_leaf(pieces.parts.texts[digest]) for pointer, digest in pieces.places.items()
+    }
+
+
+def _long_leaf(text: str) -> str:
+    return text if text.startswith("[") else orjson.loads(text)
+
+
+def _leaves(spec: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in spec.items():
         if isinstance(value, Mapping):
-            flat |= leaves(value, f"{prefix}{name}.")
+            flat |= _leaves(value, f"{prefix}{name}.")
         else:
             flat[prefix + name] = orjson.dumps(value).decode() if isinstance(value, list) else value
     return flat

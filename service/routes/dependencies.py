@@ -75,6 +75,9 @@ def _check_media_type(request: Request, *taken: str) -> None:
 LARGE_BODY_BYTES = 2**20
 """Bodies beyond it are large: their reading takes memory, and the interpreter's lock, for longer than others notice."""
 
+LARGE_SUBMISSIONS_AT_ONCE = 1
+"""Submissions with large bodies that are read at once in one API process; one of 14 MB takes half a gigabyte."""
+
 
 SECONDS_FOR_ANOTHER, SECONDS_BETWEEN_TRIES = 45.0, 0.5
 """How long, and how often, the end of another request's storing is waited for: longer than it takes to see that its
@@ -83,7 +86,7 @@ process is gone."""
 
 def large_submission_threads() -> CapacityLimiter:
     """What an application lets its submissions with large bodies through."""
-    return CapacityLimiter(1)
+    return CapacityLimiter(LARGE_SUBMISSIONS_AT_ONCE)
 
 
 def submission_threads(database: Database) -> CapacityLimiter:

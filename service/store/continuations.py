@@ -1,12 +1,11 @@
 """Continuations of runs: after a moved stop, or after a failure or cancellation."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import sqlalchemy as sa
 
 from service.store.leases import lock_runs
 from service.store.revisions import CURRENT, take_revision
+from service.store.run_rows import NewRun
+from service.store.spec_parts import insert_parts
 from service.store.tables import checkpoints, runs, trajectory_points
 from service.values.statuses import RETRIABLE
 from workers.runs.milestones import forget_point
@@ -19,10 +18,11 @@ def lock_run(connection: sa.Connection, public_id: str) -> None:
     connection.execute(sa.select(runs.c.id).where(runs.c.public_id == public_id).with_for_update()).all()
 
 
-def change_stop(connection: sa.Connection, run_id: int, values: Mapping[str, Any]) -> None:
+def change_stop(connection: sa.Connection, run_id: int, experiment_id: int, new: NewRun) -> None:
     """Write a run's new spec; a slice in flight, computed under the old one, loses its lease and changes nothing."""
     take_revision(connection, runs.c.id == run_id)
-    changed = {"lease_token": None, "revision": CURRENT, **values}
+    insert_parts(connection, experiment_id, new.parts)  # there already, unless an earlier version stored the spec whole
+    changed = {"lease_token": None, "revision": CURRENT, **new.values}
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(changed))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,12 +16,15 @@ from service.store.inserts import insert_into
 from service.store.keyset import Keyset, Mark
 from service.store.leases import lock_runs
 from service.store.revisions import CURRENT, take_revision
+from service.store.spec_parts import insert_parts
 from service.store.tables import SHOWN, experiments, runs
 from service.values.statuses import RUN_STATUSES, UNFINISHED
 
 ExperimentRow = Mapping[str, Any]
 """A row of `experiments` and, under `counts`, the number of its runs by status."""
 
+
+NO_PARTS: Mapping[str, str] = MappingProxyType({})
 
 _SHOWN = [column for column in experiments.c if column.name not in ("run", "sweep")]
 
@@ -44,8 +48,14 @@ def insert_experiment(connection: sa.Connection, values: Mapping[str, Any]) -> i
     return connection.scalar(insert.returning(experiments.c.id), values)
 
 
-def insert_runs(connection: sa.Connection, experiment_id: int, run_rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the runs of an experiment, by its internal id."""
+def insert_runs(
+    connection: sa.Connection,
+    experiment_id: int,
+    run_rows: Sequence[Mapping[str, Any]],
+    parts: Mapping[str, str] = NO_PARTS,
+) -> None:
+    """Write the runs of an experiment, by its internal id, and the long parts of their specs that it lacks."""
+    insert_parts(connection, experiment_id, parts)
     connection.execute(sa.insert(runs), [{**row, "experiment_id": experiment_id} for row in run_rows])
 
 

@@ -7,11 +7,12 @@ removed piece by piece, by whoever gets to it: what a killed process left half s
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 import sqlalchemy as sa
 
 from service.store.leases import lock_runs
-from service.store.tables import SHOWN, experiments, runs, trajectory_points
+from service.store.tables import SHOWN, experiments, runs, spec_parts, trajectory_points
 from service.values.ids import new_id
 
 TIME_FOR_A_PIECE = timedelta(seconds=30)
@@ -22,6 +23,10 @@ MOST_RUNS, MOST_POINTS = 500, 5000
 
 MOST_NUMBERS = 2**20
 """Numbers in the states and observations of the runs that a transaction removes, beyond its first run."""
+
+
+MOST_PART_BYTES = 2**22
+"""Bytes of long parts of specs that a transaction removes, beyond its first part."""
 
 
 def put_off(connection: sa.Connection, public_id: str, now: datetime) -> bool:
@@ -58,7 +63,8 @@ def remove_piece(connection: sa.Connection, now: datetime) -> bool:
     give_up(connection, experiment_id, now)  # whoever stores it still, by a slow clock, notices at the next piece
     run_ids = _runs_to_remove(connection, experiment_id)
     if not run_ids:
-        connection.execute(sa.delete(experiments).where(experiments.c.id == experiment_id))
+        if not _remove_parts(connection, experiment_id):
+            connection.execute(sa.delete(experiments).where(experiments.c.id == experiment_id))
         return True
     lock_runs(connection, runs.c.id.in_(run_ids))
     _remove(connection, run_ids)
@@ -88,6 +94,17 @@ def _runs_to_remove(connection: sa.Connection, experiment_id: int) -> Sequence[i
             break
         chosen.append(run_id)
     return chosen
+
+
+def _remove_parts(connection: sa.Connection, experiment_id: int) -> bool:
+    """Remove the first long parts of an experiment's specs, one at least; returns whether there was any."""
+    parts = spec_parts.c
+    sizes = connection.execute(sa.select(parts.digest, parts.bytes).where(parts.experiment_id == experiment_id)).all()
+    taken = accumulate(size for _, size in sizes)
+    first = [digest for (digest, size), total in zip(sizes, taken, strict=True) if total - size < MOST_PART_BYTES]
+    removed = sa.delete(spec_parts).where(parts.experiment_id == experiment_id, parts.digest.in_(first[:MOST_RUNS]))
+    connection.execute(removed)
+    return bool(first)
 
 
 def _remove(connection: sa.Connection, run_ids: Sequence[int]) -> None:

@@ -1,7 +1,10 @@
 """Where the fields of a query are stored: in columns, or at paths in JSON columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from functools import partial
+from itertools import takewhile
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,10 +14,19 @@ from service.queries.fields import NUMERIC, Field, Kind, Path
 from service.store.json_sql import json_exists, json_value
 from service.store.naturals import json_natural
 from service.store.spec_columns import NAMED_COLUMNS
+from service.store.spec_parts import part_of_run
 from service.store.tables import experiments, runs, summaries
 from service.values.statuses import BEST_STATUS, RUN_STATUSES, status_cases
+from workers.runs.parts import pointer_of
 
 Column = sa.ColumnElement[Any]
+
+
+def may_be_long(field: Field) -> bool:
+    """Whether a field is a list or a free text, or stands in a list; numbers and words are never stored apart."""
+    in_list = any(isinstance(step, int) for step in field.path)
+    kinds = field.values.kinds - (frozenset() if field.values.words is None else {Kind.TEXT})
+    return in_list or not kinds <= NUMERIC | {Kind.BOOLEAN, Kind.OBJECT}
 
 
 @dataclass(frozen=True)
@@ -24,20 +36,21 @@ class Home:
     Attributes:
         columns: typed columns by path, for fields that people filter on.
         documents: JSON columns by path; each holds all fields below its path.
+        places: of documents whose long values are stored apart, by path, the column that says where they belong.
     """
 
     columns: Mapping[Path, Column]
     documents: Mapping[Path, Column]
+    places: Mapping[Path, Column] = dataclass_field(default_factory=dict[Path, Column])
 
     def value(self, field: Field, kind: Kind, dialect: str) -> Column:
         """A field's value as one of its kinds, NULL for a value of another kind."""
         column = self.columns.get(field.path)
         if column is not None:
             return column
-        document, rest = self._document(field.path)
-        if Kind.NATURAL in field.values.kinds:
-            return json_natural(document, rest, dialect)
-        return json_value(document, rest, kind, dialect)
+        read = partial(json_value, kind=kind) if Kind.NATURAL not in field.values.kinds else json_natural
+        values = [read(document, path, dialect=dialect) for document, path in self._sources(field, dialect)]
+        return values[0] if len(values) == 1 else sa.func.coalesce(*values, type_=values[0].type)
 
     def exists(self, field: Field, dialect: str) -> Column:
         """Whether there is a value."""
@@ -46,14 +59,21 @@ class Home:
             return column.is_not(None)
         if field.values.kinds <= NUMERIC:  # JSON spells NaN as a text, which does not count as a value
             return self.value(field, Kind.NUMBER, dialect).is_not(None)
-        document, rest = self._document(field.path)
-        return json_exists(document, rest, dialect)
+        return sa.or_(*(json_exists(document, path, dialect) for document, path in self._sources(field, dialect)))
 
-    def _document(self, path: Path) -> tuple[Column, Path]:
-        for length in range(len(path), 0, -1):
-            if (document := self.documents.get(path[:length])) is not None:
-                return document, path[length:]
-        raise KeyError(path)
+    def _sources(self, field: Field, dialect: str) -> Iterator[tuple[Column, Path]]:
+        """JSON in which a field may stand, and its path there: its document, and the long value that it is or is in."""
+        for length in range(len(field.path), 0, -1):
+            if (document := self.documents.get(field.path[:length])) is not None:
+                rest = field.path[length:]
+                yield document, rest
+                places = self.places.get(field.path[:length])
+                if places is not None and rest and may_be_long(field):
+                    names = tuple(takewhile(lambda step: isinstance(step, str), rest))
+                    digest = json_value(places, (pointer_of(map(str, names)),), Kind.TEXT, dialect)
+                    yield part_of_run(digest), rest[len(names) :]
+                return
+        raise KeyError(field.path)
 
     def holds(self, path: Path) -> bool:
         """Whether a column or a document holds the field at a path."""
@@ -92,6 +112,7 @@ RUN_HOME = Home(
         ("experiment", "tags"): experiments.c.tags,
         **{("summary", column.name): column for column in _SUMMARIES if isinstance(column.type, sa.JSON)},
     },
+    places={("spec",): runs.c.parts},
 )
 
 _OF_EXPERIMENT = sa.select(sa.func.count()).where(runs.c.experiment_id == experiments.c.id)

@@ -5,10 +5,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from service.store.spec_parts import whole_specs
 from service.store.tables import runs, summaries
 
 Row = Mapping[Any, Any]
-_RUN_COLUMNS = ("id", "public_id", "index", "status", "outcome", "step", "observed", "spec")
+_RUN_COLUMNS = ("id", "public_id", "index", "status", "outcome", "step", "observed", "experiment_id", "spec", "parts")
 
 
 def read_specs(connection: sa.Connection, experiment_id: int) -> Sequence[Row]:
@@ -19,7 +20,8 @@ def read_specs(connection: sa.Connection, experiment_id: int) -> Sequence[Row]:
         .where(runs.c.experiment_id == experiment_id)
         .order_by(runs.c.index)
     )
-    return connection.execute(query).mappings().all()
+    rows = connection.execute(query).mappings().all()
+    return [{**row, "spec": spec} for row, spec in zip(rows, whole_specs(connection, rows), strict=True)]
 
 
 def read_summaries(connection: sa.Connection, experiment_id: int, names: Sequence[str]) -> dict[int, Row]:

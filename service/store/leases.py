@@ -13,6 +13,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from service.store.revisions import take_revision
+from service.store.spec_parts import read_parts
 from service.store.tables import LEASED, WAITING, checkpoints, runs
 from service.values.ids import new_id
 from service.values.queues import QueueKey
@@ -150,6 +151,8 @@ def _load_batch(connection: sa.Connection, ids: Sequence[int]) -> Batch:
     query = (
         sa.select(
             sa.cast(runs.c.spec, sa.Text).label("spec"),
+            runs.c.experiment_id,
+            runs.c.parts,
             runs.c.precision,
             checkpoints.c.step,
             checkpoints.c.state,
@@ -160,7 +163,8 @@ def _load_batch(connection: sa.Connection, ids: Sequence[int]) -> Batch:
         .where(runs.c.id.in_(ids))
         .order_by(runs.c.id)
     )
-    return Batch(tuple(_member(row) for row in connection.execute(query).mappings()))
+    rows = connection.execute(query).mappings().all()
+    return Batch(tuple(map(_member, rows)), read_parts(connection, rows).texts)
 
 
 def _member(row: Mapping[Any, Any]) -> Member:
@@ -169,4 +173,4 @@ def _member(row: Mapping[Any, Any]) -> Member:
         state = np.frombuffer(row["state"], dtype=row["precision"])
         search = None if row["rank_search"] is None else np.frombuffer(row["rank_search"], dtype=np.int64)
         checkpoint = Checkpoint(row["step"], state, np.frombuffer(row["milestones"], dtype=np.int64), search)
-    return Member(row["spec"], checkpoint)
+    return Member(row["spec"], checkpoint, row["parts"] or {})

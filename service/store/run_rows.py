@@ -11,6 +11,8 @@ from service.values.ids import new_id
 from service.values.specs import parse_spec
 from workers.runs.costs import batch_numbers, most_multiply_adds
 from workers.runs.engines import batch_key
+from workers.runs.parts import WholeSpec
+from workers.runs.reading import Splitter
 from workers.runs.spec import RunSpec
 
 SEED_COLUMN = NAMED_COLUMNS["seed"]
@@ -21,9 +23,13 @@ class RunRow:
     """A stored run with its summary and its experiment's id and tags.
 
     `row[name]` is a column of `runs`, or with the prefix `summary_` or `experiment_` of the summary or experiment.
+
+    Attributes:
+        resolved: the spec as JSON values, defaults filled in.
     """
 
     columns: Mapping[Any, Any]
+    resolved: WholeSpec
 
     def __getitem__(self, name: str) -> Any:
         return self.columns[name]
@@ -53,33 +59,52 @@ class RunRow:
         """Steps taken so far."""
         return self.columns["step"]
 
-    @property
-    def resolved(self) -> Mapping[str, Any]:
-        """The spec as JSON values, defaults filled in."""
-        return self.columns["spec"]
-
     @cached_property
     def spec(self) -> RunSpec:
         """The spec."""
         return parse_spec(self.resolved)
 
 
+@dataclass(frozen=True)
+class NewRun:
+    """A run to store, or to store anew.
+
+    Attributes:
+        values: of its row.
+        parts: JSON of the long parts of its spec by digest, which are stored beside it.
+    """
+
+    values: dict[str, Any]
+    parts: Mapping[str, str]
+
+
 def new_run(spec: RunSpec, index: int, now: datetime, priority: int = 0, share: int = 0) -> dict[str, Any]:
-    """Values of a new row of `runs`; `priority` and `share` (the id of its API key) are its experiment's."""
-    return {"public_id": new_id(), "index": index, **new_run_values(spec, now, priority, share)}
+    """Values of a new row of `runs` whose spec has no long parts; see `new_run_values`."""
+    new = new_run_values(spec, now, priority, share)
+    assert not new.parts
+    return {"public_id": new_id(), "index": index, **new.values}
 
 
-def new_run_values(spec: RunSpec, now: datetime, priority: int = 0, share: int = 0) -> dict[str, Any]:
-    """Values that a new row of `runs` has in common with all others of its spec."""
-    return {
+def new_run_values(
+    spec: RunSpec, now: datetime, priority: int = 0, share: int = 0, splitter: Splitter | None = None
+) -> NewRun:
+    """What a new run has in common with all others of its spec.
+
+    Args:
+        priority: its experiment's.
+        share: id of its experiment's API key.
+        splitter: of all runs of the experiment.
+    """
+    scheduling = {
         "status": "queued",
         "created_at": now,
         "batch_key": str(batch_key(spec)),
         "numbers": batch_numbers(spec),
         "urgency": -priority,
         "share": share,
-        **spec_values(spec),
     }
+    stored = spec_values(spec, splitter)
+    return NewRun({**scheduling, **stored.values}, stored.parts)
 
 
 def with_seed(values: Mapping[str, Any], spec: RunSpec, seed: int) -> dict[str, Any]:
@@ -93,10 +118,13 @@ def with_seed(values: Mapping[str, Any], spec: RunSpec, seed: int) -> dict[str, 
     return {**values, "spec": {**values["spec"], **dumped}, "seed": SEED_COLUMN.value(seeded)}
 
 
-def spec_values(spec: RunSpec) -> dict[str, Any]:
-    """Values of a row that follow from its spec: the spec, its columns, and its largest cost."""
-    return {
-        "spec": spec.resolved(),
+def spec_values(spec: RunSpec, splitter: Splitter | None = None) -> NewRun:
+    """What of a run follows from its spec: the spec in pieces, its columns, and its largest cost."""
+    pieces = (splitter or Splitter()).split(spec)
+    values = {
+        "spec": pieces.stem,
+        "parts": dict(pieces.places) or None,
         "max_multiply_adds": float(most_multiply_adds(spec)),
         **column_values(spec),
     }
+    return NewRun(values, pieces.parts.texts)

@@ -1,6 +1,6 @@
 """Runs in the store: selections, and reads with summaries and factors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from typing import Any
@@ -17,7 +17,9 @@ from service.store.filters import Filter
 from service.store.keyset import Keyset, Mark
 from service.store.run_rows import RunRow
 from service.store.short_ids import full_id
+from service.store.spec_parts import SPEC_COLUMNS, spec_bytes, whole_specs
 from service.store.tables import SHOWN, checkpoints, experiments, runs, summaries
+from workers.runs.parts import Parts, WholeSpec
 
 CHUNK = 1000
 """Runs per read of a complete selection."""
@@ -63,8 +65,8 @@ _RUNS = sa.select(runs, *_EXPERIMENT, *_SUMMARY).select_from(_JOINED).where(SHOW
 
 def find_run(connection: sa.Connection, public_id: str) -> RunRow | None:
     """A run with its summary and its experiment's id and tags; None without such a run."""
-    row = connection.execute(_RUNS.where(runs.c.public_id == public_id)).mappings().first()
-    return None if row is None else RunRow(row)
+    rows = connection.execute(_RUNS.where(runs.c.public_id == public_id)).mappings().all()
+    return next(iter(_whole(connection, rows)), None)
 
 
 # A stored slice adds compute time, a lease changes the status, and every other change of a run takes a revision.
@@ -83,11 +85,17 @@ def list_runs(connection: sa.Connection, selection: RunSelection, limit: int) ->
     return _read(connection, mark_runs(connection, selection, limit))
 
 
-def read_page(connection: sa.Connection, selection: RunSelection, limit: int, most_bytes: int) -> RunPage:
-    """The first runs of a selection, at most `limit`; fewer, but one at least, if their specs take more bytes."""
+def read_page(
+    connection: sa.Connection, selection: RunSelection, limit: int, most_bytes: int, known: Parts | None = None
+) -> RunPage:
+    """The first runs of a selection, at most `limit`; fewer, but one at least, if their specs take more bytes.
+
+    Args:
+        known: parts of specs that were read before.
+    """
     marks = mark_runs(connection, selection, limit + 1)
     fitting = marks[: _fitting(connection, marks[:limit], most_bytes)]
-    return RunPage(_read(connection, fitting), fitting, is_last=len(fitting) == len(marks))
+    return RunPage(_read(connection, fitting, known), fitting, is_last=len(fitting) == len(marks))
 
 
 def mark_runs(connection: sa.Connection, selection: RunSelection, limit: int) -> Sequence[Mark]:
@@ -110,26 +118,29 @@ def all_runs(database: Database, selection: RunSelection, most_bytes: int) -> It
 
 
 def _chunks(database: Database, selection: RunSelection, most_bytes: int) -> Iterator[Sequence[RunRow]]:
-    is_last = False
+    is_last, parts = False, Parts({})
     while not is_last:
         with database.reading() as connection:
-            page = read_page(connection, selection, CHUNK, most_bytes)
+            page = read_page(connection, selection, CHUNK, most_bytes, parts)
         if page.rows:
+            parts = page.rows[-1].resolved.pieces.parts
             yield page.rows
         is_last = page.is_last
         selection = replace(selection, after=page.marks[-1]) if page.marks else selection
 
 
-def all_specs(database: Database, selection: RunSelection) -> Iterator[Sequence[str]]:
-    """The specs of a selection as JSON texts, in chunks as `all_runs`, and several times as fast."""
+def all_specs(database: Database, selection: RunSelection) -> Iterator[Sequence[WholeSpec]]:
+    """The specs of a selection, in chunks as `all_runs`, and several times as fast."""
+    parts = Parts({})
     while True:
         with database.reading() as connection:
             marks = mark_runs(connection, selection, CHUNK)
-            wanted = runs.c.id.in_([mark.row_id for mark in marks])
-            yield connection.scalars(sa.select(sa.cast(runs.c.spec, sa.Text)).where(wanted)).all()
+            wanted = sa.select(*SPEC_COLUMNS).where(runs.c.id.in_([mark.row_id for mark in marks]))
+            specs = whole_specs(connection, connection.execute(wanted).mappings(), parts)
+        yield specs
         if len(marks) < CHUNK:
             return
-        selection = replace(selection, after=marks[-1])
+        selection, parts = replace(selection, after=marks[-1]), specs[-1].pieces.parts if specs else parts
 
 
 def searches_ranks(connection: sa.Connection, run_id: int) -> bool:
@@ -162,15 +173,20 @@ def _where(query: sa.Select[Any], selection: RunSelection, dialect: str) -> sa.S
 def _fitting(connection: sa.Connection, marks: Sequence[Mark], most_bytes: int) -> int:
     """How many of the first marked runs have specs that take at most so many bytes together; one at least."""
     ids = [mark.row_id for mark in marks]
-    size = sa.func.length(sa.cast(runs.c.spec, sa.Text)).label("size")
-    sizes = {row.id: row.size for row in connection.execute(sa.select(runs.c.id, size).where(runs.c.id.in_(ids)))}
+    sizes = spec_bytes(connection, runs.c.id.in_(ids))
     taken = accumulate(sizes.get(row_id, 0) for row_id in ids)
     return max(sum(total <= most_bytes for total in taken), 1)
 
 
-def _read(connection: sa.Connection, marks: Sequence[Mark]) -> Sequence[RunRow]:
+def _read(connection: sa.Connection, marks: Sequence[Mark], known: Parts | None = None) -> Sequence[RunRow]:
     if not marks:
         return []
-    rows = connection.execute(_RUNS.where(runs.c.id.in_([mark.row_id for mark in marks]))).mappings()
-    by_id = {row["id"]: RunRow(row) for row in rows}
+    rows = connection.execute(_RUNS.where(runs.c.id.in_([mark.row_id for mark in marks]))).mappings().all()
+    by_id = {row.id: row for row in _whole(connection, rows, known)}
     return [by_id[mark.row_id] for mark in marks if mark.row_id in by_id]
+
+
+def _whole(
+    connection: sa.Connection, rows: Sequence[Mapping[Any, Any]], known: Parts | None = None
+) -> Iterator[RunRow]:
+    return map(RunRow, rows, whole_specs(connection, rows, known))

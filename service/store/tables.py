@@ -107,8 +107,10 @@ runs = sa.Table(
     sa.Column("compute_seconds", sa.Double, nullable=False, server_default="0"),
     sa.Column("engine", sa.String(16)),
     sa.Column("device", sa.String(64)),
-    # The complete spec, and columns for the fields that people filter on.
+    # The spec without its long parts, which are null there; where they belong (spec_parts.py), NULL where it has none;
+    # and columns for the fields that people filter on.
     sa.Column("spec", sa.JSON, nullable=False),
+    sa.Column("parts", sa.JSON(none_as_null=True)),
     *table_columns(),
     # Scheduling. Urgency is minus the priority, because the index of waiting runs is read in ascending order.
     sa.Column("urgency", sa.Integer, nullable=False, server_default="0"),
@@ -148,6 +150,15 @@ def end_of(public_id: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
 
 sa.Index("ix_experiments_id_end", end_of(experiments.c.public_id))
 sa.Index("ix_runs_id_end", end_of(runs.c.public_id))
+
+spec_parts = sa.Table(
+    "spec_parts",
+    metadata,
+    sa.Column("experiment_id", sa.ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("digest", sa.String(32), primary_key=True),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("value", sa.Text, nullable=False),  # JSON
+)
 
 summaries = sa.Table(
     "run_summaries",

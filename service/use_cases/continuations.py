@@ -48,9 +48,9 @@ def extend_run(
         changed = spec_values(longer)
         is_reopened = _goes_on(row, longer)
         if is_reopened or row.status in UNFINISHED:
-            work = _added_work(row, changed["max_multiply_adds"])
+            work = _added_work(row, changed.values["max_multiply_adds"])
             check_quotas(connection, payer(connection, holder, row["experiment_id"], limits), work)
-        store.change_stop(connection, row.id, changed)
+        store.change_stop(connection, row.id, row["experiment_id"], changed)
         if is_reopened:
             scheduled = is_scheduled(row.spec, row.step, row["summary_time"])
             store.reopen_run(connection, row.id, None if scheduled else row.step)
@@ -129,7 +129,8 @@ def _extended(spec: RunSpec, extension: Extension, limits: Limits) -> RunSpec:
     _check_end(spec, changes)
     if "loss_below" in changes and (changes["loss_below"] or None) != (spec.stop.loss_below or None):
         _check_limit(spec, changes["loss_below"] or None)
-    longer = RunSpec.model_validate({**spec.resolved(), "stop": {**spec.resolved()["stop"], **changes}})
+    stop = {**spec.stop.model_dump(mode="json", exclude_none=True), **changes}
+    longer = RunSpec.model_validate({**dict(spec), "stop": stop})
     if violation := first_violation(longer, limits):
         path, detail = violation
         raise InvalidPayload([FieldError(json_pointer(path[1:] if path[0] == "stop" else (_end_of(spec),)), detail)])

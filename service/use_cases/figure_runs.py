@@ -6,7 +6,6 @@ from itertools import count
 from typing import Any
 
 import numpy as np
-import orjson
 import sqlalchemy as sa
 
 from service.figures.kinds.base import Ask, DrawnRun, Kind
@@ -14,7 +13,7 @@ from service.settings import Limits
 from service.store import figure_data as store
 from service.store.points import read_points
 from service.use_cases.experiments import find_row
-from service.values.specs import parse_spec
+from service.values.specs import parse_spec, text_of
 from workers.runs.costs import points_until
 from workers.runs.spec import RunSpec
 
@@ -60,11 +59,10 @@ def told_apart(sources: Sequence[Source]) -> list[Source]:
 
 def sorts_of(sources: Iterable[Source]) -> list[RunSpec]:
     """A spec of each sort of run; all runs of a sort have the same columns."""
-    sorts: dict[bytes, Any] = {}
+    sorts: dict[tuple[bytes, str], Any] = {}
     for row in (row for source in sources for row in source.rows):
         spec = row["spec"]
-        parts = [*(spec.get(part) for part in _DECIDES_COLUMNS), spec["optimizer"]["kind"]]
-        sorts.setdefault(orjson.dumps(parts), spec)
+        sorts.setdefault((text_of(spec, _DECIDES_COLUMNS), spec["optimizer"]["kind"]), spec)
     return [parse_spec(spec) for spec in sorts.values()]
 
 

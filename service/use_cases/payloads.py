@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeVar
 
 import orjson
@@ -15,6 +17,7 @@ from service.settings import Limits
 from service.use_cases.checked_runs import CheckedRuns
 from service.use_cases.field_errors import request_errors, unsafe_value
 from service.use_cases.repeated_keys import check_keys
+from workers.runs.parts import split
 from workers.runs.seeds import with_spelled_seeds
 from workers.runs.sweeps import SweepError, check_sweep, count_runs
 
@@ -23,6 +26,18 @@ Body = TypeVar("Body", bound=BaseModel)
 _SIGNS = (b"\\u0000", b"NaN", b"Inf")
 _NUMBERS = (re.compile(rb"[^0-9.][0-9]{16}"), re.compile(rb"[0-9.][eE]\+?[0-9]{3}"))
 """Integers of 16 digits, and floats beyond 1e99."""
+
+
+@dataclass(frozen=True)
+class SpecSize:
+    """Bytes of the specs of an experiment: of each run's, and of the long parts that runs share."""
+
+    per_run: int
+    shared: int
+
+    def of_runs(self, runs: int) -> int:
+        """Bytes of the specs of so many runs."""
+        return runs * self.per_run + self.shared
 
 
 def parse_request(body: bytes) -> ExperimentRequest:
@@ -39,7 +54,7 @@ def parse_body(model: type[Body], body: bytes, prepare: Callable[[Body], Body] =
     """A body as an instance of a model.
 
     Args:
-        prepare: what is done to the instance before its numbers are checked.
+        prepare: what is done to the large numbers of an instance before its numbers are checked.
 
     Raises:
         InvalidPayload: not JSON, not of the model's form, an object with a key twice, or a number or character that
@@ -48,8 +63,10 @@ def parse_body(model: type[Body], body: bytes, prepare: Callable[[Body], Body] =
     with collector_paused():
         posted = _parsed(lambda: model.model_validate_json(body))
     check_keys(body, {name: getattr(posted, name) for name in posted.model_fields_set})
+    if not _may_be_unsafe(body):
+        return posted
     parsed = prepare(posted)
-    for name in model.model_fields if _may_be_unsafe(body) else ():
+    for name in model.model_fields:
         if mistake := unsafe_value(getattr(parsed, name), (name,)):
             raise InvalidPayload([mistake])
     return parsed
@@ -91,12 +108,15 @@ def _check_size(request: ExperimentRequest, limits: Limits) -> None:
     if runs > limits.max_runs_per_experiment:
         detail = exceeded("The runs of this sweep are", runs, limits, "max_runs_per_experiment")
         raise InvalidPayload([FieldError("/sweep", detail)])
-    if (size := runs * largest_spec(request)) > limits.max_spec_bytes_per_experiment:
+    if (size := spec_size(request).of_runs(runs)) > limits.max_spec_bytes_per_experiment:
         detail = exceeded("The bytes of all specs of this sweep are", size, limits, "max_spec_bytes_per_experiment")
         raise InvalidPayload([FieldError("/sweep", detail)])
 
 
-def largest_spec(request: ExperimentRequest) -> int:
-    """Upper bound on the bytes of a spec after expansion."""
-    swept = (max(len(orjson.dumps(value)) for value in values) for axis in request.sweep for values in axis.values())
-    return len(orjson.dumps(request.run)) + sum(swept)
+def spec_size(request: ExperimentRequest) -> SpecSize:
+    """Upper bounds on the bytes of the specs of a request, as they are posted."""
+    base = split(request.run)
+    values = [[split({path: value}) for value in values] for axis in request.sweep for path, values in axis.items()]
+    stems = sum(max(len(orjson.dumps(pieces.stem)) for pieces in axis) for axis in values)
+    shared = sum(pieces.long_characters for pieces in (base, *chain.from_iterable(values)))
+    return SpecSize(len(orjson.dumps(base.stem)) + stems, shared)

@@ -13,6 +13,7 @@ from service.values.numbers import spell, spell_all
 _DERIVED: Mapping[str, Callable[[RunRow], Any]] = {
     "id": lambda row: row.public_id,
     "experiment_id": lambda row: row["experiment_public_id"],
+    "spec": lambda row: row.resolved,
     "summary": lambda row: _summary(row),
     "steps_per_second": lambda row: row.step / row["compute_seconds"] if row["compute_seconds"] else None,
 }

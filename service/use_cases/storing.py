@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from math import inf
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,17 +14,33 @@ from service.errors import NotReady
 from service.store import experiments as store
 from service.store import expiry
 from service.store.database import DATABASE_AWAY, Database
-from service.store.run_rows import new_run_values, with_seed
+from service.store.run_rows import NewRun, new_run_values, with_seed
 from service.use_cases.checked_runs import MOST_KEPT, CheckedRuns
 from service.use_cases.keys import Holder
+from service.use_cases.payloads import SpecSize
 from service.use_cases.quotas import check_quotas, work_of
 from service.values.ids import new_id
+from workers.runs.reading import Splitter
+from workers.runs.spec import RunSpec
 
 MOST_RUNS_OF_SMALL_WRITE = 100
 """Largest experiment in a shared transaction, stored in about 5 ms; larger ones get a separate transaction."""
 
 MOST_RUNS_OF_A_PIECE, MOST_BYTES_OF_A_PIECE = 500, 2**22
-"""Runs, and bytes of their specs, that one transaction stores, in about 25 ms on SQLite."""
+"""Runs, and bytes of their specs, that one transaction stores, in about 25 ms on SQLite; a long part may be longer."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a transaction stores.
+
+    Attributes:
+        rows: of runs.
+        parts: JSON of the long parts of their specs by digest, as far as no earlier piece has them.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    parts: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -36,41 +52,52 @@ class NewExperiment:
         runs: its runs, checked before.
         work: for each run `max_multiply_adds`, for the quotas of its API key.
         holder: that key's; None without keys.
-        largest_spec: bytes of its longest spec, roughly.
+        size: bytes of its specs.
     """
 
     values: Mapping[str, Any]
     runs: CheckedRuns
     work: Sequence[Mapping[str, Any]]
     holder: Holder | None
-    largest_spec: int
+    size: SpecSize
 
     @property
-    def runs_per_piece(self) -> int:
-        """How many runs a transaction stores."""
-        return max(1, min(MOST_RUNS_OF_A_PIECE, MOST_BYTES_OF_A_PIECE // self.largest_spec))
+    def is_small(self) -> bool:
+        """Whether one transaction stores it."""
+        runs = len(self.runs)
+        return runs <= self._runs_per_piece and (runs == 1 or self.size.of_runs(runs) <= MOST_BYTES_OF_A_PIECE)
 
-    def pieces(self) -> Iterator[list[dict[str, Any]]]:
-        """The rows of its runs, as many at a time as a transaction stores."""
-        rows = self._rows()
-        while piece := list(islice(rows, self.runs_per_piece)):
-            yield piece
+    def pieces(self) -> Iterator[Piece]:
+        """Its runs, as many at a time as a transaction stores."""
+        new_runs = self._new_runs()
+        most_bytes = inf if self.is_small else MOST_BYTES_OF_A_PIECE
+        stored, rows, parts = set[str](), list[Mapping[str, Any]](), dict[str, str]()
+        for new in new_runs:
+            rows.append(new.values)
+            parts |= {digest: text for digest, text in new.parts.items() if digest not in stored}
+            stored |= new.parts.keys()
+            if len(rows) == self._runs_per_piece or sum(map(len, parts.values())) >= most_bytes:
+                yield Piece(rows, parts)
+                rows, parts = [], {}
+        if rows:
+            yield Piece(rows, parts)
 
-    def _rows(self) -> Iterator[dict[str, Any]]:
+    @property
+    def _runs_per_piece(self) -> int:
+        return max(1, min(MOST_RUNS_OF_A_PIECE, MOST_BYTES_OF_A_PIECE // self.size.per_run))
+
+    def _new_runs(self) -> Iterator[NewRun]:
         now, priority = self.values["created_at"], self.values["priority"]
-        share = 0 if self.holder is None else self.holder.id
-        kept: LRUCache[int, dict[str, Any]] = LRUCache(MOST_KEPT)
+        share, splitter = 0 if self.holder is None else self.holder.id, Splitter()
+        kept: LRUCache[int, tuple[RunSpec, NewRun]] = LRUCache(MOST_KEPT)
         for index, (spec, seed) in enumerate(self.runs.members()):
-            identity = {"public_id": new_id(), "index": index}
-            if seed is None:
-                yield {**new_run_values(spec, now, priority, share), **identity}
-                continue
-            values = kept.get(id(spec))
-            if values is None or values["of"] is not spec:
-                values = kept[id(spec)] = {"of": spec, **new_run_values(spec, now, priority, share)}
-            row = {**with_seed(values, spec, seed), **identity}
-            del row["of"]
-            yield row
+            of, new = kept.get(id(spec), (None, None))
+            if new is None or of is not spec:
+                new = new_run_values(spec, now, priority, share, splitter)
+                if seed is not None:
+                    kept[id(spec)] = spec, new
+            values = new.values if seed is None else with_seed(new.values, spec, seed)
+            yield NewRun({**values, "public_id": new_id(), "index": index}, new.parts)
 
 
 def store_once(database: Database, new: NewExperiment) -> bool:
@@ -82,18 +109,18 @@ def store_once(database: Database, new: NewExperiment) -> bool:
         TryLater, InvalidPayload: see `check_quotas`; nothing is stored.
         NotReady: the storing took too long; nothing of it stays.
     """
-    if len(new.runs) > new.runs_per_piece:
+    if not new.is_small:
         return _store_in_pieces(database, new)
-    (rows,) = new.pieces()
+    (piece,) = new.pieces()
 
     def store_in(connection: sa.Connection) -> bool:
         experiment_id = store.insert_experiment(connection, new.values)
         if experiment_id is not None:
-            check_quotas(connection, new.holder, work_of(rows))
-            store.insert_runs(connection, experiment_id, rows)
+            check_quotas(connection, new.holder, work_of(piece.rows))
+            store.insert_runs(connection, experiment_id, piece.rows, piece.parts)
         return experiment_id is not None
 
-    return database.write(store_in, small=len(rows) <= MOST_RUNS_OF_SMALL_WRITE)
+    return database.write(store_in, small=len(piece.rows) <= MOST_RUNS_OF_SMALL_WRITE)
 
 
 def _store_in_pieces(database: Database, new: NewExperiment) -> bool:
@@ -102,10 +129,10 @@ def _store_in_pieces(database: Database, new: NewExperiment) -> bool:
     if experiment_id is None:
         return False
     try:
-        for rows in new.pieces():
+        for piece in new.pieces():
             with database.writing() as connection:
                 _check(expiry.put_off(connection, new.values["public_id"], datetime.now(UTC)))
-                store.insert_runs(connection, experiment_id, rows)
+                store.insert_runs(connection, experiment_id, piece.rows, piece.parts)
         with database.writing() as connection:
             # Others of the same key may have come meanwhile.
             check_quotas(connection, new.holder, work_of(new.work), is_stored=True)

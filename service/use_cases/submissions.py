@@ -15,7 +15,7 @@ from service.store.database import Database
 from service.use_cases.checked_runs import CheckedRuns
 from service.use_cases.experiments import fields_of, get_experiment
 from service.use_cases.keys import Holder
-from service.use_cases.payloads import largest_spec, parse_runs
+from service.use_cases.payloads import parse_runs, spec_size
 from service.use_cases.storing import NewExperiment, store_once
 from service.values.ids import new_id
 from service.values.statuses import RUN_STATUSES
@@ -68,7 +68,7 @@ def submit(
         "api_key_id": None if holder is None else holder.id,
     }
     runs = parse_runs(request, limits)
-    new = NewExperiment(values, runs, _work(runs), holder, largest_spec(request))
+    new = NewExperiment(values, runs, _work(runs), holder, spec_size(request))
     if store_once(database, new):
         return Submission(_stored(database, new), is_new=True)
     assert key is not None
@@ -85,7 +85,7 @@ def _work(runs: CheckedRuns) -> list[Mapping[str, Any]]:
 
 
 def _stored(database: Database, new: NewExperiment) -> Experiment:
-    if len(new.runs) <= new.runs_per_piece:
+    if new.is_small:
         counts = {**dict.fromkeys(RUN_STATUSES, 0), "queued": len(new.runs)}
         return Experiment(**fields_of({**new.values, "counts": counts}))
     return get_experiment(database, new.values["public_id"])  # the first of its runs may be under way

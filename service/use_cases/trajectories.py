@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
 from service.errors import FieldError, InvalidPayload
 from service.exports.arrow_types import RecordBatch
 from service.queries.catalogues import RUNS
@@ -151,17 +149,14 @@ def _narrowed(table: PointTable, applying: Mapping[str, frozenset[str]]) -> Poin
 
 def _some_apply(database: Database, selection: RunSelection) -> tuple[str, ...]:
     applying = set[str]()
-    for texts in all_specs(database, selection):
-        applying = applying.union(*(_applying(orjson.loads(text)) for text in texts))
+    for specs in all_specs(database, selection):
+        applying = applying.union(*map(_applying, specs))
         if applying.issuperset(METRICS):
             break
     if not applying:  # no run has a point yet: the first runs say what there will be
-        applying = applying.union(*map(_applying, _first_specs(database, replace(selection, with_points=False))))
+        first = next(all_specs(database, replace(selection, with_points=False)))
+        applying = applying.union(*map(_applying, first))
     return tuple(name for name in METRICS if name in applying)
-
-
-def _first_specs(database: Database, selection: RunSelection) -> Iterator[Any]:
-    return map(orjson.loads, next(all_specs(database, selection)))
 
 
 def _existing(metrics: str, limits: Limits) -> tuple[str, ...]:

@@ -53,8 +53,13 @@ class _Visibly(SafeRepresenter):
         is_hidden = any(visible(line) != line for line in text.split("\n"))
         return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if is_hidden else None)
 
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write a list that stands in two places twice."""
+        return True
+
 
 _Visibly.add_representer(str, _Visibly.represent_visibly)
+_Visibly.add_multi_representer(dict, SafeRepresenter.represent_dict)  # specs that were put together
 
 
 class _Unfolded(Emitter):

@@ -3,10 +3,11 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import assert_never
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
 
 import numpy as np
+import orjson
 import torch
 from cachetools import LRUCache, cached
 
@@ -21,6 +22,8 @@ from workers.runs.costs import state_numbers
 from workers.runs.engines import EngineName, engine_of, exceeds_threads
 from workers.runs.initializers import starting_factors
 from workers.runs.milestones import milestone_summary, no_milestones, note_determinant_signs, widened
+from workers.runs.parts import Parts, Pieces
+from workers.runs.reading import StoredReader
 from workers.runs.spec import RunSpec
 from workers.runs.starts import StartError
 
@@ -39,12 +42,14 @@ def execute(batch: Batch, budget: Budget) -> SliceResult:
         if len(batch.members) == 1:
             raise
     middle, half_budget = (len(batch.members) + 1) // 2, Budget(budget.seconds / 2, budget.steps)
-    return joined([execute(Batch(half), half_budget) for half in (batch.members[:middle], batch.members[middle:])])
+    halves = (replace(batch, members=half) for half in (batch.members[:middle], batch.members[middle:]))
+    return joined([execute(half, half_budget) for half in halves])
 
 
 def _execute(batch: Batch, budget: Budget) -> SliceResult:
     started = time.perf_counter()
-    specs = [parse_spec(member.spec) for member in batch.members]
+    parts = Parts(batch.parts)
+    specs = [_parse(member, parts).spec for member in batch.members]
     starts = [_checkpoint(spec, member) for spec, member in zip(specs, batch.members, strict=True)]
     checkpoints = {position: start for position, start in enumerate(starts) if isinstance(start, Checkpoint)}
     engine, device = _engine_and_device(specs[0])
@@ -140,18 +145,24 @@ class _Parsed:
     size: int
 
 
-def parse_spec(spec: str) -> RunSpec:
-    """A resolved spec from its JSON; parsed specs are kept, because runs return slice after slice."""
-    return _parse(spec).spec
-
-
 def _size(parsed: _Parsed) -> int:
     return parsed.size
 
 
-@cached(LRUCache(CHARACTERS_KEPT, getsizeof=_size))
-def _parse(spec: str) -> _Parsed:
-    return _Parsed(RunSpec.model_validate_json(spec), len(spec))
+_reader = StoredReader(CHARACTERS_KEPT)
+
+
+def _key(member: Member, _parts: Parts) -> tuple[Any, ...]:
+    return member.spec, *member.places.items()
+
+
+@cached(LRUCache(CHARACTERS_KEPT, getsizeof=_size), key=_key)
+def _parse(member: Member, parts: Parts) -> _Parsed:
+    """A run's spec, kept because runs return slice after slice."""
+    if not member.places:
+        return _Parsed(RunSpec.model_validate_json(member.spec), len(member.spec))
+    pieces = Pieces(orjson.loads(member.spec), member.places, parts)
+    return _Parsed(_reader.read(pieces), len(member.spec) + pieces.long_characters)
 
 
 def _checkpoint(spec: RunSpec, member: Member) -> Checkpoint | str:

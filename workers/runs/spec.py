@@ -1,5 +1,6 @@
 """A run: one problem, one model, one start, one optimiser, and when to stop."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -183,9 +184,9 @@ class RunSpec(SpecModel, frozen=True):
         model = self.model.settled(self.problem)
         return self if model is self.model else self.model_copy(update={"model": model})
 
-    def resolved(self) -> dict[str, Any]:
-        """The spec as JSON values, defaults filled in."""
-        return self.model_dump(mode="json", exclude_none=True)
+    def resolved(self, without: Iterable[str] = ()) -> dict[str, Any]:
+        """The spec as JSON values, defaults filled in; fields may be left out."""
+        return self.model_dump(mode="json", exclude_none=True, exclude=set(without))
 
 
 def _check_descent(spec: RunSpec) -> None:

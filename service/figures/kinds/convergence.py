@@ -3,18 +3,18 @@
 Gradient descent is Euler's method on the flow: its distance falls in proportion to the learning rate, the guide line.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import hypot
 from typing import Any
 
 import numpy as np
-import orjson
 
 from service.figures.kinds.base import Ask, DrawnRun, Kind, Scene
 from service.figures.picture import MARKERS, Array, Axis, Line, Panel, Picture
 from service.values.labels import model_label, start_labels
 from service.values.quantiles import median
+from service.values.specs import text_of
 from workers.runs.metrics import metrics_of
 from workers.runs.spec import RunSpec
 
@@ -94,10 +94,10 @@ def _guide(points: Sequence[_Distance]) -> Line:
 
 def _distances(runs: Sequence[DrawnRun]) -> list[_Distance]:
     """Each descent that has a flow to follow, with its distance at the last time that both have recorded."""
-    flows = {_followed(run.resolved): run for run in runs if run.spec.is_flow}
+    flows = {text_of(run.resolved, _OF_A_FLOW): run for run in runs if run.spec.is_flow}
     distances: list[_Distance] = []
     for run, start in zip(runs, start_labels([run.resolved for run in runs]), strict=True):
-        flow = flows.get(_followed(run.resolved))
+        flow = flows.get(text_of(run.resolved, _OF_A_FLOW))
         if run.spec.is_flow or flow is None:
             continue
         distance = _distance(flow, run)
@@ -105,10 +105,6 @@ def _distances(runs: Sequence[DrawnRun]) -> list[_Distance]:
             panel = run.resolved["model"].get("depth", 0), model_label(run.resolved)
             distances.append(_Distance(panel, start, run.spec.learning_rate, distance))
     return distances
-
-
-def _followed(spec: Mapping[str, Any]) -> bytes:
-    return orjson.dumps({name: spec[name] for name in _OF_A_FLOW}, option=orjson.OPT_SORT_KEYS)
 
 
 def _distance(flow: DrawnRun, descent: DrawnRun) -> float | None:

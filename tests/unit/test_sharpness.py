@@ -6,13 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.helpers.losses import loss_by_definition
 from tests.helpers.slices import EXACT, assert_same, points_of, run_in_slices
 from tests.helpers.specs import run_whole, spec
 from workers.lab.metrics import sharpness
 from workers.lab.metrics.sharpness import lanczos
 from workers.lab.metrics.state import State
-from workers.runs.observations import observe
-from workers.runs.problems import ObservedEntries
 
 MODELS = {
     "depth 1": {"kind": "deep_matrix", "depth": 1},
@@ -52,12 +51,7 @@ def loss_of(run, flat):
             whole = factors[0]
             for factor in factors[1:]:
                 whole = whole @ factor
-    observed = observe(run.problem)
-    if isinstance(observed, ObservedEntries):
-        residuals = (whole - torch.from_numpy(observed.values))[torch.from_numpy(observed.mask)]
-    else:
-        residuals = torch.from_numpy(observed.tensors) @ whole.flatten() - torch.from_numpy(observed.values)
-    XX
+    return loss_by_definition(run, whole)
 
 
 def hessian_of(run, flat):

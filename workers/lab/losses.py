@@ -30,8 +30,8 @@ class FusedLoss:
 
     Attributes:
         statements: from $residual and $weight, by whose sign phi's argument is multiplied, to `pulled`, the loss's
-            derivative in the entry, and to `left` and `right`, whose product is twice the entry's part of the loss. They
-            read a field of the loss by its name after `loss_`.
+            derivative in the entry, and to `left` and `right`, whose product is twice the entry's part of the loss.
+            They read a field of the loss by its name after `loss_`.
         functions: texts of the functions that they call, of vectors of WIDTH numbers; $exp, $log and $pow are those of
             the precision.
         constants: fields of the loss that the statements read.

@@ -27,6 +27,18 @@ def constants(program: Program) -> Iterator[str]:
     yield program.update.prepare
 
 
+def loss_constants(program: Program) -> Iterator[str]:
+    """The constants of the loss by their names."""
+    for number, name in enumerate(program.loss.constants, start=len(program.update.constants)):
+        yield f"const V loss_{name} = V(constant[{number}]);"
+
+
+def term(program: Program, weight: str, residual: str, part: str) -> str:
+    """The loss of entry, or chunk of entries, n: its derivative is the signal, and `part` of twice the loss grows."""
+    statements = Template(program.loss.statements).substitute(weight=weight, residual=residual)
+    return f"{{ {statements} signal[n] = pulled; {part} = fused(left, right, {part}); }}"
+
+
 def update(program: Program, size_of: Callable[[tuple[int, int]], int], unroll: str = "") -> Iterator[str]:
     """The optimiser's step on every entry, or chunk of entries, of each factor.
 

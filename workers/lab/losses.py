@@ -65,16 +65,17 @@ def padded(size: int) -> int:
 
 
 def in_whole_vectors(function: Pointwise) -> Pointwise:
-    """The function, taken of arguments that are padded to whole vectors with zeros."""
+    """The function, taken of vectors (numbers,) that are whole: others are flattened, and padded with ones."""
 
     @wraps(function)
     def padded_function(arguments: Tensor, parameters: Tensor) -> Tensor:
-        if arguments.numel() % WHOLE_VECTORS == 0:
+        shape, count = arguments.shape, arguments.numel()
+        if shape == parameters.shape == (padded(count),):
             return function(arguments, parameters)
-        flat = arguments.new_zeros(2, padded(arguments.numel()))
-        flat[0, : arguments.numel()] = arguments.flatten()
-        flat[1, : arguments.numel()] = parameters.expand(arguments.shape).flatten()
-        return function(flat[0], flat[1])[: arguments.numel()].view(arguments.shape)
+        flat = arguments.new_ones(2, padded(count))
+        flat[0, :count] = arguments.flatten()
+        flat[1, :count] = parameters.expand(shape).flatten()
+        return function(flat[0], flat[1])[:count].view(shape)
 
     return padded_function
 

@@ -92,7 +92,7 @@ def test_a_huber_flow_moves_at_a_constant_speed_then_exponentially():
 
 @pytest.mark.parametrize("loss", ["logistic", "exponential"])
 def test_the_margin_goes_to_the_largest_as_one_over_the_logarithm_of_time(loss):
-    """Soudry et al. 2018: points (1, 2) and (2, -1/2) of one class; the largest margin is that of the support vectors."""
+    """Soudry et al. 2018: points (1, 2) and (2, -1/2) of one class, both support vectors."""
     inputs = np.array([[1.0, 2.0], [2.0, -0.5]])
     measurements = [{"tensor": [row], "value": 1} for row in inputs.tolist()]
     direction = np.linalg.solve(inputs, np.ones(2))

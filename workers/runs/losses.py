@@ -64,13 +64,9 @@ class LossBase(SpecModel, ABC, frozen=True):
             return
         listed = (problem.listed_in, number, "value") if problem.listed_in else ()
         raise misfit(
-            ("problem", *listed), f"With the loss {self.kind} observed values are labels: give 1 or -1, nothing else."
+            ("problem", *listed),
+            f"With the loss {self.example['kind']} observed values are labels: give 1 or -1, nothing else.",
         )
-
-    if TYPE_CHECKING:  # every kind has its own
-
-        @property
-        def kind(self) -> str: ...
 
 
 class SquareLoss(LossBase, ABC, frozen=True):
@@ -83,7 +79,7 @@ class SquareLoss(LossBase, ABC, frozen=True):
     @model_serializer
     def name(self) -> str:
         """The name, as specs are stored."""
-        return self.kind
+        return self.example["kind"]
 
 
 class HalfSse(SquareLoss, frozen=True):

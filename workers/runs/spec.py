@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from workers.runs.base import Count, Listed, Natural, NonNegative, SpecModel, check_index, misfit
-from workers.runs.losses import HalfSse, Loss, LossBase, Mse
+from workers.runs.losses import HalfSse, Loss, Mse
 from workers.runs.metrics import ON_REQUEST, metric_misfit
 from workers.runs.models import MODELS, Model
 from workers.runs.optimizers import GradientFlow, Optimizer
@@ -85,7 +85,7 @@ class Record(SpecModel, frozen=True):
         return self
 
 
-def _usual_loss(fields: dict[str, Any]) -> LossBase:
+def _usual_loss(fields: dict[str, Any]) -> HalfSse | Mse:
     """Half the sum of squares for matrices, their mean for tensors of order 3 and up."""
     problem = fields.get("problem")
     return Mse(kind="mse") if problem is not None and len(problem.shape) > 2 else HalfSse(kind="half_sse")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:  # the catalogue costs a command no import of numpy or pydantic
-    from workers.runs.losses import LossBase
+    from workers.runs.losses import Loss
     from workers.runs.models import Model
     from workers.runs.problems import Problem
 
@@ -43,7 +43,7 @@ class Measured(Protocol):
     @property
     def model(self) -> "Model": ...
     @property
-    def loss(self) -> "LossBase": ...
+    def loss(self) -> "Loss": ...
     @property
     def record(self) -> Recorded: ...
     @property

@@ -1,13 +1,13 @@
 """Statements of a step that both layouts share, on arrays by the same names."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from string import Template
 
 from workers.lab.engines.fused.operations import gradient_of
 from workers.lab.engines.fused.program import Program
 
 
-def lines(statements: Iterator[str]) -> str:
+def lines(statements: Iterable[str]) -> str:
     """Statements as text, a line each."""
     return "\n        ".join(statements)
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from service.queries.fields import SCALAR, Kind, Node, Values
 from workers.runs.seeds import Exact
@@ -38,8 +40,7 @@ class SpecNode(Node):
         return (type_ for type_ in self._types if isinstance(type_, type) and issubclass(type_, BaseModel))
 
     def _fields(self, name: str) -> Iterator[Any]:
-        fields = (model.model_fields[name] for model in self._models() if name in model.model_fields)
-        return (Exact if Exact in field.metadata else field.annotation for field in fields)
+        return (_taken(model.model_fields[name]) for model in self._models() if name in model.model_fields)
 
     def _items(self) -> Iterator[Any]:
         for type_ in self._types:
@@ -47,6 +48,14 @@ class SpecNode(Node):
                 yield get_args(type_)[0]
             elif type_ is Any:
                 yield Any
+
+
+def _taken(field: FieldInfo) -> Any:
+    """What a field takes, which may be more than what it holds."""
+    if Exact in field.metadata:
+        return Exact
+    posted = (one.json_schema_input_type for one in field.metadata if isinstance(one, BeforeValidator))
+    return next((type_ for type_ in posted if type_ is not PydanticUndefined), field.annotation)
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:
@@ -63,9 +72,16 @@ def _alternatives(annotation: Any) -> Iterator[Any]:
 
 def _values(alternatives: Sequence[Any]) -> Values:
     kinds = frozenset(kind for type_ in alternatives for kind in _kinds(type_))
-    if all(get_origin(type_) is Literal for type_ in alternatives):
-        return Values(kinds, frozenset(word for type_ in alternatives for word in get_args(type_)))
-    return Values(kinds)
+    words = [word for type_ in alternatives for word in _words(type_)]
+    return Values(kinds, frozenset(words)) if Kind.TEXT in kinds and None not in words else Values(kinds)
+
+
+def _words(type_: Any) -> Sequence[Any]:
+    """The texts of a type; the kind of an object stands for it where a name does. None stands for any text."""
+    if get_origin(type_) is Literal:
+        return get_args(type_)
+    is_object = isinstance(type_, type) and issubclass(type_, BaseModel) and "kind" in type_.model_fields
+    return get_args(type_.model_fields["kind"].annotation) if is_object else (None,)
 
 
 def _kinds(type_: Any) -> Iterator[Kind]:

@@ -82,7 +82,7 @@ SPEC_COLUMNS = (
     SpecColumn("max_steps", "max_steps", _BIG, "stop.max_steps", of_training=True),
     SpecColumn("max_time", "max_time", _DOUBLE, "stop.max_time", of_training=True),
     SpecColumn("loss_below", "loss_below", _DOUBLE, "stop.loss_below", of_training=True),
-    SpecColumn("loss_kind", "loss_kind", _WORD, "loss", is_required=True),
+    SpecColumn("loss_kind", "loss_kind", _WORD, "loss", lambda spec: spec.loss.kind, is_required=True),
     SpecColumn("precision", "precision", _WORD, "precision", is_required=True),
     SpecColumn("seed", "seed", Natural(), "seed", is_required=True),
 )

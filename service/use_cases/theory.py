@@ -13,7 +13,7 @@ from service.store.points import Array, read_points
 from service.use_cases.runs import find_row
 from service.values.numbers import spell, spell_all
 from workers.runs.metrics import TRAJECTORY_COLUMNS, shown_in
-from workers.runs.theory.settings import Recognised, recognise
+from workers.runs.theory.settings import Recognised, recognised_in
 from workers.runs.theory.verdicts import Verdict, columns_needed, judge
 
 _SHOWN = ("step", "time", *shown_in("theory"))
@@ -25,7 +25,7 @@ def get_theory(database: Database, run_id: str) -> Theory:
     with database.reading() as connection:
         row = find_row(connection, run_id)
         spec = row.spec
-        recognised = recognise(spec.problem)
+        recognised = recognised_in(spec)
         if isinstance(recognised, str):
             return Theory(run_id=run_id, applies=False, reason=recognised)
         names = dict.fromkeys((*_SHOWN, *columns_needed(spec)))

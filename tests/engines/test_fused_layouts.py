@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engines.fused_cases import Result, complete, descents, spec
+from tests.helpers.losses import fitted
 from workers.lab.engines.descent import engine as torch
 from workers.lab.engines.fused import engine as fused
 from workers.lab.engines.fused.program import Program
 from workers.lab.engines.fused.vectors import vector_bytes
+from workers.runs.losses import LOSSES
 from workers.runs.spec import RunSpec
 
 HAS_AVX512 = torch_library.backends.cpu.get_cpu_capability() == "AVX512"
@@ -69,6 +71,19 @@ def with_layout(monkeypatch: pytest.MonkeyPatch, layout: tuple[str, int, int], s
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_every_layout_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch, shape: tuple, precision: str) -> None:
     specs = specs_of(*shape, precision=precision)
+    chosen = everything(complete(specs))
+    for layout in LAYOUTS:
+        assert with_layout(monkeypatch, layout, specs) == chosen, layout
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("loss", [loss.example for loss in LOSSES.values()], ids=LOSSES)
+def test_every_layout_gives_the_same_bits_of_every_loss(
+    monkeypatch: pytest.MonkeyPatch, loss: dict, precision: str
+) -> None:
+    size, depth, width, observed = SHAPES["5 x 7, depth 3, 6 wide"]
+    parts = fitted(loss, {**PRODUCT, "shape": size, "observed": observed})
+    specs = specs_of(size, depth, width, observed, **parts, precision=precision)
     chosen = everything(complete(specs))
     for layout in LAYOUTS:
         assert with_layout(monkeypatch, layout, specs) == chosen, layout

@@ -7,11 +7,13 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from tests.helpers.losses import fitted
 from tests.kinds.examples import Example, example_of, kinds_of
 from workers.runs.engines import engine_misfit, engine_of
 from workers.runs.initializers import starting_factors
+from workers.runs.losses import Kinds
 from workers.runs.models import Model
-from workers.runs.optimizers import GradientDescent, Optimizer
+from workers.runs.optimizers import GradientDescent, GradientFlow, Optimizer
 from workers.runs.problems import LowRankCompletion, LowRankSensing, Problem
 from workers.runs.spec import Engine, ExtraMetric, RunSpec
 from workers.runs.starts import Explicit, Gaussian, Start
@@ -37,17 +39,17 @@ class Combination:
     """One kind of each sort, on one engine.
 
     Attributes:
-        kinds: the classes of the model, the problem, the optimiser and the start.
+        kinds: the classes of the model, the problem, the optimiser, the start and the loss.
         specs: runs that share a batch, with every metric that they may ask for.
     """
 
-    kinds: tuple[type, type, type, type]
+    kinds: tuple[type, ...]
     specs: tuple[RunSpec, ...]
 
     def __str__(self) -> str:
         first = self.specs[0]
         kinds = (first.model.kind, first.problem.kind, "x".join(map(str, first.problem.shape)))
-        return "-".join((*kinds, first.optimizer.kind, first.init.kind, engine_of(first)))
+        return "-".join((*kinds, first.optimizer.kind, first.init.kind, first.loss.kind, engine_of(first)))
 
 
 def is_trained(spec: RunSpec) -> bool:
@@ -71,6 +73,24 @@ def valid(parts: dict[str, Any]) -> RunSpec | None:
 
 
 def combinations() -> Iterator[Combination]:
+    """Everything that the tests of all kinds run through."""
+    yield from _with_usual_losses()
+    yield from _with_other_losses()
+
+
+def _with_other_losses() -> Iterator[Combination]:
+    """Every model with every loss that is none of squares, of entries and of measurements, descending and flowing."""
+    models = [kind for kind in kinds_of(Model) if kind.is_trained]
+    losses = [kind for kind in kinds_of(Kinds) if not kind.is_square]
+    for model, loss, problem, way in product(models, losses, SHAPES, (GradientDescent, GradientFlow)):
+        for example in reversed(problem_examples(problem)):  # the last one that fits: a tensor, a rectangle, a square
+            parts = {"model": example_of(model), "optimizer": example_of(way), "init": example_of(Gaussian)}
+            if found := list(_on_engines((model, problem, way, Gaussian), parts | fitted(example_of(loss), example))):
+                yield from found
+                break
+
+
+def _with_usual_losses() -> Iterator[Combination]:
     """Every model, problem and optimiser on every engine; starts, which decide step 0 alone, take turns.
 
     Of a model that is not trained, whose optimiser and start are never used, there is one for each problem.
@@ -122,7 +142,9 @@ def _on_engines(kinds: tuple[type, type, type, type], parts: dict[str, Any]) -> 
         if engine_misfit(spec) is None:
             engines.setdefault(engine_of(spec), spec)
     for spec in engines.values():
-        yield Combination(kinds, tuple(_numbered(with_all_metrics(spec), run) for run in range(RUNS)))
+        yield Combination(
+            (*kinds, type(spec.loss)), tuple(_numbered(with_all_metrics(spec), run) for run in range(RUNS))
+        )
 
 
 def _completed(kinds: tuple[type, type, type, type], parts: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from tests.helpers.specs import member, run_whole
 from tests.kinds.combinations import Combination, combinations, is_trained, lengthened
 from tests.kinds.examples import kinds_of
 from workers.records import Batch, Budget, Outcome, SliceResult
+from workers.runs.losses import Kinds
 from workers.runs.metrics import SUMMARY_METRICS, metrics_of, summary_metrics_of
 from workers.runs.models import Model
 from workers.runs.optimizers import Optimizer
@@ -33,7 +34,7 @@ def whole(combination: Combination) -> SliceResult:
     return run_whole(*combination.specs)
 
 
-@pytest.mark.parametrize("union", [Model, Problem, Optimizer, Start])
+@pytest.mark.parametrize("union", [Model, Problem, Optimizer, Start, Kinds])
 def test_every_kind_is_in_a_combination(union):
     combined = {kind for combination in COMBINATIONS for kind in combination.kinds}
     assert set(kinds_of(union)) <= combined

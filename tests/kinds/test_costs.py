@@ -7,21 +7,25 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.helpers.losses import fitted
 from tests.kinds.combinations import problem_examples, training, valid
 from tests.kinds.examples import example_of, kinds_of
 from workers.lab.models.base import build_model
 from workers.lab.models.layout import FactorLayout
 from workers.lab.optimizers import build_optimizer
 from workers.runs.costs import multiply_adds_per_step
+from workers.runs.losses import Kinds
 from workers.runs.models import Model
 from workers.runs.optimizers import Optimizer
-from workers.runs.problems import LowRankCompletion, Problem
+from workers.runs.problems import LowRankCompletion, LowRankSensing, Problem
 from workers.runs.spec import RunSpec
 
 MATRIX_PRODUCTS = ("bmm", "mm")
 FREE = ("empty", "new_empty", "copy_", "_to_copy", "clone", "zero_", "zeros_like", "empty_like")
 LARGER = {**example_of(LowRankCompletion), "shape": [8, 8], "observed": 30}
 """Large enough for an update of so many operations not to cost more than the gradient."""
+MEASURED = {**example_of(LowRankSensing), "shape": [4, 4], "measurements": 64}
+"""Whole vectors of measurements, which are what a loss is taken of."""
 
 
 class OperationCounter(TorchDispatchMode):
@@ -65,12 +69,13 @@ def stepping(*choices: dict[str, Any]) -> list[RunSpec]:
 MODELS = [{"model": example_of(kind)} for kind in kinds_of(Model)]
 PROBLEMS = [{"problem": example} for kind in kinds_of(Problem) for example in problem_examples(kind)]
 OPTIMIZERS = [{"problem": LARGER, "optimizer": example_of(kind)} for kind in kinds_of(Optimizer)]
-SPECS = stepping(*(model | other for model in MODELS for other in (*PROBLEMS, *OPTIMIZERS)))
+LOSSES = [fitted(example_of(kind), problem) for kind in kinds_of(Kinds) for problem in (LARGER, MEASURED)]
+SPECS = stepping(*(model | other for model in MODELS for other in (*PROBLEMS, *OPTIMIZERS, *LOSSES)))
 
 
 def name_of(spec: RunSpec) -> str:
     shape = "x".join(map(str, spec.problem.shape))
-    return "-".join((spec.model.kind, spec.problem.kind, shape, spec.optimizer.kind))
+    return "-".join((spec.model.kind, spec.problem.kind, shape, spec.optimizer.kind, spec.loss.kind))
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=name_of)
@@ -79,6 +84,7 @@ def test_a_step_costs_what_is_said_within_a_factor_of_two(spec):
     assert counted / 2 <= multiply_adds_per_step(spec) <= 2 * counted
 
 
-def test_every_problem_and_every_optimizer_that_steps_is_among_them():
+def test_every_problem_loss_and_optimizer_that_steps_is_among_them():
+    assert {type(spec.loss) for spec in SPECS} == set(kinds_of(Kinds))
     assert {type(spec.problem) for spec in SPECS} == set(kinds_of(Problem))
     assert {type(spec.optimizer) for spec in SPECS} == {kind for kind in kinds_of(Optimizer) if not kind.is_flow}

@@ -27,6 +27,7 @@ from service.use_cases.listing import ListQuery
 from service.use_cases.run_objects import look_up
 from service.use_cases.run_tables import COLUMNS, default_fields
 from service.use_cases.runs import list_runs
+from tests.helpers.losses import fitted
 from tests.helpers.specs import BASIC, FLOW
 from tests.queries.stored_runs import literal, store
 from tests.queries.test_where import OPERATORS
@@ -55,7 +56,12 @@ _SYMMETRIC = BASIC | {
 _BALANCED = BASIC | {"problem": _LISTED, "init": {"kind": "gaussian", "std": 0.1, "balanced": True}, "loss": "mse"}
 _POSTED_BESIDE = {"init": BASIC["init"], "stop": {"max_time": 2.0, "loss_below": 0.5}, "optimizer": BASIC["optimizer"]}
 _BASELINE = BASIC | {"model": {"kind": "nuclear_norm"}} | _POSTED_BESIDE
-SPECS = (BASIC, _MATRIX, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, FLOW, FLOW | {"stop": {"max_time": 7.0}})
+_LABELLED = BASIC | fitted({"kind": "logistic"}, _LISTED) | {"record": {"metrics": ["margin"]}}
+_HUBER = BASIC | {"problem": _LISTED, "loss": {"kind": "huber", "delta": 0.5}}
+SPECS = (
+    *(BASIC, _MATRIX, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, _LABELLED, _HUBER),
+    *(FLOW, FLOW | {"stop": {"max_time": 7.0}}),
+)
 
 SAMPLES = {"tags": "paper", "first_step_below": "1e-1"}
 """A key of each object whose keys are not fixed."""
@@ -122,6 +128,8 @@ def queried(item, field):
     if column and column.of_training and item["spec"]["model"]["kind"] == "nuclear_norm":
         return "none" if column.is_required else None
     _, value = look_up(item, field.path)
+    if column and column.path == "loss" and isinstance(value, dict):
+        return value["kind"]
     if value in ("Infinity", "-Infinity") and field.kind is Kind.NUMBER:
         return float(value)
     return None if value == "NaN" or (field.path == ("summary",) and value == {}) else value

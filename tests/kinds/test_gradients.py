@@ -1,19 +1,19 @@
 """The loss and the gradient of every kind of model on every kind of problem, against autograd."""
 
 from itertools import product
-from typing import get_args
 
 import pytest
 import torch
 
-from tests.helpers.losses import loss_by_definition
+from tests.helpers.losses import fitted, loss_by_definition
 from tests.kinds.combinations import is_trained, problem_examples, training, valid
 from tests.kinds.examples import example_of, kinds_of
 from workers.lab.models.base import build_model, product_of
 from workers.runs.costs import observes_few_entries
+from workers.runs.losses import Kinds
 from workers.runs.models import Model
 from workers.runs.problems import Problem
-from workers.runs.spec import Loss, RunSpec
+from workers.runs.spec import RunSpec
 
 RUNS = 3
 FEW_ENTRIES = {
@@ -26,14 +26,14 @@ FEW_ENTRIES = {
 
 def specs() -> list[RunSpec]:
     problems = [example for kind in kinds_of(Problem) for example in problem_examples(kind)]
-    sorts = product(kinds_of(Model), [*problems, FEW_ENTRIES], get_args(Loss))
-    parts = ({"model": example_of(model), "problem": problem, "loss": loss} for model, problem, loss in sorts)
+    sorts = product(kinds_of(Model), [*problems, FEW_ENTRIES], map(example_of, kinds_of(Kinds)))
+    parts = ({"model": example_of(model)} | fitted(loss, problem) for model, problem, loss in sorts)
     fitting = [valid(training() | chosen) for chosen in parts]
     return [spec for spec in fitting if spec is not None and is_trained(spec)]
 
 
 def name_of(spec):
-    return "-".join((spec.model.kind, spec.problem.kind, "x".join(map(str, spec.problem.shape)), spec.loss))
+    return "-".join((spec.model.kind, spec.problem.kind, "x".join(map(str, spec.problem.shape)), spec.loss.kind))
 
 
 @pytest.mark.parametrize("spec", specs(), ids=name_of)

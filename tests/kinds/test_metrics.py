@@ -20,12 +20,14 @@ from service.figures.metric_axes import axis_of, shown
 from service.figures.renderers import Style, render
 from service.limits import first_violation
 from service.settings import Limits
+from tests.helpers.losses import fitted
 from tests.helpers.specs import run_whole
-from tests.kinds.combinations import changed, problem_examples, training, valid, with_all_metrics
+from tests.kinds.combinations import SHAPES, changed, problem_examples, training, valid, with_all_metrics
 from tests.kinds.examples import example_of, kinds_of
 from workers.lab.metrics import matricisations, matrix, tensor
 from workers.lab.rank_search import RANKS
 from workers.records import SliceResult, joined
+from workers.runs.losses import Logistic
 from workers.runs.metrics import (
     BY_NAME,
     CATALOGUE,
@@ -63,8 +65,10 @@ FLOW = training() | {
 def specs() -> Iterator[RunSpec]:
     """Every model on every problem and shape, descending and flowing, with all metrics on request and with none."""
     problems = [*(example for kind in kinds_of(Problem) for example in problem_examples(kind)), KNOWN_TARGET]
-    for model, problem, way in product(kinds_of(Model), problems, (DESCENT, FLOW)):
-        spec = valid(way | {"model": example_of(model), "problem": problem})
+    of_labels = [fitted(example_of(Logistic), example) for kind in SHAPES for example in problem_examples(kind)]
+    parts = [*({"problem": problem} for problem in problems), *of_labels]
+    for model, observed, way in product(kinds_of(Model), parts, (DESCENT, FLOW)):
+        spec = valid(way | {"model": example_of(model)} | observed)
         if spec is not None:
             yield spec
             yield with_all_metrics(spec)
@@ -76,7 +80,8 @@ every_metric = pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: m
 
 def name_of(spec: RunSpec) -> str:
     shape = "x".join(map(str, spec.problem.shape))
-    return "-".join((spec.model.kind, spec.problem.kind, shape, spec.optimizer.kind, f"{len(spec.record.metrics)}"))
+    kinds = (spec.model.kind, spec.problem.kind, shape, spec.loss.kind, spec.optimizer.kind)
+    return "-".join((*kinds, f"{len(spec.record.metrics)}"))
 
 
 @cache

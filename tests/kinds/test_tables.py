@@ -4,14 +4,16 @@ import pytest
 from pydantic import TypeAdapter
 
 from tests.kinds.examples import example_of, kinds_of
+from workers.lab.losses import MATHS as LOSS_MATHS
 from workers.lab.models.base import MATHS as MODEL_MATHS
 from workers.lab.optimizers import MATHS as OPTIMIZER_MATHS
+from workers.runs.losses import Kinds
 from workers.runs.models import Model
 from workers.runs.optimizers import Optimizer
 from workers.runs.problems import Problem
 from workers.runs.starts import Start
 
-UNIONS = (Model, Problem, Optimizer, Start)
+UNIONS = (Model, Problem, Optimizer, Start, Kinds)
 KINDS = [(union, kind) for union in UNIONS for kind in kinds_of(union)]
 
 
@@ -23,6 +25,17 @@ def test_an_example_is_read_as_its_kind(union, kind):
 
 def test_every_model_has_its_mathematics():
     assert set(MODEL_MATHS) == set(kinds_of(Model))
+
+
+def test_every_loss_has_its_mathematics():
+    assert set(LOSS_MATHS) == set(kinds_of(Kinds))
+
+
+@pytest.mark.parametrize("kind", LOSS_MATHS, ids=lambda kind: kind.__name__)
+def test_the_text_of_a_loss_reads_its_parameter_alone(kind):
+    fused = LOSS_MATHS[kind].fused
+    assert fused.constants == (() if kind.parameter is None else (kind.parameter,))
+    assert [f"loss_{name}" in fused.statements for name in fused.constants] == [True] * len(fused.constants)
 
 
 def test_every_optimizer_that_takes_steps_has_its_mathematics():

@@ -116,6 +116,7 @@ VIEWS = {
     "0013_seeds_of_any_size": "85e306c9287da387948a7a92e4a2e0ce276cd45f8a5ce1c5d24b58c5dfaf34cf",
     "0014_expiring_experiments": "548710503bca7c29ba264439b2773fb6ecaef65b55f41e8201a24f7f139f7694",
     "0015_parts_of_specs": "12f5ad1346ee6cd41b2556d2c585e2d18b16fa50c78fe2348133454d53fb92c2",
+    "0016_margin": "d78b8897c30238555fd7c1fe3a2579912aed3a0d55366c0f6dee5483f4b75ec2",
 }
 """Digests of the views' texts. A revision that was released is not changed: a new one replaces them."""
 

@@ -6,13 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.helpers.losses import fitted, loss_by_definition
 from tests.helpers.slices import EXACT, assert_same, points_of, run_in_slices
 from tests.helpers.specs import run_whole, spec
 from workers.lab.metrics import sharpness
 from workers.lab.metrics.sharpness import lanczos
 from workers.lab.metrics.state import State
-from workers.runs.observations import observe
-from workers.runs.problems import ObservedEntries
+from workers.runs.losses import LOSSES, HalfSse
 
 MODELS = {
     "depth 1": {"kind": "deep_matrix", "depth": 1},
@@ -23,19 +23,15 @@ MODELS = {
     "components of a matrix": {"kind": "cp_tensor", "rank": 3},
     "components of a tensor": {"kind": "cp_tensor", "rank": 4},
 }
+HALF_SSE = HalfSse.example
 RECORD = {"metrics": ["sharpness"]}
 
 
-def run_of(model, problem="completion", loss="half_sse", seed=0):
+def run_of(model, problem="completion", loss=HALF_SSE, seed=0):
     shape = [3, 2, 3] if "tensor" in model else [3, 3]
     amount = {"observed": 6} if problem == "completion" else {"measurements": 5}
-    return spec(
-        problem={"kind": f"low_rank_{problem}", "shape": shape, "rank": 2, "norm": 2.0, "seed": seed, **amount},
-        model=MODELS[model],
-        init={"kind": "gaussian", "std": 0.5},
-        loss=loss,
-        record=RECORD,
-    )
+    fields = {"kind": f"low_rank_{problem}", "shape": shape, "rank": 2, "norm": 2.0, "seed": seed, **amount}
+    return spec(**fitted(loss, fields), model=MODELS[model], init={"kind": "gaussian", "std": 0.5}, record=RECORD)
 
 
 def loss_of(run, flat):
@@ -52,12 +48,7 @@ def loss_of(run, flat):
             whole = factors[0]
             for factor in factors[1:]:
                 whole = whole @ factor
-    observed = observe(run.problem)
-    if isinstance(observed, ObservedEntries):
-        residuals = (whole - torch.from_numpy(observed.values))[torch.from_numpy(observed.mask)]
-    else:
-        residuals = torch.from_numpy(observed.tensors) @ whole.flatten() - torch.from_numpy(observed.values)
-    return residuals.square().mean() if run.loss == "mse" else residuals.square().sum() / 2
+    return loss_by_definition(run, whole)
 
 
 def hessian_of(run, flat):
@@ -79,7 +70,7 @@ def compared(model, problem, loss):
 
 @pytest.mark.parametrize("most_written_out", [64, 0], ids=["written out", "lanczos"])
 @pytest.mark.parametrize("problem", ["completion", "sensing"])
-@pytest.mark.parametrize("loss", ["half_sse", "mse"])
+@pytest.mark.parametrize("loss", [loss.example for loss in LOSSES.values()], ids=LOSSES)
 @pytest.mark.parametrize("model", MODELS)
 def test_it_is_the_top_eigenvalue_of_the_full_hessian(model, problem, loss, most_written_out, monkeypatch):
     monkeypatch.setattr(sharpness, "MOST_WRITTEN_OUT", most_written_out)

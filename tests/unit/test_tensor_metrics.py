@@ -122,10 +122,10 @@ def test_the_product_has_the_asked_standard_deviation():
 
 
 def test_the_loss_follows_the_order_unless_given():
-    assert tensor_spec().loss == "mse"
-    assert tensor_spec(loss="half_sse").loss == "half_sse"
-    assert tensor_spec({"shape": [3, 4]}, record={}).loss == "half_sse"
-    assert spec().loss == "half_sse"
+    assert tensor_spec().loss.kind == "mse"
+    assert tensor_spec(loss="half_sse").loss.kind == "half_sse"
+    assert tensor_spec({"shape": [3, 4]}, record={}).loss.kind == "half_sse"
+    assert spec().loss.kind == "half_sse"
 
 
 def test_large_tensors_of_few_components_make_small_batches():

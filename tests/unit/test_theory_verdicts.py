@@ -178,3 +178,11 @@ def exact_sign(factors):
 def test_float32_runs_are_judged_with_their_own_rounding():
     found = verdict(spec(init=GAUSSIAN, precision="float32", stop={"max_steps": 20000, "loss_below": 1e-3}))
     assert found.bound_holds
+
+
+@pytest.mark.parametrize("loss", ["l1", {"kind": "huber", "delta": 0.5}, {"kind": "lp", "p": 4}])
+def test_it_says_that_it_speaks_of_squares_alone(loss):
+    run = spec(loss=loss, init=GAUSSIAN, stop={"max_steps": 10})
+    assert judged(run)[1] == (
+        f"Theory speaks of squared residuals (half_sse and mse), and the loss of this run is {run.loss.kind}."
+    )

@@ -1,11 +1,10 @@
 """Objectives: the loss over a batch's observations, and its gradient in the product.
 
-A product is a matrix; a tensor is reshaped to a matrix (`workers.runs.shapes.halves_of`). Residuals are weighted so
-that both losses have the same formula. With r the residuals and w the weight, the loss is w / 2 |r|^2 and its gradient
-in the observed values is w r; w = 1 gives half the sum of squares, w = 2 / m their mean.
+A product is a matrix; a tensor is reshaped to a matrix (`workers.runs.shapes.halves_of`). An objective predicts the
+observations and subtracts their targets; `workers.lab.terms` has the loss of the residuals.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any, Protocol
 
@@ -14,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.runs.losses import loss_weight
+from workers.lab.terms import Weighting
 from workers.runs.observations import observe
 from workers.runs.problems import LinearMeasurements, ObservedEntries
 from workers.runs.shapes import halves_of
@@ -47,56 +46,58 @@ class Objective(Protocol):
 
 
 class EntryObjective:
-    """Observed entries: residual = W - values; the weights of unobserved entries are zero."""
+    """Observed entries: residual = W - targets; the weights of unobserved entries are zero."""
 
-    def __init__(self, values: Tensor, weights: Tensor) -> None:
-        self._values, self._weights = values, weights
-        runs = values.shape[0]
-        self._residual, self._gradient = torch.empty_like(values), torch.empty_like(values)
-        self._residual_column = self._residual.view(runs, -1, 1)
-        self._gradient_row = self._gradient.view(runs, 1, -1)
+    def __init__(self, targets: Tensor, weighting: Weighting) -> None:
+        self._targets, self._weighting = targets, weighting
+        self._residual, self._gradient = torch.empty_like(targets), torch.empty_like(targets)
+        self._terms = weighting.on(self._residual, self._gradient)
+        self._left_row = self._terms.left.view(len(targets), 1, -1)
+        self._right_column = self._terms.right.view(len(targets), -1, 1)
 
     def pull_back(self, product: Tensor, loss: Tensor) -> Tensor:
-        torch.sub(product, self._values, out=self._residual)
-        torch.mul(self._residual, self._weights, out=self._gradient)
-        torch.bmm(self._gradient_row, self._residual_column, out=loss)
+        torch.sub(product, self._targets, out=self._residual)
+        self._terms.evaluate()
+        torch.bmm(self._left_row, self._right_column, out=loss)
         return self._gradient
 
     def losses(self, product: Tensor) -> Tensor:
-        return ((product - self._values).square() * self._weights).sum(dim=(1, 2)) / 2
+        return self._weighting.twice(product - self._targets).sum(dim=(1, 2)) / 2
 
     def select(self, runs: Tensor) -> "EntryObjective":
-        return EntryObjective(self._values[runs], self._weights[runs])
+        return EntryObjective(self._targets[runs], self._weighting.select(runs))
 
     @property
     def bytes_per_run(self) -> int:
-        return 4 * self._values[0].nbytes
+        return (4 + self._weighting.working_numbers) * self._targets[0].nbytes
 
 
 class MeasurementObjective:
-    """Linear measurements: residual = tensors @ vec(W) - values."""
+    """Linear measurements: residual = tensors @ vec(W) - targets."""
 
-    def __init__(self, tensors: Tensor, values: Tensor, weights: Tensor, shape: Sequence[int]) -> None:
-        self._tensors, self._values, self._weights, self._shape = tensors, values, weights, tuple(shape)
+    def __init__(self, tensors: Tensor, targets: Tensor, weighting: Weighting, shape: Sequence[int]) -> None:
+        self._tensors, self._targets, self._weighting, self._shape = tensors, targets, weighting, tuple(shape)
         self._tensors_t = tensors.mT
-        self._residual, self._weighted = torch.empty_like(values), torch.empty_like(values)
+        self._residual, self._signal = torch.empty_like(targets), torch.empty_like(targets)
+        self._terms = weighting.on(self._residual, self._signal)
+        self._left_t = self._terms.left.mT
         self._gradient = tensors.new_empty(len(tensors), *shape)
         self._gradient_column = self._gradient.view(len(tensors), -1, 1)
 
     def pull_back(self, product: Tensor, loss: Tensor) -> Tensor:
         torch.bmm(self._tensors, product.reshape(len(product), -1, 1), out=self._residual)
-        self._residual.sub_(self._values)
-        torch.mul(self._residual, self._weights, out=self._weighted)
-        torch.bmm(self._weighted.mT, self._residual, out=loss)
-        torch.bmm(self._tensors_t, self._weighted, out=self._gradient_column)
+        self._residual.sub_(self._targets)
+        self._terms.evaluate()
+        torch.bmm(self._left_t, self._terms.right, out=loss)
+        torch.bmm(self._tensors_t, self._signal, out=self._gradient_column)
         return self._gradient
 
     def losses(self, product: Tensor) -> Tensor:
-        residual = torch.bmm(self._tensors, product.reshape(len(product), -1, 1)) - self._values
-        return (residual.square() * self._weights).sum(dim=(1, 2)) / 2
+        residual = torch.bmm(self._tensors, product.reshape(len(product), -1, 1)) - self._targets
+        return self._weighting.twice(residual).sum(dim=(1, 2)) / 2
 
     def select(self, runs: Tensor) -> "MeasurementObjective":
-        return MeasurementObjective(self._tensors[runs], self._values[runs], self._weights[runs], self._shape)
+        return MeasurementObjective(self._tensors[runs], self._targets[runs], self._weighting.select(runs), self._shape)
 
     @property
     def bytes_per_run(self) -> int:
@@ -107,19 +108,20 @@ def build_objective(specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.
     """The objective of a batch whose specs share a batch key."""
     observed = [observe(spec.problem) for spec in specs]
     shape = tuple(prod(half) for half in halves_of(specs[0].problem.shape))
-    weights = [loss_weight(spec) for spec in specs]
 
-    def tensor(arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
-        return torch.as_tensor(np.stack(arrays), dtype=dtype, device=device)
+    def tensor(arrays: Iterable[npt.NDArray[Any]]) -> Tensor:
+        return torch.as_tensor(np.stack(list(arrays)), dtype=dtype, device=device)
 
-    if isinstance(observed[0], ObservedEntries):
-        entries = [run for run in observed if isinstance(run, ObservedEntries)]
-        masks = [weight * run.mask.reshape(shape) for run, weight in zip(entries, weights, strict=True)]
-        return EntryObjective(tensor([run.values.reshape(shape) for run in entries]), tensor(masks))
-    measured = [run for run in observed if isinstance(run, LinearMeasurements)]
-    return MeasurementObjective(
-        tensor([run.tensors for run in measured]),
-        tensor([run.values[:, None] for run in measured]),
-        tensor([np.array([[weight]]) for weight in weights]),
-        shape,
+    losses = [spec.loss for spec in specs]
+    targets = (loss.targets(run.values) for loss, run in zip(losses, observed, strict=True))
+    weights = (
+        spec.loss.weights(run.values, spec.problem.observation_count) for spec, run in zip(specs, observed, strict=True)
     )
+    if isinstance(observed[0], ObservedEntries):
+        masks = [run.mask for run in observed if isinstance(run, ObservedEntries)]
+        masked = tensor((weight * mask).reshape(shape) for weight, mask in zip(weights, masks, strict=True))
+        return EntryObjective(tensor(values.reshape(shape) for values in targets), Weighting.of(losses, masked))
+    tensors = tensor(run.tensors for run in observed if isinstance(run, LinearMeasurements))
+    columns = tensor(values[:, None] for values in targets)
+    weighting = Weighting.of(losses, tensor(weight[:, None] for weight in weights))
+    return MeasurementObjective(tensors, columns, weighting, shape)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.runs.losses import loss_weight
+from workers.lab.terms import Weighting
 from workers.runs.observations import observe_entries
 from workers.runs.shapes import halves_of
 from workers.runs.spec import RunSpec
@@ -27,22 +27,29 @@ class SparseEntryObjective:
     def __init__(self, specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> None:
         self._shape = tuple(prod(half) for half in halves_of(specs[0].problem.shape))
         rows, columns, values = zip(*(_entries(spec, self._shape) for spec in specs), strict=True)
-        weights = [loss_weight(spec) for spec in specs]
-        counts = [len(run_values) for run_values in values]
+        losses, counts = [spec.loss for spec in specs], [len(run_values) for run_values in values]
+        targets = [loss.targets(run_values) for loss, run_values in zip(losses, values, strict=True)]
+        weights = [loss.weights(run_values, len(run_values)) for loss, run_values in zip(losses, values, strict=True)]
         self._runs = len(specs)
         self._rows = np.concatenate([run_rows + i * self._shape[0] for i, run_rows in enumerate(rows)])
         self._columns = np.concatenate([run_columns + i * self._shape[1] for i, run_columns in enumerate(columns)])
-        self._values = torch.as_tensor(np.concatenate(values), dtype=dtype, device=device)
-        self._weights = torch.as_tensor(np.repeat(weights, counts), dtype=dtype, device=device)
+        self._targets = torch.as_tensor(np.concatenate(targets), dtype=dtype, device=device)
+        weighting = Weighting.of(losses, torch.as_tensor(np.concatenate(weights), dtype=dtype, device=device), counts)
+        self._residual, self._signal, self._parts = (torch.empty_like(self._targets) for _ in range(3))
+        self._terms = weighting.on(self._residual, self._signal)
         self._run = torch.as_tensor(np.repeat(np.arange(self._runs), counts), device=device)
         self.transposition = torch.as_tensor(np.lexsort((self._rows, self._columns)), device=device)
 
     def pull_back(self, observed: Tensor, loss: Tensor) -> Tensor:
-        """Write *twice* the loss into `loss` (runs, 1, 1); return the gradient of the loss, (observations,)."""
-        residual = observed - self._values
-        gradient = residual * self._weights
-        loss.view(-1).zero_().index_add_(0, self._run, residual.mul_(gradient))
-        return gradient
+        """Write *twice* the loss into `loss` (runs, 1, 1); return the gradient of the loss, (observations,).
+
+        The gradient is valid until the next call.
+        """
+        torch.sub(observed, self._targets, out=self._residual)
+        self._terms.evaluate()
+        torch.mul(self._terms.left, self._terms.right, out=self._parts)
+        loss.view(-1).zero_().index_add_(0, self._run, self._parts)
+        return self._signal
 
     def matrices(self) -> tuple[Tensor, Tensor]:
         """The sparse matrix of all runs and its transpose, with values still to be filled in."""
@@ -60,10 +67,10 @@ class SparseEntryObjective:
             return torch.sparse_csr_tensor(
                 torch.from_numpy(starts),
                 torch.from_numpy(columns.astype(np.int32)),
-                torch.zeros_like(self._values, device="cpu"),
+                torch.zeros_like(self._targets, device="cpu"),
                 size=size,
                 check_invariants=True,
-            ).to(self._values.device)
+            ).to(self._targets.device)
 
 
 def _entries(spec: RunSpec, shape: tuple[int, ...]) -> tuple[Indices, Indices, npt.NDArray[np.float64]]:

@@ -65,9 +65,15 @@ def seconds_per_point(spec: RunSpec) -> float:
 def multiply_adds_per_step(spec: RunSpec) -> int:
     """Multiply-adds of one step: the model's product and gradient, the residuals and the update."""
     entries = prod(spec.problem.shape)
-    observed = entries if spec.problem.observes_entries else 2 * spec.problem.observation_count * entries
+    observed = 0 if spec.problem.observes_entries else 2 * spec.problem.observation_count * entries
+    observed += spec.loss.multiply_adds * predicted_numbers(spec)
     update = spec.optimizer.multiply_adds * trained_numbers(spec)
     return spec.model.multiply_adds(spec.problem.shape) + observed + update
+
+
+def predicted_numbers(spec: RunSpec) -> int:
+    """Numbers of which a step computes the loss: the entries of the product, observed or not, or the measurements."""
+    return prod(spec.problem.shape) if spec.problem.observes_entries else spec.problem.observation_count
 
 
 def observes_few_entries(spec: RunSpec) -> bool:
@@ -106,6 +112,7 @@ def working_numbers(spec: RunSpec) -> int:
     entries = prod(spec.problem.shape)
     observed = 4 * entries if spec.problem.observes_entries else spec.problem.observation_count * entries
     intermediate = spec.model.intermediate_numbers(spec.problem.shape)
+    observed += spec.loss.working_numbers * predicted_numbers(spec)
     return intermediate + entries + observed + FEWEST_STATES * state_numbers(spec)
 
 

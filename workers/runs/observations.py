@@ -56,6 +56,13 @@ def observe_entries(problem: Problem) -> ObservedEntries:
 
 
 @per_problem
+def first_without_label(problem: Problem) -> int | None:
+    """Position of the first observed value that is no label, 1 or -1; None where all are labels."""
+    others = np.flatnonzero(np.abs(problem.observed_values) != 1)
+    return int(others[0]) if len(others) else None
+
+
+@per_problem
 def unobserved_index(problem: Problem) -> tuple[int, ...] | None:
     """Index of the only unobserved entry; None where none or several are unobserved."""
     if not problem.observes_entries or problem.observation_count != prod(problem.shape) - 1:

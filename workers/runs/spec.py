@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from workers.runs.base import Count, Listed, Natural, NonNegative, SpecModel, check_index, misfit
+from workers.runs.losses import HalfSse, Loss, Mse
 from workers.runs.metrics import ON_REQUEST, metric_misfit
 from workers.runs.models import MODELS, Model
 from workers.runs.optimizers import GradientFlow, Optimizer
@@ -15,7 +16,6 @@ from workers.runs.seeds import Seed
 from workers.runs.shapes import Index
 from workers.runs.starts import Start
 
-Loss = Literal["half_sse", "mse"]
 Engine = Literal["auto", "fused", "torch", "flow"]
 Device = Literal["auto", "cpu", "cuda"]
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ class Record(SpecModel, frozen=True):
         return self
 
 
-def _usual_loss(fields: dict[str, Any]) -> Loss:
+def _usual_loss(fields: dict[str, Any]) -> HalfSse | Mse:
     """Half the sum of squares for matrices, their mean for tensors of order 3 and up."""
     problem = fields.get("problem")
-    return "mse" if problem is not None and len(problem.shape) > 2 else "half_sse"
+    return Mse(kind="mse") if problem is not None and len(problem.shape) > 2 else HalfSse(kind="half_sse")
 
 
 def filled_in(run: Any) -> Any:
@@ -167,6 +167,11 @@ class RunSpec(SpecModel, frozen=True):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         self.model.check_shape(self.problem.shape)
+        self.loss.check(self.problem)
+        if self.loss.takes_labels and not self.model.is_trained:
+            raise misfit(
+                ("loss",), f"A {self.model.kind} meets observed values, and those of {self.loss.kind} are labels."
+            )
         if self.is_flow:
             _check_flow(self)
         elif self.descends:
@@ -201,6 +206,12 @@ def _check_descent(spec: RunSpec) -> None:
 
 
 def _check_flow(spec: RunSpec) -> None:
+    if not spec.loss.is_lipschitz:
+        raise misfit(
+            ("loss",),
+            f"A gradient_flow needs a slope that is Lipschitz continuous, and that of {spec.loss.kind} is not where a "
+            "residual is 0; take huber with a small delta, or a descent.",
+        )
     if spec.stop.max_steps is not None:
         raise misfit(
             ("stop", "max_steps"), "A gradient_flow has no steps to count; leave max_steps out, give max_time."

@@ -15,7 +15,7 @@ from workers.runs.theory.bounds import (
     effective_rank_at_most,
     unobserved_entry_at_least,
 )
-from workers.runs.theory.settings import Setting, recognise
+from workers.runs.theory.settings import Setting, recognised_in
 
 MOST_SETTINGS = 5
 """Settings in one panel of which the bound is drawn; more would hide the runs."""
@@ -39,7 +39,7 @@ def theory_lines(runs: Sequence[DrawnRun], metric: str) -> list[Line]:
 
 def setting_of(run: DrawnRun) -> tuple[Setting, float] | None:
     """The setting that theory sees in a run, and its loss over half the sum of squared residuals."""
-    recognised = recognise(run.spec.problem)
+    recognised = recognised_in(run.spec)
     return None if isinstance(recognised, str) else (recognised.setting, loss_weight(run.spec))
 
 

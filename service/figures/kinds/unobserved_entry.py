@@ -14,7 +14,7 @@ from service.figures.thinning import drawable
 from service.values.labels import model_label, start_labels
 from workers.runs.observations import unobserved_index
 from workers.runs.spec import RunSpec
-from workers.runs.theory.settings import recognise
+from workers.runs.theory.settings import recognised_in
 from workers.runs.theory.verdicts import columns_needed, judge
 
 _MARKED_POINTS = 6
@@ -38,7 +38,7 @@ def _applies(spec: RunSpec) -> bool:
 def _columns(spec: RunSpec, _ask: Ask) -> tuple[str, ...]:
     if not _applies(spec):
         return ()
-    needed = () if isinstance(recognise(spec.problem), str) else columns_needed(spec)
+    needed = () if isinstance(recognised_in(spec), str) else columns_needed(spec)
     return tuple(dict.fromkeys((*_READ, *needed)))
 
 
@@ -130,7 +130,7 @@ def _signs(run: DrawnRun) -> Iterator[Marks]:
 
 
 def _has_theory(run: DrawnRun) -> bool:
-    return not isinstance(recognise(run.spec.problem), str)
+    return not isinstance(recognised_in(run.spec), str)
 
 
 KIND = Kind(

@@ -55,6 +55,26 @@ CASES: Cases = {
         "/run/optimizer/rtol",
         "greater than or equal",
     ),
+    "a loss without a name": (changed("loss", "l3"), "/run/loss", "take one of half_sse"),
+    "a loss of no kind": (changed("loss", {"kind": "l3"}), "/run/loss/kind", "take one of"),
+    "a loss that needs a number": (changed("loss", "huber"), "/run/loss", "Give the delta"),
+    "a loss without its number": (changed("loss", {"kind": "lp"}), "/run/loss/p", "required"),
+    "a loss with a number too many": (changed("loss", {"kind": "l1", "p": 2}), "/run/loss/p", "Unknown field"),
+    "delta of nothing": (changed("loss", {"kind": "huber", "delta": 0}), "/run/loss/delta", "greater than 0"),
+    "p of l1": (changed("loss", {"kind": "lp", "p": 1}), "/run/loss/p", "there is the loss l1"),
+    "p of a sweep": (
+        changed("loss", {"kind": "lp", "p": 2}) | {"sweep": [{"loss.p": [3, 0.5]}]},
+        "/sweep/0/loss.p/1",
+        "there is the loss l1",
+    ),
+    "a loss of a sweep": (
+        {"run": BASIC, "sweep": [{"loss": ["mse", {"kind": "huber", "delta": -1}]}]},
+        "/sweep/0/loss/1/delta",
+        "greater than 0",
+    ),
+    "a flow of l1": ({"run": FLOW | {"loss": "l1"}}, "/run/loss", "Lipschitz"),
+    "a flow of a power below 2": ({"run": FLOW | {"loss": {"kind": "lp", "p": 1.5}}}, "/run/loss", "Lipschitz"),
+    "a margin of squares": (changed("record", {"metrics": ["margin"]}), "/run/record/metrics", "losses of labels"),
     "unknown engine": (changed("engine", "warp9"), "/run/engine", "auto"),
     "sharpness of a large model": (
         {

@@ -3,6 +3,18 @@
 from tests.api.wrong_payloads.payloads import SQUARE, Cases, changed, completion, observed, tensor
 
 CASES: Cases = {
+    "a value that is no label": (
+        {"run": completion(observed(0, 1), observed(1, 0, value=-2.0))["run"] | {"loss": "logistic"}},
+        "/run/problem/observations/1/value",
+        "give 1 or -1",
+    ),
+    "a measurement that is no label": (
+        changed("problem", {"kind": "sensing", "shape": [2, 2], "measurements": [{"tensor": SQUARE, "value": 0.5}]})
+        | {"sweep": [{"loss": ["mse", "exponential"]}]},
+        "/run/problem/measurements/0/value",
+        "give 1 or -1",
+    ),
+    "a problem without labels": (changed("loss", "logistic"), "/run/problem", "give 1 or -1"),
     "not a number": (changed("problem.epsilon", float("nan")), "/run/problem/epsilon", "finite"),
     "the word NaN": (changed("problem.epsilon", "NaN"), "/run/problem/epsilon", "number"),
     "unknown kind": (changed("problem", {"kind": "cube"}), "/run/problem/kind", "perturbed_2x2"),

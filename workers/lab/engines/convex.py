@@ -4,8 +4,8 @@ import numpy as np
 
 from workers.lab.baselines.nuclear_norm import NotSolved, Solution, minimise_nuclear_norm
 from workers.lab.engines.descents import Clock, Descents, Snapshots
+from workers.lab.product_loss import ProductLoss
 from workers.records import Outcome
-from workers.runs.losses import ProductLoss
 from workers.runs.milestones import note_losses
 from workers.runs.models.nuclear_norm import NuclearNorm
 

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workers.lab.metrics.scaling import norm
+from workers.lab.metrics.scaling import norm, unit_of
 from workers.lab.metrics.state import Members
 from workers.runs.observations import observe, unobserved_index
+from workers.runs.problems import Observations, ObservedEntries
 from workers.runs.shapes import halves_of
 from workers.runs.spec import RunSpec
 
@@ -57,10 +58,33 @@ def reconstruction_error(product: Product) -> Tensor:
     return norm(product.matrices - target[member], (1, 2)) / norm(target, (1, 2))[member]
 
 
+def margin(product: Product) -> Tensor:
+    """min over observations of y f over ||W||_F, (points,), of labels y and their predictions f; NaN of W = 0.
+
+    Points are taken one by one, so that their rounding does not depend on those beside them.
+    """
+    unit, _ = unit_of(product.matrices, (1, 2))
+    norms, least = norm(unit, (1, 2)), torch.full((len(unit),), torch.nan, dtype=torch.float64)
+    for run in np.unique(product.member):
+        if product.specs[run].loss.takes_labels:
+            observed = observe(product.specs[run].problem)
+            for point in np.flatnonzero(product.member == run):
+                least[point] = _least_margin(observed, unit[point].flatten())
+    return least / norms
+
+
+def _least_margin(observed: Observations, product: Tensor) -> Tensor:
+    if isinstance(observed, ObservedEntries):
+        mask = torch.from_numpy(observed.mask.ravel())
+        return (torch.from_numpy(observed.values.ravel()) * product)[mask].min()
+    return (torch.from_numpy(observed.values) * (torch.from_numpy(observed.tensors) * product).sum(dim=1)).min()
+
+
 FORMULAS: dict[str, Callable[[Product], Tensor]] = {
     "unobserved_entry": unobserved_entry,
     "reconstruction_error": reconstruction_error,
     "entries": tracked_entries,
+    "margin": margin,
 }
 """By the names of the catalogue, each (points,), or (points, width) of a vector."""
 

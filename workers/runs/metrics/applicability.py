@@ -79,6 +79,11 @@ def of_baselines(spec: Measured) -> bool:
     return not spec.model.is_trained
 
 
+def of_margins(spec: Measured) -> bool:
+    """Losses of labels, where the margin is asked for."""
+    return spec.loss.takes_labels and "margin" in spec.record.metrics
+
+
 def of_tracked_entries(spec: Measured) -> bool:
     """Runs that track entries."""
     return bool(spec.record.entries)
@@ -117,6 +122,13 @@ def no_matrix(name: str) -> Callable[[Measured], str | None]:
         return None if of_matrices(spec) else f"The metric {name!r} is one of matrices; leave it out."
 
     return misfit
+
+
+def no_labels(spec: Measured) -> str | None:
+    """Only labels have a margin."""
+    if spec.loss.takes_labels:
+        return None
+    return f"Only the losses of labels have a margin, and this loss is {spec.loss.kind}; leave the metric out."
 
 
 def no_components(spec: Measured) -> str | None:

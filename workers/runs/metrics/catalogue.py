@@ -5,6 +5,7 @@ from workers.runs.metrics.applicability import (
     gradients_of_a_hessian,
     no_components,
     no_determinant,
+    no_labels,
     no_matrix,
     of_balance,
     of_baselines,
@@ -13,6 +14,7 @@ from workers.runs.metrics.applicability import (
     of_infimal_ranks,
     of_linear_baselines,
     of_linear_ranks,
+    of_margins,
     of_matrices,
     of_ranks,
     of_squares,
@@ -36,7 +38,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "float",
         always,
         "all",
-        "The loss, half the sum of squared residuals or their mean, as the spec says (`workers.runs.losses`).",
+        "The loss over the observations, as the spec says (`workers.runs.losses`).",
         axis=_LOG,
         shown={
             "telling": 30,
@@ -180,6 +182,18 @@ CATALOGUE: tuple[Metric, ...] = (
         axis=_LOG,
         shown={"telling": 20, "run": 30, "runs": 30, "compare": 20, "terminal": 40, "tensor": 20},
         cell=Cell("error", ".2e"),
+    ),
+    Metric(
+        "margin",
+        "float",
+        of_margins,
+        "of the losses logistic and exponential",
+        "The least of the labels times their predictions, over the Frobenius norm of the product (Soudry et al. 2018); "
+        "NaN for the zero matrix.",
+        on_request=True,
+        misfit=no_labels,
+        axis=_LINEAR,
+        shown={"telling": 5, "run": 15, "runs": 15, "compare": 15},
     ),
     Metric(
         "determinant",

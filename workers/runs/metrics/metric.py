@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:  # the catalogue costs a command no import of numpy or pydantic
+    from workers.runs.losses import Loss
     from workers.runs.models import Model
     from workers.runs.problems import Problem
 
@@ -41,6 +42,8 @@ class Measured(Protocol):
     def problem(self) -> "Problem": ...
     @property
     def model(self) -> "Model": ...
+    @property
+    def loss(self) -> "Loss": ...
     @property
     def record(self) -> Recorded: ...
     @property

@@ -65,10 +65,12 @@ class ProblemBase(SpecModel, ABC, frozen=True):
     Class attributes:
         example: a small valid problem of this kind, as JSON values.
         observes_entries: whether the observations are entries of the product; otherwise they are linear measurements.
+        listed_in: name of the field that lists the observed values, where they are written out in the spec.
     """
 
     example: ClassVar[Mapping[str, Any]]
     observes_entries: ClassVar[bool] = True
+    listed_in: ClassVar[str | None] = None
 
     @property
     @abstractmethod
@@ -79,6 +81,12 @@ class ProblemBase(SpecModel, ABC, frozen=True):
     @abstractmethod
     def is_target_known(self) -> bool:
         """Whether the problem defines the full product, so that a reconstruction error exists."""
+
+    @property
+    def observed_values(self) -> Array:
+        """The observed numbers (observations,), in the order of the list where the spec lists them."""
+        observed = self.observe()
+        return observed.values[observed.mask] if isinstance(observed, ObservedEntries) else observed.values
 
     @abstractmethod
     def observe(self) -> Observations:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydantic import Field, WrapValidator, model_validator
 
 from workers.runs.base import Listed, SpecModel, check_index, check_tensor, misfit
-from workers.runs.problems.base import ObservedEntries, ProblemBase
+from workers.runs.problems.base import Array, ObservedEntries, ProblemBase
 from workers.runs.problems.compact import AS_JSON, Compact, read_entries
 from workers.runs.shapes import Index, Shape, Tensor
 
@@ -31,6 +31,8 @@ class Completion(ProblemBase, frozen=True):
         "target": [[1.0, 0.5], [0.5, 0.25]],
     }
 
+    listed_in: ClassVar[str] = "observations"
+
     kind: Literal["completion"]
     shape: Shape
     observations: Annotated[
@@ -45,6 +47,12 @@ class Completion(ProblemBase, frozen=True):
     @property
     def is_target_known(self) -> bool:
         return self.target is not None
+
+    @property
+    def observed_values(self) -> Array:
+        observed: Any = self.observations
+        assert isinstance(observed, Compact)
+        return observed.values
 
     def observe(self) -> ObservedEntries:
         observed: Any = self.observations

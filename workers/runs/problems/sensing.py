@@ -41,6 +41,7 @@ class Sensing(ProblemBase, frozen=True):
         ],
     }
     observes_entries: ClassVar[bool] = False
+    listed_in: ClassVar[str] = "measurements"
 
     kind: Literal["sensing"]
     shape: Shape

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from workers.runs.observations import RANK_TOLERANCE, observe, per_problem, unobserved_index
 from workers.runs.problems import Problem
 from workers.runs.scaling import LEAST_PRODUCT, times_over
+from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[np.float64]
 SettingKind = Literal["basic_2x2", "perturbed_2x2", "all_but_corner"]
@@ -71,6 +72,17 @@ def recognise(problem: Problem) -> Recognised | str:
     if isinstance(setting, str):
         return setting
     return Recognised(setting, index, _needed_sign(values, *index), _predicted_limit(values, *index))
+
+
+def recognised_in(spec: RunSpec) -> Recognised | str:
+    """A run's problem as theory sees it, or a sentence on why theory says nothing of the run.
+
+    Every bound is by the distance of the observed entries from their values, which a loss of squares is and others are
+    not. The laws of growth follow the flow of squares, too.
+    """
+    if not spec.loss.is_square:
+        return f"Theory speaks of squared residuals (half_sse and mse), and the loss of this run is {spec.loss.kind}."
+    return recognise(spec.problem)
 
 
 @per_problem

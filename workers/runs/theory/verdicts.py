@@ -18,7 +18,7 @@ from workers.runs.spec import RunSpec
 from workers.runs.theory import bounds
 from workers.runs.theory.predictions import StabilityLimit, TightnessLaw, stability_limit, tightness_law
 from workers.runs.theory.rounding import distance_error, sign_is_certain
-from workers.runs.theory.settings import Recognised, is_nearly_semidefinite, recognise
+from workers.runs.theory.settings import Recognised, is_nearly_semidefinite, recognise, recognised_in
 
 Array = npt.NDArray[np.float64]
 
@@ -66,7 +66,7 @@ def judge(spec: RunSpec, columns: Mapping[str, Any], changed_at: int | None = No
         columns: `columns_needed(spec)` as arrays (points,), `entries` (points, tracked); NaN where not a number.
         changed_at: the first recorded step at which the run's determinant had changed sign, if it did.
     """
-    recognised = recognise(spec.problem)
+    recognised = recognised_in(spec)
     if isinstance(recognised, str):
         return recognised
     if (refusal := _refusal(spec, recognised, columns)) is not None:

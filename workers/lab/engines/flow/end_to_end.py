@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from workers.lab.engines.flow.gradients import product_of
 from workers.lab.engines.flow.systems import Reading
+from workers.lab.product_loss import ProductLoss
 from workers.runs.conservation import carried_sign
 from workers.runs.factors import split_factors, spread_factors
-from workers.runs.losses import ProductLoss
 from workers.runs.scaling import norm
 from workers.runs.spec import RunSpec
 

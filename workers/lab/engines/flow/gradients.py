@@ -10,8 +10,8 @@ import torch
 
 from workers.lab.models.base import build_model
 from workers.lab.models.layout import FactorLayout
+from workers.lab.product_loss import ProductLoss
 from workers.runs.factors import split_factors
-from workers.runs.losses import ProductLoss
 from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[np.float64]

@@ -21,7 +21,7 @@ from workers.lab.engines.fused.operations import (
     residual_of,
 )
 from workers.lab.engines.fused.program import Program
-from workers.lab.engines.fused.statements import constants, lines, slot_name, update
+from workers.lab.engines.fused.statements import constants, lines, loss_constants, slot_name, term, update
 from workers.lab.engines.fused.text import UNROLL
 from workers.lab.engines.fused.tiles import Tiles
 
@@ -60,7 +60,7 @@ class _Writer:
         texts = {
             "work": "T* work;",
             "storage": self._storage(),
-            "load": lines(self._load()),
+            "load": lines((*self._load(), *loss_constants(program))),
             "constants": lines(constants(program)),
             "forward": lines(line for operation in forward(program) for line in self._text(operation)),
             "signal": self.memory.declared("signal", residual.rows, residual.columns),
@@ -143,7 +143,7 @@ class _Writer:
         yield f"{function}((T*){product.left.name}, (T*){right}, {minus}, (T*){out.name});"
 
     def _loss(self) -> Iterator[str]:
-        """The signal, and twice the loss from it and the residual."""
+        """The signal, and twice the loss."""
         program = self.program
         chunks, sums = self.memory.chunks(1, program.columns), -(-program.partial_sums // program.chunk)
         yield f"Lanes twice; {{ V sum[{sums}];"
@@ -151,8 +151,7 @@ class _Writer:
         yield f"for (int i = 0; i < {program.rows}; ++i) {{"
         yield from self._without_padding(chunks)
         yield f"{UNROLL} for (int c = 0; c < {chunks}; ++c) {{ const int n = i * {chunks} + c;"
-        yield "const V out = weight_chunks[n] * residual[n]; signal[n] = out;"
-        yield f"sum[c % {sums}] = fused(out, residual[n], sum[c % {sums}]); }} }}"
+        yield f"V& part = sum[c % {sums}]; {term(program, 'weight_chunks[n]', 'residual[n]', 'part')} }} }}"
         yield f"T* part = (T*)sum; for (int half = {program.partial_sums // 2}; half > 0; half /= 2)"
         yield "for (int n = 0; n < half; ++n) part[n] = part[n] + part[n + half];"
         yield "twice = part[0]; }"

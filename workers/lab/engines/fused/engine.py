@@ -17,6 +17,7 @@ from workers.lab.engines.fused.program import CHUNK_BYTES, WIDE, Program
 from workers.lab.engines.fused.source import update_of
 from workers.lab.engines.fused.vectors import vector_bytes
 from workers.lab.engines.recording import affordable_runs
+from workers.lab.losses import maths_of
 from workers.runs.costs import trained_numbers
 
 LAUNCH_SECONDS = 0.25
@@ -83,7 +84,8 @@ def program_of(descents: Descents, runs: int, device: str) -> Program:
     """
     spec = descents.specs[0]
     update = update_of(spec)
-    thread = Program(spec.factor_shapes, spec.optimizer.slots, update, spec.precision, 1, spec.model.is_symmetric)
+    parts = (spec.factor_shapes, spec.optimizer.slots, update, spec.precision, 1, spec.model.is_symmetric)
+    thread = Program(*parts, loss=maths_of(spec.loss).fused)
     if device != "cpu":
         return thread
     by_lanes = replace(thread, lanes=vector_bytes() // thread.item_bytes)

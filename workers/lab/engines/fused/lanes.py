@@ -17,7 +17,7 @@ from workers.lab.engines.fused.operations import (
     forward,
 )
 from workers.lab.engines.fused.program import Program
-from workers.lab.engines.fused.statements import constants, lines, slot_name, update
+from workers.lab.engines.fused.statements import constants, lines, loss_constants, slot_name, term, update
 from workers.lab.engines.fused.text import KEEP_ROLLED, UNROLL
 
 MOST_UNROLLED = 1000
@@ -30,10 +30,10 @@ def pieces(program: Program) -> dict[str, str]:
         "storage": "Block now, before;",
         "work": "",
         "functions": "",
-        "load": lines(_load(program)),
+        "load": lines((*_load(program), *loss_constants(program))),
         "constants": lines(constants(program)),
         "forward": lines(line for operation in forward(program) for line in _text(program, operation)),
-        "signal": lines(_signal(program)),
+        "signal": "V signal[CELLS];",
         "loss": lines(_loss(program)),
         "backward": lines(line for operation in backward(program) for line in _text(program, operation)),
         "update": lines(update(program, prod, _unroll(program))),
@@ -62,23 +62,14 @@ def _parts(program: Program) -> Iterator[tuple[str, int, int]]:
             start += prod(shape)
 
 
-def _signal(program: Program) -> Iterator[str]:
-    yield "V signal[CELLS];"
-    yield f"{_unroll(program)} for (int n = 0; n < CELLS; ++n) signal[n] = weight[n] * residual[n];"
-
-
 def _loss(program: Program) -> Iterator[str]:
-    """Twice the loss, from the signal and the residual."""
+    """The signal, and twice the loss."""
     sums, unroll = program.partial_sums, _unroll(program)
-    if sums == 1:
-        yield "Lanes twice = signal[0] * residual[0];"
-        yield f"{unroll} for (int n = 1; n < CELLS; ++n) twice = fused(signal[n], residual[n], twice);"
-        return
     yield f"Lanes twice; {{ V sum[{sums}];"
     yield f"{unroll} for (int n = 0; n < {sums}; ++n) sum[n] = V(T(0));"
     yield f"{unroll} for (int i = 0; i < {program.rows}; ++i) {unroll} for (int j = 0; j < {program.columns}; ++j) {{"
     yield f"const int n = i * {program.columns} + j; V& part = sum[j % {sums}];"
-    yield "part = fused(signal[n], residual[n], part); }"
+    yield f"{term(program, 'weight[n]', 'residual[n]', 'part')} }}"
     yield f"{UNROLL} for (int half = {sums // 2}; half > 0; half /= 2)"
     yield f"{UNROLL} for (int n = 0; n < half; ++n) sum[n] = sum[n] + sum[n + half];"
     yield "twice = sum[0]; }"

@@ -13,10 +13,11 @@ from workers.lab.engines.fused.program import CONVERGED, DIVERGED, EXHAUSTED, FR
 from workers.lab.engines.fused.source import update_of
 from workers.lab.engines.recording import Schedules
 from workers.lab.engines.stopping import NEVER
+from workers.lab.losses import maths_of
 from workers.records import Outcome
-from workers.runs.losses import loss_weight
 from workers.runs.milestones import LOSS_DECADES, decades_reached
 from workers.runs.observations import observe_entries
+from workers.runs.problems import ObservedEntries
 from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[Any]
@@ -29,16 +30,15 @@ class Constants:
     def __init__(self, specs: Sequence[RunSpec]) -> None:
         dtype = np.dtype(specs[0].precision)
         observed = [observe_entries(spec.problem) for spec in specs]
-        names = update_of(specs[0]).constants
         self.max_steps = np.array([spec.max_steps for spec in specs], dtype=np.int64)
         self.schedules = Schedules(specs)
         self.thresholds = _not_below([*map(float, LOSS_DECADES), 0.0], dtype)
         self.arrays: dict[str, Array] = {
-            "targets": np.array([entries.values for entries in observed], dtype=dtype),
-            "weights": np.array(
-                [loss_weight(spec) * entries.mask for spec, entries in zip(specs, observed, strict=True)], dtype=dtype
+            "targets": np.array(
+                [spec.loss.targets(entries.values) for spec, entries in zip(specs, observed, strict=True)], dtype=dtype
             ),
-            "constants": np.array([[getattr(spec.optimizer, name) for name in names] for spec in specs], dtype=dtype),
+            "weights": np.array(list(map(_weights, specs, observed)), dtype=dtype),
+            "constants": np.array(list(map(_constants, specs)), dtype=dtype),
             "limits": _not_below([spec.stop.loss_below or 0.0 for spec in specs], dtype),
             "last_steps": self.max_steps,
         }
@@ -49,6 +49,16 @@ class Constants:
         after = np.full(len(descents.steps), NEVER, dtype=np.int64)
         after[alive] = descents.steps[alive] - ~descents.begun[alive]
         return after, np.minimum(descents.steps + steps, self.max_steps)
+
+
+def _weights(spec: RunSpec, entries: ObservedEntries) -> Array:
+    return spec.loss.weights(entries.values, spec.problem.observation_count) * entries.mask
+
+
+def _constants(spec: RunSpec) -> list[float]:
+    """Those of the optimiser, then those of the loss (`Program.constants`)."""
+    of_update = [getattr(spec.optimizer, name) for name in update_of(spec).constants]
+    return of_update + [getattr(spec.loss, name) for name in maths_of(spec.loss).fused.constants]
 
 
 def _not_below(limits: Sequence[float], dtype: np.dtype[Any]) -> Array:

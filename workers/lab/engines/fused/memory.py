@@ -39,7 +39,7 @@ class Memory:
     def block(self) -> int:
         """Space for a block, with the pointer in it; returns its offset."""
         program = self.program
-        numbers = program.slots * program.entries + 2 * program.cells + len(program.update.constants)
+        numbers = program.slots * program.entries + 2 * program.cells + program.constants
         return self.take(numbers + ALIGNMENT // program.item_bytes)
 
     def take(self, numbers: int) -> int:

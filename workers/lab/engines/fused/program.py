@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from workers.lab.losses import SQUARES, FusedLoss
 from workers.lab.optimizers import FusedUpdate
 
 OVER, FRESH, GOING, CONVERGED, EXHAUSTED, DIVERGED = range(6)
@@ -37,6 +38,7 @@ class Program:
         symmetric: whether the product is the only factor times its transpose.
         layout: what stands side by side in a vector, runs or the columns of a matrix.
         vector_bytes: bytes of the vectors in the products of the layout by columns.
+        loss: the loss of an entry and its derivative.
     """
 
     shapes: tuple[tuple[int, int], ...]
@@ -47,6 +49,12 @@ class Program:
     symmetric: bool = False
     layout: Layout = "lanes"
     vector_bytes: int = CHUNK_BYTES
+    loss: FusedLoss = SQUARES.fused
+
+    @property
+    def constants(self) -> int:
+        """Constants of a run: those of the optimiser, then those of the loss."""
+        return len(self.update.constants) + len(self.loss.constants)
 
     @property
     def entries(self) -> int:

@@ -1,7 +1,8 @@
 """C++ source of the fused engine's inner loop, written out for one set of shapes.
 
-Multiply-adds are explicit and the compiler may fuse nothing else. Every sum has one order. This makes a run's bits
-independent of the runs around it, of the layout and of the device.
+Multiply-adds are explicit and the compiler may fuse nothing else. Every sum has one order, and functions such as exp
+are called number by number. This makes a run's bits independent of the runs around it, of the layout and, but for such
+functions, of the device.
 """
 
 from string import Template
@@ -24,6 +25,9 @@ from workers.runs.spec import RunSpec
 SCALARS = {"float64": ("double", "1.7976931348623157e308"), "float32": ("float", "3.40282347e38f")}
 """Type of a number and the largest finite one, by precision."""
 
+SUFFIXES = {"float64": "", "float32": "f"}
+"""Ends of the names of functions, by precision."""
+
 
 def update_of(spec: RunSpec) -> FusedUpdate:
     """The step of a spec's optimiser; the fused engine must be able to take it."""
@@ -35,7 +39,9 @@ def update_of(spec: RunSpec) -> FusedUpdate:
 def source(program: Program) -> str:
     """Body of the native function that advances one block; see `workers.lab.engines.fused.kernels` for arguments."""
     layout = columns if program.layout == "columns" else lanes
-    substitutions = {**_sizes(program), **layout.pieces(program)}
+    calls = {name: f"{name}{SUFFIXES[program.precision]}" for name in ("exp", "log", "pow")}
+    functions = Template(program.loss.functions).substitute(calls)
+    substitutions = {**_sizes(program), **layout.pieces(program), "loss_functions": functions}
     return "".join(Template(text).substitute(substitutions) for text in (_types(program), BLOCK, ADVANCE))
 
 
@@ -57,7 +63,7 @@ def _sizes(program: Program) -> dict[str, object]:
         "entries": program.entries,
         "slots": program.slots,
         "cells": program.cells,
-        "constant_count": len(program.update.constants),
+        "constant_count": program.constants,
         "decades": len(LOSS_DECADES),
         "milestones": WIDTH,
         "statuses": f"OVER = {OVER}, FRESH = {FRESH}, GOING = {GOING}, "

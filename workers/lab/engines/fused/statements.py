@@ -1,13 +1,13 @@
 """Statements of a step that both layouts share, on arrays by the same names."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from string import Template
 
 from workers.lab.engines.fused.operations import gradient_of
 from workers.lab.engines.fused.program import Program
 
 
-def lines(statements: Iterator[str]) -> str:
+def lines(statements: Iterable[str]) -> str:
     """Statements as text, a line each."""
     return "\n        ".join(statements)
 
@@ -25,6 +25,18 @@ def constants(program: Program) -> Iterator[str]:
     for number, name in enumerate(program.update.constants):
         yield f"const V {name} = V(constant[{number}]);"
     yield program.update.prepare
+
+
+def loss_constants(program: Program) -> Iterator[str]:
+    """The constants of the loss by their names."""
+    for number, name in enumerate(program.loss.constants, start=len(program.update.constants)):
+        yield f"const V loss_{name} = V(constant[{number}]);"
+
+
+def term(program: Program, weight: str, residual: str, part: str) -> str:
+    """The loss of entry, or chunk of entries, n: its derivative is the signal, and `part` of twice the loss grows."""
+    statements = Template(program.loss.statements).substitute(weight=weight, residual=residual)
+    return f"{{ {statements} signal[n] = pulled; {part} = fused(left, right, {part}); }}"
 
 
 def update(program: Program, size_of: Callable[[tuple[int, int]], int], unroll: str = "") -> Iterator[str]:

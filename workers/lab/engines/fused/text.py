@@ -44,6 +44,7 @@ BLOCK = """
 typedef long long Count;
 constexpr int LANES = $lanes, ENTRIES = $entries, SLOTS = $slots, CELLS = $cells, CONSTANTS = $constant_count;
 constexpr int DECADES = $decades, MILESTONES = $milestones;
+constexpr int WIDTH = sizeof(V) / sizeof(T);
 constexpr int $statuses;
 
 struct Block {
@@ -52,6 +53,11 @@ struct Block {
 
     $functions
     static CUDA_CALLABLE V fused(V a, V b, V c) { return RANKWARD_FUSED(a, b, c); }
+    static CUDA_CALLABLE V sign_of(V value) {
+        const V zero = V(T(0)), unit = V(T(1)), negative = V(T(-1));
+        return value > zero ? unit : (value < zero ? negative : zero);
+    }
+    $loss_functions
     static CUDA_CALLABLE T& lane(Lanes& vector, int number) { return ((T*)&vector)[number]; }
     static CUDA_CALLABLE bool finite(T value) { return value <= T($largest); }
 

@@ -2,8 +2,10 @@
 
 from math import prod
 
+import numpy as np
+
 from workers.runs.metrics import gradients_per_point, multiply_adds_per_point
-from workers.runs.schedules import count_flow_points, count_points
+from workers.runs.schedules import count_flow_points, count_points, most_kept
 from workers.runs.spec import RunSpec
 
 SPARSE_BELOW = 1 / 10
@@ -25,6 +27,9 @@ EVALUATIONS_PER_POINT = 3
 
 POINT_SECONDS = 2e-5
 """Seconds that the metrics of a point of a small product take."""
+
+SNAPSHOT_ROW_BYTES = 64
+"""What a row of a snapshot takes beside its factors."""
 
 FEWEST_STATES = 10
 """States in memory at once: those of the shortest chunk (`workers.lab.engines.descent.history`), and a gradient."""
@@ -95,6 +100,11 @@ def most_points(spec: RunSpec) -> int:
     if spec.is_flow:
         return count_flow_points(spec.record.per_decade, spec.max_time)
     return count_points(spec.record, spec.max_steps)
+
+
+def snapshot_bytes(spec: RunSpec) -> int:
+    """Bytes of the factors that a run keeps on its way, at most."""
+    return most_kept(spec) * (trained_numbers(spec) * np.dtype(spec.precision).itemsize + SNAPSHOT_ROW_BYTES)
 
 
 def points_until(spec: RunSpec, step: int) -> int:

@@ -27,7 +27,7 @@ NEW = {
     "layer_alignment": sa.JSON,
 }
 VIEWS = replace(BEFORE, summary=(*BEFORE.summary, *NEW), points=(*BEFORE.points, *NEW))
-NEW_COLUMNS = dict.fromkeys(("run_summaries", "trajectory_points"), NEW)
+NEW_COLUMNS = {"run_summaries": NEW, "trajectory_points": NEW}
 
 
 def upgrade() -> None:

@@ -17,11 +17,10 @@ SCHEDULES = ({"every": 7}, {"steps": [0, 3, 50, 61, 1000]}, None, {"every": 1})
 
 def descents(engine, last=60, schedules=SCHEDULES):
     """Runs of one batch, each with a schedule of its own; points are few, and most snapshots lie between them."""
-    runs = [
+    return [
         spec(engine=engine, stop={"max_steps": last}, seed=seed, record={"every": 20} | kept(factors))
         for seed, factors in enumerate(schedules)
     ]
-    return runs
 
 
 def kept(factors):

@@ -36,30 +36,24 @@ def test_the_gradient_is_smaller_off_the_diagonal_than_on_it(depth):
     assert on[-1] < 1e-2 * on[1]
 
 
-def half_way(depth, component):
-    """The first step at which a singular value is at half of its last value."""
+def reached(depth, share, component=0):
+    """The first step at which a singular value is at a share of its last value."""
     columns = columns_of(depth)
     values = columns["singular_values"][:, component]
-    return columns["step"][np.argmax(values >= values[-1] / 2)]
-
-
-def rise(depth):
-    """How many times as many steps the first singular value takes to 90 % of its last value as to 10 %."""
-    columns = columns_of(depth)
-    values = columns["singular_values"][:, 0] / columns["singular_values"][-1, 0]
-    return columns["step"][np.argmax(values >= 0.9)] / columns["step"][np.argmax(values >= 0.1)]
+    return columns["step"][np.argmax(values >= share * values[-1])]
 
 
 def test_deeper_models_move_later_and_more_sharply():
-    assert half_way(1, 0) <= half_way(2, 0) < half_way(3, 0)
-    assert rise(1) > rise(2) > rise(3)
-    assert half_way(3, 0) < half_way(3, 1)  # one after another
+    assert reached(1, 0.1) < reached(2, 0.1) < reached(3, 0.1)
+    rises = [reached(depth, 0.9) / reached(depth, 0.1) for depth in ERRORS]
+    assert rises[0] > rises[1] > rises[2]
+    assert reached(3, 0.5, component=0) < reached(3, 0.5, component=1)  # one after another
 
 
 def test_layers_stay_balanced():
-    """From equal multiples of the identity all factors have the same singular values, always."""
+    """From equal multiples of the identity all factors have the same singular values, but for the steps' length."""
     layers = columns_of(3)["layer_singular_values"].reshape(-1, 3, 20)
-    np.testing.assert_allclose(layers, layers[:, :1].repeat(3, axis=1), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(layers, layers[:, :1].repeat(3, axis=1), rtol=1e-3)
 
 
 def test_the_angle_closes_with_depth():

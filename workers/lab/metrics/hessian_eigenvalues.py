@@ -51,6 +51,7 @@ def of_whole(hessian: Hessian) -> Tensor:
 def block_lanczos(hessian: Hessian) -> Tensor:
     """The largest eigenvalues of Hessians by their products with blocks of vectors.
 
+    There are more numbers than vectors in the basis (LARGEST_WHOLE_HESSIAN), so that a further block is always there.
     A point's answer is that of the first look at which it had settled, so it does not depend on the points beside it.
     """
     points, numbers = hessian.shape

@@ -243,6 +243,7 @@ def test_the_command_writes_factors_or_lists_their_steps(tmp_path, monkeypatch, 
     factors("x", step=20, output=tmp_path / "then.npz")
     assert (tmp_path / "then.npz").read_bytes() == b"then"
     assert "Wrote" in capsys.readouterr().out
-    server.answers = [said(200, {"run_id": "x", "steps": [0, 20]})]
+    listing = Scripted(said(200, {"run_id": "x", "steps": [0, 20]}))
+    monkeypatch.setattr("service.cli.factors.Rankward", lambda url, api_key: listing.client)
     factors("x", show=True)
     assert json.loads(capsys.readouterr().out) == [0, 20]

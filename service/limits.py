@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import prod
 
 from service.settings import Limits
-from workers.runs.costs import most_points, most_steps, observed_numbers, trained_numbers
+from workers.runs.costs import most_points, most_steps, observed_numbers, snapshot_bytes, trained_numbers
 from workers.runs.engines import engine_misfit
 from workers.runs.metrics import CATALOGUE
 from workers.runs.models.nuclear_norm import NuclearNorm
@@ -65,4 +65,6 @@ def _limited(spec: RunSpec) -> Iterator[tuple[tuple[str, ...], str, float, str]]
             yield ("record", "metrics"), metric.limit.subject, metric.limit.value(spec), metric.limit.name
     rows = spec.model.semidefinite_size(shape)
     yield ("problem",), "The rows plus columns of this matrix of least nuclear norm are", rows, "max_semidefinite_size"
+    kept = snapshot_bytes(spec)
+    yield ("record", "factors"), "The bytes of the factors that this run keeps are", kept, "max_snapshot_bytes"
     yield ("record",), "The points this run may record are", most_points(spec), "max_points_per_run"

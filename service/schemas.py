@@ -117,6 +117,7 @@ class Cost(BaseModel):
     max_steps: int
     max_time: Annotated[float, Field(description="Time to integrate, over all gradient flows.")]
     max_points: int
+    max_snapshot_bytes: Annotated[int, Field(description="Bytes of the factors kept by `record.factors`.")]
     max_multiply_adds: int
 
 
@@ -154,6 +155,13 @@ class Trajectory(BaseModel):
     columns: dict[str, list[Any]]
     points: int
     thinned: bool
+
+
+class FactorSteps(BaseModel):
+    """The steps of which a run has a snapshot of its factors, ascending; of a flow, the numbers of points."""
+
+    run_id: str
+    steps: list[int]
 
 
 class Trajectories(BaseModel):

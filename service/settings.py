@@ -55,6 +55,9 @@ class Limits(_metric_limits()):
         default=16 * 2**20, ge=1, description="Bytes of specs after which a page of runs ends early, with its cursor."
     )
     max_points_per_run: int = Field(default=100_000, description="Points that one run may record.")
+    max_snapshot_bytes: int = Field(
+        default=256 * 2**20, description="Bytes of the snapshots of its factors that one run may keep."
+    )
     max_product_entries: int = Field(default=250_000, description="Entries (rows x columns) of the factorised matrix.")
     max_trained_numbers: int = Field(default=2_000_000, description="Entries of all factors of one run.")
     max_semidefinite_size: int = Field(default=300, description="Rows plus columns of a matrix of least nuclear norm.")

@@ -84,6 +84,21 @@ class Points:
 
 
 @dataclass(frozen=True)
+class KeptFactors:
+    """Factors that runs keep by `record.factors`, as rows.
+
+    Attributes:
+        member: position of each row's run in the batch, (rows,).
+        step: (rows,); of a flow, the number of the point.
+        factors: (rows, trained numbers), in row-major order, in the runs' precision.
+    """
+
+    member: npt.NDArray[np.int64]
+    step: npt.NDArray[np.int64]
+    factors: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
 class RunProgress:
     """State of a run after a slice.
 
@@ -105,13 +120,18 @@ class RunProgress:
 
 @dataclass(frozen=True)
 class SliceResult:
-    """Result of one slice: progress of every member in order, their points, and the wall-clock seconds spent."""
+    """Result of one slice: progress of every member in order, their points, and the wall-clock seconds spent.
+
+    Attributes:
+        kept: the factors to be kept; None where no run of the batch keeps any.
+    """
 
     progress: tuple[RunProgress, ...]
     points: Points
     seconds: float
     engine: str
     device: str
+    kept: KeptFactors | None = None
 
 
 def joined(slices: Sequence[SliceResult]) -> SliceResult:
@@ -121,12 +141,23 @@ def joined(slices: Sequence[SliceResult]) -> SliceResult:
         _moved(run, before) for part, before in zip(slices, points_before, strict=False) for run in part.progress
     ]
     seconds = sum(part.seconds for part in slices)
-    return SliceResult(tuple(progress), _joined_points(slices), seconds, slices[0].engine, slices[0].device)
+    engine, device = slices[0].engine, slices[0].device
+    runs_before = np.cumsum([0, *[len(part.progress) for part in slices]]).tolist()
+    points, kept = _joined_points(slices, runs_before), _joined_kept(slices, runs_before)
+    return SliceResult(tuple(progress), points, seconds, engine, device, kept)
 
 
-def _joined_points(slices: Sequence[SliceResult]) -> Points:
+def _joined_kept(slices: Sequence[SliceResult], runs_before: Sequence[int]) -> KeptFactors | None:
+    parts = [
+        (part.kept.member + before, part.kept.step, part.kept.factors)
+        for part, before in zip(slices, runs_before, strict=False)
+        if part.kept is not None
+    ]
+    return KeptFactors(*map(np.concatenate, zip(*parts, strict=True))) if parts else None
+
+
+def _joined_points(slices: Sequence[SliceResult], runs_before: Sequence[int]) -> Points:
     """The points of all parts, with members counted through the joined batch."""
-    runs_before = np.cumsum([0, *[len(part.progress) for part in slices]])
     members = [part.points.member + before for part, before in zip(slices, runs_before, strict=False)]
     # A part without points has no columns, and none has columns that apply to none of its runs.
     parts = [part.points for part in slices if len(part.points.member)]

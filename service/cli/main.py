@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 from rich.text import Text
 
-from service.cli import clients, cluster, figures, keys, metrics, queries, roles, settings
+from service.cli import clients, cluster, factors, figures, keys, metrics, queries, roles, settings
 from service.cli.tables import make_console
 from service.errors import RankwardError
 from service.processes import logs
@@ -30,6 +30,7 @@ for command in (
     clients.run,
     clients.wait,
     figures.figure,
+    factors.factors,
     clients.cancel,
     clients.retry,
     clients.extend,

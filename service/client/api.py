@@ -216,6 +216,17 @@ class Rankward:
         """What theory says of a run, point by point, and whether it did."""
         return self._json("GET", f"/v1/runs/{run_id}/theory")
 
+    def factors(self, run_id: str, step: int | None = None) -> bytes:
+        """The factors of a run as the content of an .npz file, which `numpy.load(io.BytesIO(...))` reads.
+
+        Its arrays are factor_0, factor_1, ...: as they stand, or as `record.factors` had them kept at a step.
+        """
+        return self._transport.request("GET", f"/v1/runs/{run_id}/factors", params=_given(step=step)).content
+
+    def factor_steps(self, run_id: str) -> list[int]:
+        """The steps of which a run has a snapshot of its factors; of a flow, the numbers of points."""
+        return self._json("GET", f"/v1/runs/{run_id}/factors/steps")["steps"]
+
     # Tables
 
     def trajectories(

@@ -82,6 +82,14 @@ class PointParameters(BaseModel):
         return PointQuery(self.metrics, self.from_step, self.to_step, self.max_points)
 
 
+class FactorParameters(BaseModel):
+    """Query of factors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: Annotated[_Step, Field(description="Of a snapshot; as they stand when left out.")] = None
+
+
 class SelectedPointParameters(PointParameters):
     """Query of the points of many runs."""
 

@@ -21,11 +21,11 @@ from service.routes.answers import (
     unchanged,
 )
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
-from service.routes.parameters import Accept, PointParameters, RunParameters, RunQuery
-from service.schemas import Extension, Page, Run, Theory, Trajectory
+from service.routes.parameters import Accept, FactorParameters, PointParameters, RunParameters, RunQuery
+from service.schemas import Extension, FactorSteps, Page, Run, Theory, Trajectory
 from service.settings import Limits
 from service.store.database import Database
-from service.use_cases import continuations, exports, runs, theory
+from service.use_cases import continuations, exports, factors, runs, theory
 from service.use_cases.payloads import parse_body
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=RESPONSES)
@@ -151,7 +151,17 @@ def theory_of(database: DatabaseDependency, run_id: str) -> Response:
 
 
 @router.get("/{run_id}/factors", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
-def factors(database: DatabaseDependency, run_id: str) -> Response:
-    """Get the factors as they stand, as an .npz file with arrays factor_0, factor_1, ..."""
-    headers = {"Content-Disposition": f'attachment; filename="{run_id}.npz"'}
-    return Response(runs.get_factors(database, run_id), media_type="application/zip", headers=headers)
+def get_factors(database: DatabaseDependency, run_id: str, query: Annotated[FactorParameters, Query()]) -> Response:
+    """Get the factors as an .npz file with arrays factor_0, factor_1, ...: as they stand, or as kept at a step.
+
+    404 for a step of which there is no snapshot; `record.factors` says at which steps a run keeps its factors.
+    """
+    name = run_id if query.step is None else f"{run_id}_{query.step}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}.npz"'}
+    return Response(factors.get_factors(database, run_id, query.step), media_type="application/zip", headers=headers)
+
+
+@router.get("/{run_id}/factors/steps", response_model=FactorSteps)
+def factor_steps(database: DatabaseDependency, run_id: str) -> Response:
+    """Get the steps of which a run has a snapshot of its factors; of a flow, the numbers of points."""
+    return Response(factors.list_steps(database, run_id).model_dump_json(), media_type="application/json")

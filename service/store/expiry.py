@@ -11,6 +11,7 @@ from itertools import accumulate
 
 import sqlalchemy as sa
 
+from service.store.factor_snapshots import remove_snapshots
 from service.store.leases import lock_runs
 from service.store.tables import SHOWN, experiments, runs, spec_parts, trajectory_points
 from service.values.ids import new_id
@@ -67,7 +68,8 @@ def remove_piece(connection: sa.Connection, now: datetime) -> bool:
             connection.execute(sa.delete(experiments).where(experiments.c.id == experiment_id))
         return True
     lock_runs(connection, runs.c.id.in_(run_ids))
-    _remove(connection, run_ids)
+    if remove_snapshots(connection, run_ids):
+        _remove(connection, run_ids)
     return True
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from service.store.factor_snapshots import insert_snapshots
 from service.store.inserts import insert_into
 from service.store.leases import Lease, lock_runs
 from service.store.point_writes import insert_points, summary_rows
@@ -22,7 +23,7 @@ _CHANGED = ("status", "step", "finished_at", *_OF_PROGRESS, *_OF_SLICE)
 
 
 def apply_slice(connection: sa.Connection, lease: Lease, result: SliceResult, now: datetime) -> int:
-    """Store points, checkpoints, summaries and outcomes of the runs that still carry the lease's token.
+    """Store points, snapshots, checkpoints, summaries and outcomes of the runs that still carry the lease's token.
 
     Returns:
         The number of stored runs; a second application of the same result stores none.
@@ -32,6 +33,7 @@ def apply_slice(connection: sa.Connection, lease: Lease, result: SliceResult, no
     if not members:
         return 0
     insert_points(connection, members, result.points)
+    insert_snapshots(connection, members, result.kept)
     stored = [(run_id, result.progress[member]) for member, run_id in members.items()]
     _upsert(connection, checkpoints, [_checkpoint(run_id, progress) for run_id, progress in stored])
     _upsert_summaries(connection, stored, result)

@@ -183,6 +183,14 @@ checkpoints = sa.Table(
     sa.Column("rank_search", sa.LargeBinary),
 )
 
+factor_snapshots = sa.Table(  # of `record.factors`
+    "factor_snapshots",
+    metadata,
+    _run_id(),
+    sa.Column("step", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("factors", sa.LargeBinary, nullable=False),  # in the run's precision, as a state begins
+)
+
 trajectory_points = sa.Table(
     "trajectory_points",
     metadata,

@@ -1,13 +1,11 @@
-"""Runs: read one or many, read factors, cancel."""
+"""Runs: read one or many, cancel."""
 
-import io
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 
-from service.errors import NotAvailable, NotFound
+from service.errors import NotFound
 from service.queries.catalogues import RUNS
 from service.settings import Limits
 from service.store import experiments as experiment_store
@@ -17,7 +15,6 @@ from service.store.run_rows import RunRow
 from service.use_cases.listing import ListQuery, named, select_runs
 from service.use_cases.run_objects import run_object, sparse_run
 from service.values.version import VERSION
-from workers.runs.factors import split_factors
 
 
 def get_run(database: Database, run_id: str) -> dict[str, Any]:
@@ -54,25 +51,6 @@ def cancel_run(database: Database, run_id: str) -> dict[str, Any]:
     with database.writing() as connection:
         experiment_store.cancel_run(connection, run_id, datetime.now(UTC))
     return get_run(database, run_id)
-
-
-def get_factors(database: Database, run_id: str) -> bytes:
-    """The current factors, as an .npz file with arrays factor_0, factor_1, ...
-
-    Raises:
-        NotFound: no such run.
-        NotAvailable: the run has not stored its first slice.
-    """
-    with database.reading() as connection:
-        row = find_row(connection, run_id)
-        spec = row.spec
-        state = store.read_state(connection, row.id, spec.precision)
-    if state is None:
-        raise NotAvailable(f"Run {run_id} has stored no factors yet; ask again once its step is above 0.")
-    file = io.BytesIO()
-    factors = {f"factor_{i}": factor for i, factor in enumerate(split_factors(state, spec.factor_shapes))}
-    np.savez(file, allow_pickle=False, **factors)
-    return file.getvalue()
 
 
 def find_row(connection: sa.Connection, run_id: str) -> RunRow:

@@ -19,7 +19,7 @@ from service.use_cases.payloads import parse_runs, spec_size
 from service.use_cases.storing import NewExperiment, store_once
 from service.values.ids import new_id
 from service.values.statuses import RUN_STATUSES
-from workers.runs.costs import most_multiply_adds, most_points, most_steps
+from workers.runs.costs import most_multiply_adds, most_points, most_steps, snapshot_bytes
 
 MOST_KEY_CHARACTERS = 255
 
@@ -35,11 +35,12 @@ class Submission:
 def dry_run(request: ExperimentRequest, limits: Limits) -> DryRun:
     """The cost of an experiment; raises the InvalidPayload of `submit`."""
     runs = parse_runs(request, limits)
-    cost = Cost(max_steps=0, max_time=0, max_points=0, max_multiply_adds=0)
+    cost = Cost(max_steps=0, max_time=0, max_points=0, max_snapshot_bytes=0, max_multiply_adds=0)
     for spec, times in runs.groups():
         cost.max_steps += times * most_steps(spec)
         cost.max_time += times * (spec.max_time if spec.is_flow else 0)
         cost.max_points += times * most_points(spec)
+        cost.max_snapshot_bytes += times * snapshot_bytes(spec)
         cost.max_multiply_adds += times * most_multiply_adds(spec)
     return DryRun(runs=len(runs), cost=cost)
 

@@ -12,7 +12,7 @@ from service.routes.access import HolderDependency
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
 from service.schemas import Extension
 from service.store.database import Database
-from service.use_cases import continuations, experiments, runs
+from service.use_cases import continuations, experiments, factors, runs
 from service.use_cases.applicable import applicable_columns
 from service.use_cases.events import last_event_id
 from service.use_cases.payloads import parse_body
@@ -24,6 +24,9 @@ from service.web.metrics import drawable
 from service.web.rendering import page
 from service.web.spec_text import abridged, from_text, to_yaml
 from workers.runs.metrics import shown_in
+
+MOST_KEPT_STEPS = 10
+"""Snapshots that a page links to, the last ones; the list has them all."""
 
 router = APIRouter(include_in_schema=False)
 acts = APIRouter(include_in_schema=False, dependencies=[Depends(same_origin)])
@@ -91,6 +94,7 @@ def _run_page(
     experiment_id = runs.get_run(database, run_id)["experiment_id"]
     after = last_event_id(database, experiment_id)  # before what is shown is read: what comes later is told
     run = runs.get_run(database, run_id)
+    kept = factors.list_steps(database, run_id).steps
     return page(
         request,
         "run.html",
@@ -103,6 +107,8 @@ def _run_page(
         commands=CommandWriter(request).run(run["id"]),
         facts=shown_in("run"),
         has_spectrum="singular_values" in applicable_columns(run["spec"]).metrics,
+        kept_steps=kept[-MOST_KEPT_STEPS:],
+        kept_count=len(kept),
         formats=tuple(FORMATS),
         spec=to_yaml(abridged(run["spec"])),
         mistake=mistake,

@@ -31,14 +31,14 @@ from tests.helpers.losses import fitted
 from tests.helpers.specs import BASIC, FLOW
 from tests.queries.stored_runs import literal, store
 from tests.queries.test_where import OPERATORS
-from workers.runs.metrics import METRICS, SUMMARY_METRICS
+from workers.runs.metrics import METRICS, ON_REQUEST, SUMMARY_METRICS
 from workers.runs.spec import RunSpec
 
 LIMITS = Limits(max_named_fields=1000)
 DOCS = Path(__file__).parents[2] / "docs"
 
 _LOW_RANK = {"kind": "low_rank_completion", "shape": [3, 3], "rank": 1, "observed": 5, "noise": 0.1}
-_ASKED = ["determinant", "schatten_quasi_norm", "numerical_rank", "rank", "sharpness"]
+_ASKED = [name for name in ON_REQUEST if not name.startswith("matricisation")]
 _MATRIX = BASIC | {"problem": _LOW_RANK, "record": {"metrics": _ASKED, "entries": [[0, 1]]}}
 _LISTED = {"kind": "completion", "shape": [2, 2], "observations": [{"index": [0, 1], "value": 2.0}]}
 _TENSOR = BASIC | {

@@ -21,7 +21,7 @@ from workers.lab.metrics import spectrum
 from workers.lab.metrics.matrix import matrix_metrics
 from workers.lab.metrics.spectrum import NUMERICAL_RANK_TOLERANCE, Spectrum
 from workers.lab.metrics.tensor import tensor_metrics
-from workers.runs.metrics import METRICS, metrics_of
+from workers.runs.metrics import METRICS, ON_REQUEST, metrics_of
 from workers.runs.theory.bounds import perturbed_bound_at
 
 ENTRIES = st.floats(-4, 4).filter(lambda value: abs(value) > 1e-3)
@@ -132,6 +132,40 @@ def log_determinant(point):
     return mp.log(abs(number(exact.determinant(point.product))))
 
 
+def trace_of(point):
+    """Sum over factors and observed entries (r, c) of |row r before the factor|^2 |column c after it|^2."""
+    one, total = exact.matrix(np.eye(2)), mpf(0)
+    for j in range(len(point.factors)):
+        before = exact.product([one, *point.factors[:j]])
+        after = exact.transposed(exact.product([*point.factors[j + 1 :], one]))
+        sizes = [[root_of_squares(row) ** 2 for row in part] for part in (before, after)]
+        total += sum(sizes[0][r] * sizes[1][c] for r in range(2) for c in range(2) if (r, c) != point.unobserved)
+    return total
+
+
+def first_right(part):
+    """The first right singular vector of a 2 x 2 matrix: that of A^T A for its largest eigenvalue."""
+    square = [[number(entry) for entry in row] for row in exact.times(exact.transposed(part), part)]
+    largest = exact.singular_values(part)[0] ** 2
+    rows = [[square[0][1], largest - square[0][0]], [largest - square[1][1], square[1][0]]]
+    longest = max(rows, key=lambda row: row[0] ** 2 + row[1] ** 2)
+    size = mp.sqrt(longest[0] ** 2 + longest[1] ** 2)
+    return [value / size for value in longest]
+
+
+def alignment_of(gradient, point):
+    """Mean and deviation of the sizes on the diagonal of U^T G V and off it, of a 2 x 2 matrix."""
+    right, left = first_right(point.product), first_right(exact.transposed(point.product))
+    bases = [[vector, [-vector[1], vector[0]]] for vector in (left, right)]
+    entries = [[number(entry) for entry in row] for row in gradient]
+
+    def size(i, j):
+        return abs(sum(bases[0][i][r] * entries[r][c] * bases[1][j][c] for r in range(2) for c in range(2)))
+
+    pairs = [(size(0, 0), size(1, 1)), (size(0, 1), size(1, 0))]
+    return [value for a, b in pairs for value in ((a + b) / 2, abs(a - b) / mp.sqrt(2))]
+
+
 OF_MATRICES: dict[str, Callable[[Point], Any]] = {
     "loss": lambda point: root_of_squares(exact.entries(point.residual())) ** 2 / 2,
     "unobserved_entry": lambda point: number(point.product[point.unobserved[0]][point.unobserved[1]]),
@@ -149,8 +183,19 @@ OF_MATRICES: dict[str, Callable[[Point], Any]] = {
     ),
     "entries": lambda point: [number(point.product[0][0])],
     "sharpness": lambda point: None,
+    "hessian_eigenvalues": lambda point: None,
+    "hessian_trace": lambda point: trace_of(point),
+    "singular_vector_alignment": lambda point: alignment_of(point.residual(), point),
+    "subspace_angle": lambda point: mpf(0),
+    "layer_singular_values": lambda point: [
+        value for factor in point.factors for value in exact.singular_values(factor)
+    ],
+    "layer_alignment": lambda point: [
+        abs(sum(a * b for a, b in zip(first_right(left), first_right(exact.transposed(right)), strict=True)))
+        for left, right in pairwise(point.factors)
+    ],
 }
-"""What `sharpness` is over the range of floats is for its own test: it takes eigenvalues of a Hessian."""
+"""Eigenvalues of a Hessian over the range of floats are for their own tests. The target here is all of the plane."""
 
 RANK_METRICS = ("distance_to_infimal_rank", "numerical_rank")
 """Metrics that read singular values which are rounding beside the largest."""
@@ -171,7 +216,7 @@ def matrix_run(depth, target):
     cells = [(0, 0), (0, 1), (1, 0)]
     observations = [{"index": list(cell), "value": float(target[cell])} for cell in cells]
     problem = {"kind": "completion", "shape": [2, 2], "observations": observations, "target": target.tolist()}
-    requested = ["determinant", "schatten_quasi_norm", "numerical_rank", "sharpness"]
+    requested = [name for name in ON_REQUEST if name != "rank" and not name.startswith("matricisation")]
     record = {"metrics": requested, "entries": [[0, 0]]}
     return spec(problem=problem, model={"kind": "deep_matrix", "depth": depth}, record=record)
 
@@ -204,12 +249,26 @@ def test_matrices_of_any_size(drawn, power):
         )
 
 
+def gap_loss(factor):
+    """By how much the gap of two singular values magnifies rounding in their vectors."""
+    first, second = exact.singular_values(factor)
+    return first / max(first - second, first * mpf(1e-30))
+
+
 def absolute_of(name, point):
     """Rounding of entries beside those of the product's and the target's size, which cancellation lets through."""
     if name in ("unobserved_entry", "entries", "singular_values", "distance_to_infimal_rank"):
         return 1e-13 * point.size
     if name == "balancedness_gap":
         return 1e-14 * max(root_of_squares(exact.entries(factor)) ** 2 for factor in point.factors)
+    if name == "singular_vector_alignment":  # sums of entries that cancel, along vectors that a small gap turns
+        return 1e-13 * as_float(point.size / point.values[1]) ** 2 * root_of_squares(exact.entries(point.residual()))
+    if name == "layer_alignment":
+        return 1e-13 * max(gap_loss(factor) for factor in point.factors)
+    if name == "layer_singular_values":
+        return 1e-14 * max(exact.singular_values(factor)[0] for factor in point.factors)
+    if name == "subspace_angle":
+        return 1e-12
     if name == "log_abs_determinant":
         return mpf(1e-9)
     return 1e-12 if name == "reconstruction_error" else 0

@@ -117,6 +117,7 @@ VIEWS = {
     "0014_expiring_experiments": "548710503bca7c29ba264439b2773fb6ecaef65b55f41e8201a24f7f139f7694",
     "0015_parts_of_specs": "12f5ad1346ee6cd41b2556d2c585e2d18b16fa50c78fe2348133454d53fb92c2",
     "0016_margin": "d78b8897c30238555fd7c1fe3a2579912aed3a0d55366c0f6dee5483f4b75ec2",
+    "0017_hessians_alignments_and_snapshots": "f256eb94a682ff8aea5135944c86c053f5af6008dddb837b1841df14e04fde34",
 }
 """Digests of the views' texts. A revision that was released is not changed: a new one replaces them."""
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from service.cli.factors import factors
 from service.client.api import NotJson, Rankward, ServerSaidNo, ServerUnreachable
 from service.client.transport import TRIES, Transport
 
@@ -223,3 +224,26 @@ def test_another_try_of_an_experiment():
     server = Scripted(said(202))
     server.client.retry_experiment("x")
     assert (server.requests[0].method, server.requests[0].url.path) == ("POST", "/v1/experiments/x/retry")
+
+
+def test_factors_are_asked_for_as_they_stand_and_at_a_step():
+    server = Scripted(httpx2.Response(200, content=b"now"), httpx2.Response(200, content=b"then"))
+    assert (server.client.factors("x"), server.client.factors("x", step=20)) == (b"now", b"then")
+    assert [request.url.raw_path for request in server.requests] == [
+        b"/v1/runs/x/factors",
+        b"/v1/runs/x/factors?step=20",
+    ]
+    server = Scripted(said(200, {"run_id": "x", "steps": [0, 20]}))
+    assert server.client.factor_steps("x") == [0, 20]
+
+
+def test_the_command_writes_factors_or_lists_their_steps(tmp_path, monkeypatch, capsys):
+    server = Scripted(httpx2.Response(200, content=b"then"))
+    monkeypatch.setattr("service.cli.factors.Rankward", lambda url, api_key: server.client)
+    factors("x", step=20, output=tmp_path / "then.npz")
+    assert (tmp_path / "then.npz").read_bytes() == b"then"
+    assert "Wrote" in capsys.readouterr().out
+    listing = Scripted(said(200, {"run_id": "x", "steps": [0, 20]}))
+    monkeypatch.setattr("service.cli.factors.Rankward", lambda url, api_key: listing.client)
+    factors("x", show=True)
+    assert json.loads(capsys.readouterr().out) == [0, 20]

@@ -17,7 +17,7 @@ from workers.lab.engines.flow import engine as flow
 from workers.lab.engines.flow.state import flow_summary
 from workers.lab.measuring import MeasuredSnapshots
 from workers.lab.rank_search import Search, is_done, outcome_of, search_ranks, search_summary
-from workers.records import Batch, Budget, Checkpoint, Member, Points, RunProgress, SliceResult, joined
+from workers.records import Batch, Budget, Checkpoint, KeptFactors, Member, Points, RunProgress, SliceResult, joined
 from workers.runs.costs import state_numbers
 from workers.runs.engines import EngineName, engine_of, exceeds_threads
 from workers.runs.initializers import starting_factors
@@ -55,12 +55,14 @@ def _execute(batch: Batch, budget: Budget) -> SliceResult:
     engine, device = _engine_and_device(specs[0])
     descents = _descents([specs[position] for position in checkpoints], batch, checkpoints)
     searches = [checkpoint.rank_search for checkpoint in checkpoints.values()]
-    progress, points, engine = _advance_descents(descents, searches, budget, engine, device)
+    progress, points, kept, engine = _advance_descents(descents, searches, budget, engine, device)
     errors = {position: RunProgress(error=start) for position, start in enumerate(starts) if isinstance(start, str)}
     by_position = {**errors, **dict(zip(checkpoints, progress, strict=True))}
+    positions = np.array(list(checkpoints), dtype=np.int64)
     return SliceResult(
         progress=tuple(by_position[position] for position in range(len(starts))),
-        points=Points(np.array(list(checkpoints), dtype=np.int64)[points.member], points.columns),
+        points=Points(positions[points.member], points.columns),
+        kept=kept and replace(kept, member=positions[kept.member]),
         seconds=time.perf_counter() - started,
         engine=engine,
         device=device,
@@ -69,11 +71,11 @@ def _execute(batch: Batch, budget: Budget) -> SliceResult:
 
 def _advance_descents(
     descents: Descents, searches: Sequence[Search | None], budget: Budget, engine: EngineName, device: str
-) -> tuple[list[RunProgress], Points, EngineName]:
+) -> tuple[list[RunProgress], Points, KeptFactors | None, EngineName]:
     """Advance descents and rank searches within a budget.
 
     Returns:
-        Progress per run, points by position in `descents`, and the engine that was used.
+        Progress per run, points and factors to be kept by position in `descents`, and the engine that was used.
 
     Searches that are under way come first and may take half of the time; those of descents that end come last.
     """
@@ -84,7 +86,7 @@ def _advance_descents(
         engine = _advance_by(engine, descents, clock, device, snapshots)
     points = snapshots.points()
     searches = search_ranks(descents, searches, clock)
-    return _progress(descents, points, searches), points, engine
+    return _progress(descents, points, searches), points, snapshots.all_kept(), engine
 
 
 def _advance_by(

@@ -35,6 +35,15 @@ class Objective(Protocol):
         """The losses (runs,) of products (runs, rows, columns), for torch to differentiate."""
         ...
 
+    def curvature(self, product: Tensor) -> Tensor:
+        """Second derivative of the loss in each observed value: of entries (runs, rows, columns), else (runs, m, 1)."""
+        ...
+
+    @property
+    def tensors(self) -> Tensor | None:
+        """Linear measurements (runs, m, entries of the product); None where entries are observed."""
+        ...
+
     def select(self, runs: Tensor) -> "Objective":
         """The objective of the runs at the given positions (repeats allowed)."""
         ...
@@ -63,6 +72,13 @@ class EntryObjective:
 
     def losses(self, product: Tensor) -> Tensor:
         return self._weighting.twice(product - self._targets).sum(dim=(1, 2)) / 2
+
+    def curvature(self, product: Tensor) -> Tensor:
+        return self._weighting.curvature(product - self._targets)
+
+    @property
+    def tensors(self) -> Tensor | None:
+        return None
 
     def select(self, runs: Tensor) -> "EntryObjective":
         return EntryObjective(self._targets[runs], self._weighting.select(runs))
@@ -93,8 +109,17 @@ class MeasurementObjective:
         return self._gradient
 
     def losses(self, product: Tensor) -> Tensor:
-        residual = torch.bmm(self._tensors, product.reshape(len(product), -1, 1)) - self._targets
-        return self._weighting.twice(residual).sum(dim=(1, 2)) / 2
+        return self._weighting.twice(self._residual_of(product)).sum(dim=(1, 2)) / 2
+
+    def curvature(self, product: Tensor) -> Tensor:
+        return self._weighting.curvature(self._residual_of(product))
+
+    def _residual_of(self, product: Tensor) -> Tensor:
+        return torch.bmm(self._tensors, product.reshape(len(product), -1, 1)) - self._targets
+
+    @property
+    def tensors(self) -> Tensor | None:
+        return self._tensors
 
     def select(self, runs: Tensor) -> "MeasurementObjective":
         return MeasurementObjective(self._tensors[runs], self._targets[runs], self._weighting.select(runs), self._shape)
@@ -102,6 +127,25 @@ class MeasurementObjective:
     @property
     def bytes_per_run(self) -> int:
         return self._tensors[0].nbytes + self._gradient[0].nbytes
+
+
+class FixedSignal:
+    """A loss that is linear in the product: its gradient there is a signal, whatever the product.
+
+    Args:
+        like: of as many runs, whose other answers it gives.
+        signal: (runs, rows, columns).
+    """
+
+    def __init__(self, like: Objective, signal: Tensor) -> None:
+        self.losses, self.select, self.bytes_per_run = like.losses, like.select, like.bytes_per_run
+        self.curvature, self.tensors = like.curvature, like.tensors
+        self._signal = signal
+
+    def pull_back(self, product: Tensor, loss: Tensor) -> Tensor:
+        """The signal; what is written for the loss says only that the signal is neither large nor small."""
+        loss.fill_(1.0)
+        return self._signal
 
 
 def build_objective(specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> Objective:

@@ -62,6 +62,13 @@ class Weighting:
         """That of the runs at the given positions (repeats allowed)."""
         return replace(self, weights=self.weights[runs], parameters=self.parameters[runs])
 
+    def curvature(self, residual: Tensor) -> Tensor:
+        """The second derivative of the loss in each prediction, at residuals; zero where nothing is observed."""
+        if self.maths is SQUARES:
+            return self.weights.expand_as(residual)
+        bent = self.maths.curvature(residual * self.weights.sign(), self.parameters) * self.weights.abs()
+        return torch.where(self.weights == 0, 0.0, bent)
+
     def on(self, residual: Tensor, signal: Tensor) -> Terms:
         """The terms at residuals in one buffer, with the signal in another of its shape."""
         if self.maths is SQUARES:

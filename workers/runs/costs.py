@@ -2,8 +2,10 @@
 
 from math import prod
 
-from workers.runs.metrics import gradients_per_point
-from workers.runs.schedules import count_flow_points, count_points
+import numpy as np
+
+from workers.runs.metrics import gradients_per_point, multiply_adds_per_point
+from workers.runs.schedules import count_flow_points, count_points, most_kept
 from workers.runs.spec import RunSpec
 
 SPARSE_BELOW = 1 / 10
@@ -26,6 +28,9 @@ EVALUATIONS_PER_POINT = 3
 POINT_SECONDS = 2e-5
 """Seconds that the metrics of a point of a small product take."""
 
+SNAPSHOT_ROW_BYTES = 64
+"""What a row of a snapshot takes beside its factors."""
+
 FEWEST_STATES = 10
 """States in memory at once: those of the shortest chunk (`workers.lab.engines.descent.history`), and a gradient."""
 
@@ -44,22 +49,23 @@ SOLVER_ITERATIONS = 1000
 
 
 def most_multiply_adds(spec: RunSpec) -> int:
-    """The most multiply-adds of a run: those of its steps and of its sharpness, or an estimate for a solver.
+    """The most multiply-adds of a run: those of its steps and of costly metrics, or an estimate for a solver.
 
     The steps of a flow are chosen by its solver and not counted.
     """
     if not spec.model.is_trained:
         return SOLVER_ITERATIONS * spec.model.multiply_adds(spec.problem.shape)
-    steps = most_steps(spec)
-    measured = most_points(spec) * gradients_per_point(spec)
-    return (steps + measured) * multiply_adds_per_step(spec)
+    points = most_points(spec)
+    evaluations = most_steps(spec) + points * gradients_per_point(spec)
+    return evaluations * multiply_adds_per_step(spec) + points * multiply_adds_per_point(spec)
 
 
 def seconds_per_point(spec: RunSpec) -> float:
     """Seconds that the metrics of one recorded point take on one core, an estimate from above."""
     shape, evaluations = spec.problem.shape, EVALUATIONS_PER_POINT + gradients_per_point(spec)
     spectra = SPECTRUM_MULTIPLY_ADDS * prod(shape) * (sum(shape) if len(shape) > 2 else min(shape))
-    return POINT_SECONDS + (evaluations * multiply_adds_per_step(spec) + spectra) / MULTIPLY_ADDS_PER_SECOND
+    measured = evaluations * multiply_adds_per_step(spec) + multiply_adds_per_point(spec)
+    return POINT_SECONDS + (measured + spectra) / MULTIPLY_ADDS_PER_SECOND
 
 
 def multiply_adds_per_step(spec: RunSpec) -> int:
@@ -100,6 +106,11 @@ def most_points(spec: RunSpec) -> int:
     if spec.is_flow:
         return count_flow_points(spec.record.per_decade, spec.max_time)
     return count_points(spec.record, spec.max_steps)
+
+
+def snapshot_bytes(spec: RunSpec) -> int:
+    """Bytes of the factors that a run keeps on its way, at most."""
+    return most_kept(spec) * (trained_numbers(spec) * np.dtype(spec.precision).itemsize + SNAPSHOT_ROW_BYTES)
 
 
 def points_until(spec: RunSpec, step: int) -> int:

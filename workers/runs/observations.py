@@ -82,19 +82,20 @@ def infimal_rank(problem: Problem) -> int | None:
     if len(problem.shape) > 2 or not problem.observes_entries:
         return None
     if problem.observation_count == prod(problem.shape):
-        return _rank(observe(problem).values)
+        return rank_of(observe(problem).values)
     index = unobserved_index(problem)
     return None if index is None else _infimal_rank_around(observe(problem).values, index[0], index[1])
 
 
 def _infimal_rank_around(values: Array, row: int, column: int) -> int:
     without_row, without_column = np.delete(values, row, axis=0), np.delete(values, column, axis=1)
-    core = _rank(np.delete(without_row, column, axis=1))
-    attained = core == _rank(without_row) == _rank(without_column)
+    core = rank_of(np.delete(without_row, column, axis=1))
+    attained = core == rank_of(without_row) == rank_of(without_column)
     return core if attained else core + 1
 
 
-def _rank(matrix: Array) -> int:
+def rank_of(matrix: Array) -> int:
+    """How many singular values of a matrix exceed RANK_TOLERANCE times the largest."""
     if matrix.size == 0:
         return 0
     singular_values = np.linalg.svd(matrix, compute_uv=False)

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from workers.runs.snapshots import count_kept, kept_steps
 from workers.runs.spec import LATEST_TIME, Record, RunSpec
 
 Steps = npt.NDArray[np.int64]
@@ -32,6 +33,13 @@ def recorded_steps(record: Record, max_steps: int) -> Steps:
         steps = _log_spaced(record.per_decade, max_steps)
     steps.setflags(write=False)
     return steps
+
+
+@lru_cache(maxsize=256)
+def due_steps(record: Record, max_steps: int) -> Steps:
+    """The steps of `recorded_steps` and those whose factors are kept, ascending."""
+    recorded, kept = recorded_steps(record, max_steps), kept_steps(record, max_steps)
+    return np.union1d(recorded, kept) if len(kept) else recorded
 
 
 def is_scheduled(spec: RunSpec, step: int, time: float) -> bool:
@@ -76,6 +84,15 @@ def count_flow_points(points_per_decade: int, max_time: float) -> int:
     """The most points that a flow to `max_time` can record."""
     times = recorded_times(points_per_decade)
     return int(np.searchsorted(times, max_time, side="left")) + 1
+
+
+def most_kept(spec: RunSpec) -> int:
+    """The most steps at which a run keeps its factors."""
+    if not spec.model.is_trained:
+        return 0
+    if spec.is_flow:
+        return count_kept(spec.record, count_flow_points(spec.record.per_decade, spec.max_time) - 1)
+    return count_kept(spec.record, spec.max_steps)
 
 
 def _log_spaced(points_per_decade: int, max_steps: int) -> Steps:

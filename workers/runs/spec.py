@@ -14,6 +14,7 @@ from workers.runs.precisions import Precision
 from workers.runs.problems import Problem
 from workers.runs.seeds import Seed
 from workers.runs.shapes import Index
+from workers.runs.snapshots import FactorSchedule
 from workers.runs.starts import Start
 
 Engine = Literal["auto", "fused", "torch", "flow"]
@@ -60,6 +61,7 @@ class Record(SpecModel, frozen=True):
     """Which steps are stored: so many per decade of steps, or every so many; step 0 and the last step always.
 
     Of a gradient_flow, so many points per decade of time, numbered from 0. With 0, only the start and the end are kept.
+    `factors` says at which steps the factors are kept as well; a baseline, which is solved at once, has one state only.
     """
 
     @property
@@ -71,6 +73,7 @@ class Record(SpecModel, frozen=True):
     every: Natural | None = None
     metrics: Annotated[tuple[ExtraMetric, ...], Listed] = ()
     entries: Annotated[tuple[Index, ...], Listed, Field(max_length=1000)] = ()
+    factors: FactorSchedule | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -1,10 +1,10 @@
 """Norms of the largest components against steps, which grow one at a time (Razin and Cohen 2020)."""
 
-from service.figures.kinds.vectors import vector_kind
+from service.figures.kinds.vectors import numbered, vector_kind
 
 KIND = vector_kind(
     "component_norms",
-    component="component",
+    numbered("component"),
     title="Component norms",
     about="The norms of the largest components of a tensor factorisation against step, time or loss.",
     needs="runs of a cp_tensor",

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from workers.records import Budget, Outcome
+from workers.records import Budget, KeptFactors, Outcome
 from workers.runs.spec import RunSpec
 
 MOST_SNAPSHOT_BYTES = 64 * 2**20
@@ -58,7 +58,7 @@ class Snapshots:
 
     `engine_columns` holds columns that only the engine can compute: columns of points by name, and
     `carried_determinant` (rows, 2), sign and ln|.| of determinants that the engine carries more precisely than the
-    factors do, NaN elsewhere.
+    factors do, NaN elsewhere. `kept` are the factors to be handed over as they are (`workers.runs.snapshots`).
     """
 
     member: list[npt.NDArray[np.int64]] = field(default_factory=list[npt.NDArray[np.int64]])
@@ -66,6 +66,7 @@ class Snapshots:
     loss: list[npt.NDArray[Any]] = field(default_factory=list[npt.NDArray[Any]])
     factors: list[npt.NDArray[Any]] = field(default_factory=list[npt.NDArray[Any]])
     engine_columns: list[Mapping[str, npt.NDArray[Any]]] = field(default_factory=list[Mapping[str, npt.NDArray[Any]]])
+    kept: list[KeptFactors] = field(default_factory=list[KeptFactors])
     nbytes: int = 0
 
     def prices(self, members: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
@@ -94,6 +95,19 @@ class Snapshots:
         self.factors.append(factors)
         self.engine_columns.append(engine_columns)
         self.nbytes += factors.nbytes + len(step) * POINT_BYTES
+
+    def keep(self, member: npt.NDArray[np.int64], step: npt.NDArray[np.int64], factors: npt.NDArray[Any]) -> None:
+        """Append factors to be kept: member, step (rows,) and factors (rows, entries)."""
+        if len(step):
+            self.kept.append(KeptFactors(member, step, factors))
+            self.nbytes += factors.nbytes
+
+    def all_kept(self) -> KeptFactors | None:
+        """All factors to be kept, None without any."""
+        if not self.kept:
+            return None
+        parts = ((one.member, one.step, one.factors) for one in self.kept)
+        return KeptFactors(*map(np.concatenate, zip(*parts, strict=True)))
 
     @property
     def full(self) -> bool:

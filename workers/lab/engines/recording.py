@@ -1,27 +1,37 @@
 """Recording: the states of a chunk that are on the schedules of their runs, computed for all runs at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from workers.lab.engines.descents import Clock, Descents, Snapshots
 from workers.runs.schedules import recorded_steps
-from workers.runs.spec import RunSpec
+from workers.runs.spec import Record, RunSpec
 
 Indices = npt.NDArray[np.int64]
 
 
 class Schedules:
-    """The recording schedules of a batch; runs with the same schedule are looked up together."""
+    """Schedules of the runs of a batch; runs with the same schedule are looked up together.
 
-    def __init__(self, specs: Sequence[RunSpec]) -> None:
-        # `recorded_steps` caches its arrays, so equal schedules are the same object.
+    Args:
+        specs: of the batch.
+        steps_of: the scheduled steps of a run, by its record and its last step; those of its points by default.
+    """
+
+    def __init__(self, specs: Sequence[RunSpec], steps_of: Callable[[Record, int], Indices] = recorded_steps) -> None:
+        # The arrays are cached, so equal schedules are the same object.
         groups: dict[int, tuple[Indices, list[int]]] = {}
         for position, spec in enumerate(specs):
-            steps = recorded_steps(spec.record, spec.max_steps)
+            steps = steps_of(spec.record, spec.max_steps)
             groups.setdefault(id(steps), (steps, []))[1].append(position)
         self._groups = [(steps, np.array(positions)) for steps, positions in groups.values()]
+
+    @property
+    def are_empty(self) -> bool:
+        """Whether no run has a scheduled step."""
+        return not any(len(steps) for steps, _ in self._groups)
 
     def due(self, after: Indices, until: Indices) -> tuple[Indices, Indices]:
         """Scheduled steps in (after, until] of each run.
@@ -44,6 +54,13 @@ class Schedules:
             low, high = (np.searchsorted(steps, at[runs], side="right") for at in (after, until))
             counts[runs] = np.maximum(high - low, 0)
         return counts
+
+    def hold(self, runs: Indices, steps: Indices) -> npt.NDArray[np.bool_]:
+        """Whether each step is on the schedule of its run, (rows,); runs and steps (rows,)."""
+        held = np.zeros(len(runs), dtype=bool)
+        for scheduled, positions in self._groups:
+            held |= np.isin(runs, positions) & np.isin(steps, scheduled)
+        return held
 
     def contain(self, steps: Indices) -> npt.NDArray[np.bool_]:
         """Whether each run's step is on that run's schedule, (runs,)."""

@@ -9,11 +9,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.lab.metrics import entries, factors, gradients, sharpness, spectrum
+from workers.lab.metrics import around, entries, factors, singular_vectors, spectrum
 from workers.lab.metrics.entries import Product
 from workers.lab.metrics.factors import Chain
 from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
 from workers.lab.metrics.scaling import chain_product
+from workers.lab.metrics.singular_vectors import Layers
 from workers.lab.metrics.spectrum import Spectrum
 from workers.lab.metrics.state import Members, State, Wanted
 from workers.lab.models.base import chain_of
@@ -31,7 +32,8 @@ MANY_NUMBERS, LARGE_SIDE = 2**16, 16
 """Trained numbers from which points are padded to two as well, if no side of a factor is shorter: a point of these
 takes memory and time, and torch multiplies its matrices one by one, whatever stands beside them."""
 
-NAMES = frozenset((*spectrum.FORMULAS, *factors.FORMULAS, *entries.FORMULAS, *gradients.FORMULAS, *sharpness.FORMULAS))
+_FAMILIES = (spectrum.FORMULAS, factors.FORMULAS, entries.FORMULAS, around.FORMULAS, singular_vectors.FORMULAS)
+NAMES = frozenset(name for family in _FAMILIES for name in family)
 """Of the metrics that are measured here."""
 
 
@@ -65,8 +67,8 @@ def matrix_metrics(
         **wanted.evaluate(spectrum.FORMULAS, _spectrum(specs, member, matrices, known)),
         **wanted.evaluate(factors.FORMULAS, chain),
         **wanted.evaluate(entries.FORMULAS, Product(specs, member, matrices)),
-        **wanted.evaluate(sharpness.FORMULAS, state),
-        **wanted.evaluate(gradients.FORMULAS, state),
+        **wanted.evaluate(around.FORMULAS, state),
+        **wanted.evaluate(singular_vectors.FORMULAS, Layers(state, matrices, chain.factors)),
     }
     return {name: column[:points] for name, column in wanted.masked(columns, member, usable).items()}
 

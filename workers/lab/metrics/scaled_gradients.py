@@ -12,7 +12,7 @@ from torch import Tensor
 from workers.lab.metrics import scaling
 from workers.lab.metrics.scaling import times_power, unit_of
 from workers.lab.models.cp_tensor import ComponentGradient
-from workers.lab.objectives import Objective
+from workers.lab.objectives import FixedSignal, Objective
 
 Scaled = tuple[Tensor, Tensor]
 """Matrices (points, rows, columns) that lack a factor of 2 to an exponent, (points, 1, columns) or (points, 1, 1)."""
@@ -70,20 +70,9 @@ def components_gradient_norm(objective: Objective, factors: Sequence[Tensor]) ->
     signal, signal_exponent = unit_of(_signal(objective, scaling.sum_of_components(factors)), (1, 2))
     units, exponents = zip(*(unit_of(factor, (1,)) for factor in factors), strict=True)
     gradient = [torch.empty_like(unit) for unit in units]
-    ComponentGradient(_Fixed(objective, signal), gradient).bind(units, signal.new_empty(len(signal), 1, 1))()
+    ComponentGradient(FixedSignal(objective, signal), gradient).bind(units, signal.new_empty(len(signal), 1, 1))()
     total = torch.stack(exponents).sum(dim=0) + signal_exponent[:, None]
     return _norm([(part, (total - exponent)[:, None]) for part, exponent in zip(gradient, exponents, strict=True)])
-
-
-class _Fixed:
-    """An objective whose signal does not depend on the product."""
-
-    def __init__(self, objective: Objective, signal: Tensor) -> None:
-        self.losses, self.select, self.bytes_per_run = objective.losses, objective.select, objective.bytes_per_run
-        self._signal = signal
-
-    def pull_back(self, product: Tensor, loss: Tensor) -> Tensor:
-        return self._signal
 
 
 def _signal(objective: Objective, product: Tensor) -> Tensor:

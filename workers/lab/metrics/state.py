@@ -39,6 +39,17 @@ class State:
         """The observations of the batch, in float64."""
         return self.shared_objective or build_objective(self.specs, torch.float64, torch.device("cpu"))
 
+    def rows_of(self, name: str) -> Members:
+        """The points of runs that record a metric, ascending."""
+        recorded = np.array([name in metrics_of(spec) for spec in self.specs])
+        return np.nonzero(recorded[self.member])[0]
+
+    def spread(self, measured: Tensor, rows: Members) -> Tensor:
+        """What was measured at some points (rows, ...) as a column of all, (points, ...); NaN at the others."""
+        column = torch.full((len(self.member), *measured.shape[1:]), torch.nan, dtype=torch.float64)
+        column[torch.from_numpy(rows)] = measured
+        return column
+
 
 class Wanted:
     """Which metrics the runs of a batch have."""

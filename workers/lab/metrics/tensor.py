@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.lab.metrics import entries, gradients, matricisations, matrix, sharpness
+from workers.lab.metrics import around, entries, matricisations, matrix
 from workers.lab.metrics.entries import Product
 from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
 from workers.lab.metrics.scaling import norm, sum_of_components, vector_product
@@ -100,9 +100,8 @@ def _block_metrics(
     measured_as_matrices = matrix.NAMES if len(specs[0].problem.shape) == 2 else frozenset[str]()
     columns = {
         **wanted.evaluate(FORMULAS, Components(factors, finite), but=measured_as_matrices),
-        **wanted.evaluate(gradients.FORMULAS, state, but=measured_as_matrices),
+        **wanted.evaluate(around.FORMULAS, state, but=measured_as_matrices),
         **wanted.evaluate(entries.FORMULAS, products, but=measured_as_matrices),
         **wanted.evaluate(matricisations.FORMULAS, products),
-        **wanted.evaluate(sharpness.FORMULAS, state, but=measured_as_matrices),
     }
     return wanted.masked(columns, member, usable)

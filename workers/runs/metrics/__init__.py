@@ -18,7 +18,7 @@ TRAJECTORY_COLUMNS: dict[str, ColumnKind] = {"step": "integer", "time": "float",
 ON_REQUEST: tuple[str, ...] = tuple(metric.name for metric in CATALOGUE if metric.on_request)
 """Names that `record.metrics` may hold."""
 
-_COSTLY = tuple(metric for metric in CATALOGUE if metric.gradients is not free)
+_COSTLY = tuple(metric for metric in CATALOGUE if not metric.gradients is metric.multiply_adds is free)
 
 
 def metrics_of(spec: Measured) -> tuple[str, ...]:
@@ -46,3 +46,8 @@ def metric_misfit(spec: Measured) -> str | None:
 def gradients_per_point(spec: Measured) -> int:
     """Evaluations of the gradient that the metrics of a run cost at each recorded point."""
     return sum(metric.gradients(spec) for metric in _COSTLY if metric.applies(spec))
+
+
+def multiply_adds_per_point(spec: Measured) -> int:
+    """Multiply-adds that the metrics of a run cost at each recorded point beside evaluations of the gradient."""
+    return sum(metric.multiply_adds(spec) for metric in _COSTLY if metric.applies(spec))

@@ -8,12 +8,6 @@ from workers.runs.metrics.metric import Measured
 MOST_RANKED_ENTRIES = 2**13
 """Larger products are not ranked: one fit takes longer than a slice should."""
 
-MOST_HESSIAN_PRODUCTS = 200
-"""Products with a Hessian after which the search for its largest eigenvalue is given up."""
-
-GRADIENTS_PER_HESSIAN_PRODUCT = 3
-"""A product with a Hessian differentiates every product of the gradient in both of its factors."""
-
 
 def always(spec: Measured) -> bool:
     """Every run."""
@@ -110,6 +104,41 @@ def of_linear_ranks(spec: Measured) -> bool:
     return of_ranks(spec) and spec.problem.observes_entries
 
 
+def largest_rank(spec: Measured) -> int:
+    """The largest rank that the product of a model of matrices can have."""
+    return min(map(min, spec.factor_shapes))
+
+
+def of_several_singular_values(spec: Measured) -> bool:
+    """Matrices that are trained, with two singular values or more that need not be zero."""
+    return of_trained_matrices(spec) and largest_rank(spec) > 1
+
+
+def of_trained_matrices(spec: Measured) -> bool:
+    """Matrices that are trained."""
+    return of_matrices(spec) and of_training(spec)
+
+
+def of_trained_layers(spec: Measured) -> bool:
+    """Matrices that are trained as products of several factors."""
+    return of_trained_matrices(spec) and of_several_factors(spec)
+
+
+def of_target_matrices(spec: Measured) -> bool:
+    """Matrices whose target is known."""
+    return of_matrices(spec) and of_targets(spec)
+
+
+def requested(name: str, applies: Callable[[Measured], bool]) -> Callable[[Measured], bool]:
+    """The runs of a metric on request: those that name it, among those that may."""
+    return lambda spec: name in spec.record.metrics and applies(spec)
+
+
+def unless(applies: Callable[[Measured], bool], sentence: str) -> Callable[[Measured], str | None]:
+    """The misfit of a metric that some runs may not name, for which the sentence says why."""
+    return lambda spec: None if applies(spec) else sentence
+
+
 def no_determinant(spec: Measured) -> str | None:
     """Only square matrices have a determinant."""
     return None if of_squares(spec) else "Only a square product has a determinant; leave the metric out."
@@ -141,13 +170,3 @@ def too_large_to_rank(spec: Measured) -> str | None:
     if (entries := prod(spec.problem.shape)) <= MOST_RANKED_ENTRIES:
         return None
     return f"This product has {entries:,} entries and ranks are found up to {MOST_RANKED_ENTRIES:,}; leave it out."
-
-
-def trained_numbers_of(spec: Measured) -> int:
-    """Entries of all factors."""
-    return sum(map(prod, spec.factor_shapes))
-
-
-def gradients_of_a_hessian(spec: Measured) -> int:
-    """Evaluations of the gradient that the largest eigenvalue of a Hessian costs at most."""
-    return min(trained_numbers_of(spec), MOST_HESSIAN_PRODUCTS) * GRADIENTS_PER_HESSIAN_PRODUCT

@@ -2,7 +2,6 @@
 
 from workers.runs.metrics.applicability import (
     always,
-    gradients_of_a_hessian,
     no_components,
     no_determinant,
     no_labels,
@@ -17,16 +16,32 @@ from workers.runs.metrics.applicability import (
     of_margins,
     of_matrices,
     of_ranks,
+    of_several_singular_values,
     of_squares,
+    of_target_matrices,
     of_target_ranks,
     of_targets,
     of_tracked_entries,
+    of_trained_layers,
+    of_trained_matrices,
     of_training,
     of_unobserved_entries,
+    requested,
     too_large_to_rank,
-    trained_numbers_of,
+    unless,
 )
 from workers.runs.metrics.metric import Axis, Cell, Limit, Metric
+from workers.runs.metrics.work import (
+    HESSIAN_EIGENVALUES,
+    gradients_of_a_hessian,
+    gradients_of_several_eigenvalues,
+    trained_numbers_of,
+    work_of_a_trace,
+    work_of_an_alignment,
+    work_of_layers,
+    work_of_several_eigenvalues,
+    work_of_the_product,
+)
 
 _LOG = Axis(scale="log")
 _LINEAR = Axis(page_scale="linear")
@@ -348,6 +363,91 @@ CATALOGUE: tuple[Metric, ...] = (
             "The trained numbers of this run, whose sharpness is asked for, are",
             trained_numbers_of,
         ),
+    ),
+    Metric(
+        "hessian_eigenvalues",
+        "vector",
+        requested("hessian_eigenvalues", of_training),
+        "of models that are trained",
+        f"The {HESSIAN_EIGENVALUES} largest eigenvalues of the Hessian of the loss in all trained numbers, largest "
+        "first, each as often as it is repeated; NaN from the first that block Lanczos has not settled on.",
+        on_request=True,
+        misfit=unless(of_training, "Only a model that is trained has a Hessian to speak of; leave it out."),
+        gradients=gradients_of_several_eigenvalues,
+        multiply_adds=work_of_several_eigenvalues,
+        limit=Limit(
+            "max_hessian_numbers",
+            20_000,
+            "Trained numbers of a run that records several eigenvalues of its Hessian.",
+            "The trained numbers of this run, whose Hessian's eigenvalues are asked for, are",
+            trained_numbers_of,
+        ),
+        axis=Axis("eigenvalues of the Hessian"),
+    ),
+    Metric(
+        "hessian_trace",
+        "float",
+        requested("hessian_trace", of_training),
+        "of models that are trained",
+        "The trace of the Hessian of the loss in all trained numbers, by its formula for each model: of squares, the "
+        "squared norms of the observations' gradients and, of U U^T, 2 rank tr dl/dW.",
+        on_request=True,
+        misfit=unless(of_training, "Only a model that is trained has a Hessian to speak of; leave it out."),
+        multiply_adds=work_of_a_trace,
+        axis=Axis("trace of the Hessian"),
+    ),
+    Metric(
+        "singular_vector_alignment",
+        "vector",
+        requested("singular_vector_alignment", of_several_singular_values),
+        "of matrices that are trained and may have rank 2 or more",
+        "With W = U S V^T and G = dl/dW: mean and standard deviation (over n - 1) of the sizes on the diagonal of "
+        "U^T G V, then both of those off it (Arora, Cohen, Hu, Luo 2019, figure 3); U and V up to the largest rank of "
+        "the model. NaN where two singular values differ by less than 1e-13 of the largest.",
+        on_request=True,
+        misfit=unless(
+            of_several_singular_values,
+            "Only a matrix that is trained and may have rank 2 has singular vectors to align; leave it out.",
+        ),
+        multiply_adds=work_of_an_alignment,
+        axis=Axis("alignment of singular vectors", "log"),
+    ),
+    Metric(
+        "subspace_angle",
+        "float",
+        requested("subspace_angle", of_target_matrices),
+        "of matrices with a known target",
+        "Largest principal angle, in radians, between the leading r left singular subspaces of W and of the target, r "
+        "the rank of the target (Stoeger and Soltanolkotabi 2021). The right ones are those of the transposed problem. "
+        "NaN where singular values r and r + 1 of W differ by less than 1e-13 of the largest.",
+        on_request=True,
+        misfit=unless(of_target_matrices, "Angles are those to the known target of a matrix; leave it out."),
+        multiply_adds=work_of_the_product,
+        axis=Axis("angle to the target", "log"),
+    ),
+    Metric(
+        "layer_singular_values",
+        "vector",
+        requested("layer_singular_values", of_trained_matrices),
+        "of matrices that are trained",
+        "Singular values of every factor: those of the first, largest first, then those of the second, and so on, as "
+        "many of each as the smaller of its rows and columns.",
+        on_request=True,
+        misfit=unless(of_trained_matrices, "The layers are those of a matrix that is trained; leave it out."),
+        multiply_adds=work_of_layers,
+        axis=_LOG,
+    ),
+    Metric(
+        "layer_alignment",
+        "vector",
+        requested("layer_alignment", of_trained_layers),
+        "of matrices that are trained, with several factors",
+        "|<v_1(F_j), u_1(F_(j+1))>| for each pair of neighbours in W = F_1 F_2 ..., of their first singular vectors "
+        "(Ji and Telgarsky 2019); NaN where the first two singular values of either differ by less than 1e-13 of it.",
+        on_request=True,
+        misfit=unless(of_trained_layers, "Neighbours are those of a matrix trained as several factors; leave it out."),
+        multiply_adds=work_of_layers,
+        axis=Axis("alignment of neighbouring layers", page_scale="linear"),
     ),
 )
 """Every metric, in the order in which they are listed."""

@@ -106,8 +106,12 @@ class Cell:
 
 
 def free(spec: Measured) -> int:
-    """A metric that costs no evaluation of the gradient."""
+    """A metric that costs nothing to speak of."""
     return 0
+
+
+Work = Callable[[Measured], int]
+"""What a metric costs at a point of a run."""
 
 
 def _fits(spec: Measured) -> str | None:
@@ -128,6 +132,7 @@ class Metric:
         on_request: whether `record.metrics` may name it.
         misfit: why a run must not name it, as one sentence; None where it may.
         gradients: evaluations of the gradient that it costs at each point.
+        multiply_adds: what it costs at each point beside them.
         limit: the limit of the service on runs that record it, if there is one.
         bound: the bound of theory that it is held against, if there is one.
         shown: the views that show it, and its position there: a lower number goes first.
@@ -142,7 +147,8 @@ class Metric:
     of_points: bool = True
     on_request: bool = False
     misfit: Callable[[Measured], str | None] = _fits
-    gradients: Callable[[Measured], int] = free
+    gradients: Work = free
+    multiply_adds: Work = free
     limit: Limit | None = None
     axis: Axis = Axis()
     bound: Bound | None = None

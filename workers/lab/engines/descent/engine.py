@@ -23,6 +23,7 @@ from workers.lab.models.layout import FactorLayout
 from workers.lab.optimizers import build_optimizer
 from workers.runs.costs import MULTIPLY_ADDS_PER_SECOND, multiply_adds_per_step, observes_few_entries
 from workers.runs.milestones import failed_checks, note_failed_checks, note_losses
+from workers.runs.snapshots import kept_steps
 from workers.runs.spec import RunSpec
 
 CHUNK_SECONDS = 0.1
@@ -68,7 +69,7 @@ class _Lanes:
         specs = [descents.specs[i] for i in members]
         dtype = DTYPES[specs[0].precision]
         self._descents, self._members, self._snapshots = descents, members, snapshots
-        self._schedules = Schedules(specs)
+        self._schedules, self._kept = Schedules(specs), Schedules(specs, kept_steps)
         self._limits = LossLimits([spec.stop for spec in specs])
         self._max_steps = np.array([spec.max_steps for spec in specs], dtype=np.int64)
         self._steps = descents.steps[members]
@@ -162,6 +163,7 @@ class _Lanes:
         self._note_losses(fresh_losses, first_slot, stops, considered)
         self._note_checks(failed, first_slot, stops, considered)
         self._record(losses, first_slot, stops, considered)
+        self._keep(first_slot, stops, considered)
         self._end(np.nonzero(stops.stopped & considered)[0], stops)
 
     def _note_losses(
@@ -195,6 +197,15 @@ class _Lanes:
         slots = steps - self._steps[lanes]
         factors = self._history.read_factors(slots, lanes)
         self._snapshots.add(self._members[lanes], steps, losses[slots, lanes], factors)
+
+    def _keep(self, first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]) -> None:
+        """The factors of the steps at which runs keep them."""
+        if self._kept.are_empty:
+            return
+        after = np.where(considered, self._steps + first_slot - 1, NEVER)
+        lanes, steps = self._kept.due(after, self._steps + stops.slot)
+        factors = self._history.read_factors(steps - self._steps[lanes], lanes)
+        self._snapshots.keep(self._members[lanes], steps, factors)
 
     def _end(self, lanes: npt.NDArray[np.int64], stops: Stops) -> None:
         """Take lanes that are over out of the running ones and store their last states and outcomes."""

@@ -7,6 +7,7 @@ the end. Schedules and stops therefore do not influence where the steps and stre
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from workers.lab.engines.descents import Clock, Descents, Snapshots
 from workers.lab.engines.flow.end_to_end import EndToEndFlow
@@ -21,6 +22,7 @@ from workers.runs.metrics import metrics_of
 from workers.runs.milestones import forget_losses, note_losses
 from workers.runs.optimizers import GradientFlow
 from workers.runs.schedules import recorded_times
+from workers.runs.snapshots import kept_steps
 
 BISECTIONS = 60
 """Bisections of the step within which the loss falls below its limit: enough for the last digit of the time."""
@@ -225,4 +227,12 @@ class _Flow:
             note_losses(descents.milestones[run : run + 1], points.losses[:, None], points.point_numbers[:1])
         descents.steps[run] = self._last_point_number
         descents.states[run] = write_state(self._state)
-        points.hand_over(run, snapshots)
+        points.hand_over(run, snapshots, self._kept(points))
+
+    def _kept(self, points: FlowPoints) -> npt.NDArray[np.bool_]:
+        """Whether each point keeps its factors: never the end of a run that the schedule of points lacks."""
+        numbers = points.point_numbers
+        kept = kept_steps(self._spec.record, len(self._times) - 1)
+        scheduled = np.isin(numbers, kept)
+        scheduled[scheduled] = self._times[numbers[scheduled]] == points.times[scheduled]
+        return scheduled

@@ -36,6 +36,11 @@ class FlowPoints:
         return np.array(self._point_numbers, dtype=np.int64)
 
     @property
+    def times(self) -> Array:
+        """Times of the points, (points,)."""
+        return np.array(self._times)
+
+    @property
     def losses(self) -> Array:
         """Losses of the points, (points,)."""
         return np.array([reading.loss for reading in self._readings])
@@ -55,17 +60,19 @@ class FlowPoints:
         """Point number and drift of each point."""
         return zip(self._point_numbers, (reading.drift for reading in self._readings), strict=True)
 
-    def hand_over(self, run: int, snapshots: Snapshots) -> None:
-        """Add the points to the snapshots of a slice."""
+    def hand_over(self, run: int, snapshots: Snapshots, kept: npt.NDArray[np.bool_]) -> None:
+        """Add the points to the snapshots of a slice; and the factors of those that are kept, (points,)."""
         if not self._point_numbers:
             return
         readings = self._readings
+        members, factors = np.full(len(readings), run), np.array([reading.factors for reading in readings])
+        snapshots.keep(members[kept], self.point_numbers[kept], factors[kept])
         snapshots.add(
-            np.full(len(readings), run),
+            members,
             self.point_numbers,
             self.losses,
-            np.array([reading.factors for reading in readings]),
-            time=np.array(self._times),
+            factors,
+            time=self.times,
             carried_determinant=np.array([(self._sign, reading.log_abs_determinant) for reading in readings]),
             **({"conservation_drift": np.array([reading.drift for reading in readings])} if self._conserves else {}),
         )

@@ -117,7 +117,10 @@ class _Recordable:
         return wanted
 
     def _fits(self, steps: int) -> bool:
-        due = self.constants.schedules.counts(*self.constants.points_due(self.descents, self.alive, steps))[self.alive]
+        bounds = self.constants.steps_due(self.descents, self.alive, steps)
+        points, stored = (part.counts(*bounds)[self.alive] for part in (self.constants.schedules, self.constants.due))
         point_bytes = trained_numbers(self.descents.specs[0]) * self.descents.states.itemsize
-        most_points = min(LAUNCH_SNAPSHOT_BYTES // point_bytes, self.snapshots.most_points(len(self.alive)))
-        return bool(due.sum() <= most_points and due @ self.snapshots.prices(self.alive) <= self.seconds)
+        if stored.sum() > LAUNCH_SNAPSHOT_BYTES // point_bytes:
+            return False
+        is_few = points.sum() <= self.snapshots.most_points(len(self.alive))
+        return bool(is_few and points @ self.snapshots.prices(self.alive) <= self.seconds)

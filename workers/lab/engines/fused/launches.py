@@ -18,6 +18,8 @@ from workers.records import Outcome
 from workers.runs.milestones import LOSS_DECADES, decades_reached
 from workers.runs.observations import observe_entries
 from workers.runs.problems import ObservedEntries
+from workers.runs.schedules import due_steps
+from workers.runs.snapshots import kept_steps
 from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[Any]
@@ -25,13 +27,17 @@ OUTCOMES = {CONVERGED: Outcome.CONVERGED, EXHAUSTED: Outcome.BUDGET_EXHAUSTED, D
 
 
 class Constants:
-    """Constants of the runs of a batch, by the names of the kernel's arguments, each (runs, ...)."""
+    """Constants of the runs of a batch, by the names of the kernel's arguments, each (runs, ...).
+
+    The kernel stores the state of every due step: those of points, and those whose factors are kept.
+    """
 
     def __init__(self, specs: Sequence[RunSpec]) -> None:
         dtype = np.dtype(specs[0].precision)
         observed = [observe_entries(spec.problem) for spec in specs]
         self.max_steps = np.array([spec.max_steps for spec in specs], dtype=np.int64)
-        self.schedules = Schedules(specs)
+        self.schedules, self.kept = Schedules(specs), Schedules(specs, kept_steps)
+        self.due = Schedules(specs, due_steps)
         self.thresholds = _not_below([*map(float, LOSS_DECADES), 0.0], dtype)
         self.arrays: dict[str, Array] = {
             "targets": np.array(
@@ -43,7 +49,7 @@ class Constants:
             "last_steps": self.max_steps,
         }
 
-    def points_due(self, descents: Descents, alive: Array, steps: int) -> tuple[Array, Array]:
+    def steps_due(self, descents: Descents, alive: Array, steps: int) -> tuple[Array, Array]:
         """Bounds (after, until] of the steps that each run passes in a launch; empty for runs that are over."""
         # A run that has not begun passes step 0 as well: its lower bound is -1.
         after = np.full(len(descents.steps), NEVER, dtype=np.int64)
@@ -96,7 +102,7 @@ def lay_out(
     """The arguments of a launch that takes at most `steps` steps with each of `members`."""
     blocks = -(-len(members) // program.lanes)
     lanes = np.resize(members, blocks * program.lanes)  # the run of each lane; repeated runs fill up the last block
-    due = constants.schedules.due(*constants.points_due(descents, members, steps))
+    due = constants.due.due(*constants.steps_due(descents, members, steps))
     arrays: dict[str, Array] = {name: array[lanes] for name, array in constants.arrays.items()}
     arrays |= {"thresholds": constants.thresholds, "workspace": _workspace(program)}
     arrays |= _progress_of_lanes(descents, lanes, len(members))
@@ -158,18 +164,25 @@ def read_back(launch: Launch, descents: Descents, constants: Constants, snapshot
     over = np.nonzero(status != GOING)[0]
     for lane in over:
         descents.outcomes[members[lane]] = OUTCOMES[int(status[lane])]
-    _add_points(launch, snapshots)
+    _add_points(launch, constants, snapshots)
     _add_last_points(launch, over, descents, constants, snapshots)
 
 
-def _add_points(launch: Launch, snapshots: Snapshots) -> None:
-    """Add the due points that each run reached; they are the first ones of its range."""
+def _add_points(launch: Launch, constants: Constants, snapshots: Snapshots) -> None:
+    """Add the due points and the factors to be kept that each run reached; they are the first ones of its range."""
     counts = launch.arrays["due"][: len(launch.members)] - launch.due_begin
     if counts.any():
         starts = np.repeat(launch.due_begin - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
         points = starts + np.arange(counts.sum())
-        columns = (launch.arrays[name][points] for name in ("due_steps", "due_losses", "due_factors"))
-        snapshots.add(np.repeat(launch.members, counts), *columns)
+        member = np.repeat(launch.members, counts)
+        step, loss, factors = (launch.arrays[name][points] for name in ("due_steps", "due_losses", "due_factors"))
+        if constants.kept.are_empty:
+            snapshots.add(member, step, loss, factors)
+            return
+        kept, recorded = constants.kept.hold(member, step), constants.schedules.hold(member, step)
+        snapshots.keep(member[kept], step[kept], factors[kept])
+        if recorded.any():
+            snapshots.add(member[recorded], step[recorded], loss[recorded], factors[recorded])
 
 
 def _add_last_points(

@@ -1,0 +1,23 @@
+"""The largest eigenvalues of the Hessian, and 2 / learning rate (Cohen, Kaur, Li, Kolter, Talwalkar 2021)."""
+
+from service.figures.kinds.vectors import numbered, vector_kind
+from workers.runs.optimizers import GradientDescent
+from workers.runs.spec import RunSpec
+
+
+def _edge_of_stability(spec: RunSpec) -> tuple[str, float] | None:
+    """Where gradient descent on a quadratic becomes unstable; other optimisers have other limits."""
+    if isinstance(spec.optimizer, GradientDescent) and spec.descends:
+        return "2 / learning rate", 2 / spec.learning_rate
+    return None
+
+
+KIND = vector_kind(
+    "hessian_eigenvalues",
+    numbered("eigenvalue"),
+    title="Eigenvalues of the Hessian",
+    about="The largest eigenvalues of the Hessian of the loss against step, time or loss; of gradient descent beside "
+    "2 / learning rate, dashed.",
+    needs="runs that record hessian_eigenvalues",
+    level=_edge_of_stability,
+)

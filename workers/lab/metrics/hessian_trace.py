@@ -1,0 +1,135 @@
+"""The trace of the Hessian of the loss in all trained numbers, exactly: no Hessian is formed.
+
+With observations o_m of the product, f_m'' the second derivative of the loss in each, and S = dl/dW, the trace is
+sum_m f_m'' |grad o_m|^2 + <S, sum_i d^2 W / dF_i^2>. The last sum, over trained numbers, is 0 for a product that is
+linear in each of them; of U U^T it is 2 rank tr S. For entries the sum over m has closed forms.
+"""
+
+from collections.abc import Callable, Sequence
+from math import prod
+
+import torch
+from torch import Tensor
+
+from workers.lab.metrics.gradients import block_norms, blocks
+from workers.lab.metrics.padding import pad_rows
+from workers.lab.metrics.scaling import chain_product, sum_of_components, times_power, unit_chain, unit_of
+from workers.lab.metrics.state import State
+from workers.lab.models.base import chain_of
+from workers.lab.models.cp_tensor import ComponentGradient
+from workers.lab.objectives import FixedSignal, Objective
+from workers.runs.models.base import ModelBase
+from workers.runs.shapes import halves_of
+
+MEASUREMENT_BYTES = 32 * 2**20
+"""Memory for the gradients of measurements that are taken at once."""
+
+NUMBERS_PER_MEASUREMENT = 4
+"""Numbers that such a gradient keeps in memory, over those of the measurement and the factors."""
+
+_NOTHING = -(2**40)
+"""Exponent of zeros: below that of every number."""
+
+Terms = tuple[Tensor, Tensor]
+"""Terms of sums, (points, n), that lack a factor of 2 to an exponent, (points, n)."""
+
+
+def hessian_trace(state: State) -> Tensor:
+    """The trace at the points of the runs that record it, (points,); NaN elsewhere."""
+    rows, model = state.rows_of("hessian_trace"), state.specs[0].model
+    member = state.member[rows]
+    traces = torch.empty(len(rows), dtype=torch.float64)
+    for block in blocks(member, 2 * state.objective.bytes_per_run):
+        chosen = state.objective.select(torch.from_numpy(pad_rows(member[block], 2)))
+        factors = [pad_rows(factor[torch.from_numpy(rows[block])], 2) for factor in state.factors]
+        traces[block] = _traces(model, chosen, factors)[: block.stop - block.start]
+    return state.spread(traces, rows)
+
+
+FORMULAS: dict[str, Callable[[State], Tensor]] = {"hessian_trace": hessian_trace}
+
+
+def _traces(model: ModelBase, objective: Objective, factors: Sequence[Tensor]) -> Tensor:
+    """Traces at points each with its own observations: objective and factors (points, ...)."""
+    product = sum_of_components(factors) if model.sums_components else chain_product(chain_of(model, factors))
+    curvature = objective.curvature(product)
+    if objective.tensors is not None:
+        terms = [_of_measurements(model, objective, curvature, factors)]
+    elif model.sums_components:
+        terms = [_of_components(objective, curvature, factors)]
+    else:
+        terms = [_of_square(curvature, factors[0]) if model.is_symmetric else _of_chain(curvature, factors)]
+    if model.is_symmetric:
+        signal = objective.pull_back(product, product.new_empty(len(product), 1, 1))
+        bend = 2 * factors[0].shape[2] * signal.diagonal(dim1=1, dim2=2).sum(dim=1, keepdim=True)
+        terms.append((bend, torch.zeros_like(bend, dtype=torch.int64)))
+    return _sum(*(torch.cat(parts, dim=1) for parts in zip(*terms, strict=True)))
+
+
+def _of_chain(curvature: Tensor, factors: Sequence[Tensor]) -> Terms:
+    """Of W_rc, the gradient in F_j is row r of what is before F_j times column c of what is after it."""
+    points, rows, columns = curvature.shape
+    before, after = [_ones(points, rows)], [_ones(points, columns)]
+    if len(factors) > 1:
+        before += [_squared_rows(*part) for part in unit_chain(factors[:-1])]
+        after += [_squared_rows(*part) for part in unit_chain([factor.mT for factor in reversed(factors[1:])])]
+    pairs = list(zip(before, reversed(after), strict=True))
+    terms = [(left[:, None] @ curvature @ right[:, :, None])[:, 0, 0] for (left, _), (right, _) in pairs]
+    return torch.stack(terms, dim=1), torch.stack([first + last for (_, first), (_, last) in pairs], dim=1)
+
+
+def _ones(points: int, size: int) -> Terms:
+    return torch.ones(points, size, dtype=torch.float64), torch.zeros(points, dtype=torch.int64)
+
+
+def _squared_rows(unit: Tensor, exponent: Tensor) -> Terms:
+    return unit.square().sum(dim=2), 2 * exponent
+
+
+def _of_square(curvature: Tensor, factor: Tensor) -> Terms:
+    """Of (U U^T)_rc, the gradient is U_c in row r plus U_r in row c."""
+    unit, exponent = unit_of(factor, (1, 2))
+    per_row = curvature.sum(dim=2) + curvature.sum(dim=1) + 2 * curvature.diagonal(dim1=1, dim2=2)
+    return (per_row * unit.square().sum(dim=2)).sum(dim=1, keepdim=True), 2 * exponent[:, None]
+
+
+def _of_components(objective: Objective, curvature: Tensor, factors: Sequence[Tensor]) -> Terms:
+    """With squared numbers in place of the factors, it is the sum of the gradient of <f'', W> in all of them."""
+    units, exponents = zip(*(unit_of(factor, (1,)) for factor in factors), strict=True)
+    squares = [unit.square() for unit in units]
+    gradient = [torch.empty_like(square) for square in squares]
+    evaluate = ComponentGradient(FixedSignal(objective, curvature), gradient)
+    evaluate.bind(squares, curvature.new_empty(len(curvature), 1, 1))()
+    total = torch.stack(exponents).sum(dim=0)
+    terms = torch.cat([part.sum(dim=1) for part in gradient], dim=1)
+    return terms, torch.cat([2 * (total - exponent) for exponent in exponents], dim=1)
+
+
+def _of_measurements(model: ModelBase, objective: Objective, curvature: Tensor, factors: Sequence[Tensor]) -> Terms:
+    """Point by point, f_m'' times the squared norm of the gradient of each measurement m."""
+    assert objective.tensors is not None
+    points = range(len(curvature))
+    norms = [_norms(model, objective, objective.tensors[i], [factor[i] for factor in factors]) for i in points]
+    unit, exponent = unit_of(torch.stack(norms), (1,))
+    return (curvature[:, :, 0] * unit.square()).sum(dim=1, keepdim=True), 2 * exponent[:, None]
+
+
+def _norms(model: ModelBase, objective: Objective, tensors: Tensor, factors: Sequence[Tensor]) -> Tensor:
+    """Norms of the gradients of all measurements at a point, (m,): tensors (m, entries), factors (rows, columns)."""
+    rows = prod(halves_of([len(factor) for factor in factors])[0]) if model.sums_components else len(factors[0])
+    numbers = tensors.shape[1] + sum(factor.numel() for factor in factors)
+    size = max(2, MEASUREMENT_BYTES // (8 * NUMBERS_PER_MEASUREMENT * numbers))
+    norms: list[Tensor] = []
+    for chunk in tensors.split(size):
+        signal = pad_rows(chunk, 2).unflatten(1, (rows, -1))
+        repeated = [factor.expand(len(signal), *factor.shape) for factor in factors]
+        norms.append(block_norms(model, FixedSignal(objective, signal), repeated)[: len(chunk)])
+    return torch.cat(norms)
+
+
+def _sum(terms: Tensor, exponents: Tensor) -> Tensor:
+    """Sums of terms (points, n) times 2 to exponents (points, n)."""
+    unit, further = unit_of(terms[:, :, None], (2,))
+    total = torch.where(terms != 0, exponents + further, _NOTHING)
+    largest = total.amax(dim=1, keepdim=True)
+    return times_power(times_power(unit[:, :, 0], total - largest).sum(dim=1), largest[:, 0])

@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from service.queries.fields import SCALAR, Kind, Node, Values
+from workers.runs.base import ColumnOfNumbers
 from workers.runs.seeds import Exact
 
 _KINDS = {
@@ -16,6 +18,7 @@ _KINDS = {
     int: Kind.INTEGER,
     Exact: Kind.NATURAL,
     float: Kind.NUMBER,
+    ColumnOfNumbers: Kind.NUMBER,
     datetime: Kind.TIME,
 }
 
@@ -39,7 +42,7 @@ class SpecNode(Node):
 
     def _fields(self, name: str) -> Iterator[Any]:
         fields = (model.model_fields[name] for model in self._models() if name in model.model_fields)
-        return (Exact if Exact in field.metadata else field.annotation for field in fields)
+        return (_marked(field) for field in fields)
 
     def _items(self) -> Iterator[Any]:
         for type_ in self._types:
@@ -47,6 +50,13 @@ class SpecNode(Node):
                 yield get_args(type_)[0]
             elif type_ is Any:
                 yield Any
+            elif type_ is ColumnOfNumbers:
+                yield float
+
+
+def _marked(field: FieldInfo) -> Any:
+    """The type of a field, or the mark by which it asks to be read otherwise."""
+    return next((mark for mark in (Exact, ColumnOfNumbers) if mark in field.metadata), field.annotation)
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:

@@ -14,5 +14,6 @@ def loss_by_definition(spec: RunSpec, product: Tensor) -> Tensor:
     if isinstance(observed, ObservedEntries):
         residuals = (product - torch.from_numpy(observed.values))[torch.from_numpy(observed.mask)]
     else:
-        residuals = torch.from_numpy(observed.tensors) @ product.flatten() - torch.from_numpy(observed.values)
+        tensors, outputs = torch.from_numpy(observed.tensors), torch.from_numpy(observed.outputs)
+        residuals = tensors @ product.reshape(outputs.shape[1], -1).T - outputs
     return residuals.square().mean() if spec.loss == "mse" else residuals.square().sum() / 2

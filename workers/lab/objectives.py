@@ -14,9 +14,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from workers.lab.linear_objectives import linear_objective
 from workers.runs.losses import loss_weight
-from workers.runs.observations import observe
-from workers.runs.problems import LinearMeasurements, ObservedEntries
+from workers.runs.observations import observe_entries
 from workers.runs.shapes import halves_of
 from workers.runs.spec import RunSpec
 
@@ -73,53 +73,16 @@ class EntryObjective:
         return 4 * self._values[0].nbytes
 
 
-class MeasurementObjective:
-    """Linear measurements: residual = tensors @ vec(W) - values."""
-
-    def __init__(self, tensors: Tensor, values: Tensor, weights: Tensor, shape: Sequence[int]) -> None:
-        self._tensors, self._values, self._weights, self._shape = tensors, values, weights, tuple(shape)
-        self._tensors_t = tensors.mT
-        self._residual, self._weighted = torch.empty_like(values), torch.empty_like(values)
-        self._gradient = tensors.new_empty(len(tensors), *shape)
-        self._gradient_column = self._gradient.view(len(tensors), -1, 1)
-
-    def pull_back(self, product: Tensor, loss: Tensor) -> Tensor:
-        torch.bmm(self._tensors, product.reshape(len(product), -1, 1), out=self._residual)
-        self._residual.sub_(self._values)
-        torch.mul(self._residual, self._weights, out=self._weighted)
-        torch.bmm(self._weighted.mT, self._residual, out=loss)
-        torch.bmm(self._tensors_t, self._weighted, out=self._gradient_column)
-        return self._gradient
-
-    def losses(self, product: Tensor) -> Tensor:
-        residual = torch.bmm(self._tensors, product.reshape(len(product), -1, 1)) - self._values
-        return (residual.square() * self._weights).sum(dim=(1, 2)) / 2
-
-    def select(self, runs: Tensor) -> "MeasurementObjective":
-        return MeasurementObjective(self._tensors[runs], self._values[runs], self._weights[runs], self._shape)
-
-    @property
-    def bytes_per_run(self) -> int:
-        return self._tensors[0].nbytes + self._gradient[0].nbytes
-
-
 def build_objective(specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> Objective:
     """The objective of a batch whose specs share a batch key."""
-    observed = [observe(spec.problem) for spec in specs]
     shape = tuple(prod(half) for half in halves_of(specs[0].problem.shape))
+    if not specs[0].problem.observes_entries:
+        return linear_objective(specs, shape, dtype, device)
+    entries = [observe_entries(spec.problem) for spec in specs]
     weights = [loss_weight(spec) for spec in specs]
 
     def tensor(arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
         return torch.as_tensor(np.stack(arrays), dtype=dtype, device=device)
 
-    if isinstance(observed[0], ObservedEntries):
-        entries = [run for run in observed if isinstance(run, ObservedEntries)]
-        masks = [weight * run.mask.reshape(shape) for run, weight in zip(entries, weights, strict=True)]
-        return EntryObjective(tensor([run.values.reshape(shape) for run in entries]), tensor(masks))
-    measured = [run for run in observed if isinstance(run, LinearMeasurements)]
-    return MeasurementObjective(
-        tensor([run.tensors for run in measured]),
-        tensor([run.values[:, None] for run in measured]),
-        tensor([np.array([[weight]]) for weight in weights]),
-        shape,
-    )
+    masks = [weight * run.mask.reshape(shape) for run, weight in zip(entries, weights, strict=True)]
+    return EntryObjective(tensor([run.values.reshape(shape) for run in entries]), tensor(masks))

@@ -6,8 +6,9 @@ With r the residuals and w the weight, every loss here is w / 2 |r|^2 and its gr
 import numpy as np
 import numpy.typing as npt
 
-from workers.runs.observations import observe
+from workers.runs.observations import observe_entries
 from workers.runs.problems import ObservedEntries
+from workers.runs.reduction import reduced
 from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[np.float64]
@@ -30,13 +31,17 @@ class ProductLoss:
     """
 
     def __init__(self, spec: RunSpec) -> None:
-        observed, weight = observe(spec.problem), loss_weight(spec)
-        self._observed = observed
-        self._weights = weight * observed.mask if isinstance(observed, ObservedEntries) else np.array(weight)
+        weight, self._rest = loss_weight(spec), 0.0
+        if spec.problem.observes_entries:
+            self._observed = observe_entries(spec.problem)
+            self._weights = weight * self._observed.mask
+        else:
+            self._observed, self._weights = reduced(spec.problem), np.array(weight)
+            self._rest = weight * self._observed.rest
 
     def value(self, product: Array) -> float:
         """The loss of one product (rows, columns)."""
-        return 0.5 * float(np.sum(self._weights * self._residual(product) ** 2))
+        return 0.5 * (float(np.sum(self._weights * self._residual(product) ** 2)) + self._rest)
 
     def gradient(self, product: Array) -> Array:
         """dl/dW (..., rows, columns)."""
@@ -48,4 +53,4 @@ class ProductLoss:
     def _residual(self, product: Array) -> Array:
         if isinstance(self._observed, ObservedEntries):
             return product - self._observed.values
-        return product.reshape(*product.shape[:-2], -1) @ self._observed.tensors.T - self._observed.values
+        return self._observed.residuals(product)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from cachetools import LRUCache, cached
 
 from workers.runs.problems import Observations, ObservedEntries, Problem
+from workers.runs.problems.base import ProblemBase
 
 Array = npt.NDArray[np.float64]
 
@@ -53,6 +54,12 @@ def observe_entries(problem: Problem) -> ObservedEntries:
     observed = observe(problem)
     assert isinstance(observed, ObservedEntries)
     return observed
+
+
+@per_problem
+def held_out(problem: Problem) -> ProblemBase | None:
+    """The held-out observations of a problem, as a problem; None without any."""
+    return problem.hold_out()
 
 
 @per_problem

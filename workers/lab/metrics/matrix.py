@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.lab.metrics import entries, factors, gradients, sharpness, spectrum
+from workers.lab.metrics import entries, factors, gradients, held_out, sharpness, spectrum
 from workers.lab.metrics.entries import Product
 from workers.lab.metrics.factors import Chain
 from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
@@ -31,7 +31,9 @@ MANY_NUMBERS, LARGE_SIDE = 2**16, 16
 """Trained numbers from which points are padded to two as well, if no side of a factor is shorter: a point of these
 takes memory and time, and torch multiplies its matrices one by one, whatever stands beside them."""
 
-NAMES = frozenset((*spectrum.FORMULAS, *factors.FORMULAS, *entries.FORMULAS, *gradients.FORMULAS, *sharpness.FORMULAS))
+NAMES = frozenset(
+    name for family in (spectrum, factors, entries, held_out, gradients, sharpness) for name in family.FORMULAS
+)
 """Of the metrics that are measured here."""
 
 
@@ -61,10 +63,12 @@ def matrix_metrics(
     known = None if carried is None else torch.from_numpy(pad_rows(carried, multiple))
     chain = Chain(chain_of(specs[0].model, finite), specs[0].model.is_symmetric, known)
     state = State(specs, member, finite)
+    products = Product(specs, member, matrices)
     columns = {
         **wanted.evaluate(spectrum.FORMULAS, _spectrum(specs, member, matrices, known)),
         **wanted.evaluate(factors.FORMULAS, chain),
-        **wanted.evaluate(entries.FORMULAS, Product(specs, member, matrices)),
+        **wanted.evaluate(entries.FORMULAS, products),
+        **wanted.evaluate(held_out.FORMULAS, products),
         **wanted.evaluate(sharpness.FORMULAS, state),
         **wanted.evaluate(gradients.FORMULAS, state),
     }

@@ -12,9 +12,11 @@ from service.limits import exceeded
 from service.processes.garbage import collector_paused
 from service.schemas import ExperimentRequest
 from service.settings import Limits
+from service.store.database import Database
 from service.use_cases.checked_runs import CheckedRuns
 from service.use_cases.field_errors import request_errors, unsafe_value
 from service.use_cases.repeated_keys import check_keys
+from service.use_cases.run_starts import RunStarts
 from workers.runs.seeds import with_spelled_seeds
 from workers.runs.sweeps import SweepError, check_sweep, count_runs
 
@@ -72,7 +74,7 @@ def _parsed(parse: Callable[[], Body]) -> Body:
         raise InvalidPayload(request_errors(error)) from None
 
 
-def parse_runs(request: ExperimentRequest, limits: Limits) -> CheckedRuns:
+def parse_runs(request: ExperimentRequest, limits: Limits, database: Database) -> CheckedRuns:
     """The runs of a request, each checked when it is read.
 
     Raises:
@@ -82,16 +84,17 @@ def parse_runs(request: ExperimentRequest, limits: Limits) -> CheckedRuns:
         check_sweep(request.sweep)
     except SweepError as error:
         raise InvalidPayload([FieldError(json_pointer(("sweep", *error.pointer)), str(error))]) from None
-    _check_size(request, limits)
-    return CheckedRuns(request, limits)
-
-
-def _check_size(request: ExperimentRequest, limits: Limits) -> None:
     runs = count_runs(request.sweep)
     if runs > limits.max_runs_per_experiment:
         detail = exceeded("The runs of this sweep are", runs, limits, "max_runs_per_experiment")
         raise InvalidPayload([FieldError("/sweep", detail)])
-    if (size := runs * largest_spec(request)) > limits.max_spec_bytes_per_experiment:
+    check_size(runs, largest_spec(request), limits)
+    return CheckedRuns(request, limits, RunStarts(database, limits))
+
+
+def check_size(runs: int, largest_spec: int, limits: Limits) -> None:
+    """Raise InvalidPayload where so many specs, each of at most so many bytes, are too much for an experiment."""
+    if (size := runs * largest_spec) > limits.max_spec_bytes_per_experiment:
         detail = exceeded("The bytes of all specs of this sweep are", size, limits, "max_spec_bytes_per_experiment")
         raise InvalidPayload([FieldError("/sweep", detail)])
 

@@ -1,8 +1,8 @@
 """The loss over linear measurements: sensing, which measures vec(W), and regression, which measures every row of W.
 
-A matrix of measurements that runs share is held once, and multiplies the rows of all of them together. Rows go in blocks
-of ROWS, those of a matrix side by side, and the last block is filled up with zeros. Every block is a product of matrices
-of one shape, whatever the batch, so that a run has the same bits alone and in company.
+A matrix of measurements that runs share is held once, and multiplies the rows of all of them together. Rows go in
+blocks of ROWS, those of a matrix side by side, and the last block is filled up with zeros. Every block is a product of
+matrices of the same shape, whatever the batch, so that a run has the same bits alone and in company.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Linear measurements with as many rows as columns, which have the same sum of squared residuals.
 
-With X = Q R (QR decomposition) and samples X (n, d), |X V - Y|^2 = |R V - Q^T Y|^2 + |Y - Q Q^T Y|^2: the last term does
-not depend on V. Unlike the normal equations, which hold X^T X, this squares no condition number, and subtracts no large
-numbers for the loss near an exact fit (Golub and Van Loan 2013, section 5.3; `docs/decisions/0043`).
+With X = Q R (QR decomposition) and samples X (n, d), |X V - Y|^2 = |R V - Q^T Y|^2 + |Y - Q Q^T Y|^2. The last term
+does not depend on V. Unlike the normal equations, which hold X^T X, this squares no condition number, and subtracts no
+large numbers for the loss near an exact fit (Golub and Van Loan 2013, section 5.3; `docs/decisions/0043`).
 """
 
 from dataclasses import dataclass

@@ -88,7 +88,7 @@ def component_factor_std(start: Gaussian, order: int, rank: int) -> float:
     An entry of the product is a sum of `rank` products of `order` independent entries, with variance
     rank * std^(2 order).
     """
-    if start.common_std_of == "factor":
+    if start.std_of == "factor":
         return start.common_std
     std = start.common_std / rank**0.5
     return std ** (1 / order) if std >= LEAST_PRODUCT else exp((log(start.common_std) - log(rank) / 2) / order)

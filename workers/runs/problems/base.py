@@ -79,10 +79,8 @@ class ProblemBase(SpecModel, ABC, frozen=True):
     example: ClassVar[Mapping[str, Any]]
     observes_entries: ClassVar[bool] = True
 
-    if TYPE_CHECKING:  # a field of some kinds, which follows from other fields in others
-
-        @property
-        def shape(self) -> tuple[int, ...]: ...
+    if TYPE_CHECKING:
+        shape: Any  # of W: a field of some kinds, which follows from other fields in others
 
     @property
     @abstractmethod

@@ -124,11 +124,11 @@ def _check_each(indices: Iterable[tuple[int, ...]], shape: tuple[int, ...], name
         seen[index] = number
 
 
-def _positions(entries: Any, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+def _positions(entries: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """Row-major positions of entries, (entries,); those of a shape beyond 64 bits are told apart as texts."""
     if prod(shape) > np.iinfo(np.int64).max:
         return np.array([str(place) for place in entries.places.tolist()])
-    return np.ravel_multi_index(tuple(entries.places.T), shape)
+    return np.asarray(np.ravel_multi_index(tuple(entries.places.T), shape), dtype=np.int64)
 
 
 def _are_entries(places: npt.NDArray[np.int64], shape: tuple[int, ...]) -> bool:

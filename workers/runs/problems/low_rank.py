@@ -72,7 +72,7 @@ class LowRank(ProblemBase, frozen=True):
         """A product of Gaussian matrices (rows x rank, rank x columns), scaled to the Frobenius norm `norm`.
 
         A symmetric target is G G^T with a Gaussian G (rows x rank). A target of higher order is the sum of `rank` outer
-        products of Gaussian vectors. With given singular values s it is U diag(s) V^T, with U = V where it is symmetric.
+        products of Gaussian vectors. With given singular values s it is U diag(s) V^T, and U = V if it is symmetric.
         """
         if (singular_values := self._singular_values()) is not None:
             rows, columns = self.shape

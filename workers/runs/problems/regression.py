@@ -130,7 +130,7 @@ class RandomRegression(RegressionBase, frozen=True):
     """A seeded W with independent standard normal entries, and its outputs at standard normal inputs.
 
     With `sparsity`, so many entries of each row of W are drawn and the others are 0. Outputs have noise of standard
-    deviation `noise`; held-out samples are fresh ones without noise. The first samples do not depend on how many follow.
+    deviation `noise`; held-out samples are fresh ones without noise. The first samples stay the same with more.
     """
 
     example: ClassVar[Mapping[str, Any]] = {

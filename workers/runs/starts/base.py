@@ -10,7 +10,7 @@ import numpy as np
 
 from workers.runs.base import SpecModel
 from workers.runs.factors import Factor
-from workers.runs.problems.base import ProblemBase
+from workers.runs.problems import Problem
 
 if TYPE_CHECKING:
     from workers.runs.starts.gaussian import Gaussian
@@ -23,11 +23,13 @@ class StartError(ValueError):
 class Startable(Protocol):
     """The part of a model that a start needs; `workers.runs.models.base.ModelBase` provides it."""
 
-    kind: Any
     is_chain: ClassVar[bool]
     is_symmetric: ClassVar[bool]
     sums_components: ClassVar[bool]
     width_name: ClassVar[str]
+
+    @property
+    def kind(self) -> str: ...
 
     def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]: ...
     def depth_of(self, shape: Sequence[int]) -> int: ...
@@ -75,11 +77,11 @@ class StartBase(SpecModel, ABC, frozen=True):
     example: ClassVar[Mapping[str, Any]]
 
     @abstractmethod
-    def check(self, model: Startable, problem: ProblemBase) -> None:
+    def check(self, model: Startable, problem: Problem) -> None:
         """Raise a misfit, pointing into the run, unless a model of the problem can start like this."""
 
     @abstractmethod
-    def make(self, model: Startable, problem: ProblemBase, seed: int) -> list[Factor]:
+    def make(self, model: Startable, problem: Problem, seed: int) -> list[Factor]:
         """The factors at step 0, first to last, in float64; raises StartError."""
 
     @abstractmethod

@@ -9,7 +9,7 @@ import numpy as np
 from workers.runs.base import Positive, misfit
 from workers.runs.factors import Factor, determinant_sign
 from workers.runs.haar import haar
-from workers.runs.problems.base import ProblemBase
+from workers.runs.problems import Problem
 from workers.runs.starts.base import LABEL_DIGITS, Size, Startable, StartBase, StartError
 
 DeterminantSign = Literal["any", "positive", "negative"]
@@ -24,7 +24,7 @@ class Drawn(StartBase, frozen=True):
 
     determinant: DeterminantSign = "any"
 
-    def check(self, model: Startable, problem: ProblemBase) -> None:
+    def check(self, model: Startable, problem: Problem) -> None:
         """A determinant sign needs a square product of full rank."""
         if self.determinant == "any":
             return
@@ -32,7 +32,7 @@ class Drawn(StartBase, frozen=True):
             raise misfit(("init", "determinant"), f"A {model.kind} is not drawn by its determinant; ask for 'any'.")
         self._check_determinant(model, problem.shape)
 
-    def make(self, model: Startable, problem: ProblemBase, seed: int) -> list[Factor]:
+    def make(self, model: Startable, problem: Problem, seed: int) -> list[Factor]:
         """Factors drawn from a generator of this run alone, redrawn until the determinant has the requested sign."""
         stream = np.random.default_rng(seed)
         for _ in range(MOST_REDRAWS):
@@ -45,7 +45,7 @@ class Drawn(StartBase, frozen=True):
         )
 
     @abstractmethod
-    def draw(self, model: Startable, problem: ProblemBase, stream: np.random.Generator) -> list[Factor]:
+    def draw(self, model: Startable, problem: Problem, stream: np.random.Generator) -> list[Factor]:
         """Factors with either sign of their determinant."""
 
     def _check_determinant(self, model: Startable, shape: Sequence[int]) -> None:
@@ -70,7 +70,7 @@ class Uniform(Drawn, frozen=True):
     kind: Literal["uniform"]
     scale: Positive
 
-    def draw(self, model: Startable, problem: ProblemBase, stream: np.random.Generator) -> list[Factor]:
+    def draw(self, model: Startable, problem: Problem, stream: np.random.Generator) -> list[Factor]:
         return [self.scale * stream.uniform(-1.0, 1.0, shape) for shape in model.factor_shapes(problem.shape)]
 
     def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
@@ -95,7 +95,7 @@ class Orthogonal(Drawn, frozen=True):
     kind: Literal["orthogonal"]
     scale: Positive
 
-    def draw(self, model: Startable, problem: ProblemBase, stream: np.random.Generator) -> list[Factor]:
+    def draw(self, model: Startable, problem: Problem, stream: np.random.Generator) -> list[Factor]:
         return [self.scale * haar(stream, *shape) for shape in model.factor_shapes(problem.shape)]
 
     def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:

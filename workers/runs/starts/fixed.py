@@ -7,7 +7,7 @@ import numpy as np
 
 from workers.runs.base import Positive, misfit
 from workers.runs.factors import Factor
-from workers.runs.problems.base import ProblemBase
+from workers.runs.problems import Problem
 from workers.runs.starts.base import LABEL_DIGITS, Size, Startable, StartBase
 
 
@@ -19,12 +19,12 @@ class Identity(StartBase, frozen=True):
     kind: Literal["identity"]
     scale: Positive
 
-    def check(self, model: Startable, problem: ProblemBase) -> None:
+    def check(self, model: Startable, problem: Problem) -> None:
         """Components cannot start as identities: all of them would be alike."""
         if model.sums_components:
             raise misfit(("init", "kind"), "An identity start is one of deep_matrix; use a gaussian or explicit start.")
 
-    def make(self, model: Startable, problem: ProblemBase, seed: int) -> list[Factor]:
+    def make(self, model: Startable, problem: Problem, seed: int) -> list[Factor]:
         return [self.scale * np.eye(*factor) for factor in model.factor_shapes(problem.shape)]
 
     def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
@@ -35,7 +35,7 @@ class Identity(StartBase, frozen=True):
 
 
 class Constant(StartBase, frozen=True):
-    """Every number of every factor is `value`; a product of matrices then has rank 1 at the start, and equal components.
+    """Every number of every factor is `value`: a product of matrices then has rank 1, and components are alike.
 
     `shape`, the imbalance of the two halves of a diagonal network (Azulay and others 2021), has no meaning for a model
     of matrices or of components.
@@ -47,7 +47,7 @@ class Constant(StartBase, frozen=True):
     value: float
     shape: float | None = None
 
-    def check(self, model: Startable, problem: ProblemBase) -> None:
+    def check(self, model: Startable, problem: Problem) -> None:
         """No model there is has an imbalance to choose."""
         if self.shape is not None:
             raise misfit(
@@ -56,7 +56,7 @@ class Constant(StartBase, frozen=True):
                 "leave it out.",
             )
 
-    def make(self, model: Startable, problem: ProblemBase, seed: int) -> list[Factor]:
+    def make(self, model: Startable, problem: Problem, seed: int) -> list[Factor]:
         return [np.full(factor, self.value) for factor in model.factor_shapes(problem.shape)]
 
     def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag
 
 from workers.runs.base import ColumnOfNumbers, Listed, Positive, misfit
 from workers.runs.factors import Factor
-from workers.runs.problems.base import ProblemBase
+from workers.runs.problems import Problem
 from workers.runs.starts.base import LABEL_DIGITS, Size, Startable
 from workers.runs.starts.drawn import Drawn
 
@@ -45,7 +45,7 @@ class Gaussian(Drawn, frozen=True):
         assert isinstance(self.std, float)
         return self.std
 
-    def check(self, model: Startable, problem: ProblemBase) -> None:
+    def check(self, model: Startable, problem: Problem) -> None:
         """Components have neither balance nor determinant; a list is one of independent factors."""
         if model.sums_components and self.balanced:
             raise misfit(("init", "balanced"), "Balanced starts are those of deep_matrix; leave balanced out here.")
@@ -53,7 +53,7 @@ class Gaussian(Drawn, frozen=True):
             self._check_each(len(self.std), len(model.factor_shapes(problem.shape)))
         super().check(model, problem)
 
-    def draw(self, model: Startable, problem: ProblemBase, stream: np.random.Generator) -> list[Factor]:
+    def draw(self, model: Startable, problem: Problem, stream: np.random.Generator) -> list[Factor]:
         if not isinstance(self.std, tuple):
             return model.draw(self, problem.shape, stream)
         shapes = model.factor_shapes(problem.shape)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from workers.runs.base import Listed, Natural, check_matrix, misfit
 from workers.runs.factors import Factor
-from workers.runs.problems.base import ProblemBase
+from workers.runs.problems import Problem
 from workers.runs.shapes import Matrix
 from workers.runs.starts.base import LABEL_DIGITS, Size, Startable, StartBase, StartError
 
@@ -23,11 +23,11 @@ class Explicit(StartBase, frozen=True):
     kind: Literal["explicit"]
     factors: Factors
 
-    def check(self, model: Startable, problem: ProblemBase) -> None:
+    def check(self, model: Startable, problem: Problem) -> None:
         """Each factor needs a matrix of its shape."""
         _check_factors(self.factors, model.factor_shapes(problem.shape))
 
-    def make(self, model: Startable, problem: ProblemBase, seed: int) -> list[Factor]:
+    def make(self, model: Startable, problem: Problem, seed: int) -> list[Factor]:
         return _arrays(self.factors)
 
     def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
@@ -56,12 +56,12 @@ class OtherRun(StartBase, frozen=True):
     step: Natural | None = None
     factors: Factors | None = None
 
-    def check(self, model: Startable, problem: ProblemBase) -> None:
+    def check(self, model: Startable, problem: Problem) -> None:
         """Each factor needs a matrix of its shape, once the other run was read."""
         if self.factors is not None:
             _check_factors(self.factors, model.factor_shapes(problem.shape))
 
-    def make(self, model: Startable, problem: ProblemBase, seed: int) -> list[Factor]:
+    def make(self, model: Startable, problem: Problem, seed: int) -> list[Factor]:
         if self.factors is None:
             raise StartError(f"The factors of run {self.id} were not read; submit this spec to the service again.")
         return _arrays(self.factors)

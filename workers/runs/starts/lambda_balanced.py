@@ -9,7 +9,7 @@ from pydantic import create_model
 from workers.runs.base import Positive, misfit
 from workers.runs.factors import Factor
 from workers.runs.haar import haar
-from workers.runs.problems.base import ProblemBase
+from workers.runs.problems import Problem
 from workers.runs.starts.base import LABEL_DIGITS, Size, Startable, StartBase
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class LambdaBalanced(_WithLambda, frozen=True):
         """lambda."""
         return getattr(self, "lambda")
 
-    def check(self, model: Startable, problem: ProblemBase) -> None:
+    def check(self, model: Startable, problem: Problem) -> None:
         """Two or more independent factors, and enough rows or columns."""
         shapes = model.factor_shapes(problem.shape)
         if not model.is_chain or len(shapes) < 2:
@@ -55,11 +55,11 @@ class LambdaBalanced(_WithLambda, frozen=True):
         if self.imbalance and side < width:
             raise misfit(
                 ("init", "lambda"),
-                f"With a {sign} lambda the product has at least as many {name} as the hidden width, and here {side} for "
-                f"{width}; narrow the model, or change the sign.",
+                f"With a {sign} lambda the {name} must be at least as many as the hidden width, and are {side} "
+                f"for {width}; narrow the model, or change the sign.",
             )
 
-    def make(self, model: Startable, problem: ProblemBase, seed: int) -> list[Factor]:
+    def make(self, model: Startable, problem: Problem, seed: int) -> list[Factor]:
         stream, shapes = np.random.default_rng(seed), model.factor_shapes(problem.shape)
         depth, width = len(shapes), shapes[0][1]
         left, kept, right = np.linalg.svd(self.std * stream.standard_normal(tuple(problem.shape)))
@@ -106,7 +106,7 @@ def _columns(orthogonal: Factor, count: int) -> Factor:
 
 
 def _excess(values: Factor, offsets: Sequence[float]) -> Factor:
-    """x with prod_j (x + offset_j) = value^2 for each value; Newton's method in ln x, from above, where it is monotone."""
+    """x with prod_j (x + offset_j) = value^2 for each value: Newton's method in ln x, monotone from above."""
     with np.errstate(divide="ignore"):
         goal, logs = 2 * np.log(values), np.log(np.array(offsets))[:, None]
     logarithm = np.where(values > 0, goal / len(offsets), -np.inf)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from workers.runs.base import Count, Positive, misfit
 from workers.runs.factors import Factor
 from workers.runs.observations import observe
-from workers.runs.problems.base import ObservedEntries, ProblemBase
+from workers.runs.problems import ObservedEntries, Problem
 from workers.runs.starts.base import LABEL_DIGITS, Size, Startable, StartBase
 
 
@@ -24,7 +24,7 @@ class Spectral(StartBase, frozen=True):
     rank: Count | None = None
     scale: Positive = 1.0
 
-    def check(self, model: Startable, problem: ProblemBase) -> None:
+    def check(self, model: Startable, problem: Problem) -> None:
         """The factors must hold a matrix of that rank."""
         if len(problem.shape) > 2:
             raise misfit(
@@ -41,7 +41,7 @@ class Spectral(StartBase, frozen=True):
                 f"The factors hold a matrix of rank {most} at most; lower the rank, or widen the model.",
             )
 
-    def make(self, model: Startable, problem: ProblemBase, seed: int) -> list[Factor]:
+    def make(self, model: Startable, problem: Problem, seed: int) -> list[Factor]:
         rank = self.rank or model.most_split_rank(problem.shape)
         return [self.scale * factor for factor in model.split(back_projection(problem), rank)]
 
@@ -54,7 +54,7 @@ class Spectral(StartBase, frozen=True):
         return Size(("init", "scale"), "a scale", self.scale, self.scale)
 
 
-def back_projection(problem: ProblemBase) -> Factor:
+def back_projection(problem: Problem) -> Factor:
     """Y / p of observed entries, A^*(y) / m of linear measurements, of the problem's shape."""
     observed = observe(problem)
     if isinstance(observed, ObservedEntries):

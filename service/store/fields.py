@@ -1,7 +1,7 @@
 """Where the fields of a query are stored: in columns, or at paths in JSON columns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,10 +24,12 @@ class Home:
     Attributes:
         columns: typed columns by path, for fields that people filter on.
         documents: JSON columns by path; each holds all fields below its path.
+        lists: columns that are NULL where a document has a list at their path, by path, and where the list counts.
     """
 
     columns: Mapping[Path, Column]
     documents: Mapping[Path, Column]
+    lists: Mapping[Path, Column] = field(default_factory=dict[Path, Column])
 
     def value(self, field: Field, kind: Kind, dialect: str) -> Column:
         """A field's value as one of its kinds, NULL for a value of another kind."""
@@ -42,6 +44,9 @@ class Home:
     def exists(self, field: Field, dialect: str) -> Column:
         """Whether there is a value."""
         column = self.columns.get(field.path)
+        if (counts := self.lists.get(field.path)) is not None and column is not None:
+            document, rest = self._document(field.path)
+            return column.is_not(None) | (counts & json_exists(document, (*rest, 0), dialect))
         if column is not None:
             return column.is_not(None)
         if field.values.kinds <= NUMERIC:  # JSON spells NaN as a text, which does not count as a value
@@ -92,6 +97,7 @@ RUN_HOME = Home(
         ("experiment", "tags"): experiments.c.tags,
         **{("summary", column.name): column for column in _SUMMARIES if isinstance(column.type, sa.JSON)},
     },
+    lists={("spec", "init", "std"): runs.c.init_kind != "none"},
 )
 
 _OF_EXPERIMENT = sa.select(sa.func.count()).where(runs.c.experiment_id == experiments.c.id)

@@ -123,7 +123,7 @@ def test_a_start_of_too_many_numbers_is_refused(settings, database, source):
 
 
 def test_specs_with_the_factors_that_were_read_count_against_the_bytes_of_a_sweep(settings, database, source):
-    limits = Limits(max_spec_bytes_per_experiment=1500)
+    limits = Limits(max_spec_bytes_per_experiment=700)
     body = {"run": start(source), "sweep": [{"seed": [0, 1]}]}
     with TestClient(create_app(settings, limits), base_url="http://localhost") as client:
         assert client.post("/v1/experiments", json=body | {"sweep": []}).status_code == 202

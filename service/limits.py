@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import prod
 
 from service.settings import Limits
-from workers.runs.costs import most_points, most_steps, observed_numbers, snapshot_bytes, trained_numbers
+from workers.runs.costs import most_points, most_steps, snapshot_bytes, trained_numbers
 from workers.runs.engines import engine_misfit
 from workers.runs.metrics import CATALOGUE
 from workers.runs.models.nuclear_norm import NuclearNorm
@@ -38,7 +38,8 @@ def _solver_violation(spec: RunSpec, limits: Limits) -> Violation | None:
     """The refusal of a solve that takes too much memory, which names the other solver if that takes less."""
     if not isinstance(model := spec.model, NuclearNorm):
         return None
-    observed = spec.problem.observation_count if spec.problem.observes_entries else observed_numbers(spec)
+    problem = spec.problem
+    observed = problem.observation_count * (1 if problem.observes_entries else problem.sample_numbers)
     needed = model.solver_bytes(spec.problem.shape, observed)
     if needed <= limits.max_solver_bytes:
         return None
@@ -59,7 +60,7 @@ def _limited(spec: RunSpec) -> Iterator[tuple[tuple[str, ...], str, float, str]]
     yield ("model",), "The trained numbers of this run are", trained, "max_trained_numbers"
     if spec.is_flow:
         yield ("model",), "The trained numbers of this flow are", trained, "max_flow_numbers"
-    yield ("problem",), "The numbers these observations take are", observed_numbers(spec), "max_observed_numbers"
+    yield ("problem",), "The numbers these observations take are", spec.problem.observed_numbers, "max_observed_numbers"
     for metric in CATALOGUE:
         if metric.limit is not None and metric.applies(spec):
             yield ("record", "metrics"), metric.limit.subject, metric.limit.value(spec), metric.limit.name

@@ -60,6 +60,9 @@ class Limits(_metric_limits()):
     )
     max_product_entries: int = Field(default=250_000, description="Entries (rows x columns) of the factorised matrix.")
     max_trained_numbers: int = Field(default=2_000_000, description="Entries of all factors of one run.")
+    max_start_numbers: int = Field(
+        default=100_000, description="Entries of all factors of one run that starts from another run."
+    )
     max_semidefinite_size: int = Field(default=300, description="Rows plus columns of a matrix of least nuclear norm.")
     max_solver_bytes: int = Field(
         default=4 * 2**30, description="Bytes of memory that the solver of one matrix of least nuclear norm may take."

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from service.queries.fields import SCALAR, Kind, Node, Values
+from workers.runs.base import ColumnOfNumbers
 from workers.runs.seeds import Exact
 
 _KINDS = {
@@ -18,6 +19,7 @@ _KINDS = {
     int: Kind.INTEGER,
     Exact: Kind.NATURAL,
     float: Kind.NUMBER,
+    ColumnOfNumbers: Kind.NUMBER,
     datetime: Kind.TIME,
 }
 
@@ -40,7 +42,8 @@ class SpecNode(Node):
         return (type_ for type_ in self._types if isinstance(type_, type) and issubclass(type_, BaseModel))
 
     def _fields(self, name: str) -> Iterator[Any]:
-        return (_taken(model.model_fields[name]) for model in self._models() if name in model.model_fields)
+        fields = (model.model_fields[name] for model in self._models() if name in model.model_fields)
+        return (_taken(field) for field in fields)
 
     def _items(self) -> Iterator[Any]:
         for type_ in self._types:
@@ -48,12 +51,14 @@ class SpecNode(Node):
                 yield get_args(type_)[0]
             elif type_ is Any:
                 yield Any
+            elif type_ is ColumnOfNumbers:
+                yield float
 
 
 def _taken(field: FieldInfo) -> Any:
-    """What a field takes, which may be more than what it holds."""
-    if Exact in field.metadata:
-        return Exact
+    """What a field takes, which may be more than what it holds, or the mark by which it asks to be read otherwise."""
+    if (mark := next((mark for mark in (Exact, ColumnOfNumbers) if mark in field.metadata), None)) is not None:
+        return mark
     posted = (one.json_schema_input_type for one in field.metadata if isinstance(one, BeforeValidator))
     return next((type_ for type_ in posted if type_ is not PydanticUndefined), field.annotation)
 

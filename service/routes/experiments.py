@@ -53,12 +53,12 @@ async def submit(
 ) -> Response:
     """Submit an experiment. With `dry_run=true` nothing is stored and the answer is its cost."""
     if query.dry_run:
-        return await run_submission(request, lambda: _dry_run(body, limits), len(body))
+        return await run_submission(request, lambda: _dry_run(database, body, limits), len(body))
     return await run_submission(request, lambda: _submit(database, body, limits, idempotency_key, holder), len(body))
 
 
-def _dry_run(body: bytes, limits: Limits) -> Response:
-    cost = submissions.dry_run(parse_request(body), limits)
+def _dry_run(database: Database, body: bytes, limits: Limits) -> Response:
+    cost = submissions.dry_run(database, parse_request(body), limits)
     return Response(cost.model_dump_json(), media_type="application/json")  # its integers may be beyond 64 bits
 
 

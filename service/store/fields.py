@@ -37,11 +37,13 @@ class Home:
         columns: typed columns by path, for fields that people filter on.
         documents: JSON columns by path; each holds all fields below its path.
         places: of documents whose long values are stored apart, by path, the column that says where they belong.
+        lists: columns that are NULL where a document has a list at their path, by path, and where the list counts.
     """
 
     columns: Mapping[Path, Column]
     documents: Mapping[Path, Column]
     places: Mapping[Path, Column] = dataclass_field(default_factory=dict[Path, Column])
+    lists: Mapping[Path, Column] = dataclass_field(default_factory=dict[Path, Column])
 
     def value(self, field: Field, kind: Kind, dialect: str) -> Column:
         """A field's value as one of its kinds, NULL for a value of another kind."""
@@ -55,6 +57,9 @@ class Home:
     def exists(self, field: Field, dialect: str) -> Column:
         """Whether there is a value."""
         column = self.columns.get(field.path)
+        if (counts := self.lists.get(field.path)) is not None and column is not None:
+            listed = (json_exists(document, (*path, 0), dialect) for document, path in self._sources(field, dialect))
+            return column.is_not(None) | (counts & sa.or_(*listed))
         if column is not None:
             return column.is_not(None)
         if field.values.kinds <= NUMERIC:  # JSON spells NaN as a text, which does not count as a value
@@ -113,6 +118,7 @@ RUN_HOME = Home(
         **{("summary", column.name): column for column in _SUMMARIES if isinstance(column.type, sa.JSON)},
     },
     places={("spec",): runs.c.parts},
+    lists={("spec", "init", "std"): runs.c.init_kind != "none"},
 )
 
 _OF_EXPERIMENT = sa.select(sa.func.count()).where(runs.c.experiment_id == experiments.c.id)

@@ -57,6 +57,12 @@ def _sizes(spec: RunSpec) -> tuple[int, int]:
     return prod(first), prod(last)
 
 
+def _std(spec: RunSpec) -> float | None:
+    """The standard deviation of the start, unless each factor has another."""
+    std = getattr(spec.init, "std", None)
+    return None if isinstance(std, tuple) else std
+
+
 _INTEGER, _BIG, _DOUBLE, _BOOLEAN = sa.Integer(), sa.BigInteger(), sa.Double(), sa.Boolean()
 _WORD, _KIND = sa.String(16), sa.String(32)
 
@@ -72,7 +78,7 @@ SPEC_COLUMNS = (
     SpecColumn("tensor_order", "tensor_order", _INTEGER, compute=lambda spec: len(spec.problem.shape)),
     SpecColumn("observed", "observed", _INTEGER, compute=lambda spec: spec.problem.observation_count),
     SpecColumn("init_kind", "init_kind", _WORD, "init.kind", of_training=True, is_required=True),
-    SpecColumn("init_std", "init_std", _DOUBLE, "init.std", of_training=True),
+    SpecColumn("init_std", "init_std", _DOUBLE, "init.std", compute=_std, of_training=True),
     SpecColumn("init_std_of", "init_std_of", _WORD, "init.std_of", of_training=True),
     SpecColumn("init_scale", "init_scale", _DOUBLE, "init.scale", of_training=True),
     SpecColumn("balanced", "init_balanced", _BOOLEAN, "init.balanced", of_training=True),

@@ -13,6 +13,7 @@ from service.limits import first_violation
 from service.schemas import ExperimentRequest
 from service.settings import Limits
 from service.use_cases.field_errors import pointer_into_run, run_errors
+from service.use_cases.run_starts import RunStarts, StartNotRead
 from workers.runs.precisions import rounded_away
 from workers.runs.reading import RunReader
 from workers.runs.spec import RunSpec
@@ -34,10 +35,13 @@ class CheckedRuns:
 
     `len` is their number. Passes raise InvalidPayload where a spec is wrong or above a limit, or a path of the sweep
     leads nowhere.
+
+    Attributes:
+        starts: at other runs, as far as specs were read.
     """
 
-    def __init__(self, request: ExperimentRequest, limits: Limits) -> None:
-        self._request, self._limits, self._reader = request, limits, RunReader()
+    def __init__(self, request: ExperimentRequest, limits: Limits, starts: RunStarts) -> None:
+        self._request, self._limits, self._reader, self.starts = request, limits, RunReader(), starts
         seeds = [number for number, axis in enumerate(request.sweep) if set(axis) == {SEED}]
         self._axis = seeds[0] if seeds else None
 
@@ -99,7 +103,12 @@ class CheckedRuns:
             spec = self._reader.read(swept.spec)
         except ValidationError as error:
             raise InvalidPayload(run_errors(error, swept, posted)) from None
-        if violation := first_violation(spec, self._limits) or rounded_away(spec):
+        try:
+            violation = first_violation(spec, self._limits)
+            spec = spec if violation else self.starts.filled_in(spec)
+        except StartNotRead as error:
+            violation = error.violation
+        if violation := violation or rounded_away(spec):
             path, detail = violation
             raise InvalidPayload([FieldError(pointer_into_run(path, swept, posted), detail)])
         return spec.settled()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from types import NoneType
 from typing import Any
 
 from pydantic import ValidationError
@@ -113,6 +114,8 @@ def _without_tags(path: Path, spec: Any) -> Path:
     for part in path:
         if isinstance(value, dict) and value.get("kind") == part and part not in value:
             continue
+        if isinstance(part, str) and not isinstance(value, dict | NoneType):
+            continue  # which alternative a number or a list was read as
         kept.append(part)
         value = _step_into(value, part)
     return kept

@@ -14,10 +14,12 @@ from service.limits import exceeded
 from service.processes.garbage import collector_paused
 from service.schemas import ExperimentRequest
 from service.settings import Limits
+from service.store.database import Database
 from service.use_cases.checked_runs import CheckedRuns
 from service.use_cases.field_errors import request_errors, unsafe_value
 from service.use_cases.repeated_keys import check_keys
-from workers.runs.parts import split
+from service.use_cases.run_starts import RunStarts
+from workers.runs.parts import LEAST_PART_BYTES, split
 from workers.runs.seeds import with_spelled_seeds
 from workers.runs.sweeps import SweepError, check_sweep, count_runs
 
@@ -38,6 +40,10 @@ class SpecSize:
     def of_runs(self, runs: int) -> int:
         """Bytes of the specs of so many runs."""
         return runs * self.per_run + self.shared
+
+    def with_starts(self, starts: RunStarts) -> "SpecSize":
+        """The size with the factors of other runs filled in."""
+        return SpecSize(self.per_run + min(starts.most_bytes, LEAST_PART_BYTES), self.shared + starts.all_bytes)
 
 
 def parse_request(body: bytes) -> ExperimentRequest:
@@ -89,7 +95,7 @@ def _parsed(parse: Callable[[], Body]) -> Body:
         raise InvalidPayload(request_errors(error)) from None
 
 
-def parse_runs(request: ExperimentRequest, limits: Limits) -> CheckedRuns:
+def parse_runs(request: ExperimentRequest, limits: Limits, database: Database) -> CheckedRuns:
     """The runs of a request, each checked when it is read.
 
     Raises:
@@ -99,16 +105,17 @@ def parse_runs(request: ExperimentRequest, limits: Limits) -> CheckedRuns:
         check_sweep(request.sweep)
     except SweepError as error:
         raise InvalidPayload([FieldError(json_pointer(("sweep", *error.pointer)), str(error))]) from None
-    _check_size(request, limits)
-    return CheckedRuns(request, limits)
-
-
-def _check_size(request: ExperimentRequest, limits: Limits) -> None:
     runs = count_runs(request.sweep)
     if runs > limits.max_runs_per_experiment:
         detail = exceeded("The runs of this sweep are", runs, limits, "max_runs_per_experiment")
         raise InvalidPayload([FieldError("/sweep", detail)])
-    if (size := spec_size(request).of_runs(runs)) > limits.max_spec_bytes_per_experiment:
+    check_size(runs, spec_size(request), limits)
+    return CheckedRuns(request, limits, RunStarts(database, limits))
+
+
+def check_size(runs: int, specs: SpecSize, limits: Limits) -> None:
+    """Raise InvalidPayload where the specs of so many runs are too much for an experiment."""
+    if (size := specs.of_runs(runs)) > limits.max_spec_bytes_per_experiment:
         detail = exceeded("The bytes of all specs of this sweep are", size, limits, "max_spec_bytes_per_experiment")
         raise InvalidPayload([FieldError("/sweep", detail)])
 

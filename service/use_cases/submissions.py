@@ -15,7 +15,7 @@ from service.store.database import Database
 from service.use_cases.checked_runs import CheckedRuns
 from service.use_cases.experiments import fields_of, get_experiment
 from service.use_cases.keys import Holder
-from service.use_cases.payloads import parse_runs, spec_size
+from service.use_cases.payloads import check_size, parse_runs, spec_size
 from service.use_cases.storing import NewExperiment, store_once
 from service.values.ids import new_id
 from service.values.statuses import RUN_STATUSES
@@ -32,9 +32,9 @@ class Submission:
     is_new: bool
 
 
-def dry_run(request: ExperimentRequest, limits: Limits) -> DryRun:
+def dry_run(database: Database, request: ExperimentRequest, limits: Limits) -> DryRun:
     """The cost of an experiment; raises the InvalidPayload of `submit`."""
-    runs = parse_runs(request, limits)
+    runs = parse_runs(request, limits, database)
     cost = Cost(max_steps=0, max_time=0, max_points=0, max_snapshot_bytes=0, max_multiply_adds=0)
     for spec, times in runs.groups():
         cost.max_steps += times * most_steps(spec)
@@ -42,6 +42,7 @@ def dry_run(request: ExperimentRequest, limits: Limits) -> DryRun:
         cost.max_points += times * most_points(spec)
         cost.max_snapshot_bytes += times * snapshot_bytes(spec)
         cost.max_multiply_adds += times * most_multiply_adds(spec)
+    check_size(len(runs), spec_size(request).with_starts(runs.starts), limits)
     return DryRun(runs=len(runs), cost=cost)
 
 
@@ -68,8 +69,10 @@ def submit(
         "body_digest": digest,
         "api_key_id": None if holder is None else holder.id,
     }
-    runs = parse_runs(request, limits)
-    new = NewExperiment(values, runs, _work(runs), holder, spec_size(request))
+    runs = parse_runs(request, limits, database)
+    work, size = _work(runs), spec_size(request).with_starts(runs.starts)
+    check_size(len(runs), size, limits)
+    new = NewExperiment(values, runs, work, holder, size)
     if store_once(database, new):
         return Submission(_stored(database, new), is_new=True)
     assert key is not None

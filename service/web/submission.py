@@ -46,7 +46,7 @@ async def begin(
         text, posted = await run_reading(request, lambda: _beginning(database, query))
     except InvalidPayload as error:
         return _form(request, "", query, None, error.errors)
-    return await run_submission(request, lambda: _form(request, text, query, *_checked(posted, limits)))
+    return await run_submission(request, lambda: _form(request, text, query, *_checked(database, posted, limits)))
 
 
 def _beginning(database: Database, start: Start) -> tuple[str, ExperimentRequest]:
@@ -78,7 +78,7 @@ def _check_or_submit(
 ) -> Response:
     text, start, key = fields.get("spec", ""), Start(preset=fields.get("preset", "")), fields.get("key")
     if fields.get("act") != "submit":
-        return _form(request, text, start, *_checked(posted, limits), key)
+        return _form(request, text, start, *_checked(database, posted, limits), key)
     try:
         submission = _submit(database, posted, limits, key, holder)
     except InvalidPayload as error:
@@ -127,10 +127,12 @@ def _content(database: Database, start: Start) -> dict[str, Any]:
     return presets.get_preset(start.preset or USUAL_PRESET)
 
 
-def _checked(posted: ExperimentRequest, limits: Limits) -> tuple[DryRun | None, tuple[FieldError, ...]]:
+def _checked(
+    database: Database, posted: ExperimentRequest, limits: Limits
+) -> tuple[DryRun | None, tuple[FieldError, ...]]:
     """What an experiment would cost, or what is wrong with it."""
     try:
-        return submissions.dry_run(posted, limits), ()
+        return submissions.dry_run(database, posted, limits), ()
     except InvalidPayload as error:
         return None, error.errors
 

@@ -27,6 +27,12 @@ ROUNDED = [
     ("float32", DEEP, {"kind": "identity", "scale": 1e-40}, "/run/init/scale"),
     ("float32", DEEP | {"depth": 1}, EXPLICIT, "/run/init/factors/0"),
     ("float64", DEEP, GAUSSIAN | {"std": 1e-310}, "/run/init/std"),
+    ("float32", DEEP, {"kind": "uniform", "scale": 1e-40}, "/run/init/scale"),
+    ("float32", DEEP, {"kind": "orthogonal", "scale": 1e-40}, "/run/init/scale"),
+    ("float32", DEEP, {"kind": "spectral", "scale": 1e-40}, "/run/init/scale"),
+    ("float32", DEEP, {"kind": "constant", "value": 1e-40}, "/run/init/value"),
+    ("float32", DEEP, {"kind": "lambda_balanced", "lambda": 0.0, "std": 1e-130}, "/run/init/std"),
+    ("float32", DEEP, {"kind": "lambda_balanced", "lambda": 2.0, "std": 1e-40}, "/run/init/std"),
 ]
 
 

@@ -32,8 +32,9 @@ def loss_by_definition(spec: RunSpec, product: Tensor) -> Tensor:
     if isinstance(observed, ObservedEntries):
         mask = torch.from_numpy(observed.mask)
         return DEFINITIONS[spec.loss.kind](spec.loss, product[mask], torch.from_numpy(observed.values)[mask])
-    predictions = torch.from_numpy(observed.tensors) @ product.flatten()
-    return DEFINITIONS[spec.loss.kind](spec.loss, predictions, torch.from_numpy(observed.values))
+    tensors, outputs = torch.from_numpy(observed.tensors), torch.from_numpy(observed.outputs)
+    predictions = tensors @ product.reshape(outputs.shape[1], -1).T
+    return DEFINITIONS[spec.loss.kind](spec.loss, predictions.flatten(), outputs.flatten())
 
 
 def labelled(problem: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,6 +45,9 @@ def labelled(problem: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(observed, ObservedEntries):
         listed = [{"index": index.tolist(), "value": signs[tuple(index)]} for index in np.argwhere(observed.mask)]
         return {"kind": "completion", "shape": list(read.shape), "observations": listed}
+    if len(observed.outputs[0]) > 1 or observed.tensors.shape[1] != np.prod(read.shape):
+        outputs = np.where(observed.outputs < 0, -1.0, 1.0)
+        return {"kind": "regression", "inputs": observed.tensors.tolist(), "outputs": outputs.tolist()}
     tensors = [tensor.reshape(read.shape).tolist() for tensor in observed.tensors]
     listed = [{"tensor": tensor, "value": sign} for tensor, sign in zip(tensors, signs, strict=True)]
     return {"kind": "sensing", "shape": list(read.shape), "measurements": listed}

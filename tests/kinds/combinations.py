@@ -16,7 +16,7 @@ from workers.runs.models import Model
 from workers.runs.optimizers import GradientDescent, GradientFlow, Optimizer
 from workers.runs.problems import LowRankCompletion, LowRankSensing, Problem
 from workers.runs.spec import Engine, ExtraMetric, RunSpec
-from workers.runs.starts import Explicit, Gaussian, Start
+from workers.runs.starts import Explicit, Gaussian, OtherRun, Start
 
 RUNS = 3
 """In a batch; they differ in their seeds and in when they stop."""
@@ -32,6 +32,9 @@ SHAPES: dict[type, tuple[list[int], ...]] = {
     LowRankSensing: ([2, 3], [2, 3, 2]),
 }
 """What examples cannot all show at once: rectangles and tensors."""
+
+GIVEN = (Explicit, OtherRun)
+"""Starts with factors, which must fit the model."""
 
 
 @dataclass(frozen=True)
@@ -148,14 +151,14 @@ def _on_engines(kinds: tuple[type, type, type, type], parts: dict[str, Any]) -> 
 
 
 def _completed(kinds: tuple[type, type, type, type], parts: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The parts with a stop and a schedule by steps, and by time; an explicit start gets factors that fit the model."""
+    """The parts with a stop and a schedule by steps, and by time; a start with factors gets some that fit the model."""
     for stop, record in (({"max_steps": 3 * EVERY}, {"every": EVERY}), ({"max_time": 1.0}, {"points_per_decade": 4})):
         completed = {**parts, "stop": stop, "record": record}
         drawn = valid({**completed, "init": example_of(Gaussian)})
-        if kinds[3] is Explicit and drawn is not None:
+        if kinds[3] in GIVEN and drawn is not None:
             factors = [factor.tolist() for factor in starting_factors(drawn)]
             completed["init"] = {**parts["init"], "factors": factors}
-        if kinds[3] is not Explicit or drawn is not None:
+        if kinds[3] not in GIVEN or drawn is not None:
             yield completed
 
 

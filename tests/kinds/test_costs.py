@@ -22,6 +22,9 @@ from workers.runs.spec import RunSpec
 
 MATRIX_PRODUCTS = ("bmm", "mm")
 FREE = ("empty", "new_empty", "copy_", "_to_copy", "clone", "zero_", "zeros_like", "empty_like")
+FREE += ("index_copy_", "index_select")
+RUNS = 16
+"""In a batch, as products of several runs are made in blocks."""
 LARGER = {**example_of(LowRankCompletion), "shape": [8, 8], "observed": 30}
 """Large enough for an update of so many operations not to cost more than the gradient."""
 MEASURED = {**example_of(LowRankSensing), "shape": [4, 4], "measurements": 64}
@@ -46,18 +49,18 @@ class OperationCounter(TorchDispatchMode):
 
 
 def counted_multiply_adds(spec: RunSpec) -> float:
-    """Half the operations of one step of the torch engine."""
-    layout = FactorLayout(spec.factor_shapes, 1)
+    """Half the operations of one step of the torch engine, for each run of a batch."""
+    layout = FactorLayout(spec.factor_shapes, RUNS)
     slots, scalars = spec.optimizer.slots, spec.optimizer.scalars
-    before, after = ([*torch.rand(slots, layout.size).double(), *torch.rand(scalars, 1).double()] for _ in range(2))
-    gradient, loss = torch.rand(layout.size).double(), torch.zeros(1, 1, 1).double()
-    optimizer = build_optimizer([spec], layout, torch.float64, torch.device("cpu"), 1)
-    optimizer.prepare(np.zeros(1, dtype=np.int64), 1)
-    evaluate = build_model([spec], layout.blocks(gradient)).bind(layout.blocks(after[0]), loss)
+    before, after = ([*torch.rand(slots, layout.size).double(), *torch.rand(scalars, RUNS).double()] for _ in range(2))
+    gradient, loss = torch.rand(layout.size).double(), torch.zeros(RUNS, 1, 1).double()
+    optimizer = build_optimizer([spec] * RUNS, layout, torch.float64, torch.device("cpu"), 1)
+    optimizer.prepare(np.zeros(RUNS, dtype=np.int64), 1)
+    evaluate = build_model([spec] * RUNS, layout.blocks(gradient)).bind(layout.blocks(after[0]), loss)
     with torch.no_grad(), OperationCounter() as counter:
         optimizer.step(before, gradient, after, 1)
         evaluate()
-    return counter.operations / 2
+    return counter.operations / 2 / RUNS
 
 
 def stepping(*choices: dict[str, Any]) -> list[RunSpec]:

@@ -37,7 +37,7 @@ from workers.runs.spec import RunSpec
 LIMITS = Limits(max_named_fields=1000)
 DOCS = Path(__file__).parents[2] / "docs"
 
-_LOW_RANK = {"kind": "low_rank_completion", "shape": [3, 3], "rank": 1, "observed": 5, "noise": 0.1}
+_LOW_RANK = {"kind": "low_rank_completion", "shape": [3, 3], "rank": 1, "observed": 5, "noise": 0.1, "held_out": 2}
 _ASKED = [name for name in ON_REQUEST if not name.startswith("matricisation")]
 _MATRIX = BASIC | {"problem": _LOW_RANK, "record": {"metrics": _ASKED, "entries": [[0, 1]]}}
 _LISTED = {"kind": "completion", "shape": [2, 2], "observations": [{"index": [0, 1], "value": 2.0}]}
@@ -58,8 +58,13 @@ _POSTED_BESIDE = {"init": BASIC["init"], "stop": {"max_time": 2.0, "loss_below":
 _BASELINE = BASIC | {"model": {"kind": "nuclear_norm"}} | _POSTED_BESIDE
 _LABELLED = BASIC | fitted({"kind": "logistic"}, _LISTED) | {"record": {"metrics": ["margin"]}}
 _HUBER = BASIC | {"problem": _LISTED, "loss": {"kind": "huber", "delta": 0.5}}
+_REGRESSION = BASIC | {
+    "problem": {"kind": "random_regression", "samples": 4, "dimension": 3, "sparsity": 2, "held_out": 2},
+    "init": {"kind": "gaussian", "std": [0.1, 0.2, 0.3]},
+}
+_LAMBDA = BASIC | {"init": {"kind": "lambda_balanced", "lambda": 0.5, "std": 0.1}}
 SPECS = (
-    *(BASIC, _MATRIX, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, _LABELLED, _HUBER),
+    *(BASIC, _MATRIX, _REGRESSION, _LAMBDA, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, _LABELLED, _HUBER),
     *(FLOW, FLOW | {"stop": {"max_time": 7.0}}),
 )
 

@@ -65,7 +65,7 @@ def _spec(chance):
         "stop": {"max_steps": 10} | chance.choice([{}, {"loss_below": 1e-3}]),
         "seed": chance.randrange(5),
     }
-    measured = {"kind": "low_rank_sensing", "shape": [3, 2], "rank": 1, "measurements": 4}
+    measured = {"kind": "low_rank_sensing", "shape": [3, 2], "rank": 1, "measurements": 4, "held_out": 2}
     tensor = {
         **BASIC,
         "problem": {"kind": "low_rank_completion", "shape": [3, 3, 3], "rank": 1, "observed": 9},
@@ -73,7 +73,8 @@ def _spec(chance):
         "init": {"kind": "gaussian", "std": 0.1},
         "optimizer": {"kind": "group_rmsprop", "learning_rate": 1e-2},
     }
-    sensing = {**BASIC, "problem": measured, "init": {"kind": "gaussian", "std": 0.1}}
+    stds = chance.choice([0.1, [0.1] * BASIC["model"]["depth"]])
+    sensing = {**BASIC, "problem": measured, "init": {"kind": "gaussian", "std": stds}}
     listed = {"kind": "completion", "shape": [2, 2], "observations": [{"index": [0, 1], "value": 2.0}]}
     completion = {**BASIC, "problem": listed, "init": {"kind": "identity", "scale": 1.0}}
     ends = {"max_time": chance.choice([3.0, 30.0])}

@@ -110,7 +110,7 @@ def test_the_runs_are_those_of_the_sweep_in_its_order(database):
     specs = [RunSpec.model_validate(row["spec"]) for row in rows]
     assert [(spec.init.std, spec.seed, spec.model.depth) for spec in specs] == expected
     assert all(spec.resolved() == row["spec"] for spec, row in zip(specs, rows, strict=True))
-    assert dry_run(REQUEST, Limits()).cost.max_multiply_adds == sum(row["max_multiply_adds"] for row in rows)
+    assert dry_run(database, REQUEST, Limits()).cost.max_multiply_adds == sum(row["max_multiply_adds"] for row in rows)
 
 
 @pytest.mark.parametrize("piece", range(8))

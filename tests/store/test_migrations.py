@@ -118,6 +118,7 @@ VIEWS = {
     "0015_parts_of_specs": "12f5ad1346ee6cd41b2556d2c585e2d18b16fa50c78fe2348133454d53fb92c2",
     "0016_margin": "d78b8897c30238555fd7c1fe3a2579912aed3a0d55366c0f6dee5483f4b75ec2",
     "0017_hessians_alignments_and_snapshots": "f256eb94a682ff8aea5135944c86c053f5af6008dddb837b1841df14e04fde34",
+    "0018_test_loss": "3afad3fa4fa5ad27e1e6fb4cb11231726f185f7cf2ca40f66d57b0bdae4bc187",
 }
 """Digests of the views' texts. A revision that was released is not changed: a new one replaces them."""
 

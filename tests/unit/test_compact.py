@@ -100,7 +100,7 @@ def observations(count):
 
 
 @pytest.mark.parametrize("axis", ["seed", "optimizer.learning_rate", "init.std", "model.depth"])
-def test_the_runs_of_a_sweep_share_their_observations(axis, monkeypatch):
+def test_the_runs_of_a_sweep_share_their_observations(axis, monkeypatch, database):
     run = {**RUN, "problem": {"kind": "completion", "shape": [200, 200], "observations": observations(4000)}}
     request = ExperimentRequest(run=run, sweep=[{axis: [1, 2, 3, 4]}])
     made = list[Compact]()
@@ -111,24 +111,24 @@ def test_the_runs_of_a_sweep_share_their_observations(axis, monkeypatch):
         make(self, *arguments)
 
     monkeypatch.setattr(Compact, "__init__", counted)
-    specs = list(parse_runs(request, Limits()))
+    specs = list(parse_runs(request, Limits(), database))
     assert len(made) == 1
     assert {id(spec.problem.observations) for spec in specs} == {id(made[0])}
 
 
-def test_a_swept_problem_is_read_for_each_of_its_values_once():
+def test_a_swept_problem_is_read_for_each_of_its_values_once(database):
     problems = [
         {"kind": "completion", "shape": [9, 9], "observations": [{"index": [0, i], "value": 1}]} for i in (1, 2)
     ]
     request = ExperimentRequest(run=RUN, sweep=[{"problem": problems}, {"seed": [1, 2]}, {"init.std": [1, 2]}])
-    specs = list(parse_runs(request, Limits()))
+    specs = list(parse_runs(request, Limits(), database))
     assert len({id(spec.problem) for spec in specs}) == 2
     assert [spec.problem.observations[0].index for spec in specs] == [(0, 1)] * 4 + [(0, 2)] * 4
     assert [(spec.seed, spec.init.std) for spec in specs[:4]] == [(1, 1), (1, 2), (2, 1), (2, 2)]
 
 
-def test_a_wrong_seed_far_in_a_sweep_is_pointed_at():
+def test_a_wrong_seed_far_in_a_sweep_is_pointed_at(database):
     request = ExperimentRequest(run=RUN, sweep=[{"init.std": [1, 2]}, {"seed": [1, 2, -3]}])
     with pytest.raises(InvalidPayload) as refused:
-        list(parse_runs(request, Limits()).groups())
+        list(parse_runs(request, Limits(), database).groups())
     assert refused.value.errors[0].pointer == "/sweep/1/seed/2"

@@ -70,6 +70,6 @@ def test_identity_and_explicit_starts():
 
 
 def test_a_sign_that_underflow_hides_is_given_up_with_a_sentence(monkeypatch):
-    monkeypatch.setattr("workers.runs.starts.determinant_sign", lambda chain: 0)
+    monkeypatch.setattr("workers.runs.starts.drawn.determinant_sign", lambda chain: 0)
     with pytest.raises(StartError, match="explicit factors"):
         starting_factors(spec())

@@ -14,7 +14,6 @@ from workers.lab.baselines.certificates import certify
 from workers.lab.baselines.constraints import constraints_of
 from workers.lab.baselines.nuclear_norm import NotSolved, minimise_nuclear_norm
 from workers.records import Batch, Budget, Outcome
-from workers.runs.costs import observed_numbers
 from workers.runs.engines import batch_key, engine_of
 from workers.runs.metrics import metrics_of, summary_metrics_of
 from workers.runs.observations import observe
@@ -244,5 +243,5 @@ def test_the_memory_of_a_solve_is_about_as_estimated():
     run = of_size(rows, solver, kind)
     command = [sys.executable, "-c", MEASURED, solver, kind, str(rows)]
     measured = int(subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()[-1])
-    numbers = run.problem.observation_count if run.problem.observes_entries else observed_numbers(run)
+    numbers = run.problem.observation_count if run.problem.observes_entries else run.problem.observed_numbers
     assert 0.4 < measured / run.model.solver_bytes(run.problem.shape, numbers) < 2.5

@@ -38,6 +38,10 @@ Listed = Strict(False)
 """Marks a tuple field that is written as a JSON list; tuples keep specs hashable."""
 
 
+class ColumnOfNumbers:
+    """Marks a field that is a number or a list of numbers: queries compare the number, and items of the list."""
+
+
 def misfit(pointer: tuple[str | int, ...], message: str) -> PydanticCustomError:
     """The error for parts of a spec that do not fit together, pointing at the part to change.
 

@@ -70,9 +70,7 @@ def seconds_per_point(spec: RunSpec) -> float:
 
 def multiply_adds_per_step(spec: RunSpec) -> int:
     """Multiply-adds of one step: the model's product and gradient, the residuals and the update."""
-    entries = prod(spec.problem.shape)
-    observed = 0 if spec.problem.observes_entries else 2 * spec.problem.observation_count * entries
-    observed += spec.loss.multiply_adds * predicted_numbers(spec)
+    observed = spec.problem.multiply_adds(spec.loss.is_square) + spec.loss.multiply_adds * predicted_numbers(spec)
     update = spec.optimizer.multiply_adds * trained_numbers(spec)
     return spec.model.multiply_adds(spec.problem.shape) + observed + update
 
@@ -121,7 +119,7 @@ def points_until(spec: RunSpec, step: int) -> int:
 def working_numbers(spec: RunSpec) -> int:
     """Numbers that a run keeps in memory while it steps: products, observations, gradients and a few states."""
     entries = prod(spec.problem.shape)
-    observed = 4 * entries if spec.problem.observes_entries else spec.problem.observation_count * entries
+    observed = (4 if spec.problem.observes_entries else 2) * spec.problem.observed_numbers
     intermediate = spec.model.intermediate_numbers(spec.problem.shape)
     observed += spec.loss.working_numbers * predicted_numbers(spec)
     return intermediate + entries + observed + FEWEST_STATES * state_numbers(spec)
@@ -143,9 +141,3 @@ def batch_numbers(spec: RunSpec) -> int:
 def state_numbers(spec: RunSpec) -> int:
     """Numbers in a run's state: its factors, and what its optimiser carries beside them."""
     return trained_numbers(spec) * spec.optimizer.slots + spec.optimizer.scalars
-
-
-def observed_numbers(spec: RunSpec) -> int:
-    """Numbers that a run's observations take in memory."""
-    entries = prod(spec.problem.shape)
-    return entries if spec.problem.observes_entries else spec.problem.observation_count * entries

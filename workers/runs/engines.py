@@ -111,8 +111,9 @@ def batch_key(spec: RunSpec) -> BatchKey:
     """The batch key of a spec."""
     problem, model = spec.problem, spec.model
     size = "x".join(map(str, problem.shape))
-    observed = "entries" if problem.observes_entries else f"measurements={problem.observation_count}"
-    observed = f"few {observed}" if observes_few_entries(spec) else observed
+    observed = f"few {problem.batch_words}" if observes_few_entries(spec) else problem.batch_words
+    if problem.held_out_count:
+        observed = f"{observed} held_out={problem.held_out_count}"
     kinds = (spec.precision, spec.loss.kind, spec.optimizer.kind, model.kind)
     program = (*kinds, size, model.batch_words(problem.shape), observed, f"entries={len(spec.record.entries)}")
     return BatchKey(engine_of(spec), spec.device, " ".join(program))

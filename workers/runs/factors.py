@@ -48,6 +48,12 @@ def spread_factors(left: Factor, root: Factor, right: Factor, shapes: Shapes) ->
     return [_fitted(factor, shape) for factor, shape in zip(factors, shapes, strict=True)]
 
 
+def leading_part(matrix: Factor, rank: int) -> tuple[Factor, Factor, Factor]:
+    """U (rows, rank), s (rank,) and V^T (rank, columns) of the largest singular values of a matrix."""
+    left, singular_values, right = np.linalg.svd(matrix, full_matrices=False)
+    return left[:, :rank], singular_values[:rank], right[:rank]
+
+
 def balancedness_gaps(factors: Sequence[Factor]) -> list[Factor]:
     """F_j^T F_j - F_(j+1) F_(j+1)^T for each j, which a gradient flow conserves (Arora, Cohen, Hazan 2018)."""
     return [left.T @ left - right @ right.T for left, right in pairwise(factors)]

@@ -24,4 +24,4 @@ def starting_factors(spec: RunSpec) -> list[Factor]:
 def _factors(spec: RunSpec) -> list[Factor]:
     if not spec.model.is_trained:
         return [np.zeros(shape) for shape in spec.factor_shapes]
-    return spec.init.make(spec.model, spec.problem.shape, spec.seed)
+    return spec.init.make(spec.model, spec.problem, spec.seed)

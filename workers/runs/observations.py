@@ -12,6 +12,7 @@ import numpy.typing as npt
 from cachetools import LRUCache, cached
 
 from workers.runs.problems import Observations, ObservedEntries, Problem
+from workers.runs.problems.base import ProblemBase
 
 Array = npt.NDArray[np.float64]
 
@@ -60,6 +61,12 @@ def first_without_label(problem: Problem) -> int | None:
     """Position of the first observed value that is no label, 1 or -1; None where all are labels."""
     others = np.flatnonzero(np.abs(problem.observed_values) != 1)
     return int(others[0]) if len(others) else None
+
+
+@per_problem
+def held_out(problem: Problem) -> ProblemBase | None:
+    """The held-out observations of a problem, as a problem; None without any."""
+    return problem.hold_out()
 
 
 @per_problem

@@ -180,7 +180,7 @@ class RunSpec(SpecModel, frozen=True):
         elif self.descends:
             _check_descent(self)
         if self.model.is_trained:
-            self.init.check(self.model, self.problem.shape)
+            self.init.check(self.model, self.problem)
         for number, index in enumerate(self.record.entries):
             check_index(index, self.problem.shape, ("record", "entries", number))
         if (reason := metric_misfit(self)) is not None:

@@ -37,6 +37,44 @@ CASES: Cases = {
         "/run/init/factors/2",
         "2 x 2",
     ),
+    "too few stds": (
+        changed("init", {"kind": "gaussian", "std": [0.1, 0.2]}),
+        "/run/init/std",
+        "3 factors",
+    ),
+    "a negative std in a list": (
+        changed("init", {"kind": "gaussian", "std": [0.1, -0.2, 0.3]}),
+        "/run/init/std/1",
+        "greater than 0",
+    ),
+    "a negative std": (changed("init.std", -1), "/run/init/std", "greater than 0"),
+    "a text for a std": (changed("init.std", "1"), "/run/init/std", "Give a number"),
+    "the shape of a constant": (
+        changed("init", {"kind": "constant", "value": 0.1, "shape": 0.5}),
+        "/run/init/shape",
+        "diagonal network",
+    ),
+    "no lambda": (changed("init", {"kind": "lambda_balanced", "std": 0.1}), "/run/init/lambda", "required"),
+    "a lambda without rows": (
+        {
+            "run": changed("init", {"kind": "lambda_balanced", "std": 0.1, "lambda": 1})["run"]
+            | {"model": {"kind": "deep_matrix", "depth": 2, "hidden_width": 3}}
+        },
+        "/run/init/lambda",
+        "narrow the model",
+    ),
+    "a spectral start of a tensor": (tensor(init={"kind": "spectral"}), "/run/init/kind", "order 3"),
+    "a spectral start above the rank": (
+        changed("init", {"kind": "spectral", "rank": 3}),
+        "/run/init/rank",
+        "rank 2 at most",
+    ),
+    "a run that is not there": (changed("init", {"kind": "run", "id": "nobody"}), "/run/init/id", "no run 'nobody'"),
+    "factors of another run of another shape": (
+        changed("init", {"kind": "run", "id": "nobody", "factors": [SQUARE]}),
+        "/run/init/factors",
+        "3 factors",
+    ),
     "determinant of a rectangle": (
         {"run": completion(observed(0, 1))["run"] | {"init": BASIC["init"]}},
         "/run/init/determinant",

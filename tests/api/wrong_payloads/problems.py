@@ -2,6 +2,25 @@
 
 from tests.api.wrong_payloads.payloads import SQUARE, Cases, changed, completion, observed, tensor
 
+
+def drawn(kind, **fields):
+    run = changed("problem", {"kind": kind, **fields})["run"]
+    return {"run": run | {"init": {"kind": "identity", "scale": 1.0}}}
+
+
+def regression(inputs, outputs, **fields):
+    return drawn("regression", inputs=inputs, outputs=outputs, **fields)
+
+
+def low_rank(**fields):
+    return drawn("low_rank_completion", shape=[2, 2], observed=3, **fields)
+
+
+def sensing(**fields):
+    measurements = [{"tensor": SQUARE, "value": 1.0}]
+    return drawn("sensing", shape=[2, 2], measurements=measurements, **fields)
+
+
 CASES: Cases = {
     "a value that is no label": (
         {"run": completion(observed(0, 1), observed(1, 0, value=-2.0))["run"] | {"loss": "logistic"}},
@@ -71,6 +90,90 @@ CASES: Cases = {
         "1 x 2 x 1",
     ),
     "text in a target": (completion(observed(0, 1), target=[[1.0, "2", 3.0]] * 2), "/run/problem/target/0/1", "number"),
+    "ragged inputs": (
+        regression([[1.0, 2.0], [3.0]], [1.0, 2.0]),
+        "/run/problem/inputs/1",
+        "Row 0 has 2 and this has 1",
+    ),
+    "a number among inputs": (regression([[1.0], 2.0], [1.0, 2.0]), "/run/problem/inputs/1", "list of numbers"),
+    "inputs that are numbers": (regression([1.0, 2.0], [1.0, 2.0]), "/run/problem/inputs/0", "list of numbers"),
+    "empty inputs": (regression([[], []], [1.0, 2.0]), "/run/problem/inputs/0", "at least 1"),
+    "inputs too deep": (regression([[[1.0]], [[1.0]]], [1.0, 2.0]), "/run/problem/inputs/0", "nested too deeply"),
+    "fewer outputs than inputs": (
+        regression([[1.0], [2.0]], [1.0]),
+        "/run/problem/outputs",
+        "2 inputs and 1 outputs",
+    ),
+    "ragged outputs": (regression([[1.0], [2.0]], [[1.0], 2.0]), "/run/problem/outputs/1", "list of numbers"),
+    "a label for an output": (regression([[1.0], [2.0]], [1.0, "cat"]), "/run/problem/outputs/1", "Give a number"),
+    "held-out samples of another dimension": (
+        regression([[1.0], [2.0]], [1.0, 2.0], held_out={"inputs": [[1.0, 2.0]], "outputs": [1.0]}),
+        "/run/problem/held_out/inputs",
+        "these have 2",
+    ),
+    "held-out samples that do not match": (
+        regression([[1.0], [2.0]], [1.0, 2.0], held_out={"inputs": [[1.0]], "outputs": [1.0, 2.0]}),
+        "/run/problem/held_out/outputs",
+        "1 inputs and 2 outputs",
+    ),
+    "too sparse a regression": (
+        drawn("random_regression", samples=3, dimension=2, sparsity=3),
+        "/run/problem/sparsity",
+        "2 entries",
+    ),
+    "a spectrum longer than the shape": (low_rank(spectrum=[3, 2, 1]), "/run/problem/spectrum", "at most 2 singular"),
+    "a negative singular value": (low_rank(spectrum=[3, -2]), "/run/problem/spectrum/1", "greater than 0"),
+    "a spectrum of another rank": (low_rank(spectrum=[3, 2], rank=1), "/run/problem/rank", "leave the rank out"),
+    "a spectrum of another norm": (low_rank(spectrum=[3, 4], norm=1), "/run/problem/norm", "the norm 5"),
+    "a spectrum with a condition number": (
+        low_rank(spectrum=[3, 2], condition_number=2),
+        "/run/problem/condition_number",
+        "one of the two",
+    ),
+    "a condition number of rank 1": (
+        low_rank(rank=1, condition_number=2),
+        "/run/problem/condition_number",
+        "condition number 1",
+    ),
+    "a condition number below 1": (
+        low_rank(rank=2, condition_number=0.5),
+        "/run/problem/condition_number",
+        "greater than or equal to 1",
+    ),
+    "a spectrum of a tensor": (tensor({"spectrum": [1.0]}), "/run/problem/spectrum", "those of a matrix"),
+    "a share of outliers above 1": (
+        low_rank(rank=1, outliers={"share": 1.5, "scale": 1}),
+        "/run/problem/outliers/share",
+        "less than or equal to 1",
+    ),
+    "outliers without a scale": (low_rank(rank=1, outliers={"share": 0.5}), "/run/problem/outliers/scale", "required"),
+    "more held out than unobserved": (low_rank(rank=1, held_out=2), "/run/problem/held_out", "Only 1 entries"),
+    "an entry both observed and held out": (
+        completion(observed(0, 1), observed(1, 1), held_out=[observed(1, 0), observed(1, 1)]),
+        "/run/problem/held_out/1/index",
+        "is observed",
+    ),
+    "a held-out entry outside": (
+        completion(observed(0, 1), held_out=[observed(0, 3)]),
+        "/run/problem/held_out/0/index",
+        "outside the shape",
+    ),
+    "a held-out entry given twice": (
+        completion(observed(0, 1), held_out=[observed(0, 0), observed(0, 0)]),
+        "/run/problem/held_out/1/index",
+        "held-out observation 0",
+    ),
+    "a held-out measurement of another shape": (
+        sensing(held_out=[{"tensor": [[1.0]], "value": 1.0}]),
+        "/run/problem/held_out/0/tensor",
+        "2 x 2",
+    ),
+    "a target of another shape beside measurements": (sensing(target=[[1.0]]), "/run/problem/target", "2 x 2"),
+    "an unknown kind of measurement": (
+        drawn("low_rank_sensing", shape=[2, 2], rank=1, measurements=2, measurement="binary"),
+        "/run/problem/measurement",
+        "gaussian",
+    ),
     "too large a product": (
         changed("problem", {"kind": "all_but_corner", "dimension": 501}),
         "/run/problem",

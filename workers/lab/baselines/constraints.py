@@ -82,7 +82,8 @@ def _row_norms(operator: sp.csr_array) -> Array:
 
 def _rows(observed: Observations) -> tuple[sp.csr_array, Array]:
     if not isinstance(observed, ObservedEntries):
-        return sp.csr_array(observed.tensors), observed.values
+        measured_rows = sp.eye_array(observed.outputs.shape[1])
+        return sp.csr_array(sp.kron(measured_rows, sp.csr_array(observed.tensors))), observed.outputs.T.ravel()
     columns = np.flatnonzero(observed.mask)
     ones, rows = np.ones(len(columns)), np.arange(len(columns))
     operator = sp.csr_array((ones, (rows, columns)), shape=(len(columns), observed.mask.size))

@@ -77,7 +77,9 @@ def _least_margin(observed: Observations, product: Tensor) -> Tensor:
     if isinstance(observed, ObservedEntries):
         mask = torch.from_numpy(observed.mask.ravel())
         return (torch.from_numpy(observed.values.ravel()) * product)[mask].min()
-    return (torch.from_numpy(observed.values) * (torch.from_numpy(observed.tensors) * product).sum(dim=1)).min()
+    labels, tensors = torch.from_numpy(observed.outputs), torch.from_numpy(observed.tensors)
+    predictions = (tensors[:, None] * product.view(1, labels.shape[1], -1)).sum(dim=2)
+    return (labels * predictions).min()
 
 
 FORMULAS: dict[str, Callable[[Product], Tensor]] = {

@@ -27,7 +27,7 @@ def gradient_norms(state: State) -> Tensor:
     """Euclidean norm of the gradient in all factors, (points,)."""
     member, objective = state.member, state.objective
     norms = torch.empty(len(member), dtype=torch.float64)
-    for block in blocks(member, objective.bytes_per_run):
+    for block in blocks_of_points(member, objective.bytes_per_run):
         chosen = objective.select(torch.from_numpy(pad_rows(member[block], 2)))
         padded = block_norms(state.specs[0].model, chosen, [pad_rows(factor[block], 2) for factor in state.factors])
         norms[block] = padded[: block.stop - block.start]
@@ -37,7 +37,7 @@ def gradient_norms(state: State) -> Tensor:
 FORMULAS: dict[str, Callable[[State], Tensor]] = {"gradient_norm": gradient_norms}
 
 
-def blocks(member: Members, bytes_per_run: int) -> Iterator[slice]:
+def blocks_of_points(member: Members, bytes_per_run: int) -> Iterator[slice]:
     """Stretches of points whose observations fit in memory side by side."""
     size = max(2, BLOCK_BYTES // bytes_per_run)
     for start in range(0, len(member), size):

@@ -11,7 +11,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from workers.lab.metrics.gradients import block_norms, blocks
+from workers.lab.metrics.gradients import block_norms, blocks_of_points
 from workers.lab.metrics.padding import pad_rows
 from workers.lab.metrics.scaling import chain_product, sum_of_components, times_power, unit_chain, unit_of
 from workers.lab.metrics.state import State
@@ -39,7 +39,7 @@ def hessian_trace(state: State) -> Tensor:
     rows, model = state.rows_of("hessian_trace"), state.specs[0].model
     member = state.member[rows]
     traces = torch.empty(len(rows), dtype=torch.float64)
-    for block in blocks(member, 2 * state.objective.bytes_per_run):
+    for block in blocks_of_points(member, 2 * state.objective.bytes_per_run):
         chosen = state.objective.select(torch.from_numpy(pad_rows(member[block], 2)))
         factors = [pad_rows(factor[torch.from_numpy(rows[block])], 2) for factor in state.factors]
         traces[block] = _traces(model, chosen, factors)[: block.stop - block.start]
@@ -53,7 +53,7 @@ def _traces(model: ModelBase, objective: Objective, factors: Sequence[Tensor]) -
     """Traces at points each with its own observations: objective and factors (points, ...)."""
     product = sum_of_components(factors) if model.sums_components else chain_product(chain_of(model, factors))
     curvature = objective.curvature(product)
-    if objective.tensors is not None:
+    if objective.measurements(0) is not None:
         terms = [_of_measurements(model, objective, curvature, factors)]
     elif model.sums_components:
         terms = [_of_components(objective, curvature, factors)]
@@ -107,9 +107,11 @@ def _of_components(objective: Objective, curvature: Tensor, factors: Sequence[Te
 
 def _of_measurements(model: ModelBase, objective: Objective, curvature: Tensor, factors: Sequence[Tensor]) -> Terms:
     """Point by point, f_m'' times the squared norm of the gradient of each measurement m."""
-    assert objective.tensors is not None
-    points = range(len(curvature))
-    norms = [_norms(model, objective, objective.tensors[i], [factor[i] for factor in factors]) for i in points]
+    norms: list[Tensor] = []
+    for point in range(len(curvature)):
+        tensors = objective.measurements(point)
+        assert tensors is not None
+        norms.append(_norms(model, objective, tensors, [factor[point] for factor in factors]))
     unit, exponent = unit_of(torch.stack(norms), (1,))
     return (curvature[:, :, 0] * unit.square()).sum(dim=1, keepdim=True), 2 * exponent[:, None]
 

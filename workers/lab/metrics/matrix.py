@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.lab.metrics import around, entries, factors, singular_vectors, spectrum
+from workers.lab.metrics import around, entries, factors, held_out, singular_vectors, spectrum
 from workers.lab.metrics.entries import Product
 from workers.lab.metrics.factors import Chain
 from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
@@ -32,8 +32,8 @@ MANY_NUMBERS, LARGE_SIDE = 2**16, 16
 """Trained numbers from which points are padded to two as well, if no side of a factor is shorter: a point of these
 takes memory and time, and torch multiplies its matrices one by one, whatever stands beside them."""
 
-_FAMILIES = (spectrum.FORMULAS, factors.FORMULAS, entries.FORMULAS, around.FORMULAS, singular_vectors.FORMULAS)
-NAMES = frozenset(name for family in _FAMILIES for name in family)
+_FAMILIES = (spectrum, factors, entries, held_out, around, singular_vectors)
+NAMES = frozenset(name for family in _FAMILIES for name in family.FORMULAS)
 """Of the metrics that are measured here."""
 
 
@@ -63,10 +63,12 @@ def matrix_metrics(
     known = None if carried is None else torch.from_numpy(pad_rows(carried, multiple))
     chain = Chain(chain_of(specs[0].model, finite), specs[0].model.is_symmetric, known)
     state = State(specs, member, finite)
+    products = Product(specs, member, matrices)
     columns = {
         **wanted.evaluate(spectrum.FORMULAS, _spectrum(specs, member, matrices, known)),
         **wanted.evaluate(factors.FORMULAS, chain),
-        **wanted.evaluate(entries.FORMULAS, Product(specs, member, matrices)),
+        **wanted.evaluate(entries.FORMULAS, products),
+        **wanted.evaluate(held_out.FORMULAS, products),
         **wanted.evaluate(around.FORMULAS, state),
         **wanted.evaluate(singular_vectors.FORMULAS, Layers(state, matrices, chain.factors)),
     }

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workers.lab.metrics.gradients import blocks
+from workers.lab.metrics.gradients import blocks_of_points
 from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
 from workers.lab.metrics.scaling import times_power, unit_of
 from workers.lab.metrics.state import State
@@ -148,7 +148,7 @@ def _signal(layers: Layers) -> Tensor:
     """dl/dW, (points, rows, columns)."""
     member, objective = layers.state.member, layers.state.objective
     signal = torch.empty_like(layers.matrices)
-    for block in blocks(member, objective.bytes_per_run):
+    for block in blocks_of_points(member, objective.bytes_per_run):
         chosen = objective.select(torch.from_numpy(pad_rows(member[block], 2)))
         matrices = pad_rows(layers.matrices[block], 2)
         pulled = chosen.pull_back(matrices, matrices.new_empty(len(matrices), 1, 1))

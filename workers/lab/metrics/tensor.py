@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.lab.metrics import around, entries, matricisations, matrix
+from workers.lab.metrics import around, entries, held_out, matricisations, matrix
 from workers.lab.metrics.entries import Product
 from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
 from workers.lab.metrics.scaling import norm, sum_of_components, vector_product
@@ -102,6 +102,7 @@ def _block_metrics(
         **wanted.evaluate(FORMULAS, Components(factors, finite), but=measured_as_matrices),
         **wanted.evaluate(around.FORMULAS, state, but=measured_as_matrices),
         **wanted.evaluate(entries.FORMULAS, products, but=measured_as_matrices),
+        **wanted.evaluate(held_out.FORMULAS, products, but=measured_as_matrices),
         **wanted.evaluate(matricisations.FORMULAS, products),
     }
     return wanted.masked(columns, member, usable)

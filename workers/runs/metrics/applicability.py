@@ -68,6 +68,11 @@ def of_targets(spec: Measured) -> bool:
     return spec.problem.is_target_known
 
 
+def of_held_out(spec: Measured) -> bool:
+    """Problems with held-out observations."""
+    return spec.problem.held_out_count > 0
+
+
 def of_baselines(spec: Measured) -> bool:
     """Baselines, which are solved instead of trained."""
     return not spec.model.is_trained

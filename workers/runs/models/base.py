@@ -8,7 +8,7 @@ import numpy as np
 
 from workers.runs.base import SpecModel, misfit
 from workers.runs.factors import Factor
-from workers.runs.starts import Gaussian
+from workers.runs.starts.gaussian import Gaussian
 
 if TYPE_CHECKING:
     from workers.runs.problems import Problem
@@ -63,7 +63,7 @@ class ModelBase(SpecModel, ABC, frozen=True):
 
     def entry_std(self, start: Gaussian, shape: Sequence[int]) -> float:
         """Standard deviation of the entries of a Gaussian start's factors; of a balanced one, their scale."""
-        return start.std
+        return start.common_std
 
     @abstractmethod
     def chain(self, factors: Sequence[Factor]) -> list[Factor]:
@@ -75,6 +75,14 @@ class ModelBase(SpecModel, ABC, frozen=True):
 
         They are quadratic: of factors twice as large they are four times as large.
         """
+
+    def most_split_rank(self, shape: Sequence[int]) -> int:
+        """The largest rank of a matrix that `split` writes in factors; 0 for a model that cannot."""
+        return 0
+
+    def split(self, matrix: Factor, rank: int) -> list[Factor]:
+        """The best approximation of a rank to a matrix of the problem's shape, written in factors of equal weight."""
+        raise NotImplementedError
 
     @abstractmethod
     def label(self) -> str:
@@ -100,7 +108,7 @@ class ModelBase(SpecModel, ABC, frozen=True):
         """Memory that a solve takes, within a factor of two; 0 for a model that is trained.
 
         Args:
-            observed_numbers: of the observations, see `workers.runs.costs.observed_numbers`.
+            observed_numbers: of the observations, see `workers.runs.problems.base`.
         """
         return 0
 

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from workers.runs.base import Count
-from workers.runs.factors import Factor
+from workers.runs.factors import Factor, leading_part
 from workers.runs.models.base import ModelBase
 from workers.runs.scaling import LEAST_PRODUCT
 from workers.runs.shapes import halves_of, highest_rank
-from workers.runs.starts import Gaussian
+from workers.runs.starts.gaussian import Gaussian
 
 
 class CpTensor(ModelBase, frozen=True):
@@ -65,6 +65,16 @@ class CpTensor(ModelBase, frozen=True):
         """||f_r of a mode||^2 - ||f_r of the next mode||^2 for each component (Razin, Maman, Cohen 2021)."""
         return [(left**2).sum(axis=0) - (right**2).sum(axis=0) for left, right in pairwise(factors)]
 
+    def most_split_rank(self, shape: Sequence[int]) -> int:
+        return min(*shape, self.factor_shapes(shape)[0][1]) if len(shape) == 2 else 0
+
+    def split(self, matrix: Factor, rank: int) -> list[Factor]:
+        left, singular_values, right = leading_part(matrix, rank)
+        factors = [np.zeros(shape) for shape in self.factor_shapes(matrix.shape)]
+        for factor, vectors in zip(factors, (left, right.T), strict=True):
+            factor[:, :rank] = vectors * singular_values**0.5
+        return factors
+
     def label(self) -> str:
         return "components of a tensor"
 
@@ -79,6 +89,6 @@ def component_factor_std(start: Gaussian, order: int, rank: int) -> float:
     rank * std^(2 order).
     """
     if start.std_of == "factor":
-        return start.std
-    std = start.std / rank**0.5
-    return std ** (1 / order) if std >= LEAST_PRODUCT else exp((log(start.std) - log(rank) / 2) / order)
+        return start.common_std
+    std = start.common_std / rank**0.5
+    return std ** (1 / order) if std >= LEAST_PRODUCT else exp((log(start.common_std) - log(rank) / 2) / order)

@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from workers.runs.base import Count
-from workers.runs.factors import Factor, balanced_factors, balancedness_gaps
+from workers.runs.factors import Factor, balanced_factors, balancedness_gaps, leading_part, spread_factors
 from workers.runs.models.base import ModelBase, check_is_matrix
-from workers.runs.starts import Gaussian
+from workers.runs.starts.gaussian import Gaussian
 
 DEEPEST = 1000
 """Most factors of a model: each costs memory and time even where it is tiny."""
@@ -78,6 +78,15 @@ class DeepMatrix(ModelBase, frozen=True):
     def conserved(self, factors: Sequence[Factor]) -> list[Factor]:
         return balancedness_gaps(factors)
 
+    def most_split_rank(self, shape: Sequence[int]) -> int:
+        return min(min(factor) for factor in self.factor_shapes(shape))
+
+    def split(self, matrix: Factor, rank: int) -> list[Factor]:
+        left, singular_values, right = leading_part(matrix, rank)
+        if self.depth == 1:
+            return [(left * singular_values) @ right]
+        return spread_factors(left, singular_values ** (1 / self.depth), right, self.factor_shapes(matrix.shape))
+
     def label(self) -> str:
         return f"depth {self.depth}"
 
@@ -95,20 +104,20 @@ def factor_std(start: Gaussian, depth: int, hidden_width: int) -> float:
     (p / width^((L - 1) / 2))^(1 / L) per factor. The off-diagonal entries of U U^T follow the same law with L = 2.
     """
     if start.std_of == "factor":
-        return start.std
-    return exp((log(start.std) - (depth - 1) / 2 * log(hidden_width)) / depth)  # the power itself could overflow
+        return start.common_std
+    return exp((log(start.common_std) - (depth - 1) / 2 * log(hidden_width)) / depth)  # the power itself could overflow
 
 
 def product_std(start: Gaussian, depth: int, hidden_width: int) -> float:
     """Standard deviation of the product's entries, the inverse of `factor_std`."""
     if start.std_of == "product":
-        return start.std
-    exponent = depth * log(start.std) + (depth - 1) / 2 * log(hidden_width)
+        return start.common_std
+    exponent = depth * log(start.common_std) + (depth - 1) / 2 * log(hidden_width)
     return exp(exponent) if exponent < LARGEST_EXPONENT else inf
 
 
 def balanced_scale(start: Gaussian, depth: int, hidden_width: int) -> float:
     """The power 1 / depth of the product's standard deviation, from its logarithm."""
     if start.std_of == "product":
-        return exp(log(start.std) / depth)
-    return exp(log(start.std) + (depth - 1) / (2 * depth) * log(hidden_width))
+        return exp(log(start.common_std) / depth)
+    return exp(log(start.common_std) + (depth - 1) / (2 * depth) * log(hidden_width))

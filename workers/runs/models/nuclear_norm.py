@@ -11,7 +11,7 @@ from workers.runs.factors import Factor
 from workers.runs.models.base import ModelBase, check_is_matrix
 from workers.runs.observations import observe
 from workers.runs.problems import Problem
-from workers.runs.starts import Gaussian
+from workers.runs.starts.gaussian import Gaussian
 
 LONGEST_SOLVE = 3600.0
 """Most seconds that a run may allow its solver."""

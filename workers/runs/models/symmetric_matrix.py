@@ -10,7 +10,7 @@ from workers.runs.factors import Factor
 from workers.runs.models.base import ModelBase, check_is_matrix
 from workers.runs.models.deep_matrix import factor_std
 from workers.runs.problems import PROBLEMS, LowRank
-from workers.runs.starts import Gaussian
+from workers.runs.starts.gaussian import Gaussian
 
 _LOW_RANK_KINDS = tuple(kind for kind, problem in PROBLEMS.items() if issubclass(problem, LowRank))
 
@@ -64,6 +64,16 @@ class SymmetricMatrix(ModelBase, frozen=True):
 
     def conserved(self, factors: Sequence[Factor]) -> list[Factor]:
         return []
+
+    def most_split_rank(self, shape: Sequence[int]) -> int:
+        return min(self.factor_shapes(shape)[0])
+
+    def split(self, matrix: Factor, rank: int) -> list[Factor]:
+        """Of the symmetric part, the largest eigenvalues, those below 0 as 0: no other U U^T is nearer."""
+        eigenvalues, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+        factor = np.zeros(self.factor_shapes(matrix.shape)[0])
+        factor[:, :rank] = (vectors * np.sqrt(np.maximum(eigenvalues, 0.0)))[:, : -rank - 1 : -1]
+        return [factor]
 
     def label(self) -> str:
         return f"symmetric, rank {self.rank}" if self.rank is not None else "symmetric"

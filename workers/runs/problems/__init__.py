@@ -9,12 +9,20 @@ from workers.runs.problems.base import LinearMeasurements, Observations, Observe
 from workers.runs.problems.completion import Completion
 from workers.runs.problems.corner import AllButCorner, Perturbed2x2
 from workers.runs.problems.low_rank import LowRank, LowRankCompletion, LowRankSensing
+from workers.runs.problems.regression import RandomRegression, Regression
 from workers.runs.problems.sensing import Sensing
 
 __all__ = ["PROBLEMS", "LinearMeasurements", "LowRank", "Observations", "ObservedEntries", "Problem"]
 
 Problem = Annotated[
-    Perturbed2x2 | AllButCorner | Completion | Sensing | LowRankCompletion | LowRankSensing,
+    Perturbed2x2
+    | AllButCorner
+    | Completion
+    | Sensing
+    | LowRankCompletion
+    | LowRankSensing
+    | Regression
+    | RandomRegression,
     Field(discriminator="kind"),
 ]
 PROBLEMS: dict[str, type[ProblemBase]] = classes_by_kind(Problem)

@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from workers.runs.base import SpecModel
 Array = npt.NDArray[np.float64]
 
 TARGET_STREAM, PERMUTATION_STREAM, MEASUREMENT_STREAM, NOISE_STREAM = range(4)
+SPECTRUM_STREAM, OUTLIER_STREAM, HELD_OUT_STREAM = range(4, 7)
 """Independent random streams of one problem seed, so that observing more never changes the target."""
 
 
@@ -38,22 +40,29 @@ class ObservedEntries:
 
 @dataclass(frozen=True)
 class LinearMeasurements:
-    """Linear measurements: tensors @ vec(W) = values, vec in row-major order.
+    """Linear measurements: the product, reshaped to (measured rows, columns), times tensors^T is outputs^T.
+
+    Sensing measures vec(W), in row-major order, a single row. Regression measures each row of W by the same inputs.
 
     Attributes:
-        tensors: (measurements, entries of the product).
-        values: (measurements,).
+        tensors: (samples, columns).
+        outputs: (samples, measured rows).
         target: of the problem's shape, without noise; None where the problem does not define it.
     """
 
     tensors: Array
-    values: Array
+    outputs: Array
     target: Array | None
+
+    @property
+    def values(self) -> Array:
+        """All observed numbers, (samples * measured rows,), sample by sample."""
+        return self.outputs.ravel()
 
     @property
     def nbytes(self) -> int:
         """Memory taken, in bytes."""
-        return self.tensors.nbytes + self.values.nbytes
+        return self.tensors.nbytes + self.outputs.nbytes
 
 
 Observations = ObservedEntries | LinearMeasurements
@@ -71,6 +80,9 @@ class ProblemBase(SpecModel, ABC, frozen=True):
     example: ClassVar[Mapping[str, Any]]
     observes_entries: ClassVar[bool] = True
     listed_in: ClassVar[str | None] = None
+
+    if TYPE_CHECKING:
+        shape: Any  # of W: a field of some kinds, which follows from other fields in others
 
     @property
     @abstractmethod
@@ -91,6 +103,45 @@ class ProblemBase(SpecModel, ABC, frozen=True):
     @abstractmethod
     def observe(self) -> Observations:
         """The observations as arrays; the same spec gives the same arrays (`workers.runs.observations` keeps them)."""
+
+    @property
+    def sample_count(self) -> int:
+        """Rows of the matrix of linear measurements."""
+        return self.observation_count
+
+    @property
+    def sample_numbers(self) -> int:
+        """Numbers in a row of that matrix."""
+        return prod(self.shape)
+
+    @property
+    def observed_numbers(self) -> int:
+        """Numbers that the observations take in memory."""
+        return prod(self.shape) if self.observes_entries else self.sample_count * self.sample_numbers
+
+    def multiply_adds(self, is_square: bool) -> int:
+        """Multiply-adds that predict the observations of a product, and carry their gradient back to it.
+
+        For losses of squares linear measurements are reduced to as many rows as columns (`workers.runs.reduction`).
+        """
+        if self.observes_entries:
+            return 0
+        rows = min(self.sample_count, self.sample_numbers) if is_square else self.sample_count
+        return 2 * rows * prod(self.shape)
+
+    @property
+    def batch_words(self) -> str:
+        """What changes the shapes of the observations' arrays, beyond the shape of W, as words."""
+        return "entries" if self.observes_entries else f"measurements={self.observation_count}"
+
+    @property
+    def held_out_count(self) -> int:
+        """How many observations are held out of the loss, for a test loss."""
+        return 0
+
+    def hold_out(self) -> "ProblemBase | None":
+        """The held-out observations as a problem of the same shape; None without any."""
+        return None
 
 
 def stream_of(seed: int, stream: int) -> np.random.Generator:

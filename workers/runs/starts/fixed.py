@@ -1,0 +1,68 @@
+"""Starts that draw nothing: multiples of the identity, and constants."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from workers.runs.base import Positive, misfit
+from workers.runs.factors import Factor
+from workers.runs.problems import Problem
+from workers.runs.starts.base import LABEL_DIGITS, Size, Startable, StartBase
+
+
+class Identity(StartBase, frozen=True):
+    """Every factor is `scale` times the identity (ones on the main diagonal of a rectangular factor)."""
+
+    example: ClassVar[Mapping[str, Any]] = {"kind": "identity", "scale": 0.5}
+
+    kind: Literal["identity"]
+    scale: Positive
+
+    def check(self, model: Startable, problem: Problem) -> None:
+        """Components cannot start as identities: all of them would be alike."""
+        if model.sums_components:
+            raise misfit(("init", "kind"), "An identity start is one of deep_matrix; use a gaussian or explicit start.")
+
+    def make(self, model: Startable, problem: Problem, seed: int) -> list[Factor]:
+        return [self.scale * np.eye(*factor) for factor in model.factor_shapes(problem.shape)]
+
+    def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
+        return f"{self.scale:.{digits}g} x identity"
+
+    def size(self, model: Startable, shape: Sequence[int]) -> Size:
+        return Size(("init", "scale"), "a scale", self.scale, self.scale)
+
+
+class Constant(StartBase, frozen=True):
+    """Every number of every factor is `value`: a product of matrices then has rank 1, and components are alike.
+
+    `shape`, the imbalance of the two halves of a diagonal network (Azulay and others 2021), has no meaning for a model
+    of matrices or of components.
+    """
+
+    example: ClassVar[Mapping[str, Any]] = {"kind": "constant", "value": 0.5}
+
+    kind: Literal["constant"]
+    value: float
+    shape: float | None = None
+
+    def check(self, model: Startable, problem: Problem) -> None:
+        """No model there is has an imbalance to choose."""
+        if self.shape is not None:
+            raise misfit(
+                ("init", "shape"),
+                f"The shape of a constant start is the imbalance of a diagonal network, and a {model.kind} has none; "
+                "leave it out.",
+            )
+
+    def make(self, model: Startable, problem: Problem, seed: int) -> list[Factor]:
+        return [np.full(factor, self.value) for factor in model.factor_shapes(problem.shape)]
+
+    def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
+        return f"constant {self.value:.{digits}g}"
+
+    def size(self, model: Startable, shape: Sequence[int]) -> Size | None:
+        """The value; 0 is meant to be 0."""
+        value = abs(self.value)
+        return Size(("init", "value"), "a value", value, value) if value else None

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.specs import run_whole, spec
+from workers.lab.product_loss import ProductLoss
 from workers.runs.haar import haar
-from workers.runs.losses import ProductLoss
 from workers.runs.observations import held_out, observe
 from workers.runs.reduction import reduced
 from workers.runs.spec import RunSpec

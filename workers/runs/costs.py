@@ -66,7 +66,7 @@ def multiply_adds_per_step(spec: RunSpec) -> int:
     """Multiply-adds of one step: the model's product and gradient, the residuals and the update."""
     entries = prod(spec.problem.shape)
     observed = entries if spec.problem.observes_entries else 2 * spec.problem.observation_count * entries
-    update = spec.optimizer.multiply_adds * trained_numbers(spec)
+    update = (spec.optimizer.multiply_adds + spec.optimizer.decays()) * trained_numbers(spec)
     return spec.model.multiply_adds(spec.problem.shape) + observed + update
 
 
@@ -124,7 +124,7 @@ def batch_numbers(spec: RunSpec) -> int:
 
 def state_numbers(spec: RunSpec) -> int:
     """Numbers in a run's state: its factors, and what its optimiser carries beside them."""
-    return trained_numbers(spec) * spec.optimizer.slots + spec.optimizer.scalars
+    return trained_numbers(spec) * spec.optimizer.slots + spec.optimizer.state_scalars
 
 
 def observed_numbers(spec: RunSpec) -> int:

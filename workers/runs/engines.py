@@ -113,7 +113,7 @@ def batch_key(spec: RunSpec) -> BatchKey:
     size = "x".join(map(str, problem.shape))
     observed = "entries" if problem.observes_entries else f"measurements={problem.observation_count}"
     observed = f"few {observed}" if observes_few_entries(spec) else observed
-    kinds = (spec.precision, spec.loss, spec.optimizer.kind, model.kind)
+    kinds = (spec.precision, spec.loss, spec.optimizer.kind, *spec.optimizer.batch_words(), model.kind)
     program = (*kinds, size, model.batch_words(problem.shape), observed, f"entries={len(spec.record.entries)}")
     return BatchKey(engine_of(spec), spec.device, " ".join(program))
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from service.queries.fields import SCALAR, Kind, Node, Values
 from workers.runs.seeds import Exact
@@ -28,7 +29,7 @@ class SpecNode(Node):
         super().__init__(_values(self._types))
 
     def names(self) -> Sequence[str]:
-        return list(dict.fromkeys(name for model in self._models() for name in model.model_fields))
+        return list(dict.fromkeys(name for model in self._models() for name in _by_name(model)))
 
     def below(self, step: str | int) -> Node | None:
         annotations = list(self._fields(step) if isinstance(step, str) else self._items())
@@ -38,7 +39,7 @@ class SpecNode(Node):
         return (type_ for type_ in self._types if isinstance(type_, type) and issubclass(type_, BaseModel))
 
     def _fields(self, name: str) -> Iterator[Any]:
-        fields = (model.model_fields[name] for model in self._models() if name in model.model_fields)
+        fields = (_by_name(model)[name] for model in self._models() if name in _by_name(model))
         return (Exact if Exact in field.metadata else field.annotation for field in fields)
 
     def _items(self) -> Iterator[Any]:
@@ -47,6 +48,11 @@ class SpecNode(Node):
                 yield get_args(type_)[0]
             elif type_ is Any:
                 yield Any
+
+
+def _by_name(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by their names in JSON."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:

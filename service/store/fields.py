@@ -42,6 +42,9 @@ class Home:
     def exists(self, field: Field, dialect: str) -> Column:
         """Whether there is a value."""
         column = self.columns.get(field.path)
+        if column is not None and field.values.kinds > {Kind.OBJECT}:  # a column of the numbers, beside objects
+            document, rest = self._document(field.path)
+            return sa.or_(column.is_not(None), json_exists(document, (*rest, "kind"), dialect))
         if column is not None:
             return column.is_not(None)
         if field.values.kinds <= NUMERIC:  # JSON spells NaN as a text, which does not count as a value

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from service.errors import FieldError, json_pointer
 from workers.runs.base import LARGEST_INTEGER
+from workers.runs.rates import NUMBER
 from workers.runs.sweeps import SweptRun
 
 Path = Sequence[str | int]
@@ -107,11 +108,13 @@ def _run_path(error: ErrorDetails, swept: SweptRun) -> Path:
 
 
 def _without_tags(path: Path, spec: Any) -> Path:
-    """A path without the kinds that pydantic adds for unions; the payload has no such levels."""
+    """A path without the kinds, or the mark of a number, that pydantic adds for unions; the payload has no such levels."""
     kept: list[str | int] = []
     value = spec
     for part in path:
         if isinstance(value, dict) and value.get("kind") == part and part not in value:
+            continue
+        if isinstance(value, bool | int | float | str) and part == NUMBER:
             continue
         kept.append(part)
         value = _step_into(value, part)

@@ -38,7 +38,7 @@ from workers.runs.metrics import (
 )
 from workers.runs.metrics.metric import View, free
 from workers.runs.models import Model
-from workers.runs.optimizers import GradientFlow
+from workers.runs.optimizers import GradientDescent, GradientFlow
 from workers.runs.problems import Problem
 from workers.runs.spec import RunSpec
 
@@ -53,6 +53,7 @@ KNOWN_TARGET = {
     "target": [[1.0, 0.0], [0.0, 2.0]],
 }
 DESCENT = training() | {"stop": {"max_steps": 4}, "record": {"every": 4}}
+DECAYING = DESCENT | {"optimizer": {**example_of(GradientDescent), "weight_decay": 0.1}}
 FLOW = training() | {
     "optimizer": example_of(GradientFlow),
     "stop": {"max_time": 0.5},
@@ -63,7 +64,7 @@ FLOW = training() | {
 def specs() -> Iterator[RunSpec]:
     """Every model on every problem and shape, descending and flowing, with all metrics on request and with none."""
     problems = [*(example for kind in kinds_of(Problem) for example in problem_examples(kind)), KNOWN_TARGET]
-    for model, problem, way in product(kinds_of(Model), problems, (DESCENT, FLOW)):
+    for model, problem, way in product(kinds_of(Model), problems, (DESCENT, FLOW, DECAYING)):
         spec = valid(way | {"model": example_of(model), "problem": problem})
         if spec is not None:
             yield spec

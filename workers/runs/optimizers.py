@@ -27,6 +27,8 @@ class OptimizerBase(SpecModel, frozen=True):
         multiply_adds: multiply-adds of a step per trained number.
         is_flow: whether it is integrated up to a time; otherwise it takes steps.
         is_fusable: whether the fused engine can take its steps.
+        is_equivariant: whether its products do not depend on how a product is factorised: with (F1 Q, Q^T F2) in place
+            of (F1, F2), Q orthogonal, they are the same. Optimisers that scale each number by itself depend on it.
     """
 
     example: ClassVar[Mapping[str, Any]]
@@ -35,6 +37,7 @@ class OptimizerBase(SpecModel, frozen=True):
     multiply_adds: ClassVar[int] = 1
     is_flow: ClassVar[bool] = False
     is_fusable: ClassVar[bool] = False
+    is_equivariant: ClassVar[bool] = True
 
     weight_decay: NonNegative = 0.0
 
@@ -146,6 +149,7 @@ class Adam(DescentBase, frozen=True):
     slots: ClassVar[int] = 3
     multiply_adds: ClassVar[int] = 8
     is_fusable: ClassVar[bool] = True
+    is_equivariant: ClassVar[bool] = False
     kind: Literal["adam"]
     beta_1: Decay = 0.9
     beta_2: Decay = 0.999

@@ -96,12 +96,12 @@ def _distances(runs: Sequence[DrawnRun]) -> list[_Distance]:
     found: list[_Distance] = []
     for run, start in zip(runs, start_labels([run.resolved for run in runs]), strict=True):
         flow = flows.get(_followed(run.resolved))
-        if run.spec.is_flow or flow is None:
+        if run.spec.constant_learning_rate is None or flow is None:
             continue
         distance = _distance(flow, run)
         if distance is not None and distance > 0:
             panel = run.resolved["model"].get("depth", 0), model_label(run.resolved)
-            found.append(_Distance(panel, start, run.spec.learning_rate, distance))
+            found.append(_Distance(panel, start, run.spec.constant_learning_rate, distance))
     return found
 
 

@@ -10,6 +10,9 @@ from workers.runs.spec import RunSpec
 
 Column = npt.NDArray[Any]
 
+NAMES = frozenset({"objective"})
+"""Of the metrics that are measured here."""
+
 
 def objective_columns(
     specs: Sequence[RunSpec], member: npt.NDArray[np.int64], loss: Column, factors: Column

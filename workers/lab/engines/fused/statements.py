@@ -32,10 +32,13 @@ def scalars(program: Program, to_state: bool) -> Iterator[str]:
 def constants(program: Program) -> Iterator[str]:
     """The constants of a run by their names: run_... is a number of each run, the name alone is that number spread.
 
-    In the layout by columns a constant is the same in every column.
+    In the layout by columns a constant is the same in every column. Of each table, where all lanes begin to read it.
     """
     for number, name in enumerate(program.constants):
         yield f"const Lanes run_{name} = constant[{number}]; const V {name} = V(run_{name});"
+    for number, name in enumerate(program.tables):
+        yield f"const bool {name}_shared = is_shared[{number}]; const Count {name}_stride = stride[{number}][0];"
+        yield f"const T* const {name}_begin = table[{number}][0] + {name}_stride * from;"
 
 
 class Statements(Protocol):
@@ -99,7 +102,8 @@ def _squares(program: Program, layout: Statements, gradients: Sequence[str]) -> 
 def _tables(program: Program) -> Iterator[str]:
     for number, name in enumerate(program.tables):
         kind = "Lanes" if name == "rate" else "const Lanes"
-        yield f"{kind} run_{name} = number_at({number}, from + taken);"
+        shared, at = f"{name}_begin[{name}_stride * taken]", "from + taken"
+        yield f"{kind} run_{name} = {name}_shared ? Lanes({shared}) : numbers_at({number}, {at});"
         if name != "rate":
             yield f"const V {name} = V(run_{name});"
 

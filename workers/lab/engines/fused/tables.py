@@ -73,12 +73,12 @@ class Tables:
         begins, numbers, end = dict[tuple[Row, int], int](), list[Array](), 0
         for row, step in self._distinct(lanes, taken):
             begins[row, step] = end
-            numbers.append(row.values(step, 1 if row.is_settled(step) else steps).astype(dtype))
+            numbers.append(row.values(step, 1 if row.is_settled(step) else steps).astype(dtype, copy=False))
             end += len(numbers[-1])
         read = [[(row, int(taken[run])) for row in self._rows[run]] for run in lanes.tolist()]
         shape = (len(lanes), self._count)
         return {
-            "tables": np.concatenate(numbers) if numbers else np.zeros(1, dtype),
+            "tables": _joined(numbers) if numbers else np.zeros(1, dtype),
             "table_begins": np.array([[begins[one] for one in of_lane] for of_lane in read], np.int64).reshape(shape),
             "table_strides": np.array(
                 [[not row.is_settled(step) for row, step in of_lane] for of_lane in read], np.int64
@@ -88,6 +88,11 @@ class Tables:
     def _distinct(self, runs: Array, taken: Array) -> list[tuple[Row, int]]:
         """Rows of runs with the steps at which they begin, each once."""
         return list(dict.fromkeys((row, int(taken[run])) for run in runs.tolist() for row in self._rows[run]))
+
+
+def _joined(numbers: Sequence[Array]) -> Array:
+    """All numbers in one array; a single long one is not copied."""
+    return np.ascontiguousarray(numbers[0]) if len(numbers) == 1 else np.concatenate(numbers)
 
 
 def _row(optimizer: DescentBase, update: FusedUpdate, name: str) -> Row:

@@ -215,9 +215,8 @@ TABLES = """const T* table[TABLES][LANES];
     Count stride[TABLES][LANES];
     bool is_shared[TABLES];
 
-    // The number of every lane in a table, at a step of the launch.
-    CUDA_CALLABLE Lanes number_at(int number, Count at) const {
-        if (is_shared[number]) return Lanes(table[number][0][stride[number][0] * at]);
+    // The numbers of the lanes in a table, at a step of the launch, where they differ.
+    CUDA_CALLABLE Lanes numbers_at(int number, Count at) const {
         Lanes out;
         for (int l = 0; l < LANES; ++l) lane(out, l) = table[number][l][stride[number][l] * at];
         return out;

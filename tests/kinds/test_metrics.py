@@ -23,7 +23,7 @@ from service.settings import Limits
 from tests.helpers.specs import run_whole
 from tests.kinds.combinations import changed, problem_examples, training, valid, with_all_metrics
 from tests.kinds.examples import example_of, kinds_of
-from workers.lab.metrics import matricisations, matrix, tensor
+from workers.lab.metrics import matricisations, matrix, penalties, tensor
 from workers.lab.rank_search import RANKS
 from workers.records import SliceResult, joined
 from workers.runs.metrics import (
@@ -139,7 +139,7 @@ def test_every_metric_has_one_entry():
 
 
 def test_formulas_are_those_that_the_catalogue_asks_for():
-    assert matrix.NAMES | set(tensor.FORMULAS) | set(matricisations.FORMULAS) | OF_ENGINES == set(METRICS)
+    assert matrix.NAMES | penalties.NAMES | set(tensor.FORMULAS) | set(matricisations.FORMULAS) | OF_ENGINES == set(METRICS)
     assert set(SUMMARY_METRICS) == OF_SEARCHES_AND_SOLVERS
 
 

@@ -115,6 +115,7 @@ VIEWS = {
     "0010_max_time": "d31713f1001bf27d7661fb04296f7d62c9dd2f2992e3d822d6e8ac8bf0011509",
     "0013_seeds_of_any_size": "85e306c9287da387948a7a92e4a2e0ce276cd45f8a5ce1c5d24b58c5dfaf34cf",
     "0014_expiring_experiments": "548710503bca7c29ba264439b2773fb6ecaef65b55f41e8201a24f7f139f7694",
+    "0015_objectives": "f110fc6e2128ec759bddb1ead8297aa60681f886ba742b6a44cfa80922efec53",
 }
 """Digests of the views' texts. A revision that was released is not changed: a new one replaces them."""
 

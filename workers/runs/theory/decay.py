@@ -7,8 +7,10 @@ singular value then obeys -u^T G v = mu = lambda sigma^(2/L - 1), with G = dl/dW
 
 Where all entries are observed, a singular value s of the target is kept as sigma with sigma - s + mu = 0, which has a
 solution only for large enough s (`Thresholds`). In the basic 2 x 2 setting the stationary point of rank one has W01 = W10 =
-1 - mu^(2/3), W00 = mu^(-1/3) - mu^(1/3) and W11 = mu^(1/3) - mu, with sigma = mu^(-1/3) - mu: decay caps the norm that descent
-without it drives up without bound. Both were derived for this project and checked against descents.
+1 - mu^(2/3), W00 = mu^(-1/3) - mu^(1/3) and W11 = mu^(1/3) - mu, with sigma = mu^(-1/3) - mu: decay caps the norm that
+descent without it drives up without bound. It is a saddle: a product with a positive determinant falls towards it, and one
+with a negative determinant, however small, leaves it for a better fit with W00 = 0. A balanced flow keeps the sign and
+stays; a descent stays until rounding has turned the sign. Both were derived for this project and checked against runs.
 
 A mean square loss has lambda over its weight in place of lambda. For U U^T, lambda is halved: one factor counts for two. Decoupled
 decay has the stationary points of coupled decay under gradient descent, and of lambda (1 - beta) under momentum; under

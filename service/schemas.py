@@ -249,7 +249,7 @@ class DecayedPoint(BaseModel):
 
 
 class DecayPrediction(BaseModel):
-    """What weight decay does; at a stationary point `penalty` is `least_penalty`, a sum of powers of singular values."""
+    """What weight decay does; `penalty` is `least_penalty` at a stationary point (`workers.runs.theory.decay`)."""
 
     schatten_exponent: float
     least_penalty: float | None = None

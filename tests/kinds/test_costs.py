@@ -9,9 +9,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.kinds.combinations import problem_examples, training, valid
 from tests.kinds.examples import example_of, kinds_of
+from workers.lab.decays import build_optimizer
 from workers.lab.models.base import build_model
 from workers.lab.models.layout import FactorLayout
-from workers.lab.decays import build_optimizer
 from workers.runs.costs import multiply_adds_per_step
 from workers.runs.models import Model
 from workers.runs.optimizers import Optimizer

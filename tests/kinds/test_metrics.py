@@ -139,7 +139,9 @@ def test_every_metric_has_one_entry():
 
 
 def test_formulas_are_those_that_the_catalogue_asks_for():
-    assert matrix.NAMES | penalties.NAMES | set(tensor.FORMULAS) | set(matricisations.FORMULAS) | OF_ENGINES == set(METRICS)
+    assert matrix.NAMES | penalties.NAMES | set(tensor.FORMULAS) | set(matricisations.FORMULAS) | OF_ENGINES == set(
+        METRICS
+    )
     assert set(SUMMARY_METRICS) == OF_SEARCHES_AND_SOLVERS
 
 

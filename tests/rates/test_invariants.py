@@ -21,7 +21,7 @@ LENGTH = 40
 
 @st.composite
 def batches(draw, engine):
-    """Runs that share a batch: one optimiser and manner of decay, each with a schedule, decay and factors of its own."""
+    """Runs that share a batch: one optimiser and manner of decay, each with its own schedule, decay and factors."""
     shared = {"kind": draw(st.sampled_from(DESCENTS)), "decay": draw(st.sampled_from(["coupled", "decoupled"]))}
     is_adaptive, decays = draw(st.booleans()), draw(st.booleans())
     if draw(st.booleans()):

@@ -208,7 +208,11 @@ def _run_progress(descents: Descents, run: int, last_point: int | None, search: 
         return RunProgress(error=descents.errors.get(run))
     spec, step, milestones = descents.specs[run], int(descents.steps[run]), descents.milestones[run]
     searching = search is not None and not is_done(spec, search)
-    times = flow_summary(descents.states[run]) if spec.is_flow else {"time": _time(descents, run), "drift_exceeded_at": None}
+    times = (
+        flow_summary(descents.states[run])
+        if spec.is_flow
+        else {"time": _time(descents, run), "drift_exceeded_at": None}
+    )
     return RunProgress(
         checkpoint=Checkpoint(step, descents.states[run], milestones, search if searching else None),
         outcome=None if searching else descents.outcomes[run],

@@ -5,8 +5,8 @@ follow. The next state is written beside the old one, never over it, so that eve
 read afterwards. Products and sums are separate operations: fused multiply-adds would make results depend on the
 position of a run in its batch.
 
-Weight decay, frozen factors and the learning rates are the same for all (`workers.lab.decays`, `workers.lab.rates`). The
-text of the same steps for the fused engine is in `workers.lab.updates`.
+Weight decay, frozen factors and the learning rates are the same for all (`workers.lab.decays`, `workers.lab.rates`).
+The text of the same steps for the fused engine is in `workers.lab.updates`.
 """
 
 from collections.abc import Callable, Sequence

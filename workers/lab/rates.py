@@ -1,7 +1,7 @@
 """Learning rates of a batch in torch: the rate of every trained number at a step, and the rate that follows the loss.
 
-The rates of a step multiply vectors over all factors of all runs (`workers.lab.models.layout`), so a rate is spread over
-the numbers of its run, times what its factor's rate is multiplied by.
+The rates of a step multiply vectors over all factors of all runs (`workers.lab.models.layout`), so a rate is spread
+over the numbers of its run, times what its factor's rate is multiplied by.
 """
 
 from collections.abc import Sequence
@@ -102,12 +102,15 @@ class PolyakRates:
 
     def __init__(self, specs: Sequence[DescentBase], layout: FactorLayout, like: Tensor) -> None:
         schedules = [spec.learning_rate for spec in specs if isinstance(spec.learning_rate, Polyak)]
-        tensor = {"dtype": like.dtype, "device": like.device}
         self._layout, largest = layout, torch.finfo(like.dtype).max
-        self._minimum = torch.tensor([one.minimum for one in schedules], **tensor)
-        self._most = torch.tensor([min(one.most or largest, largest) for one in schedules], **tensor)
+
+        def tensor(values: list[float]) -> Tensor:
+            return torch.tensor(values, dtype=like.dtype, device=like.device)
+
+        self._minimum = tensor([one.minimum for one in schedules])
+        self._most = tensor([min(one.most or largest, largest) for one in schedules])
         coupled = specs[0].decay_word == "coupled"
-        self._half_decay = torch.tensor([spec.weight_decay / 2 for spec in specs], **tensor) if coupled else None
+        self._half_decay = tensor([spec.weight_decay / 2 for spec in specs]) if coupled else None
         self._squares = like.new_empty(len(layout.shapes), layout.runs, 1, 1)
         self.rates, self.spread = like.new_zeros(layout.runs), like.new_zeros(layout.size)
         self._spread_blocks = layout.blocks(self.spread)

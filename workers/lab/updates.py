@@ -5,7 +5,6 @@ The text states its fused multiply-adds explicitly: fused(a, b, c) is a b + c, r
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt

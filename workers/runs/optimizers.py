@@ -65,8 +65,8 @@ class DescentBase(OptimizerBase, frozen=True):
     ||F||^2: lambda F is added to it. With `decay` decoupled, a step begins with F <- (1 - rate lambda) F, and the
     optimiser's own step from the gradient of the loss follows (Loshchilov and Hutter 2019).
 
-    The rate of factor j is the learning rate times `learning_rate_factors`[j]. Factors in `frozen`, counted from 0, stay
-    as they start: they take no steps, do not decay, and their gradient counts as zero.
+    The rate of factor j is the learning rate times `learning_rate_factors`[j]. Factors in `frozen`, counted from 0,
+    stay as they start: they take no steps, do not decay, and their gradient counts as zero.
     """
 
     learning_rate: LearningRate
@@ -116,7 +116,9 @@ class DescentBase(OptimizerBase, frozen=True):
             if number in (self.frozen or ())[:position]:
                 raise misfit(("optimizer", "frozen", position), f"Factor {number} is frozen twice; name it once.")
         if not self.trained(count):
-            raise misfit(("optimizer", "frozen"), "All factors are frozen, so nothing would move; leave at least one out.")
+            raise misfit(
+                ("optimizer", "frozen"), "All factors are frozen, so nothing would move; leave at least one out."
+            )
 
 
 class GradientDescent(DescentBase, frozen=True):

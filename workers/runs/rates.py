@@ -60,7 +60,11 @@ class Constant:
 
     value: float
     is_adaptive: ClassVar[bool] = False
-    settles_at: ClassVar[int | None] = 0
+
+    @property
+    def settles_at(self) -> int | None:
+        """See `Rates`."""
+        return 0
 
     def rates(self, first: int, count: int) -> Array:
         """See `Rates`."""
@@ -68,7 +72,7 @@ class Constant:
 
     def times(self, steps: Steps) -> Array:
         """See `Rates`."""
-        return steps * self.value
+        return steps.astype(np.float64) * self.value
 
     @property
     def label(self) -> str:
@@ -145,16 +149,16 @@ class Piecewise(Schedule, frozen=True):
     def rates(self, first: int, count: int) -> Array:
         """See `Rates`."""
         bounds = np.clip([*self._begins[1:], first + count], first, first + count) - first
-        return np.repeat(np.array(self.values), np.diff(bounds, prepend=0))
+        return np.repeat(np.array(self.values, dtype=np.float64), np.diff(bounds, prepend=0))
 
     def times(self, steps: Steps) -> Array:
         """See `Rates`; the sum up to the last change is rounded once."""
         lengths = np.diff(self._begins).tolist()
         parts = [length * value for length, value in zip(lengths, self.values, strict=False)]
         before = np.array([fsum(parts[:number]) for number in range(len(self.values))])
-        begins = np.array(self._begins)
+        begins, values = np.array(self._begins), np.array(self.values, dtype=np.float64)
         piece = np.searchsorted(begins, steps, side="right") - 1
-        return before[piece] + (steps - begins[piece]) * np.array(self.values)[piece]
+        return before[piece] + (steps - begins[piece]) * values[piece]
 
 
 class Cosine(Schedule, frozen=True):

@@ -6,7 +6,6 @@ from tests.api.wrong_payloads.payloads import Cases, changed, tensor
 from tests.helpers.specs import BASIC, FLOW
 
 
-
 def rate(kind: str, **fields: Any) -> dict[str, Any]:
     """A payload with a schedule."""
     return changed("optimizer.learning_rate", {"kind": kind, **fields})
@@ -50,7 +49,11 @@ CASES: Cases = {
         "/run/optimizer/learning_rate/steps",
         "2 steps",
     ),
-    "too many steps": (rate("piecewise", values=[1.0], steps=[5]), "/run/optimizer/learning_rate/steps", "0 steps"),
+    "too many steps of a schedule": (
+        rate("piecewise", values=[1.0], steps=[5]),
+        "/run/optimizer/learning_rate/steps",
+        "0 steps",
+    ),
     "a negative rate": (
         rate("piecewise", values=[1.0, -2.0], steps=[5]),
         "/run/optimizer/learning_rate/values/1",
@@ -92,7 +95,11 @@ CASES: Cases = {
         "/run/optimizer/learning_rate_factors",
         "at least 1",
     ),
-    "a frozen factor that is not there": (changed("optimizer.frozen", [0, 3]), "/run/optimizer/frozen/1", "counted from 0"),
+    "a frozen factor that is not there": (
+        changed("optimizer.frozen", [0, 3]),
+        "/run/optimizer/frozen/1",
+        "counted from 0",
+    ),
     "a factor frozen twice": (changed("optimizer.frozen", [1, 1]), "/run/optimizer/frozen/1", "once"),
     "all factors frozen": (changed("optimizer.frozen", [2, 0, 1]), "/run/optimizer/frozen", "leave at least one out"),
     "none frozen": (changed("optimizer.frozen", []), "/run/optimizer/frozen", "at least 1"),

@@ -56,7 +56,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "float",
         of_decays,
         "with weight decay",
-        "The loss with the penalty of weight decay: loss + weight_decay / 2 times the sum of all factors' squared entries.",
+        "The loss and the penalty of weight decay: loss + weight_decay / 2 times the sum of all factors' squares.",
         axis=_LOG,
         shown={"telling": 35, "run": 15, "compare": 35},
     ),

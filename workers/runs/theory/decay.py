@@ -1,20 +1,21 @@
 """Weight decay: what it adds to the loss of a product, and where descent then comes to rest.
 
-At a stationary point of loss + lambda / 2 sum ||F_j||^2 the factors are balanced, and their penalty is the least that any
-factors of their product have: lambda L / 2 ||W||^(2/L) of Schatten 2/L, the sum of all singular values to the power 2/L
-(L = 2: Srebro, Rennie, Jaakkola 2004; any L: Shang, Liu, Cheng 2016; Jacot, Ged, Simsek, Hongler, Gabriel 2021). Each
-singular value then obeys -u^T G v = mu = lambda sigma^(2/L - 1), with G = dl/dW.
+At a stationary point of loss + lambda / 2 sum ||F_j||^2 the factors are balanced, and their penalty is the least that
+any factors of their product have: lambda L / 2 ||W||^(2/L) of Schatten 2/L, the sum of all singular values to the power
+2/L (L = 2: Srebro, Rennie, Jaakkola 2004; any L: Shang, Liu, Cheng 2016; Jacot, Ged, Simsek, Hongler, Gabriel 2021).
+Each singular value then obeys -u^T G v = mu = lambda sigma^(2/L - 1), with G = dl/dW.
 
 Where all entries are observed, a singular value s of the target is kept as sigma with sigma - s + mu = 0, which has a
-solution only for large enough s (`Thresholds`). In the basic 2 x 2 setting the stationary point of rank one has W01 = W10 =
-1 - mu^(2/3), W00 = mu^(-1/3) - mu^(1/3) and W11 = mu^(1/3) - mu, with sigma = mu^(-1/3) - mu: decay caps the norm that
-descent without it drives up without bound. It is a saddle: a product with a positive determinant falls towards it, and one
-with a negative determinant, however small, leaves it for a better fit with W00 = 0. A balanced flow keeps the sign and
-stays; a descent stays until rounding has turned the sign. Both were derived for this project and checked against runs.
+solution only for large enough s (`Thresholds`). In the basic 2 x 2 setting the stationary point of rank one has W01 =
+W10 = 1 - mu^(2/3), W00 = mu^(-1/3) - mu^(1/3) and W11 = mu^(1/3) - mu, with sigma = mu^(-1/3) - mu: decay caps the norm
+that descent without it drives up without bound. It is a saddle: a product with a positive determinant falls towards it,
+and one with a negative determinant, however small, leaves it for a better fit with W00 = 0. A balanced flow keeps the
+sign and stays; a descent stays until rounding has turned the sign. Both were derived for this project and checked
+against runs.
 
-A mean square loss has lambda over its weight in place of lambda. For U U^T, lambda is halved: one factor counts for two. Decoupled
-decay has the stationary points of coupled decay under gradient descent, and of lambda (1 - beta) under momentum; under
-adaptive optimisers it has others, and theory is silent.
+A mean square loss has lambda over its weight in place of lambda. For U U^T, lambda is halved: one factor counts for
+two. Decoupled decay has the stationary points of coupled decay under gradient descent, and of lambda (1 - beta) under
+momentum; under adaptive optimisers it has others, and theory is silent.
 """
 
 from collections.abc import Mapping
@@ -117,7 +118,7 @@ def decay_law(spec: RunSpec, setting: Setting | None, columns: Mapping[str, Arra
 
 
 def limit_with_decay(spec: RunSpec, setting: Setting) -> float | None:
-    """|W00| at which a run with weight decay comes to rest while its determinant keeps its sign; 0 where it shrinks away.
+    """|W00| at which a run with weight decay rests while its determinant keeps its sign; 0 where it shrinks away.
 
     None where theory is silent: beyond the basic 2 x 2 setting, and for a single factor.
     """

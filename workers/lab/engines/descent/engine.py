@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from workers.lab.decays import build_optimizer
 from workers.lab.engines.descent.history import SHORTEST_CHUNK, History
 from workers.lab.engines.descent.stepping import stepper_for
-from workers.lab.decays import build_optimizer
 from workers.lab.engines.descents import CHEAP_SECONDS, Clock, Descents, Snapshots, carried_times
 from workers.lab.engines.recording import Schedules, affordable_runs, with_last_steps
 from workers.lab.engines.stopping import NEVER, LossLimits, Stops, find_stops

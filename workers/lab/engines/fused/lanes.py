@@ -76,9 +76,7 @@ def _loss(program: Program) -> Iterator[str]:
     yield from _sum(program, "twice", "signal", "residual", (program.rows, program.columns), program.partial_sums)
 
 
-def _sum(
-    program: Program, out: str, left: str, right: str, shape: tuple[int, int], partial_sums: int
-) -> Iterator[str]:
+def _sum(program: Program, out: str, left: str, right: str, shape: tuple[int, int], partial_sums: int) -> Iterator[str]:
     """`out`, the sum of the products of the entries of two matrices."""
     unroll, (rows, columns) = _unroll(program), shape
     if partial_sums == 1:

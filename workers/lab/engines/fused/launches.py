@@ -56,7 +56,7 @@ class Constants:
 
 
 def manner_of(specs: Sequence[RunSpec]) -> Manner:
-    """How the steps of a batch are taken: runs with a constant rate read it from a table beside runs with a schedule."""
+    """How the steps of a batch are taken; beside runs with a schedule, constant rates come from a table, too."""
     first, count = specs[0].descent, len(specs[0].factor_shapes)
     scheduled = any(spec.constant_learning_rate is None for spec in specs)
     return Manner(
@@ -71,9 +71,7 @@ def program_like(spec: RunSpec, manner: Manner) -> Program:
     """The program of a batch with a run alone in a block, whose layout is not chosen yet."""
     slots, scalars, is_symmetric = spec.optimizer.slots, spec.optimizer.scalars, spec.model.is_symmetric
     update = update_of(spec)
-    return Program(
-        spec.factor_shapes, slots, update, spec.precision, 1, is_symmetric, scalars=scalars, manner=manner
-    )
+    return Program(spec.factor_shapes, slots, update, spec.precision, 1, is_symmetric, scalars=scalars, manner=manner)
 
 
 def _constants(spec: RunSpec, program: Program) -> list[float]:

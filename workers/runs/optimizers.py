@@ -85,7 +85,7 @@ class DescentBase(OptimizerBase, frozen=True):
         return self.scalars + (TIME_SCALARS if self.rates.is_adaptive else 0)
 
     @property
-    def decay_word(self) -> str:
+    def decay_word(self) -> Literal["none", "coupled", "decoupled"]:
         """How weights decay: coupled, decoupled or none."""
         return self.decay if self.decays() else "none"
 

@@ -8,6 +8,7 @@ fit a thread's stack.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 
 from workers.lab.engines.fused.memory import ALIGNMENT, Memory
 from workers.lab.engines.fused.operations import (
@@ -67,7 +68,7 @@ class _Writer:
             "loss": lines(self._loss()),
             "backward": lines(line for operation in backward(program) for line in self._text(operation)),
             "update": lines(update(program, self)),
-            "store": lines((*self._copies(to_state=True), *scalars(program, to_state=True))),
+            "store": lines(chain(self._copies(to_state=True), scalars(program, to_state=True))),
         }
         functions = "".join(f"{head} {{\n{body}\n    }}\n    " for head, body in self.functions.items())
         return {**texts, "functions": functions}

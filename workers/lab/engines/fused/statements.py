@@ -116,10 +116,10 @@ def _rate(program: Program, layout: Statements) -> Iterator[str]:
         yield "Lanes squared = squares[0]; for (int j = 1; j < TRAINED; ++j) squared = squared + squares[j];"
         yield "Lanes excess = T(0.5) * twice;"
         if program.manner.decay == "coupled":
-            yield "Lanes weight = Lanes(T(0)), part;"
+            yield "Lanes weight = Lanes(T(0)), of_factor;"
             for number, shape in enumerate(program.shapes):
-                yield from layout.squares("part", slot_name(0, number), shape)
-                yield "weight = weight + part;"
+                yield from layout.squares("of_factor", slot_name(0, number), shape)
+                yield "weight = weight + of_factor;"
             yield "excess = excess + T(0.5) * run_weight_decay * weight;"
         yield "excess = excess - run_minimum; const Lanes none = Lanes(T(0));"
         yield "Lanes run_rate = excess / squared; run_rate = run_rate < run_most ? run_rate : run_most;"

@@ -240,6 +240,33 @@ class StabilityPrediction(BaseModel):
     loss: float
 
 
+class DecayThresholds(BaseModel):
+    """Of a target whose entries are all observed: which of its singular values weight decay keeps."""
+
+    least_singular_value: float
+    local_from: float
+    global_from: float
+
+
+class DecayedPoint(BaseModel):
+    """The stationary point of rank one in the basic 2 x 2 setting, by the sizes of its entries."""
+
+    unobserved_entry: float
+    beside: float
+    opposite: float
+
+
+class DecayPrediction(BaseModel):
+    """What weight decay does; `penalty` is `least_penalty` at a stationary point (`workers.runs.theory.decay`)."""
+
+    schatten_exponent: float
+    least_penalty: float | None = None
+    penalty: float | None = None
+    balancedness_factor: float | None = None
+    thresholds: DecayThresholds | None = None
+    stationary_point: DecayedPoint | None = None
+
+
 class Theory(BaseModel):
     """What theory says of a run, and whether it did; a field that does not apply is null."""
 
@@ -268,6 +295,9 @@ class Theory(BaseModel):
     predicted_limit: float | InfiniteWord | None = None
     tightness_law: TightnessPrediction | None = None
     stability_limit: StabilityPrediction | None = None
+    weight_decay: Annotated[
+        DecayPrediction | None, Field(description="What weight decay does to a product, also where `applies` is false.")
+    ] = None
 
 
 class PresetSummary(BaseModel):

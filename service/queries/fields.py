@@ -62,8 +62,13 @@ class Field:
 
     @property
     def kind(self) -> Kind:
-        """The kind of its column in a table; OBJECT (JSON text) for several kinds that are not all numeric."""
+        """The kind of its column in a table; OBJECT (JSON text) for several kinds that are not all numeric.
+
+        Of numbers beside objects, such as learning rates beside schedules, the numbers.
+        """
         kinds = self.values.kinds
+        if kinds - {Kind.OBJECT} and kinds - {Kind.OBJECT} <= NUMERIC:
+            kinds -= {Kind.OBJECT}
         if len(kinds) == 1:
             return next(iter(kinds))
         return Kind.NUMBER if kinds <= NUMERIC else Kind.OBJECT

@@ -32,7 +32,7 @@ class SpecNode(Node):
         super().__init__(_values(self._types))
 
     def names(self) -> Sequence[str]:
-        return list(dict.fromkeys(name for model in self._models() for name in model.model_fields))
+        return list(dict.fromkeys(name for model in self._models() for name in _by_name(model)))
 
     def below(self, step: str | int) -> Node | None:
         annotations = list(self._fields(step) if isinstance(step, str) else self._items())
@@ -42,7 +42,7 @@ class SpecNode(Node):
         return (type_ for type_ in self._types if isinstance(type_, type) and issubclass(type_, BaseModel))
 
     def _fields(self, name: str) -> Iterator[Any]:
-        fields = (model.model_fields[name] for model in self._models() if name in model.model_fields)
+        fields = (_by_name(model)[name] for model in self._models() if name in _by_name(model))
         return (_taken(field) for field in fields)
 
     def _items(self) -> Iterator[Any]:
@@ -61,6 +61,11 @@ def _taken(field: FieldInfo) -> Any:
         return mark
     posted = (one.json_schema_input_type for one in field.metadata if isinstance(one, BeforeValidator))
     return next((type_ for type_ in posted if type_ is not PydanticUndefined), field.annotation)
+
+
+def _by_name(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by their names in JSON."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:

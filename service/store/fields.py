@@ -57,14 +57,23 @@ class Home:
     def exists(self, field: Field, dialect: str) -> Column:
         """Whether there is a value."""
         column = self.columns.get(field.path)
-        if (counts := self.lists.get(field.path)) is not None and column is not None:
-            listed = (json_exists(document, (*path, 0), dialect) for document, path in self._sources(field, dialect))
-            return column.is_not(None) | (counts & sa.or_(*listed))
+        if column is not None and (apart := self._objects(field, dialect)):
+            return sa.or_(column.is_not(None), *apart)
         if column is not None:
             return column.is_not(None)
         if field.values.kinds <= NUMERIC:  # JSON spells NaN as a text, which does not count as a value
             return self.value(field, Kind.NUMBER, dialect).is_not(None)
         return sa.or_(*(json_exists(document, path, dialect) for document, path in self._sources(field, dialect)))
+
+    def _objects(self, field: Field, dialect: str) -> list[Column]:
+        """Whether a document has a list or an object at the path of a column, which is NULL there."""
+        if (counts := self.lists.get(field.path)) is not None:
+            return [
+                counts & json_exists(document, (*path, 0), dialect) for document, path in self._sources(field, dialect)
+            ]
+        if field.values.kinds > {Kind.OBJECT}:
+            return [json_exists(document, (*path, "kind"), dialect) for document, path in self._sources(field, dialect)]
+        return []
 
     def _sources(self, field: Field, dialect: str) -> Iterator[tuple[Column, Path]]:
         """JSON in which a field may stand, and its path there: its document, and the long value that it is or is in."""

@@ -63,6 +63,12 @@ def _std(spec: RunSpec) -> float | None:
     return None if isinstance(std, tuple) else std
 
 
+def _rate(spec: RunSpec) -> float | None:
+    """The learning rate that is the same at every step; a schedule is in the spec alone."""
+    rate = getattr(spec.optimizer, "learning_rate", None)
+    return rate if isinstance(rate, float) else None
+
+
 _INTEGER, _BIG, _DOUBLE, _BOOLEAN = sa.Integer(), sa.BigInteger(), sa.Double(), sa.Boolean()
 _WORD, _KIND = sa.String(16), sa.String(32)
 
@@ -84,7 +90,7 @@ SPEC_COLUMNS = (
     SpecColumn("balanced", "init_balanced", _BOOLEAN, "init.balanced", of_training=True),
     SpecColumn("determinant", "init_determinant", _WORD, "init.determinant", of_training=True),
     SpecColumn("optimizer_kind", "optimizer_kind", _KIND, "optimizer.kind", of_training=True, is_required=True),
-    SpecColumn("learning_rate", "learning_rate", _DOUBLE, "optimizer.learning_rate", of_training=True),
+    SpecColumn("learning_rate", "learning_rate", _DOUBLE, "optimizer.learning_rate", compute=_rate, of_training=True),
     SpecColumn("max_steps", "max_steps", _BIG, "stop.max_steps", of_training=True),
     SpecColumn("max_time", "max_time", _DOUBLE, "stop.max_time", of_training=True),
     SpecColumn("loss_below", "loss_below", _DOUBLE, "stop.loss_below", of_training=True),

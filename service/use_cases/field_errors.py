@@ -108,7 +108,7 @@ def _run_path(error: ErrorDetails, swept: SweptRun) -> Path:
 
 
 def _without_tags(path: Path, spec: Any) -> Path:
-    """A path without the kinds that pydantic adds for unions; the payload has no such levels."""
+    """A path without the kinds and marks of numbers that pydantic adds for unions; the payload has no such levels."""
     kept: list[str | int] = []
     value = spec
     for part in path:

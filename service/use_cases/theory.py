@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from service.schemas import StabilityPrediction, Theory, TheorySetting, TightnessPrediction
+from service.schemas import DecayPrediction, StabilityPrediction, Theory, TheorySetting, TightnessPrediction
 from service.store.database import Database
 from service.store.point_rows import to_values
 from service.store.points import Array, read_points
 from service.use_cases.runs import find_row
 from service.values.numbers import spell, spell_all
 from workers.runs.metrics import TRAJECTORY_COLUMNS, shown_in
+from workers.runs.theory import decay
 from workers.runs.theory.settings import Recognised, recognised_in
 from workers.runs.theory.verdicts import Verdict, columns_needed, judge
 
@@ -26,21 +27,32 @@ def get_theory(database: Database, run_id: str) -> Theory:
         row = find_row(connection, run_id)
         spec = row.spec
         recognised = recognised_in(spec)
-        if isinstance(recognised, str):
-            return Theory(run_id=run_id, applies=False, reason=recognised)
-        names = dict.fromkeys((*_SHOWN, *columns_needed(spec)))
+        setting = None if isinstance(recognised, str) else recognised.setting
+        decay_columns = decay.columns_needed() if spec.decays and len(spec.problem.shape) == 2 else ()
+        judged = () if setting is None else (*_SHOWN, *columns_needed(spec))
+        names = dict.fromkeys((*judged, *decay_columns))
+        if not names:
+            return Theory(run_id=run_id, applies=False, reason=str(recognised))
         points = read_points(connection, {row.id: list(names)})
     columns = points.get(row.id) or dict.fromkeys(names, np.empty(0))
+    weight_decay = _decay(decay.decay_law(spec, setting, columns) if decay_columns else None)
+    if isinstance(recognised, str):
+        return Theory(run_id=run_id, applies=False, reason=recognised, weight_decay=weight_decay)
     verdict = judge(spec, columns, row["summary_determinant_sign_changed_at"])
     common: dict[str, Any] = {
         "run_id": run_id,
         "setting": _setting(recognised),
         "determinant_sign_changed_at": row["summary_determinant_sign_changed_at"],
+        "weight_decay": weight_decay,
     }
     if isinstance(verdict, str):
         return Theory(applies=False, reason=verdict, **common)
     shown = _shown(columns, verdict)
     return Theory(applies=True, columns=shown, points=len(shown["step"]), **common, **_predictions(verdict))
+
+
+def _decay(law: decay.DecayLaw | None) -> DecayPrediction | None:
+    return None if law is None else DecayPrediction.model_validate(asdict(law))
 
 
 def _setting(recognised: Recognised) -> TheorySetting:

@@ -5,6 +5,7 @@ from typing import Any
 
 from service.values.digits import MOST_DIGITS
 from workers.runs.models import MODELS
+from workers.runs.rates import SCHEDULES
 from workers.runs.starts import LABEL_DIGITS, STARTS
 
 
@@ -32,6 +33,9 @@ def start_label(spec: Mapping[str, Any], digits: int = LABEL_DIGITS) -> str:
 def rate_label(spec: Mapping[str, Any]) -> str:
     """The learning rate of a run, given its resolved spec; a flow is the limit of small ones."""
     rate = spec["optimizer"].get("learning_rate")
+    if isinstance(rate, Mapping):
+        schedule = SCHEDULES.get(rate["kind"])  # None of a newer server
+        return rate["kind"] if schedule is None else schedule.model_validate(rate).label
     return "flow" if rate is None else f"{rate:g}"
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from workers.lab.engines.descents import Clock, Descents, Engine, Snapshots
 from workers.lab.engines.fused import engine as fused
 from workers.records import Budget, Outcome
+from workers.runs.costs import state_numbers
 from workers.runs.initializers import starting_factors
 from workers.runs.milestones import no_milestones
 from workers.runs.spec import RunSpec
@@ -27,11 +28,10 @@ def spec(**changes: Any) -> RunSpec:
 
 def descents(specs: list[RunSpec]) -> Descents:
     """Runs at step 0."""
-    width = specs[0].optimizer.slots
     states = []
     for one in specs:
         flat = np.concatenate([factor.ravel() for factor in starting_factors(one)])
-        states.append(np.concatenate([flat, np.zeros((width - 1) * len(flat))]).astype(one.precision))
+        states.append(np.pad(flat, (0, state_numbers(one) - len(flat))).astype(one.precision))
     runs = len(specs)
     return Descents(
         specs, np.zeros(runs, np.int64), np.array(states), no_milestones(runs), np.zeros(runs, bool), [None] * runs

@@ -89,6 +89,37 @@ def test_every_layout_gives_the_same_bits_of_every_loss(
         assert with_layout(monkeypatch, layout, specs) == chosen, layout
 
 
+MANNERS = {
+    "adam, cosine, coupled": {"kind": "adam", "learning_rate": {"kind": "cosine", "from": 0.02, "to": 0, "steps": 90}},
+    "group_rmsprop, coupled": {"kind": "group_rmsprop", "learning_rate": 0.01},
+    "momentum, polyak, coupled": {"kind": "momentum", "learning_rate": {"kind": "polyak", "most": 0.01}},
+    "gradient_descent, polyak, decoupled": {
+        "kind": "gradient_descent",
+        "learning_rate": {"kind": "polyak", "most": 0.01},
+        "decay": "decoupled",
+    },
+    "momentum, geometric, factors": {
+        "kind": "momentum",
+        "learning_rate": {"kind": "geometric", "initial": 0.01, "factor": 0.99},
+        "learning_rate_factors": [1.0, 0.5, 2.0],
+        "decay": "decoupled",
+    },
+}
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("manner", MANNERS.values(), ids=MANNERS)
+def test_every_layout_gives_the_same_bits_of_every_manner_of_steps(
+    monkeypatch: pytest.MonkeyPatch, manner: dict, precision: str
+) -> None:
+    """Hidden layers of 6 columns: rows of factors are padded, and their squares add up over the padding."""
+    optimizer = {**manner, "weight_decay": 0.05}
+    specs = specs_of(*SHAPES["5 x 7, depth 3, 6 wide"], precision=precision, optimizer=optimizer)
+    chosen = everything(complete(specs))
+    for layout in LAYOUTS:
+        assert with_layout(monkeypatch, layout, specs) == chosen, layout
+
+
 @pytest.mark.parametrize("rank", [11, 3])
 def test_every_layout_gives_the_same_bits_of_a_symmetric_product(monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
     specs = specs_of([11, 11], 2, None, 60, model={"kind": "symmetric_matrix", "rank": rank})

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import cycle, product
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -13,8 +13,10 @@ from workers.runs.engines import engine_misfit, engine_of
 from workers.runs.initializers import starting_factors
 from workers.runs.losses import Kinds
 from workers.runs.models import Model
+from workers.runs.models.deep_matrix import DeepMatrix
 from workers.runs.optimizers import GradientDescent, GradientFlow, Optimizer
 from workers.runs.problems import LowRankCompletion, LowRankSensing, Problem
+from workers.runs.rates import SCHEDULES
 from workers.runs.spec import Engine, ExtraMetric, RunSpec
 from workers.runs.starts import Explicit, Gaussian, OtherRun, Start
 
@@ -52,7 +54,8 @@ class Combination:
     def __str__(self) -> str:
         first = self.specs[0]
         kinds = (first.model.kind, first.problem.kind, "x".join(map(str, first.problem.shape)))
-        return "-".join((*kinds, first.optimizer.kind, first.init.kind, first.loss.kind, engine_of(first)))
+        rate = getattr(getattr(first.optimizer, "learning_rate", None), "kind", "constant")
+        return "-".join((*kinds, first.optimizer.kind, rate, first.init.kind, first.loss.kind, engine_of(first)))
 
 
 def is_trained(spec: RunSpec) -> bool:
@@ -110,6 +113,18 @@ def _with_usual_losses() -> Iterator[Combination]:
                 yield from starts.first_that_fits(
                     (model, problem, optimizer), parts | {"optimizer": example_of(optimizer)}
                 )
+
+
+def scheduled() -> Iterator[Combination]:
+    """Every schedule of every optimiser that takes steps on every engine, with either weight decay in turns."""
+    decays = cycle(("coupled", "decoupled"))
+    for kind, schedule in product(kinds_of(Optimizer), SCHEDULES.values()):
+        if not kind.is_flow:
+            of_rate = {"learning_rate": example_of(schedule), "learning_rate_factors": [1.0, 0.5, 1.0]}
+            optimizer = {**example_of(kind), **of_rate, "weight_decay": 0.01, "decay": next(decays)}
+            parts = {"model": example_of(DeepMatrix), "problem": example_of(LowRankCompletion)}
+            parts |= {"optimizer": optimizer, "init": example_of(Gaussian)}
+            yield from _on_engines((DeepMatrix, LowRankCompletion, kind, Gaussian), parts)
 
 
 class Turns:

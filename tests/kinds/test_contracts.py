@@ -4,24 +4,27 @@ A kind is here by being in its union (`workers.runs`): no test names one.
 """
 
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
 
 from tests.helpers.slices import EXACT, assert_same, assert_same_progress, points_of, points_of_run, run_in_slices
 from tests.helpers.specs import member, run_whole
-from tests.kinds.combinations import Combination, combinations, is_trained, lengthened
+from tests.kinds.combinations import Combination, combinations, is_trained, lengthened, scheduled
 from tests.kinds.examples import kinds_of
 from workers.records import Batch, Budget, Outcome, SliceResult
+from workers.runs.engines import engine_of
 from workers.runs.losses import Kinds
 from workers.runs.metrics import SUMMARY_METRICS, metrics_of, summary_metrics_of
 from workers.runs.models import Model
 from workers.runs.optimizers import Optimizer
 from workers.runs.problems import Problem
+from workers.runs.rates import SCHEDULES
 from workers.runs.starts import Start
 from workers.slices import run_slice
 
-COMBINATIONS = list(combinations())
+COMBINATIONS = [*combinations(), *scheduled()]
 TRAINED = [one for one in COMBINATIONS if is_trained(one.specs[0])]
 
 every_combination = pytest.mark.parametrize("combination", COMBINATIONS, ids=str)
@@ -38,6 +41,11 @@ def whole(combination: Combination) -> SliceResult:
 def test_every_kind_is_in_a_combination(union):
     combined = {kind for combination in COMBINATIONS for kind in combination.kinds}
     assert set(kinds_of(union)) <= combined
+
+
+def test_every_schedule_is_in_a_combination_on_both_engines():
+    both = {(type(one.specs[0].optimizer.learning_rate), engine_of(one.specs[0])) for one in scheduled()}
+    assert both == set(product(SCHEDULES.values(), ("torch", "fused")))
 
 
 @every_combination

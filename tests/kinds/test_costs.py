@@ -10,9 +10,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tests.helpers.losses import fitted
 from tests.kinds.combinations import problem_examples, training, valid
 from tests.kinds.examples import example_of, kinds_of
+from workers.lab.decays import build_optimizer
 from workers.lab.models.base import build_model
 from workers.lab.models.layout import FactorLayout
-from workers.lab.optimizers import build_optimizer
 from workers.runs.costs import multiply_adds_per_step
 from workers.runs.losses import Kinds
 from workers.runs.models import Model
@@ -51,14 +51,14 @@ class OperationCounter(TorchDispatchMode):
 def counted_multiply_adds(spec: RunSpec) -> float:
     """Half the operations of one step of the torch engine, for each run of a batch."""
     layout = FactorLayout(spec.factor_shapes, RUNS)
-    slots, scalars = spec.optimizer.slots, spec.optimizer.scalars
+    slots, scalars = spec.optimizer.slots, spec.optimizer.state_scalars
     before, after = ([*torch.rand(slots, layout.size).double(), *torch.rand(scalars, RUNS).double()] for _ in range(2))
     gradient, loss = torch.rand(layout.size).double(), torch.zeros(RUNS, 1, 1).double()
     optimizer = build_optimizer([spec] * RUNS, layout, torch.float64, torch.device("cpu"), 1)
     optimizer.prepare(np.zeros(RUNS, dtype=np.int64), 1)
     evaluate = build_model([spec] * RUNS, layout.blocks(gradient)).bind(layout.blocks(after[0]), loss)
     with torch.no_grad(), OperationCounter() as counter:
-        optimizer.step(before, gradient, after, 1)
+        optimizer.step(before, gradient, after, 1, loss[:, 0, 0])
         evaluate()
     return counter.operations / 2 / RUNS
 

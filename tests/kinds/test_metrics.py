@@ -24,7 +24,7 @@ from tests.helpers.losses import fitted
 from tests.helpers.specs import run_whole
 from tests.kinds.combinations import SHAPES, changed, problem_examples, training, valid, with_all_metrics
 from tests.kinds.examples import example_of, kinds_of
-from workers.lab.metrics import matricisations, matrix, tensor
+from workers.lab.metrics import matricisations, matrix, penalties, tensor
 from workers.lab.rank_search import RANKS
 from workers.records import SliceResult, joined
 from workers.runs.losses import Logistic
@@ -40,7 +40,7 @@ from workers.runs.metrics import (
 )
 from workers.runs.metrics.metric import View, free
 from workers.runs.models import Model
-from workers.runs.optimizers import GradientFlow
+from workers.runs.optimizers import GradientDescent, GradientFlow
 from workers.runs.problems import Problem
 from workers.runs.spec import RunSpec
 
@@ -55,6 +55,7 @@ KNOWN_TARGET = {
     "target": [[1.0, 0.0], [0.0, 2.0]],
 }
 DESCENT = training() | {"stop": {"max_steps": 4}, "record": {"every": 4}}
+DECAYING = DESCENT | {"optimizer": {**example_of(GradientDescent), "weight_decay": 0.1}}
 FLOW = training() | {
     "optimizer": example_of(GradientFlow),
     "stop": {"max_time": 0.5},
@@ -67,7 +68,7 @@ def specs() -> Iterator[RunSpec]:
     problems = [*(example for kind in kinds_of(Problem) for example in problem_examples(kind)), KNOWN_TARGET]
     of_labels = [fitted(example_of(Logistic), example) for kind in SHAPES for example in problem_examples(kind)]
     parts = [*({"problem": problem} for problem in problems), *of_labels]
-    for model, observed, way in product(kinds_of(Model), parts, (DESCENT, FLOW)):
+    for model, observed, way in product(kinds_of(Model), parts, (DESCENT, FLOW, DECAYING)):
         spec = valid(way | {"model": example_of(model)} | observed)
         if spec is not None:
             yield spec
@@ -143,7 +144,9 @@ def test_every_metric_has_one_entry():
 
 
 def test_formulas_are_those_that_the_catalogue_asks_for():
-    assert matrix.NAMES | set(tensor.FORMULAS) | set(matricisations.FORMULAS) | OF_ENGINES == set(METRICS)
+    assert matrix.NAMES | penalties.NAMES | set(tensor.FORMULAS) | set(matricisations.FORMULAS) | OF_ENGINES == set(
+        METRICS
+    )
     assert set(SUMMARY_METRICS) == OF_SEARCHES_AND_SOLVERS
 
 

@@ -11,10 +11,12 @@ from workers.runs.losses import Kinds
 from workers.runs.models import Model
 from workers.runs.optimizers import Optimizer
 from workers.runs.problems import Problem
+from workers.runs.rates import SCHEDULES, LearningRate
 from workers.runs.starts import Start
 
 UNIONS = (Model, Problem, Optimizer, Start, Kinds)
 KINDS = [(union, kind) for union in UNIONS for kind in kinds_of(union)]
+KINDS += [(LearningRate, kind) for kind in SCHEDULES.values()]
 
 
 @pytest.mark.parametrize(("union", "kind"), KINDS, ids=[kind.__name__ for _, kind in KINDS])
@@ -47,7 +49,8 @@ def test_the_fused_engine_takes_the_optimizers_that_say_so(kind):
     fused = OPTIMIZER_MATHS[kind].fused
     assert kind.is_fusable == (fused is not None)
     if fused is not None:
-        assert set(fused.constants) <= set(kind.model_fields)
+        assert all(name in kind.model_fields or hasattr(kind, name) for name in fused.constants)
+        assert all(table.field in kind.model_fields for table in fused.tables.values())
         assert [f"$slot{slot}" in fused.step for slot in range(kind.slots)] == [True] * kind.slots
 
 

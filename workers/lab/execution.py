@@ -12,7 +12,7 @@ import torch
 from cachetools import LRUCache, cached
 
 from workers.lab.engines.descent import engine as torch_engine
-from workers.lab.engines.descents import Clock, Descents, Engine, EngineUnavailable
+from workers.lab.engines.descents import Clock, Descents, Engine, EngineUnavailable, carried_times
 from workers.lab.engines.flow import engine as flow
 from workers.lab.engines.flow.state import flow_summary
 from workers.lab.measuring import MeasuredSnapshots
@@ -24,7 +24,7 @@ from workers.runs.initializers import starting_factors
 from workers.runs.milestones import milestone_summary, no_milestones, note_determinant_signs, widened
 from workers.runs.parts import Parts, Pieces
 from workers.runs.reading import StoredReader
-from workers.runs.spec import RunSpec
+from workers.runs.spec import RunSpec, times_at
 from workers.runs.starts import StartError
 
 CHARACTERS_KEPT = 2**26
@@ -209,14 +209,23 @@ def _progress(descents: Descents, points: Points, searches: Sequence[Search | No
     return progress
 
 
+def _time(descents: Descents, run: int) -> float:
+    """The sum of the rates of all steps that a descent has taken."""
+    spec = descents.specs[run]
+    at = carried_times(descents.states[[run]]) if spec.carries_time else times_at(spec, descents.steps[[run]])
+    return float(at[0])
+
+
 def _run_progress(descents: Descents, run: int, last_point: int | None, search: Search | None) -> RunProgress:
     if not descents.begun[run]:
         return RunProgress(error=descents.errors.get(run))
     spec, step, milestones = descents.specs[run], int(descents.steps[run]), descents.milestones[run]
     searching = search is not None and not is_done(spec, search)
-    times = {"time": step * spec.time_of_a_step, "drift_exceeded_at": None}
-    if spec.is_flow:
-        times = flow_summary(descents.states[run])
+    times = (
+        flow_summary(descents.states[run])
+        if spec.is_flow
+        else {"time": _time(descents, run), "drift_exceeded_at": None}
+    )
     return RunProgress(
         checkpoint=Checkpoint(step, descents.states[run], milestones, search if searching else None),
         outcome=None if searching else descents.outcomes[run],

@@ -13,10 +13,13 @@ import numpy.typing as npt
 
 from workers.lab.engines.descents import CHEAP_SECONDS, NO_LIMIT, POINT_BYTES, Clock, Snapshots
 from workers.lab.metrics.matrix import matrix_metrics
+from workers.lab.metrics.penalties import objective_columns
 from workers.lab.metrics.tensor import tensor_metrics
 from workers.records import Points
 from workers.runs.costs import seconds_per_point
-from workers.runs.spec import RunSpec
+from workers.runs.spec import RunSpec, times_at
+
+Column = npt.NDArray[Any]
 
 MOST_PENDING_BYTES = 16 * 2**20
 """Memory of the factors of points that wait to be measured together."""
@@ -100,8 +103,17 @@ def _points(specs: Sequence[RunSpec], snapshots: Snapshots) -> Points:
     ordered = _ordered(Points(np.concatenate(snapshots.member), {**bare, **engine_columns}))
     member, columns = ordered.member, dict(ordered.columns)
     factors, carried = columns.pop("factors"), columns.pop("carried_determinant", None)
-    times = columns["step"] * np.array([spec.time_of_a_step for spec in specs])[member]
-    return Points(member, {"time": times, **columns, **_metrics(specs, member, factors, carried)})
+    times = {} if "time" in columns else {"time": _times(specs, member, columns["step"])}
+    measured = {**times, **columns, **_metrics(specs, member, factors, carried)}
+    return Points(member, measured | objective_columns(specs, member, measured["loss"], factors))
+
+
+def _times(specs: Sequence[RunSpec], member: npt.NDArray[np.int64], steps: npt.NDArray[np.int64]) -> Column:
+    """The sum of the rates of all steps before each point, (points,), of runs with points in order."""
+    cuts = np.searchsorted(member, np.arange(len(specs) + 1))
+    return np.concatenate(
+        [times_at(spec, steps[begin:end]) for spec, begin, end in zip(specs, cuts, cuts[1:], strict=False)]
+    )
 
 
 def _ordered(points: Points) -> Points:

@@ -5,8 +5,8 @@ follow. The next state is written beside the old one, never over it, so that eve
 read afterwards. Products and sums are separate operations: fused multiply-adds would make results depend on the
 position of a run in its batch.
 
-After each class comes the text of the same step for the fused engine, where that engine can take it; the text states
-its fused multiply-adds explicitly.
+Weight decay, frozen factors and the learning rates are the same for all (`workers.lab.decays`, `workers.lab.rates`).
+The text of the same steps for the fused engine is in `workers.lab.updates`.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 
 from workers.lab.models.layout import FactorLayout
+from workers.lab.rates import BatchRates
+from workers.lab.updates import ADAM_UPDATE, DESCENT_UPDATE, GROUP_RMSPROP_UPDATE, MOMENTUM_UPDATE, FusedUpdate
 from workers.runs import optimizers
 from workers.runs.optimizers import OptimizerBase
-from workers.runs.spec import RunSpec
 
 
 class Optimizer(Protocol):
@@ -39,30 +40,14 @@ class Optimizer(Protocol):
 
         Args:
             before, after: `slots` vectors (size,), then `scalars` vectors (runs,).
-            gradient: (size,).
+            gradient: (size,), with what a coupled decay adds to it, zero for frozen factors.
             number: number of the step among the prepared ones, from 1.
         """
         ...
 
 
-@dataclass(frozen=True)
-class FusedUpdate:
-    """A step as C++ for the fused engine, entry by entry.
-
-    Attributes:
-        constants: fields of the optimiser's spec that the text reads, by these names.
-        prepare: statements before the first step.
-        step: statements for each entry; $gradient is its gradient, $slot0 the factor's entry, and $slot1, ... are the
-            entries that the optimiser carries for it. fused(a, b, c) is a b + c, rounded once.
-    """
-
-    constants: tuple[str, ...]
-    prepare: str
-    step: str
-
-
 class _Memoryless:
-    """An optimiser whose steps do not depend on the number of steps taken before."""
+    """An optimiser whose steps depend on the number of steps taken before by the rates alone."""
 
     def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
         pass
@@ -72,64 +57,64 @@ class GradientDescentSteps(_Memoryless):
     """See `workers.runs.optimizers.GradientDescent`."""
 
     def __init__(
-        self, specs: Sequence[optimizers.GradientDescent], layout: FactorLayout, like: Tensor, most_steps: int
+        self,
+        specs: Sequence[optimizers.GradientDescent],
+        layout: FactorLayout,
+        like: Tensor,
+        most_steps: int,
+        rates: BatchRates,
     ) -> None:
-        self._learning_rate = _spread(layout, like, [spec.learning_rate for spec in specs])
-        self._move = torch.empty_like(self._learning_rate)
+        self._rates, self._move = rates, like.new_empty(layout.size)
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
-        torch.mul(gradient, self._learning_rate, out=self._move)
+        torch.mul(gradient, self._rates.of(number), out=self._move)
         torch.sub(before[0], self._move, out=after[0])
-
-
-DESCENT_UPDATE = FusedUpdate(
-    constants=("learning_rate",),
-    prepare="const V minus_rate = -learning_rate;",
-    step="$slot0 = fused(minus_rate, $gradient, $slot0);",
-)
 
 
 class MomentumSteps(_Memoryless):
     """See `workers.runs.optimizers.Momentum`."""
 
     def __init__(
-        self, specs: Sequence[optimizers.Momentum], layout: FactorLayout, like: Tensor, most_steps: int
+        self,
+        specs: Sequence[optimizers.Momentum],
+        layout: FactorLayout,
+        like: Tensor,
+        most_steps: int,
+        rates: BatchRates,
     ) -> None:
-        self._learning_rate = _spread(layout, like, [spec.learning_rate for spec in specs])
-        self._beta = _spread(layout, like, [spec.beta for spec in specs])
-        self._move = torch.empty_like(self._learning_rate)
+        self._rates, self._beta = rates, _spread(layout, like, [spec.beta for spec in specs])
+        self._move = torch.empty_like(self._beta)
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
         torch.mul(before[1], self._beta, out=after[1])
         after[1].add_(gradient)
-        torch.mul(after[1], self._learning_rate, out=self._move)
+        torch.mul(after[1], self._rates.of(number), out=self._move)
         torch.sub(before[0], self._move, out=after[0])
-
-
-MOMENTUM_UPDATE = FusedUpdate(
-    constants=("learning_rate", "beta"),
-    prepare="const V minus_rate = -learning_rate;",
-    step="$slot1 = fused(beta, $slot1, $gradient); $slot0 = fused(minus_rate, $slot1, $slot0);",
-)
 
 
 class AdamSteps:
     """See `workers.runs.optimizers.Adam`; the operations are those of torch.optim.Adam, in its order."""
 
-    def __init__(self, specs: Sequence[optimizers.Adam], layout: FactorLayout, like: Tensor, most_steps: int) -> None:
-        self._layout, self._like = layout, like
-        self._learning_rate = np.array([spec.learning_rate for spec in specs])
+    def __init__(
+        self,
+        specs: Sequence[optimizers.Adam],
+        layout: FactorLayout,
+        like: Tensor,
+        most_steps: int,
+        rates: BatchRates,
+    ) -> None:
+        self._layout, self._like, self._rates = layout, like, rates
         self._betas = np.array([[spec.beta_1, spec.beta_2] for spec in specs])
         self._decays = [_spread(layout, like, beta) for beta in self._betas.T]
         self._shares = [_spread(layout, like, 1 - beta) for beta in self._betas.T]
         self._epsilon = _spread(layout, like, [spec.epsilon for spec in specs])
         self._scale, self._move = torch.empty_like(self._epsilon), torch.empty_like(self._epsilon)
-        self._rates, self._roots = (like.new_empty(most_steps, layout.size).unbind() for _ in range(2))
+        self._moved, self._roots = (like.new_empty(most_steps, layout.size).unbind() for _ in range(2))
 
     def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
         first, second = (_start_corrections(beta, steps, count) for beta in self._betas.T)
-        for number, (rate, root) in enumerate(zip(self._learning_rate / first, np.sqrt(second), strict=True)):
-            self._rates[number].copy_(_spread(self._layout, self._like, rate))
+        for number, (rate, root) in enumerate(zip(self._rates.values / first, np.sqrt(second), strict=True)):
+            self._moved[number].copy_(self._rates.spread(rate))
             self._roots[number].copy_(_spread(self._layout, self._like, root))
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
@@ -139,7 +124,9 @@ class AdamSteps:
         torch.sqrt(after[2], out=self._scale)
         self._scale.div_(self._roots[number - 1]).add_(self._epsilon)
         torch.div(after[1], self._scale, out=self._move)
-        self._move.mul_(self._rates[number - 1])
+        self._move.mul_(self._moved[number - 1])
+        if self._rates.is_adaptive:
+            self._move.mul_(self._rates.of(number))
         torch.sub(before[0], self._move, out=after[0])
 
 
@@ -152,18 +139,20 @@ class GroupRmspropSteps:
     """
 
     def __init__(
-        self, specs: Sequence[optimizers.GroupRmsprop], layout: FactorLayout, like: Tensor, most_steps: int
+        self,
+        specs: Sequence[optimizers.GroupRmsprop],
+        layout: FactorLayout,
+        like: Tensor,
+        most_steps: int,
+        rates: BatchRates,
     ) -> None:
         self._beta = np.array([spec.beta for spec in specs])
         self._share = torch.as_tensor(1 - self._beta, dtype=torch.float32, device=like.device)
-        self._decay, self._learning_rate, self._epsilon = (
+        self._decay, self._epsilon = (
             torch.as_tensor(values, dtype=like.dtype, device=like.device)
-            for values in (
-                self._beta,
-                np.array([spec.learning_rate for spec in specs]),
-                np.array([spec.epsilon for spec in specs]),
-            )
+            for values in (self._beta, np.array([spec.epsilon for spec in specs]))
         )
+        self._rates = rates
         self._layout, self._move = layout, like.new_empty(layout.size)
         self._moves = layout.blocks(self._move)
         self._squares = like.new_empty(len(layout.shapes), layout.runs, 1, 1)
@@ -182,9 +171,11 @@ class GroupRmspropSteps:
         torch.mul(before[1], self._decay, out=mean)
         for share in self._squares.flatten(1).to(torch.float32) * self._share:
             mean.add_(share)
-        rate = self._learning_rate / (mean / self._correction_of[number - 1]).sqrt_().add_(self._epsilon)
+        rate = self._rates.of_runs(number) / (mean / self._correction_of[number - 1]).sqrt_().add_(self._epsilon)
         for block, move in zip(blocks, self._moves, strict=True):
             torch.mul(block, rate[:, None, None], out=move)
+        for move, factor in zip(self._moves, self._rates.factors or (), strict=False):
+            move.mul_(factor)
         torch.sub(before[0], self._move, out=after[0])
 
 
@@ -194,33 +185,21 @@ class OptimizerMaths:
 
     Attributes:
         steps: makes the steps of a batch. Its arguments are the optimisers of the runs, the layout of their factors, a
-            tensor of the factors' type and device, and the most steps that are ever prepared together.
+            tensor of the factors' type and device, the most steps that are ever prepared together, and the rates.
         fused: the same step for the fused engine; None where that engine cannot take it.
     """
 
-    steps: Callable[[Sequence[Any], FactorLayout, Tensor, int], Optimizer]
+    steps: Callable[[Sequence[Any], FactorLayout, Tensor, int, BatchRates], Optimizer]
     fused: FusedUpdate | None = None
 
 
 MATHS: dict[type[OptimizerBase], OptimizerMaths] = {
     optimizers.GradientDescent: OptimizerMaths(GradientDescentSteps, DESCENT_UPDATE),
     optimizers.Momentum: OptimizerMaths(MomentumSteps, MOMENTUM_UPDATE),
-    optimizers.Adam: OptimizerMaths(AdamSteps),
-    optimizers.GroupRmsprop: OptimizerMaths(GroupRmspropSteps),
+    optimizers.Adam: OptimizerMaths(AdamSteps, ADAM_UPDATE),
+    optimizers.GroupRmsprop: OptimizerMaths(GroupRmspropSteps, GROUP_RMSPROP_UPDATE),
 }
 """The mathematics of each kind of optimiser that takes steps; a flow takes none."""
-
-
-def build_optimizer(
-    specs: Sequence[RunSpec], layout: FactorLayout, dtype: torch.dtype, device: torch.device, most_steps: int
-) -> Optimizer:
-    """The optimiser of a batch whose specs share a batch key; constants may differ between runs.
-
-    Args:
-        most_steps: the most steps that are ever prepared together.
-    """
-    like = torch.empty(0, dtype=dtype, device=device)
-    return MATHS[type(specs[0].optimizer)].steps([spec.optimizer for spec in specs], layout, like, most_steps)
 
 
 def _spread(layout: FactorLayout, like: Tensor, values: Sequence[float] | npt.NDArray[np.float64]) -> Tensor:

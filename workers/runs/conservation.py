@@ -1,8 +1,9 @@
 """Conservation: which flows carry their determinant, and its value at the start.
 
-dF_j/dt = -dl/dF_j conserves the gaps F_j^T F_j - F_(j+1) F_(j+1)^T (Arora, Cohen, Hazan 2018). A start whose gaps are
-zero is balanced. Its product then obeys a closed flow in which no singular value ever reaches zero
-(`workers.lab.engines.flow.end_to_end`): ln|det W| is carried as a coordinate, and det W keeps its sign.
+dF_j/dt = -dl/dF_j conserves the gaps F_j^T F_j - F_(j+1) F_(j+1)^T (Arora, Cohen, Hazan 2018); with a weight decay
+lambda they shrink by e^(-2 lambda t). A start whose gaps are zero is balanced, and stays so. Its product then obeys a
+closed flow in which no singular value ever reaches zero (`workers.lab.engines.flow.end_to_end`): ln|det W| is carried
+as a coordinate, and det W keeps its sign.
 """
 
 from collections.abc import Sequence

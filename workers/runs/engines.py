@@ -114,7 +114,7 @@ def batch_key(spec: RunSpec) -> BatchKey:
     observed = f"few {problem.batch_words}" if observes_few_entries(spec) else problem.batch_words
     if problem.held_out_count:
         observed = f"{observed} held_out={problem.held_out_count}"
-    kinds = (spec.precision, spec.loss.kind, spec.optimizer.kind, model.kind)
+    kinds = (spec.precision, spec.loss.kind, spec.optimizer.kind, *spec.optimizer.batch_words(), model.kind)
     program = (*kinds, size, model.batch_words(problem.shape), observed, f"entries={len(spec.record.entries)}")
     return BatchKey(engine_of(spec), spec.device, " ".join(program))
 

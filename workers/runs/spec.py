@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from workers.runs.base import Count, Listed, Natural, NonNegative, SpecModel, check_index, misfit
 from workers.runs.losses import HalfSse, Loss, Mse
 from workers.runs.metrics import ON_REQUEST, metric_misfit
 from workers.runs.models import MODELS, Model
-from workers.runs.optimizers import GradientFlow, Optimizer
+from workers.runs.optimizers import DescentBase, Optimizer
 from workers.runs.precisions import Precision
 from workers.runs.problems import Problem
 from workers.runs.seeds import Seed
@@ -140,15 +142,26 @@ class RunSpec(SpecModel, frozen=True):
         return self.model.is_trained and not self.optimizer.is_flow
 
     @property
-    def learning_rate(self) -> float:
-        """The learning rate of a descent."""
-        assert not isinstance(self.optimizer, GradientFlow)
-        return self.optimizer.learning_rate
+    def descent(self) -> DescentBase:
+        """The optimiser of a run that takes steps."""
+        assert isinstance(self.optimizer, DescentBase)
+        return self.optimizer
 
     @property
-    def time_of_a_step(self) -> float:
-        """Time that one step adds: the learning rate of a descent, 0 for a run without steps."""
-        return self.learning_rate if self.descends else 0.0
+    def constant_learning_rate(self) -> float | None:
+        """The learning rate of a descent whose rate is the same at every step; None for any other run."""
+        rate = self.descent.learning_rate if self.descends else None
+        return rate if isinstance(rate, float) else None
+
+    @property
+    def decays(self) -> bool:
+        """Whether the run is trained with weight decay, so that it has an objective beside its loss."""
+        return self.model.is_trained and self.optimizer.decays()
+
+    @property
+    def carries_time(self) -> bool:
+        """Whether the state of the run holds its time: the sum of rates that depended on earlier states."""
+        return self.descends and self.descent.rates.is_adaptive
 
     @property
     def max_steps(self) -> int:
@@ -181,6 +194,7 @@ class RunSpec(SpecModel, frozen=True):
             _check_descent(self)
         if self.model.is_trained:
             self.init.check(self.model, self.problem)
+            self.optimizer.check_factors(len(self.factor_shapes))
         for number, index in enumerate(self.record.entries):
             check_index(index, self.problem.shape, ("record", "entries", number))
         if (reason := metric_misfit(self)) is not None:
@@ -195,6 +209,11 @@ class RunSpec(SpecModel, frozen=True):
     def resolved(self, without: Iterable[str] = ()) -> dict[str, Any]:
         """The spec as JSON values, defaults filled in; fields may be left out."""
         return self.model_dump(mode="json", exclude_none=True, exclude=set(without))
+
+
+def times_at(spec: RunSpec, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Time at each of `steps`: the sum of the rates of a descent, 0 for a run without steps; not of a carried time."""
+    return spec.descent.rates.times(steps) if spec.descends else np.zeros(steps.shape)
 
 
 def _check_descent(spec: RunSpec) -> None:

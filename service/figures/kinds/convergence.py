@@ -98,12 +98,12 @@ def _distances(runs: Sequence[DrawnRun]) -> list[_Distance]:
     distances: list[_Distance] = []
     for run, start in zip(runs, start_labels([run.resolved for run in runs]), strict=True):
         flow = flows.get(text_of(run.resolved, _OF_A_FLOW))
-        if run.spec.is_flow or flow is None:
+        if run.spec.constant_learning_rate is None or flow is None:
             continue
         distance = _distance(flow, run)
         if distance is not None and distance > 0:
             panel = run.resolved["model"].get("depth", 0), model_label(run.resolved)
-            distances.append(_Distance(panel, start, run.spec.learning_rate, distance))
+            distances.append(_Distance(panel, start, run.spec.constant_learning_rate, distance))
     return distances
 
 

@@ -6,10 +6,9 @@ from workers.runs.spec import RunSpec
 
 
 def _edge_of_stability(spec: RunSpec) -> tuple[str, float] | None:
-    """Where gradient descent on a quadratic becomes unstable; other optimisers have other limits."""
-    if isinstance(spec.optimizer, GradientDescent) and spec.descends:
-        return "2 / learning rate", 2 / spec.learning_rate
-    return None
+    """Where gradient descent on a quadratic becomes unstable; other optimisers, and schedules, have other limits."""
+    rate = spec.constant_learning_rate
+    return ("2 / learning rate", 2 / rate) if isinstance(spec.optimizer, GradientDescent) and rate else None
 
 
 KIND = vector_kind(

@@ -1,7 +1,15 @@
 """Wrong optimisers, stops, records, engines, precisions and seeds."""
 
+from typing import Any
+
 from tests.api.wrong_payloads.payloads import Cases, changed, tensor
 from tests.helpers.specs import BASIC, FLOW
+
+
+def rate(kind: str, **fields: Any) -> dict[str, Any]:
+    """A payload with a schedule."""
+    return changed("optimizer.learning_rate", {"kind": kind, **fields})
+
 
 CASES: Cases = {
     "truth for a number": (changed("seed", True), "/run/seed", "integer"),
@@ -21,6 +29,80 @@ CASES: Cases = {
         "/run/optimizer/learning_rate",
         "finite",
     ),
+    "negative decay": (changed("optimizer.weight_decay", -0.1), "/run/optimizer/weight_decay", "equal to 0"),
+    "an unknown decay": (changed("optimizer.decay", "late"), "/run/optimizer/decay", "coupled"),
+    "a text for a rate": (changed("optimizer.learning_rate", "0.1"), "/run/optimizer/learning_rate", "number"),
+    "a schedule without a kind": (changed("optimizer.learning_rate", {}), "/run/optimizer/learning_rate/kind", "kind"),
+    "an unknown schedule": (
+        changed("optimizer.learning_rate", {"kind": "plateau"}),
+        "/run/optimizer/learning_rate/kind",
+        "cosine",
+    ),
+    "no values": (rate("piecewise", values=[], steps=[]), "/run/optimizer/learning_rate/values", "at least 1"),
+    "steps that do not increase": (
+        rate("piecewise", values=[1.0, 2.0, 3.0], steps=[5, 5]),
+        "/run/optimizer/learning_rate/steps/1",
+        "increase",
+    ),
+    "too few steps": (
+        rate("piecewise", values=[1.0, 2.0, 3.0], steps=[5]),
+        "/run/optimizer/learning_rate/steps",
+        "2 steps",
+    ),
+    "too many steps of a schedule": (
+        rate("piecewise", values=[1.0], steps=[5]),
+        "/run/optimizer/learning_rate/steps",
+        "0 steps",
+    ),
+    "a negative rate": (
+        rate("piecewise", values=[1.0, -2.0], steps=[5]),
+        "/run/optimizer/learning_rate/values/1",
+        "equal to 0",
+    ),
+    "a cosine without steps": (
+        rate("cosine", **{"from": 1.0, "to": 0.0}),
+        "/run/optimizer/learning_rate/steps",
+        "required",
+    ),
+    "a cosine from below": (
+        rate("cosine", **{"from": -1.0, "to": 0.0, "steps": 3}),
+        "/run/optimizer/learning_rate/from",
+        "equal to 0",
+    ),
+    "a factor that grows": (
+        rate("geometric", initial=1.0, factor=1.1),
+        "/run/optimizer/learning_rate/factor",
+        "less than or equal to 1",
+    ),
+    "a cap of zero": (rate("polyak", most=0.0), "/run/optimizer/learning_rate/most", "greater than 0"),
+    "a rate of a flow": (
+        {"run": FLOW | {"optimizer": {"kind": "gradient_flow", "learning_rate": 0.1}}},
+        "/run/optimizer/learning_rate",
+        "Unknown",
+    ),
+    "rates of too few factors": (
+        changed("optimizer.learning_rate_factors", [1.0, 2.0]),
+        "/run/optimizer/learning_rate_factors",
+        "has 3",
+    ),
+    "a factor's rate of zero": (
+        changed("optimizer.learning_rate_factors", [1.0, 0.0, 1.0]),
+        "/run/optimizer/learning_rate_factors/1",
+        "greater than 0",
+    ),
+    "no rates of factors": (
+        changed("optimizer.learning_rate_factors", []),
+        "/run/optimizer/learning_rate_factors",
+        "at least 1",
+    ),
+    "a frozen factor that is not there": (
+        changed("optimizer.frozen", [0, 3]),
+        "/run/optimizer/frozen/1",
+        "counted from 0",
+    ),
+    "a factor frozen twice": (changed("optimizer.frozen", [1, 1]), "/run/optimizer/frozen/1", "once"),
+    "all factors frozen": (changed("optimizer.frozen", [2, 0, 1]), "/run/optimizer/frozen", "leave at least one out"),
+    "none frozen": (changed("optimizer.frozen", []), "/run/optimizer/frozen", "at least 1"),
     "missing part": (changed("stop", {}), "/run/stop/max_steps", "required"),
     "steps of a flow": (
         {"run": FLOW | {"stop": {"max_time": 1, "max_steps": 3}}},

@@ -11,10 +11,11 @@ CASES: Cases = {
         "/sweep/0/model/0/tolerance",
         "greater than or equal to 0",
     ),
-    "fused engine for adam": (
-        changed("optimizer", {"kind": "adam", "learning_rate": 0.1}) | {"sweep": [{"engine": ["fused"]}]},
+    "fused engine for measurements": (
+        changed("problem", {"kind": "low_rank_sensing", "shape": [2, 2], "rank": 1, "measurements": 3})
+        | {"sweep": [{"engine": ["fused"]}]},
         "/sweep/0/engine/0",
-        "adam",
+        "linear measurements",
     ),
     "too many runs": (
         {"run": BASIC, "sweep": [{"seed": list(range(101))}]},

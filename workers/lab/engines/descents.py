@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.records import Budget, KeptFactors, Outcome
+from workers.runs.optimizers import TIME_SCALARS
 from workers.runs.spec import RunSpec
 
 MOST_SNAPSHOT_BYTES = 64 * 2**20
@@ -50,6 +51,12 @@ class Descents:
         """Positions of the runs that are not over."""
         going = (outcome is None and run not in self.errors for run, outcome in enumerate(self.outcomes))
         return np.flatnonzero(list(going))
+
+
+def carried_times(states: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The times that end the states (runs, ...) of runs whose states carry them, (runs,)."""
+    total, rest = states[:, -TIME_SCALARS:].T.astype(np.float64)
+    return total + rest
 
 
 @dataclass

@@ -45,8 +45,13 @@ def of_balance(spec: Measured) -> bool:
 
 
 def of_conserving_flows(spec: Measured) -> bool:
-    """Flows of several factors."""
-    return spec.is_flow and of_several_factors(spec)
+    """Flows of several factors, whose weights do not decay."""
+    return spec.is_flow and of_several_factors(spec) and not spec.decays
+
+
+def of_decays(spec: Measured) -> bool:
+    """Runs with weight decay."""
+    return spec.decays
 
 
 def of_unobserved_entries(spec: Measured) -> bool:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from workers.runs.losses import loss_weight
 from workers.runs.spec import RunSpec
 from workers.runs.theory import bounds
+from workers.runs.theory.decay import limit_with_decay
 from workers.runs.theory.predictions import StabilityLimit, TightnessLaw, stability_limit, tightness_law
 from workers.runs.theory.rounding import distance_error, sign_is_certain
 from workers.runs.theory.settings import Recognised, is_nearly_semidefinite, recognise, recognised_in
@@ -37,7 +38,8 @@ class Verdict:
         undecided_from: the first step at which rounding makes its sign uncertain, if it had the needed sign before.
         bound_holds: whether |unobserved entry| is at least its bound at every judged point, None without such a point.
         worst_margin: least ratio |unobserved entry| / bound over judged points with a positive bound, if any.
-        predicted_limit: limit of the unobserved entry as the loss goes to zero, None where the loss cannot go to zero.
+        predicted_limit: limit of the unobserved entry as the loss goes to zero, None where the loss cannot go to zero;
+            with weight decay its size at the stationary point of rank one, None where theory knows none.
     """
 
     columns: Mapping[str, Array]
@@ -132,6 +134,8 @@ def _refusal_of_symmetric(recognised: Recognised) -> str | None:
 
 def _limit(spec: RunSpec, recognised: Recognised) -> float | None:
     """Limit of the unobserved entry; None for a symmetric model that cannot come near the observations."""
+    if spec.decays:
+        return limit_with_decay(spec, recognised.setting)
     reachable = not spec.model.is_symmetric or is_nearly_semidefinite(spec.problem)
     return recognised.predicted_limit if reachable else None
 

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from workers.lab.decays import build_optimizer
 from workers.lab.engines.descent.history import SHORTEST_CHUNK, History
 from workers.lab.engines.descent.stepping import stepper_for
-from workers.lab.engines.descents import CHEAP_SECONDS, Clock, Descents, Snapshots
+from workers.lab.engines.descents import CHEAP_SECONDS, Clock, Descents, Snapshots, carried_times
 from workers.lab.engines.recording import Schedules, affordable_runs, with_last_steps
 from workers.lab.engines.stopping import NEVER, LossLimits, Stops, find_stops
 from workers.lab.models.base import build_model
 from workers.lab.models.layout import FactorLayout
-from workers.lab.optimizers import build_optimizer
 from workers.runs.costs import MULTIPLY_ADDS_PER_SECOND, multiply_adds_per_step, observes_few_entries
 from workers.runs.milestones import failed_checks, note_failed_checks, note_losses
 from workers.runs.snapshots import kept_steps
@@ -75,7 +75,7 @@ class _Lanes:
         self._steps = descents.steps[members]
         self._running = np.arange(len(members)) < self._run_count
         self._layout = FactorLayout(specs[0].factor_shapes, len(members))
-        slots, scalars = specs[0].optimizer.slots, specs[0].optimizer.scalars
+        slots, scalars = specs[0].optimizer.slots, specs[0].optimizer.state_scalars
         self._history = History(self._layout, slots, scalars, dtype, device)
         self._history.load(descents.states[members])
         self._optimizer = build_optimizer(specs, self._layout, dtype, device, self._history.capacity)
@@ -89,7 +89,7 @@ class _Lanes:
         self._gradient = torch.zeros(self._layout.size, dtype=dtype, device=device)
         self._twice_loss = torch.zeros(history.capacity + 1, runs, 1, 1, dtype=dtype, device=device)
         model = build_model(specs, self._layout.blocks(self._gradient))
-        losses = self._twice_loss.unbind()
+        losses, self._loss_of_runs = self._twice_loss.unbind(), self._twice_loss[:, :, 0, 0].unbind()
         self._evaluate = [model.bind(factors, loss) for factors, loss in zip(history.factors, losses, strict=True)]
         self._stepper = stepper_for(self._step, device, capturable=not observes_few_entries(specs[0]))
 
@@ -149,7 +149,7 @@ class _Lanes:
     def _step(self, slot: int) -> None:
         """Step from the state in the slot before `slot` into `slot`, then evaluate it."""
         states = self._history.states
-        self._optimizer.step(states[slot - 1], self._gradient, states[slot], slot)
+        self._optimizer.step(states[slot - 1], self._gradient, states[slot], slot, self._loss_of_runs[slot - 1])
         self._evaluate[slot]()
 
     def _finish_chunk(self, first_slot: int, last_slot: int, considered: npt.NDArray[np.bool_]) -> None:
@@ -196,7 +196,10 @@ class _Lanes:
             return
         slots = steps - self._steps[lanes]
         factors = self._history.read_factors(slots, lanes)
-        self._snapshots.add(self._members[lanes], steps, losses[slots, lanes], factors)
+        times = {}
+        if self._descents.specs[0].carries_time:
+            times["time"] = carried_times(self._history.read_states(slots, lanes))
+        self._snapshots.add(self._members[lanes], steps, losses[slots, lanes], factors, **times)
 
     def _keep(self, first_slot: int, stops: Stops, considered: npt.NDArray[np.bool_]) -> None:
         """The factors of the steps at which runs keep them."""

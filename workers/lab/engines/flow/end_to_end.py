@@ -1,8 +1,10 @@
 """The end-to-end flow of a square product from a balanced start, with ln|det W| carried as a coordinate.
 
-dW/dt = - sum_j (W W^T)^((L-j)/L) G (W^T W)^((j-1)/L) with G = dl/dW (Arora, Cohen, Hazan 2018). With W = U S V^T and
-M = U^T G V this is U K V^T, K_rs = -M_rs sum_j s_r^(2(L-j)/L) s_s^(2(j-1)/L), and each singular value moves by
-ds_r/dt = -L s_r^(2-2/L) M_rr (Arora, Cohen, Hu, Luo 2019), so d/dt ln|det W| = -L sum_r s_r^(1-2/L) M_rr.
+dW/dt = - sum_j (W W^T)^((L-j)/L) G (W^T W)^((j-1)/L) with G = dl/dW (Arora, Cohen, Hazan 2018). With W = U S V^T and M
+= U^T G V this is U K V^T, K_rs = -M_rs sum_j s_r^(2(L-j)/L) s_s^(2(j-1)/L), and each singular value moves by ds_r/dt =
+-L s_r^(2-2/L) M_rr (Arora, Cohen, Hu, Luo 2019), so d/dt ln|det W| = -L sum_r s_r^(1-2/L) M_rr. A weight decay lambda
+keeps factors balanced and shrinks each at the rate lambda: it adds -L lambda W, and -d L lambda to the growth of ln|det
+W|.
 
 The determinant falls far below the rounding of the entries (at depth 2 as exp(-W00^2 / 2)), so it is carried. The least
 singular value is |det W| over the others, whatever the entries say. Whenever the product is used, it is corrected to
@@ -32,6 +34,7 @@ class EndToEndFlow:
         self._shapes, self._loss = spec.factor_shapes, ProductLoss(spec)
         self._dimension, self._depth = spec.problem.shape[0], len(spec.factor_shapes)
         self._sign = carried_sign(spec)
+        self._decay = self._depth * spec.optimizer.weight_decay
         # 2 (j-1) / L for each j, as a column.
         self._exponents = 2 / self._depth * np.arange(self._depth)[:, None]
 
@@ -49,6 +52,9 @@ class EndToEndFlow:
         out[..., :-1] = (left @ moves @ right).reshape(*coordinates.shape[:-1], -1)
         growth = np.exp((1 - 2 / self._depth) * logs) * np.diagonal(slope, axis1=-2, axis2=-1)
         out[..., -1] = -self._depth * growth.sum(axis=-1)
+        if self._decay:
+            out[..., :-1] -= self._decay * coordinates[..., :-1]
+            out[..., -1] -= self._decay * self._dimension
         return out
 
     def loss(self, coordinates: Array) -> float:

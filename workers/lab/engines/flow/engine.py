@@ -155,6 +155,7 @@ class _Flow:
         last = self._spec.max_time - began
         if self._system.loss(stretch.coordinates) < self._below:
             # The loss falls along a flow, so it is below its limit at the end of a step if it is anywhere within it.
+            # With weight decay it may rise again, and is looked at only at the ends of the solver's steps.
             reached = self._passes_limit(stretch)
             if reached <= last:
                 return reached, Outcome.CONVERGED

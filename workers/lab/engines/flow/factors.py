@@ -1,4 +1,4 @@
-"""The flow of the factors, dF_j/dt = -dl/dF_j, for any model, to the precision of the factors' entries.
+"""The flow of the factors, dF_j/dt = -dl/dF_j - lambda F_j, for any model, to the precision of the factors' entries.
 
 Where a determinant falls towards zero while entries grow, rounding and the tolerances of the integration lose its sign:
 at depth 2 near |W00| = 8, where det W is e^-32. A balanced start does not lose it (`flow.end_to_end`).
@@ -27,13 +27,15 @@ class FactorFlow:
         self._model, self._shapes = spec.model, spec.factor_shapes
         self._gradient = ChainGradient(spec) if spec.model.is_chain else ModelGradient(spec)
         self._start = starting_factors(spec)
-        self._conserved = spec.model.conserved(self._start)
+        self._decay = spec.optimizer.weight_decay
+        self._conserved = [] if spec.decays else spec.model.conserved(self._start)
 
     def coordinates_of(self, reading: Reading) -> Array:
         return reading.factors.copy()
 
     def velocity(self, coordinates: Array) -> Array:
-        return -self._gradient(coordinates)
+        slope = self._gradient(coordinates)
+        return -(slope + self._decay * coordinates) if self._decay else -slope
 
     def loss(self, coordinates: Array) -> float:
         return self._gradient.loss(coordinates)

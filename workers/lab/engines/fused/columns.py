@@ -8,6 +8,7 @@ fit a thread's stack.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 
 from workers.lab.engines.fused.memory import ALIGNMENT, Memory
 from workers.lab.engines.fused.operations import (
@@ -21,7 +22,7 @@ from workers.lab.engines.fused.operations import (
     residual_of,
 )
 from workers.lab.engines.fused.program import Program
-from workers.lab.engines.fused.statements import constants, lines, loss_constants, slot_name, term, update
+from workers.lab.engines.fused.statements import constants, lines, loss_constants, scalars, slot_name, term, update
 from workers.lab.engines.fused.text import UNROLL
 from workers.lab.engines.fused.tiles import Tiles
 
@@ -66,8 +67,8 @@ class _Writer:
             "signal": self.memory.declared("signal", residual.rows, residual.columns),
             "loss": lines(self._loss()),
             "backward": lines(line for operation in backward(program) for line in self._text(operation)),
-            "update": lines(update(program, lambda shape: self.memory.chunks(*shape))),
-            "store": lines(self._copies(to_state=True)),
+            "update": lines(update(program, self)),
+            "store": lines(chain(self._copies(to_state=True), scalars(program, to_state=True))),
         }
         functions = "".join(f"{head} {{\n{body}\n    }}\n    " for head, body in self.functions.items())
         return {**texts, "functions": functions}
@@ -83,6 +84,7 @@ class _Writer:
             for number, shape in enumerate(program.shapes):
                 yield self.memory.declared(slot_name(slot, number), *shape)
         yield from self._copies(to_state=False)
+        yield from scalars(program, to_state=False)
         for name in ("target", "weight"):
             yield self.memory.declared(f"{name}_chunks", program.rows, program.columns)
             yield self._copy(name, 0, f"{name}_chunks", (program.rows, program.columns), to_state=False)
@@ -142,6 +144,29 @@ class _Writer:
         yield self.memory.declared(out.name, out.rows, out.columns)
         yield f"{function}((T*){product.left.name}, (T*){right}, {minus}, (T*){out.name});"
 
+    @property
+    def unroll(self) -> str:
+        """See `Statements`."""
+        return ""
+
+    def size_of(self, shape: tuple[int, int]) -> int:
+        """See `Statements`."""
+        return self.memory.chunks(*shape)
+
+    def squares(self, out: str, matrix: str, shape: tuple[int, int]) -> Iterator[str]:
+        """See `Statements`; padding adds zeros."""
+        chunks, sums = self.memory.chunks(1, shape[1]), self.program.partial_squares // self.program.chunk
+        yield f"{{ V sum[{sums}]; for (int n = 0; n < {sums}; ++n) sum[n] = V(T(0));"
+        yield f"for (int i = 0; i < {shape[0]}; ++i) for (int c = 0; c < {chunks}; ++c) {{"
+        yield f"const V entry = {matrix}[i * {chunks} + c]; sum[c % {sums}] = fused(entry, entry, sum[c % {sums}]); }}"
+        yield from self._halved(self.program.partial_squares, out)
+
+    def _halved(self, partial_sums: int, out: str) -> Iterator[str]:
+        """`out` from partial sums, half of which are added to the others until one is left."""
+        yield f"T* part = (T*)sum; for (int half = {partial_sums // 2}; half > 0; half /= 2)"
+        yield "for (int n = 0; n < half; ++n) part[n] = part[n] + part[n + half];"
+        yield f"{out} = part[0]; }}"
+
     def _loss(self) -> Iterator[str]:
         """The signal, and twice the loss."""
         program = self.program
@@ -152,9 +177,7 @@ class _Writer:
         yield from self._without_padding(chunks)
         yield f"{UNROLL} for (int c = 0; c < {chunks}; ++c) {{ const int n = i * {chunks} + c;"
         yield f"V& part = sum[c % {sums}]; {term(program, 'weight_chunks[n]', 'residual[n]', 'part')} }} }}"
-        yield f"T* part = (T*)sum; for (int half = {program.partial_sums // 2}; half > 0; half /= 2)"
-        yield "for (int n = 0; n < half; ++n) part[n] = part[n] + part[n + half];"
-        yield "twice = part[0]; }"
+        yield from self._halved(program.partial_sums, "twice")
 
     def _without_padding(self, chunks: int) -> Iterator[str]:
         """Zeros after a row of the residual, where an infinite factor times the padding left NaN."""

@@ -12,12 +12,10 @@ import numpy as np
 
 from workers.lab.engines.descents import Clock, Descents, Snapshots
 from workers.lab.engines.fused.kernels import launch
-from workers.lab.engines.fused.launches import Constants, lay_out, read_back
+from workers.lab.engines.fused.launches import Constants, lay_out, manner_of, program_like, read_back
 from workers.lab.engines.fused.program import CHUNK_BYTES, WIDE, Program
-from workers.lab.engines.fused.source import update_of
 from workers.lab.engines.fused.vectors import vector_bytes
 from workers.lab.engines.recording import affordable_runs
-from workers.lab.losses import maths_of
 from workers.runs.costs import trained_numbers
 
 LAUNCH_SECONDS = 0.25
@@ -49,7 +47,8 @@ def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots 
         blocks = -(-len(alive) // program.lanes)
         pace = pace or _Pace(program)
         recordable = _Recordable(descents, constants, alive, snapshots, clock.recording_seconds)
-        steps = clock.steps_allowed(recordable.steps(pace.steps(blocks, clock.seconds_left)))
+        steps = constants.tables.steps(alive, descents.steps, pace.steps(blocks, clock.seconds_left))
+        steps = clock.steps_allowed(recordable.steps(steps))
         if not steps:
             break
         started = time.perf_counter()
@@ -83,9 +82,7 @@ def program_of(descents: Descents, runs: int, device: str) -> Program:
     A GPU has a thread for each run.
     """
     spec = descents.specs[0]
-    update = update_of(spec)
-    parts = (spec.factor_shapes, spec.optimizer.slots, update, spec.precision, 1, spec.model.is_symmetric)
-    thread = Program(*parts, loss=maths_of(spec.loss).fused)
+    thread = program_like(spec, manner_of(descents.specs))
     if device != "cpu":
         return thread
     by_lanes = replace(thread, lanes=vector_bytes() // thread.item_bytes)

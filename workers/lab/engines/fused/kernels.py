@@ -33,9 +33,20 @@ FLOAT_ARRAYS = (
     "thresholds",
     "due_losses",
     "due_factors",
+    "due_times",
+    "tables",
     "workspace",
 )
-INT64_ARRAYS = ("taken_steps", "last_steps", "milestones", "due", "due_end", "due_steps")
+INT64_ARRAYS = (
+    "taken_steps",
+    "last_steps",
+    "milestones",
+    "due",
+    "due_end",
+    "due_steps",
+    "table_begins",
+    "table_strides",
+)
 INT32_ARRAYS = ("status", "reached")
 """Arrays of a launch by type; floats have the run's precision."""
 

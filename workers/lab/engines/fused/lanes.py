@@ -5,6 +5,7 @@ number.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import prod
 
 from workers.lab.engines.fused.operations import (
@@ -17,7 +18,7 @@ from workers.lab.engines.fused.operations import (
     forward,
 )
 from workers.lab.engines.fused.program import Program
-from workers.lab.engines.fused.statements import constants, lines, loss_constants, slot_name, term, update
+from workers.lab.engines.fused.statements import constants, lines, loss_constants, scalars, slot_name, term, update
 from workers.lab.engines.fused.text import KEEP_ROLLED, UNROLL
 
 MOST_UNROLLED = 1000
@@ -36,7 +37,7 @@ def pieces(program: Program) -> dict[str, str]:
         "signal": "V signal[CELLS];",
         "loss": lines(_loss(program)),
         "backward": lines(line for operation in backward(program) for line in _text(program, operation)),
-        "update": lines(update(program, prod, _unroll(program))),
+        "update": lines(update(program, _ByLanes(program))),
         "store": lines(_store(program)),
     }
 
@@ -46,11 +47,13 @@ def _load(program: Program) -> Iterator[str]:
     for name, size, start in _parts(program):
         yield f"V {name}[{size}];"
         yield f"{_unroll(program)} for (int n = 0; n < {size}; ++n) {name}[n] = state[{start} + n];"
+    yield from scalars(program, to_state=False)
 
 
 def _store(program: Program) -> Iterator[str]:
     for name, size, start in _parts(program):
         yield f"{_unroll(program)} for (int n = 0; n < {size}; ++n) state[{start} + n] = {name}[n];"
+    yield from scalars(program, to_state=True)
 
 
 def _parts(program: Program) -> Iterator[tuple[str, int, int]]:
@@ -70,9 +73,46 @@ def _loss(program: Program) -> Iterator[str]:
     yield f"{unroll} for (int i = 0; i < {program.rows}; ++i) {unroll} for (int j = 0; j < {program.columns}; ++j) {{"
     yield f"const int n = i * {program.columns} + j; V& part = sum[j % {sums}];"
     yield f"{term(program, 'weight[n]', 'residual[n]', 'part')} }}"
-    yield f"{UNROLL} for (int half = {sums // 2}; half > 0; half /= 2)"
+    yield from _halved(sums, "twice")
+
+
+def _halved(partial_sums: int, out: str) -> Iterator[str]:
+    """`out` from partial sums, half of which are added to the others until one is left."""
+    yield f"{UNROLL} for (int half = {partial_sums // 2}; half > 0; half /= 2)"
     yield f"{UNROLL} for (int n = 0; n < half; ++n) sum[n] = sum[n] + sum[n + half];"
-    yield "twice = sum[0]; }"
+    yield f"{out} = sum[0]; }}"
+
+
+def _squares(program: Program, out: str, matrix: str, shape: tuple[int, int]) -> Iterator[str]:
+    """`out`, the sum of the squares of the entries of a matrix."""
+    partial_sums, unroll, (rows, columns) = program.partial_squares, _unroll(program), shape
+    if partial_sums == 1:
+        yield f"{out} = {matrix}[0] * {matrix}[0];"
+        yield f"{unroll} for (int n = 1; n < {rows * columns}; ++n) {out} = fused({matrix}[n], {matrix}[n], {out});"
+        return
+    yield f"{{ V sum[{partial_sums}];"
+    yield f"{unroll} for (int n = 0; n < {partial_sums}; ++n) sum[n] = V(T(0));"
+    yield f"{unroll} for (int i = 0; i < {rows}; ++i) {unroll} for (int j = 0; j < {columns}; ++j) {{"
+    yield f"const int n = i * {columns} + j; V& part = sum[j % {partial_sums}];"
+    yield f"part = fused({matrix}[n], {matrix}[n], part); }}"
+    yield from _halved(partial_sums, out)
+
+
+@dataclass(frozen=True)
+class _ByLanes:
+    """See `Statements`."""
+
+    program: Program
+
+    @property
+    def unroll(self) -> str:
+        return _unroll(self.program)
+
+    def size_of(self, shape: tuple[int, int]) -> int:
+        return prod(shape)
+
+    def squares(self, out: str, matrix: str, shape: tuple[int, int]) -> Iterator[str]:
+        return _squares(self.program, out, matrix, shape)
 
 
 def _text(program: Program, operation: Operation) -> Iterator[str]:

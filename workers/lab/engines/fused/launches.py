@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workers.lab.engines.descents import Descents, Snapshots
+from workers.lab.engines.descents import Descents, Snapshots, carried_times
 from workers.lab.engines.fused.columns import workspace_numbers
-from workers.lab.engines.fused.program import CONVERGED, DIVERGED, EXHAUSTED, FRESH, GOING, OVER, Program
+from workers.lab.engines.fused.program import CONVERGED, DIVERGED, EXHAUSTED, FRESH, GOING, OVER, Manner, Program
 from workers.lab.engines.fused.source import update_of
+from workers.lab.engines.fused.tables import Tables
 from workers.lab.engines.recording import Schedules
 from workers.lab.engines.stopping import NEVER
 from workers.lab.losses import maths_of
@@ -18,6 +19,7 @@ from workers.records import Outcome
 from workers.runs.milestones import LOSS_DECADES, decades_reached
 from workers.runs.observations import observe_entries
 from workers.runs.problems import ObservedEntries
+from workers.runs.rates import Polyak
 from workers.runs.schedules import due_steps
 from workers.runs.snapshots import kept_steps
 from workers.runs.spec import RunSpec
@@ -35,6 +37,9 @@ class Constants:
     def __init__(self, specs: Sequence[RunSpec]) -> None:
         dtype = np.dtype(specs[0].precision)
         observed = [observe_entries(spec.problem) for spec in specs]
+        self.manner = manner_of(specs)
+        program = program_like(specs[0], self.manner)
+        self.tables = Tables([spec.descent for spec in specs], program.update, program.tables)
         self.max_steps = np.array([spec.max_steps for spec in specs], dtype=np.int64)
         self.schedules, self.kept = Schedules(specs), Schedules(specs, kept_steps)
         self.due = Schedules(specs, due_steps)
@@ -44,7 +49,7 @@ class Constants:
                 [spec.loss.targets(entries.values) for spec, entries in zip(specs, observed, strict=True)], dtype=dtype
             ),
             "weights": np.array(list(map(_weights, specs, observed)), dtype=dtype),
-            "constants": np.array(list(map(_constants, specs)), dtype=dtype),
+            "constants": np.array([_constants(spec, program) for spec in specs], dtype=dtype),
             "limits": _not_below([spec.stop.loss_below or 0.0 for spec in specs], dtype),
             "last_steps": self.max_steps,
         }
@@ -61,10 +66,36 @@ def _weights(spec: RunSpec, entries: ObservedEntries) -> Array:
     return spec.loss.weights(entries.values, spec.problem.observation_count) * entries.mask
 
 
-def _constants(spec: RunSpec) -> list[float]:
-    """Those of the optimiser, then those of the loss (`Program.constants`)."""
-    of_update = [getattr(spec.optimizer, name) for name in update_of(spec).constants]
-    return of_update + [getattr(spec.loss, name) for name in maths_of(spec.loss).fused.constants]
+def manner_of(specs: Sequence[RunSpec]) -> Manner:
+    """How the steps of a batch are taken; beside runs with a schedule, constant rates come from a table, too."""
+    first, count = specs[0].descent, len(specs[0].factor_shapes)
+    scheduled = any(spec.constant_learning_rate is None for spec in specs)
+    return Manner(
+        rates="adaptive" if first.rates.is_adaptive else "table" if scheduled else "constant",
+        decay=first.decay_word,
+        is_factored=any(set(spec.descent.factors_of_rate(count)) != {1.0} for spec in specs),
+        frozen=tuple(sorted(first.frozen or ())),
+    )
+
+
+def program_like(spec: RunSpec, manner: Manner) -> Program:
+    """The program of a batch with a run alone in a block, whose layout is not chosen yet."""
+    slots, scalars, is_symmetric = spec.optimizer.slots, spec.optimizer.scalars, spec.model.is_symmetric
+    update = update_of(spec)
+    parts = (spec.factor_shapes, slots, update, spec.precision, 1, is_symmetric)
+    return Program(*parts, loss=maths_of(spec.loss).fused, scalars=scalars, manner=manner)
+
+
+def _constants(spec: RunSpec, program: Program) -> list[float]:
+    """The constants of a run in the order of `Program.constants`."""
+    optimizer, rate = spec.descent, spec.descent.learning_rate
+    factors = enumerate(optimizer.factors_of_rate(len(program.shapes)))
+    values = {f"factor_rate{number}": factor for number, factor in factors}
+    if isinstance(rate, Polyak):
+        largest = float(np.finfo(spec.precision).max)
+        values |= {"minimum": rate.minimum, "most": min(rate.most or largest, largest)}
+    values |= {f"loss_{name}": getattr(spec.loss, name) for name in program.loss.constants}
+    return [values[name] if name in values else getattr(optimizer, name) for name in program.constants]
 
 
 def _not_below(limits: Sequence[float], dtype: np.dtype[Any]) -> Array:
@@ -101,12 +132,14 @@ def lay_out(
 ) -> Launch:
     """The arguments of a launch that takes at most `steps` steps with each of `members`."""
     blocks = -(-len(members) // program.lanes)
-    lanes = np.resize(members, blocks * program.lanes)  # the run of each lane; repeated runs fill up the last block
+    members = constants.tables.sorted(members, descents.steps)
+    lanes = np.pad(members, (0, blocks * program.lanes - len(members)), mode="edge")  # the last run fills up its block
     due = constants.due.due(*constants.steps_due(descents, members, steps))
     arrays: dict[str, Array] = {name: array[lanes] for name, array in constants.arrays.items()}
     arrays |= {"thresholds": constants.thresholds, "workspace": _workspace(program)}
     arrays |= _progress_of_lanes(descents, lanes, len(members))
     arrays |= _due_points(due, lanes, program, descents.states.dtype)
+    arrays |= constants.tables.arrays(lanes, descents.steps, steps, descents.states.dtype)
     # The kernel advances `due` in place, so where each run's points begin is kept as a copy.
     return Launch(members, blocks, arrays, arrays["due"][: len(members)].copy())
 
@@ -149,6 +182,7 @@ def _due_points(
         "due_steps": steps,
         "due_losses": np.zeros(len(runs), dtype=dtype),
         "due_factors": np.zeros((len(runs), program.entries), dtype=dtype),
+        "due_times": np.zeros((len(runs), program.times), dtype=dtype),
     }
 
 
@@ -176,13 +210,15 @@ def _add_points(launch: Launch, constants: Constants, snapshots: Snapshots) -> N
         points = starts + np.arange(counts.sum())
         member = np.repeat(launch.members, counts)
         step, loss, factors = (launch.arrays[name][points] for name in ("due_steps", "due_losses", "due_factors"))
+        times = _times(launch.arrays["due_times"][points])
         if constants.kept.are_empty:
-            snapshots.add(member, step, loss, factors)
+            snapshots.add(member, step, loss, factors, **times)
             return
         kept, recorded = constants.kept.hold(member, step), constants.schedules.hold(member, step)
         snapshots.keep(member[kept], step[kept], factors[kept])
         if recorded.any():
-            snapshots.add(member[recorded], step[recorded], loss[recorded], factors[recorded])
+            times = {name: values[recorded] for name, values in times.items()}
+            snapshots.add(member[recorded], step[recorded], loss[recorded], factors[recorded], **times)
 
 
 def _add_last_points(
@@ -193,5 +229,12 @@ def _add_last_points(
     last = over[~scheduled[launch.members[over]]]
     if len(last):
         members, arrays = launch.members[last], launch.arrays
-        entries = arrays["due_factors"].shape[1]
-        snapshots.add(members, descents.steps[members], arrays["losses"][last], arrays["states"][last, :entries])
+        entries, times = (arrays[name].shape[1] for name in ("due_factors", "due_times"))
+        states = arrays["states"][last]
+        carried = _times(states[:, states.shape[1] - times :])
+        snapshots.add(members, descents.steps[members], arrays["losses"][last], states[:, :entries], **carried)
+
+
+def _times(numbers: Array) -> dict[str, Array]:
+    """The column of times that states carry (points, numbers); none where they carry none."""
+    return {"time": carried_times(numbers)} if numbers.shape[1] else {}

@@ -7,6 +7,9 @@ from workers.lab.engines.fused.program import Program
 ALIGNMENT = 64
 """Bytes to which arrays are aligned."""
 
+TABLE_BYTES = 24
+"""Bytes of a block for each table: a pointer, a stride, and whether the lanes share both."""
+
 
 @dataclass
 class Memory:
@@ -39,7 +42,8 @@ class Memory:
     def block(self) -> int:
         """Space for a block, with the pointer in it; returns its offset."""
         program = self.program
-        numbers = program.slots * program.entries + 2 * program.cells + program.constants
+        numbers = program.state_numbers + 2 * program.cells + max(1, len(program.constants))
+        numbers += TABLE_BYTES * len(program.tables) // program.item_bytes
         return self.take(numbers + ALIGNMENT // program.item_bytes)
 
     def take(self, numbers: int) -> int:

@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 
 from workers.lab.losses import SQUARES, FusedLoss
-from workers.lab.optimizers import FusedUpdate
+from workers.lab.updates import FusedUpdate
+from workers.runs.optimizers import TIME_SCALARS
 
 OVER, FRESH, GOING, CONVERGED, EXHAUSTED, DIVERGED = range(6)
 """Status of a lane: over before the launch (or only filling a block), at step 0 and not yet tested, going on, and the
@@ -26,6 +27,23 @@ Layout = Literal["lanes", "columns"]
 
 
 @dataclass(frozen=True)
+class Manner:
+    """How the steps of a batch are taken, whatever the optimiser.
+
+    Attributes:
+        rates: where the learning rate comes from: a constant of the run, a table of steps, or the state (Polyak).
+        decay: how weights decay.
+        is_factored: whether the rate differs from factor to factor.
+        frozen: numbers of the factors that take no steps.
+    """
+
+    rates: Literal["constant", "table", "adaptive"] = "constant"
+    decay: Literal["none", "coupled", "decoupled"] = "none"
+    is_factored: bool = False
+    frozen: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Program:
     """Everything that the compiled code depends on.
 
@@ -39,6 +57,8 @@ class Program:
         layout: what stands side by side in a vector, runs or the columns of a matrix.
         vector_bytes: bytes of the vectors in the products of the layout by columns.
         loss: the loss of an entry and its derivative.
+        scalars: single numbers that the optimiser carries beside its vectors.
+        manner: how the steps are taken.
     """
 
     shapes: tuple[tuple[int, int], ...]
@@ -50,11 +70,46 @@ class Program:
     layout: Layout = "lanes"
     vector_bytes: int = CHUNK_BYTES
     loss: FusedLoss = SQUARES.fused
+    scalars: int = 0
+    manner: Manner = Manner()
 
     @property
-    def constants(self) -> int:
-        """Constants of a run: those of the optimiser, then those of the loss."""
-        return len(self.update.constants) + len(self.loss.constants)
+    def trained(self) -> tuple[int, ...]:
+        """Numbers of the factors that take steps."""
+        return tuple(number for number in range(len(self.shapes)) if number not in self.manner.frozen)
+
+    @property
+    def constants(self) -> tuple[str, ...]:
+        """Names of the constants of a run, in the order of their memory."""
+        rates = {"constant": ("learning_rate",), "table": (), "adaptive": ("minimum", "most")}[self.manner.rates]
+        decay = ("weight_decay",) if self.manner.decay != "none" else ()
+        factors = tuple(f"factor_rate{number}" for number in self.trained) if self.manner.is_factored else ()
+        return (*self.update.constants, *rates, *decay, *factors, *self.loss_constants)
+
+    @property
+    def loss_constants(self) -> tuple[str, ...]:
+        """Names of the constants of the loss."""
+        return tuple(f"loss_{name}" for name in self.loss.constants)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the numbers that a run reads at every step, in the order of their memory."""
+        return (*(("rate",) if self.manner.rates == "table" else ()), *self.update.tables)
+
+    @property
+    def times(self) -> int:
+        """Numbers that end the state of a run whose rates are summed in it."""
+        return TIME_SCALARS if self.manner.rates == "adaptive" else 0
+
+    @property
+    def state_numbers(self) -> int:
+        """Numbers in the state of a run."""
+        return self.slots * self.entries + self.scalars + self.times
+
+    @property
+    def sums_squares(self) -> bool:
+        """Whether a step needs the squared norms of the gradients."""
+        return self.update.sums_squares or self.manner.rates == "adaptive"
 
     @property
     def entries(self) -> int:
@@ -87,6 +142,11 @@ class Program:
         return min(MOST_PARTIAL_SUMS, 1 << (self.columns - 1).bit_length())
 
     @property
+    def partial_squares(self) -> int:
+        """Partial sums of a sum of squares over a factor; a product too narrow for columns takes a single one."""
+        return 1 if self.columns < WIDE else MOST_PARTIAL_SUMS
+
+    @property
     def item_bytes(self) -> int:
         """Bytes of a number."""
         return np.dtype(self.precision).itemsize
@@ -102,4 +162,5 @@ class Program:
         products = 3 * sum(self.shapes[0][0] * inner * outer for inner, outer in self.shapes[1:])
         if self.symmetric:
             products = 2 * self.shapes[0][0] * self.entries
-        return products + 2 * self.cells + self.slots * self.entries
+        squares = self.entries if self.sums_squares else 0
+        return products + 2 * self.cells + self.slots * self.entries + squares

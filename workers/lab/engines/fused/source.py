@@ -17,8 +17,18 @@ from workers.lab.engines.fused.program import (
     OVER,
     Program,
 )
-from workers.lab.engines.fused.text import ADVANCE, BLOCK, COLUMN_TYPES, TYPES, VECTOR_TYPES
-from workers.lab.optimizers import MATHS, FusedUpdate
+from workers.lab.engines.fused.text import (
+    ADVANCE,
+    BLOCK,
+    COLUMN_TYPES,
+    SHARED_ROWS,
+    TABLE_ROWS,
+    TABLES,
+    TYPES,
+    VECTOR_TYPES,
+)
+from workers.lab.optimizers import MATHS
+from workers.lab.updates import FusedUpdate
 from workers.runs.milestones import LOSS_DECADES, WIDTH
 from workers.runs.spec import RunSpec
 
@@ -61,9 +71,14 @@ def _sizes(program: Program) -> dict[str, object]:
         "chunk": program.chunk,
         "vector": program.vector_bytes // program.item_bytes,
         "entries": program.entries,
-        "slots": program.slots,
+        "state": program.state_numbers,
+        "times": program.times,
+        "table_count": len(program.tables),
+        "tables": TABLES if program.tables else "",
+        "table_rows": TABLE_ROWS if program.tables else "",
+        "shared_rows": SHARED_ROWS if program.tables else "",
         "cells": program.cells,
-        "constant_count": program.constants,
+        "constant_count": len(program.constants),
         "decades": len(LOSS_DECADES),
         "milestones": WIDTH,
         "statuses": f"OVER = {OVER}, FRESH = {FRESH}, GOING = {GOING}, "

@@ -15,9 +15,12 @@ typedef T V;
 typedef T Lanes;
 #if defined(__clang__)
 #define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
+#define RANKWARD_ROOT(a) __builtin_elementwise_sqrt(a)
 #else
 #define RANKWARD_FUSED(a, b, c) ::fma(a, b, c)
+#define RANKWARD_ROOT(a) ::sqrt(a)
 #endif
+#define RANKWARD_SINGLE(a) T(static_cast<float>(a))
 #define RANKWARD_ALL(condition) (condition)
 """
 
@@ -26,7 +29,10 @@ VECTOR_TYPES = """
 typedef $scalar T;
 typedef T V __attribute__((ext_vector_type($lanes)));
 typedef V Lanes;
+typedef float Singles __attribute__((ext_vector_type($lanes)));
 #define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
+#define RANKWARD_ROOT(a) __builtin_elementwise_sqrt(a)
+#define RANKWARD_SINGLE(a) __builtin_convertvector(__builtin_convertvector(a, Singles), V)
 #define RANKWARD_ALL(condition) (__builtin_reduce_and(condition) != 0)
 """
 
@@ -37,18 +43,22 @@ typedef T V __attribute__((ext_vector_type($chunk)));
 typedef T X __attribute__((ext_vector_type($vector), aligned(32)));
 typedef T Lanes;
 #define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
+#define RANKWARD_ROOT(a) __builtin_elementwise_sqrt(a)
+#define RANKWARD_SINGLE(a) T(static_cast<float>(a))
 #define RANKWARD_ALL(condition) (condition)
 """
 
 BLOCK = """
 typedef long long Count;
-constexpr int LANES = $lanes, ENTRIES = $entries, SLOTS = $slots, CELLS = $cells, CONSTANTS = $constant_count;
+constexpr int LANES = $lanes, ENTRIES = $entries, STATE = $state, CELLS = $cells, CONSTANTS = $constant_count;
+constexpr int TABLES = $table_count, TIMES = $times;
 constexpr int DECADES = $decades, MILESTONES = $milestones;
 constexpr int WIDTH = sizeof(V) / sizeof(T);
 constexpr int $statuses;
 
 struct Block {
-    Lanes state[SLOTS * ENTRIES], target[CELLS], weight[CELLS], constant[CONSTANTS];
+    Lanes state[STATE], target[CELLS], weight[CELLS], constant[CONSTANTS > 0 ? CONSTANTS : 1];
+    $tables
     $work
 
     $functions
@@ -58,6 +68,7 @@ struct Block {
         return value > zero ? unit : (value < zero ? negative : zero);
     }
     $loss_functions
+    static CUDA_CALLABLE Lanes single(Lanes a) { return RANKWARD_SINGLE(a); }
     static CUDA_CALLABLE T& lane(Lanes& vector, int number) { return ((T*)&vector)[number]; }
     static CUDA_CALLABLE bool finite(T value) { return value <= T($largest); }
 
@@ -70,8 +81,9 @@ struct Block {
         return twice;
     }
 
-    // Take steps while every lane's twice loss is finite and not below `low`; returns how many were taken.
-    __attribute__((noinline)) CUDA_CALLABLE Count descend(Lanes low, Count steps) {
+    // Take steps while every lane's twice loss is finite and not below `low`; returns how many were taken. `from` is
+    // how many steps the launch took before.
+    __attribute__((noinline)) CUDA_CALLABLE Count descend(Lanes low, Count steps, Count from) {
         $load
         $constants
         const Lanes largest = Lanes(T($largest));
@@ -90,7 +102,7 @@ struct Block {
 
     // Zero a lane: it goes on with the others, computing zeros that never stop the block.
     CUDA_CALLABLE void park(int number) {
-        for (int n = 0; n < SLOTS * ENTRIES; ++n) lane(state[n], number) = T(0);
+        for (int n = 0; n < STATE; ++n) lane(state[n], number) = T(0);
         for (int n = 0; n < CELLS; ++n) lane(target[n], number) = lane(weight[n], number) = T(0);
     }
 };
@@ -103,16 +115,18 @@ $storage
 Lanes low, twice;
 for (int l = 0; l < LANES; ++l) {
     const int run = first + l;
-    for (int n = 0; n < SLOTS * ENTRIES; ++n)
-        Block::lane(now.state[n], l) = runs.states.data[Count(run) * SLOTS * ENTRIES + n];
+    for (int n = 0; n < STATE; ++n)
+        Block::lane(now.state[n], l) = runs.states.data[Count(run) * STATE + n];
     for (int n = 0; n < CELLS; ++n) {
         Block::lane(now.target[n], l) = runs.targets.data[Count(run) * CELLS + n];
         Block::lane(now.weight[n], l) = runs.weights.data[Count(run) * CELLS + n];
     }
     for (int n = 0; n < CONSTANTS; ++n)
         Block::lane(now.constant[n], l) = runs.constants.data[Count(run) * CONSTANTS + n];
+    $table_rows
     if (runs.status.data[run] == OVER) now.park(l);
 }
+$shared_rows
 
 // Go on from event to event; what happens at events is outside the loop over steps and may take its time.
 Count left = steps;
@@ -138,6 +152,8 @@ for (;;) {
                 runs.due_losses.data[point] = loss;
                 for (int n = 0; n < ENTRIES; ++n)
                     runs.due_factors.data[point * ENTRIES + n] = Block::lane(now.state[n], l);
+                for (int n = 0; n < TIMES; ++n)
+                    runs.due_times.data[point * TIMES + n] = Block::lane(now.state[STATE - TIMES + n], l);
             }
             if (loss < runs.limits.data[run]) outcome = CONVERGED;
             else if (!Block::finite(loss)) outcome = DIVERGED;
@@ -146,8 +162,8 @@ for (;;) {
         runs.status.data[run] = outcome;
         runs.losses.data[run] = loss;
         if (outcome != GOING || left == 0) {
-            for (int n = 0; n < SLOTS * ENTRIES; ++n)
-                runs.states.data[Count(run) * SLOTS * ENTRIES + n] = Block::lane(now.state[n], l);
+            for (int n = 0; n < STATE; ++n)
+                runs.states.data[Count(run) * STATE + n] = Block::lane(now.state[n], l);
         }
         if (outcome != GOING) {
             now.park(l);
@@ -169,7 +185,7 @@ for (;;) {
         for (int l = 0; l < LANES; ++l) Block::lane(low, l) = T(0);
     }
     before = now;
-    Count taken = now.descend(low, length);
+    Count taken = now.descend(low, length, steps - left);
     twice = now.twice_loss();
     bool broken = false;
     for (int l = 0; l < LANES; ++l) broken = broken || !Block::finite(T(0.5) * Block::lane(twice, l));
@@ -177,7 +193,7 @@ for (;;) {
     if (broken) {
         Lanes after = twice;
         now = before;
-        taken = taken > 0 ? now.descend(low, taken - 1) : 0;
+        taken = taken > 0 ? now.descend(low, taken - 1, steps - left) : 0;
         twice = now.twice_loss();
         for (int l = 0; l < LANES; ++l) {
             const int run = first + l;
@@ -186,8 +202,8 @@ for (;;) {
             if (Block::finite(T(0.5) * Block::lane(after, l))) continue;
             runs.status.data[run] = DIVERGED;
             runs.losses.data[run] = T(0.5) * Block::lane(twice, l);
-            for (int n = 0; n < SLOTS * ENTRIES; ++n)
-                runs.states.data[Count(run) * SLOTS * ENTRIES + n] = Block::lane(now.state[n], l);
+            for (int n = 0; n < STATE; ++n)
+                runs.states.data[Count(run) * STATE + n] = Block::lane(now.state[n], l);
             now.park(l);
         }
         left -= taken;
@@ -198,5 +214,31 @@ for (;;) {
         if (runs.status.data[first + l] == GOING) runs.taken_steps.data[first + l] += taken;
     left -= taken;
     arrived = true;
+}
+"""
+
+TABLES = """const T* table[TABLES][LANES];
+    Count stride[TABLES][LANES];
+    bool is_shared[TABLES];
+
+    // The numbers of the lanes in a table, at a step of the launch, where they differ.
+    CUDA_CALLABLE Lanes numbers_at(int number, Count at) const {
+        Lanes out;
+        for (int l = 0; l < LANES; ++l) lane(out, l) = table[number][l][stride[number][l] * at];
+        return out;
+    }
+"""
+"""The tables of a block: where the numbers of each lane begin, and whether all lanes read the same."""
+
+TABLE_ROWS = """for (int i = 0; i < TABLES; ++i) {
+        now.table[i][l] = runs.tables.data + runs.table_begins.data[Count(run) * TABLES + i];
+        now.stride[i][l] = runs.table_strides.data[Count(run) * TABLES + i];
+    }
+"""
+
+SHARED_ROWS = """for (int i = 0; i < TABLES; ++i) {
+    now.is_shared[i] = true;
+    for (int l = 1; l < LANES; ++l)
+        if (now.table[i][l] != now.table[i][0] || now.stride[i][l] != now.stride[i][0]) now.is_shared[i] = false;
 }
 """

@@ -1,0 +1,351 @@
+"""Learning rates: a number, or a schedule that says the rate of every step.
+
+A schedule is a function of the step alone, counted from 0 over the whole run, and knows nothing of where a run stops.
+Rates and their sums are therefore the same however a run is cut, batched or extended. Rates of many steps come from few
+exact values: those of every 64th step, moved on by up to 63 steps with products. Sums of rates have closed forms, so
+nothing is carried from step to step. Polyak's rate depends on the state; its sum is carried (`workers.lab.rates`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import fsum, log1p, pi, sin
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
+
+from workers.runs.base import Count, Listed, Natural, NonNegative, Positive, SpecModel, misfit
+
+Array = npt.NDArray[np.float64]
+Steps = npt.NDArray[np.int64]
+
+STRIDE = 64
+"""Steps from one exact value to the next; their products are within two units of rounding of exact values."""
+
+SUMMED = 64
+"""First terms of a sum of powers that are added up; Euler-Maclaurin's formula gives the rest to rounding."""
+
+NUMBER = "number"
+"""Marks a plain number among the kinds of learning rates."""
+
+
+class Rates(Protocol):
+    """The learning rate of every step of a run."""
+
+    is_adaptive: ClassVar[bool]
+
+    def rates(self, first: int, count: int) -> Array:
+        """The rates of `count` steps from step `first` on, (count,)."""
+        ...
+
+    def times(self, steps: Steps) -> Array:
+        """The sum of the rates of all steps before each of `steps`, in the same shape."""
+        ...
+
+    @property
+    def settles_at(self) -> int | None:
+        """The step from which the rate stays what it is, None where it never does."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """The schedule in a few words."""
+        ...
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same rate at every step; time is the rate times the steps, rounded once."""
+
+    value: float
+    is_adaptive: ClassVar[bool] = False
+
+    @property
+    def settles_at(self) -> int | None:
+        """See `Rates`."""
+        return 0
+
+    def rates(self, first: int, count: int) -> Array:
+        """See `Rates`."""
+        return np.full(count, self.value)
+
+    def times(self, steps: Steps) -> Array:
+        """See `Rates`."""
+        return steps.astype(np.float64) * self.value
+
+    @property
+    def label(self) -> str:
+        """See `Rates`."""
+        return f"{self.value:g}"
+
+
+class Schedule(SpecModel, frozen=True):
+    """Base of all kinds of schedule.
+
+    Class attributes:
+        example: a small valid schedule of this kind, as JSON values.
+        is_adaptive: whether the rate depends on the state; then `rates` and `times` do not apply.
+    """
+
+    example: ClassVar[Mapping[str, Any]]
+    is_adaptive: ClassVar[bool] = False
+
+    @property
+    def settles_at(self) -> int | None:
+        """The step from which the rate stays what it is, None where it never does."""
+        return None
+
+    @property
+    def label(self) -> str:
+        """The schedule in a few words."""
+        raise NotImplementedError
+
+    def rates(self, first: int, count: int) -> Array:
+        """The rates of `count` steps from step `first` on, (count,)."""
+        raise NotImplementedError
+
+    def times(self, steps: Steps) -> Array:
+        """The sum of the rates of all steps before each of `steps`, in the same shape."""
+        raise NotImplementedError
+
+
+class Piecewise(Schedule, frozen=True):
+    """values[i] from step steps[i] on, the last value for ever; the first step, 0, may be left out of `steps`."""
+
+    example: ClassVar[Mapping[str, Any]] = {"kind": "piecewise", "values": [0.04, 0.01, 0.02], "steps": [3, 10]}
+    kind: Literal["piecewise"]
+    values: Annotated[tuple[NonNegative, ...], Listed, Field(min_length=1, max_length=1000)]
+    steps: Annotated[tuple[Natural, ...], Listed, Field(max_length=1000)]
+
+    @model_validator(mode="after")
+    def _one_step_for_each_value(self) -> Self:
+        for number, step in enumerate(self.steps):
+            if step <= (self.steps[number - 1] if number else -1):
+                raise misfit(("steps", number), "Give steps that increase: each value begins after the one before it.")
+        if len(self._begins) != len(self.values) or self._begins[0] != 0:
+            raise misfit(
+                ("steps",),
+                f"Say where each of the {len(self.values)} values begins: {len(self.values) - 1} steps for all values "
+                "after the first, which begins at step 0.",
+            )
+        return self
+
+    @property
+    def _begins(self) -> tuple[int, ...]:
+        """The step at which each value begins."""
+        return self.steps if self.steps[:1] == (0,) else (0, *self.steps)
+
+    @property
+    def settles_at(self) -> int:
+        """See `Rates`."""
+        return self._begins[-1]
+
+    @property
+    def label(self) -> str:
+        """See `Rates`."""
+        return f"{self.values[0]:g} to {self.values[-1]:g} in {len(self.values)} pieces"
+
+    def rates(self, first: int, count: int) -> Array:
+        """See `Rates`."""
+        bounds = np.clip([*self._begins[1:], first + count], first, first + count) - first
+        return np.repeat(np.array(self.values, dtype=np.float64), np.diff(bounds, prepend=0))
+
+    def times(self, steps: Steps) -> Array:
+        """See `Rates`; the sum up to the last change is rounded once."""
+        lengths = np.diff(self._begins).tolist()
+        parts = [length * value for length, value in zip(lengths, self.values, strict=False)]
+        before = np.array([fsum(parts[:number]) for number in range(len(self.values))])
+        begins, values = np.array(self._begins), np.array(self.values, dtype=np.float64)
+        piece = np.searchsorted(begins, steps, side="right") - 1
+        return before[piece] + (steps - begins[piece]) * values[piece]
+
+
+class Cosine(Schedule, frozen=True):
+    """to + (from - to) (1 + cos(pi k / steps)) / 2 at step k (Loshchilov and Hutter 2017, one cycle), then `to`."""
+
+    model_config = {"serialize_by_alias": True}
+    example: ClassVar[Mapping[str, Any]] = {"kind": "cosine", "from": 0.04, "to": 0.005, "steps": 18}
+    kind: Literal["cosine"]
+    start: Annotated[NonNegative, Field(alias="from")]
+    to: NonNegative
+    steps: Count
+
+    @property
+    def settles_at(self) -> int:
+        """See `Rates`."""
+        return self.steps
+
+    @property
+    def label(self) -> str:
+        """See `Rates`."""
+        return f"cosine {self.start:g} to {self.to:g}"
+
+    def rates(self, first: int, count: int) -> Array:
+        """See `Rates`; (1 + cos x) / 2 is the square of a sine, which keeps its digits where it is small."""
+        left = max(0, min(self.steps, first + count) - first)
+        rates = np.full(count, self.to)
+        if left:
+            sines = _sines(pi / (2 * self.steps), self.steps - first - left + 1, left)[::-1]
+            rates[:left] += (self.start - self.to) * (sines * sines)
+        return rates
+
+    def times(self, steps: Steps) -> Array:
+        """See `Rates`; sum of cos(pi j / n) for j < k = sin(k a) cos((k - 1) a) / sin(a), a = pi / (2 n)."""
+        within, angle = np.minimum(steps, self.steps), pi / (2 * self.steps)
+        cosines = np.sin(within * angle) * np.cos((within - 1) * angle) / sin(angle)
+        return steps * self.to + (self.start - self.to) / 2 * (within + np.where(within > 0, cosines, 0.0))
+
+
+class Polynomial(Schedule, frozen=True):
+    """initial / (k + 1)^power at step k (Robbins and Monro 1951)."""
+
+    example: ClassVar[Mapping[str, Any]] = {"kind": "polynomial", "initial": 0.05, "power": 0.3}
+    kind: Literal["polynomial"]
+    initial: Positive
+    power: Annotated[float, Field(ge=0, le=100)]
+
+    @property
+    def label(self) -> str:
+        """See `Rates`."""
+        return f"{self.initial:g} / (k + 1)^{self.power:g}"
+
+    def rates(self, first: int, count: int) -> Array:
+        """See `Rates`."""
+        numbers = np.arange(first + 1, first + 1 + count, dtype=np.float64)
+        return self.initial / numbers if self.power == 1 else self.initial * np.exp(-self.power * np.log(numbers))
+
+    def times(self, steps: Steps) -> Array:
+        """See `Rates`."""
+        return self.initial * _sums_of_powers(self.power, np.asarray(steps, dtype=np.float64))
+
+
+class Geometric(Schedule, frozen=True):
+    """initial * factor^k at step k."""
+
+    example: ClassVar[Mapping[str, Any]] = {"kind": "geometric", "initial": 0.05, "factor": 0.97}
+    kind: Literal["geometric"]
+    initial: Positive
+    factor: Annotated[float, Field(gt=0, le=1)]
+
+    @property
+    def label(self) -> str:
+        """See `Rates`."""
+        return f"{self.initial:g} {self.factor:g}^k"
+
+    def rates(self, first: int, count: int) -> Array:
+        """See `Rates`."""
+        return self.initial * powers(self.factor, first, count)
+
+    def times(self, steps: Steps) -> Array:
+        """See `Rates`."""
+        if self.factor == 1:
+            return self.initial * np.asarray(steps, dtype=np.float64)
+        return self.initial * (np.expm1(np.asarray(steps) * log1p(self.factor - 1)) / (self.factor - 1))
+
+
+class Polyak(Schedule, frozen=True):
+    """(l - minimum) / |gradient|^2, both before the step (Polyak 1969); at most `most`, if that is given.
+
+    With coupled weight decay both are those of the objective. A loss at or below the minimum has the rate 0, and so has
+    a gradient of zero, which leads nowhere.
+    """
+
+    example: ClassVar[Mapping[str, Any]] = {"kind": "polyak", "most": 0.1}
+    is_adaptive: ClassVar[bool] = True
+    kind: Literal["polyak"]
+    minimum: NonNegative = 0.0
+    most: Positive | None = None
+
+    @property
+    def label(self) -> str:
+        """See `Rates`."""
+        return "Polyak"
+
+
+_AnySchedule = Piecewise | Cosine | Polynomial | Geometric | Polyak
+SCHEDULES: dict[str, type[Schedule]] = {
+    schedule.model_fields["kind"].annotation.__args__[0]: schedule  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+    for schedule in (Piecewise, Cosine, Polynomial, Geometric, Polyak)
+}
+"""The class of each kind."""
+
+
+def _kind_of(value: Any) -> str | None:
+    """Which of the learning rates a value is to be read as."""
+    if isinstance(value, Mapping):
+        return value.get("kind")
+    return getattr(value, "kind", NUMBER) if isinstance(value, BaseModel) else NUMBER
+
+
+LearningRate = Annotated[
+    Annotated[Positive, Tag(NUMBER)]
+    | Annotated[Piecewise, Tag("piecewise")]
+    | Annotated[Cosine, Tag("cosine")]
+    | Annotated[Polynomial, Tag("polynomial")]
+    | Annotated[Geometric, Tag("geometric")]
+    | Annotated[Polyak, Tag("polyak")],
+    Discriminator(_kind_of),
+]
+
+
+def rates_of(learning_rate: float | Schedule) -> Rates:
+    """A learning rate as the rates of its steps."""
+    return learning_rate if isinstance(learning_rate, Schedule) else Constant(learning_rate)
+
+
+def rate_table(of: "list[Rates]", steps: Steps, count: int) -> Array:
+    """The rates of the next `count` steps of runs that have taken `steps` (runs,) so far, (count, runs)."""
+    columns: dict[tuple[Rates, int], Array] = {}
+    for rates, step in zip(of, steps.tolist(), strict=True):
+        if (rates, step) not in columns:
+            columns[rates, step] = rates.rates(step, count)
+    return np.stack([columns[rates, step] for rates, step in zip(of, steps.tolist(), strict=True)], axis=1)
+
+
+def powers(base: float, first: int, count: int) -> Array:
+    """base^k for `count` exponents k from `first` on, (count,)."""
+
+    def exact(exponents: Array) -> Array:
+        return np.power(np.full(len(exponents), base), exponents)
+
+    return _moved_on(first, count, lambda coarse, fine: exact(coarse)[:, None] * exact(fine))
+
+
+def _sines(angle: float, first: int, count: int) -> Array:
+    """sin(k angle) for `count` numbers k from `first` on, (count,)."""
+
+    def sums(coarse: Array, fine: Array) -> Array:
+        there, here = (coarse * angle)[:, None], fine * angle
+        return np.sin(there) * np.cos(here) + np.cos(there) * np.sin(here)
+
+    return _moved_on(first, count, sums)
+
+
+def _moved_on(first: int, count: int, values: Callable[[Array, Array], Array]) -> Array:
+    """A function at `count` integers from `first` on, from its values at multiples of STRIDE plus 0 to STRIDE - 1."""
+    begin, end = first // STRIDE, -(-(first + count) // STRIDE)
+    coarse, fine = np.arange(begin, end, dtype=np.float64) * STRIDE, np.arange(STRIDE, dtype=np.float64)
+    return values(coarse, fine).ravel()[first - begin * STRIDE :][:count]
+
+
+def _sums_of_powers(power: float, terms: Array) -> Array:
+    """Sum of j^-power for j from 1 to each of `terms`; beyond SUMMED terms by Euler and Maclaurin's formula."""
+    first = np.arange(1, SUMMED + 1, dtype=np.float64) ** -power
+    few = np.concatenate([[0.0], np.cumsum(first)])[np.minimum(terms, SUMMED).astype(np.int64)]
+    last = np.maximum(terms, float(SUMMED))
+    stretch = (1 - power) * np.log(last / SUMMED)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        grown = np.where(stretch == 0, 1.0, np.expm1(stretch) / stretch)
+    integral = SUMMED ** (1 - power) * grown * np.log(last / SUMMED)
+    ends = _ends(power, last) - _ends(power, np.array(float(SUMMED)))
+    return few + integral + ends
+
+
+def _ends(power: float, at: Array) -> Array:
+    """f / 2 + f' / 12 - f''' / 720 + f''''' / 30240 of f(x) = x^-power."""
+    value, rest = at**-power, 1 / (at * at)
+    first = -power * value / at
+    third = first * (power + 1) * (power + 2) * rest
+    fifth = third * (power + 3) * (power + 4) * rest
+    return value / 2 + first / 12 - third / 720 + fifth / 30240

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from workers.lab.products import multiply
 from workers.runs.losses import loss_weight
 from workers.runs.observations import observe
 from workers.runs.problems import LinearMeasurements, ObservedEntries
@@ -59,7 +60,7 @@ class EntryObjective:
     def pull_back(self, product: Tensor, loss: Tensor) -> Tensor:
         torch.sub(product, self._values, out=self._residual)
         torch.mul(self._residual, self._weights, out=self._gradient)
-        torch.bmm(self._gradient_row, self._residual_column, out=loss)
+        multiply(self._gradient_row, self._residual_column, loss)
         return self._gradient
 
     def losses(self, product: Tensor) -> Tensor:
@@ -84,11 +85,11 @@ class MeasurementObjective:
         self._gradient_column = self._gradient.view(len(tensors), -1, 1)
 
     def pull_back(self, product: Tensor, loss: Tensor) -> Tensor:
-        torch.bmm(self._tensors, product.reshape(len(product), -1, 1), out=self._residual)
+        multiply(self._tensors, product.reshape(len(product), -1, 1), self._residual)
         self._residual.sub_(self._values)
         torch.mul(self._residual, self._weights, out=self._weighted)
-        torch.bmm(self._weighted.mT, self._residual, out=loss)
-        torch.bmm(self._tensors_t, self._weighted, out=self._gradient_column)
+        multiply(self._weighted.mT, self._residual, loss)
+        multiply(self._tensors_t, self._weighted, self._gradient_column)
         return self._gradient
 
     def losses(self, product: Tensor) -> Tensor:

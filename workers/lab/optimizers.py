@@ -2,8 +2,8 @@
 
 A state is a row of `slots` flat vectors, the factors first, then whatever the optimiser carries; single numbers per run
 follow. The next state is written beside the old one, never over it, so that every state of a chunk of steps can be
-read afterwards. Products and sums are separate operations: fused multiply-adds would make results depend on the
-position of a run in its batch.
+read afterwards. A multiply-add is `torch.addcmul`, which reads and writes every number once, and rounds a number alike
+wherever in a vector it stands. Whatever else multiplies and adds does so in separate operations.
 
 After each class comes the text of the same step for the fused engine, where that engine can take it; the text states
 its fused multiply-adds explicitly.
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from workers.lab.models.layout import FactorLayout
+from workers.lab.products import multiply
 from workers.runs import optimizers
 from workers.runs.optimizers import OptimizerBase
 from workers.runs.spec import RunSpec
@@ -74,12 +75,10 @@ class GradientDescentSteps(_Memoryless):
     def __init__(
         self, specs: Sequence[optimizers.GradientDescent], layout: FactorLayout, like: Tensor, most_steps: int
     ) -> None:
-        self._learning_rate = _spread(layout, like, [spec.learning_rate for spec in specs])
-        self._move = torch.empty_like(self._learning_rate)
+        self._minus_rate = _spread(layout, like, [-spec.learning_rate for spec in specs])
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
-        torch.mul(gradient, self._learning_rate, out=self._move)
-        torch.sub(before[0], self._move, out=after[0])
+        torch.addcmul(before[0], gradient, self._minus_rate, out=after[0])
 
 
 DESCENT_UPDATE = FusedUpdate(
@@ -95,15 +94,12 @@ class MomentumSteps(_Memoryless):
     def __init__(
         self, specs: Sequence[optimizers.Momentum], layout: FactorLayout, like: Tensor, most_steps: int
     ) -> None:
-        self._learning_rate = _spread(layout, like, [spec.learning_rate for spec in specs])
+        self._minus_rate = _spread(layout, like, [-spec.learning_rate for spec in specs])
         self._beta = _spread(layout, like, [spec.beta for spec in specs])
-        self._move = torch.empty_like(self._learning_rate)
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
-        torch.mul(before[1], self._beta, out=after[1])
-        after[1].add_(gradient)
-        torch.mul(after[1], self._learning_rate, out=self._move)
-        torch.sub(before[0], self._move, out=after[0])
+        torch.addcmul(gradient, before[1], self._beta, out=after[1])
+        torch.addcmul(before[0], after[1], self._minus_rate, out=after[0])
 
 
 MOMENTUM_UPDATE = FusedUpdate(
@@ -178,7 +174,7 @@ class GroupRmspropSteps:
         blocks, mean = self._layout.blocks(gradient), after[1]
         for block, square in zip(blocks, self._squares, strict=True):
             row = block.flatten(1).unsqueeze(1)
-            torch.bmm(row, row.mT, out=square)
+            multiply(row, row.mT, square)
         torch.mul(before[1], self._decay, out=mean)
         for share in self._squares.flatten(1).to(torch.float32) * self._share:
             mean.add_(share)

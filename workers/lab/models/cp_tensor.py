@@ -15,6 +15,7 @@ from torch import Tensor
 
 from workers.lab.models.maths import Evaluation, ModelMaths
 from workers.lab.objectives import Objective
+from workers.lab.products import multiply
 from workers.runs.shapes import halves_of
 
 
@@ -133,10 +134,10 @@ class ComponentGradient:
         def evaluate() -> None:
             multiply_first()
             multiply_last()
-            torch.bmm(first, last_t, out=product)
+            multiply(first, last_t, product)
             signal = objective.pull_back(product, loss)
-            torch.bmm(signal, last, out=to_first)
-            torch.bmm(signal.mT, first, out=to_last)
+            multiply(signal, last, to_first)
+            multiply(signal.mT, first, to_last)
             pull_first()
             pull_last()
 

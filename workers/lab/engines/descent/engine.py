@@ -56,9 +56,9 @@ def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots 
 class _Lanes:
     """The unfinished runs of a batch, side by side in tensors.
 
-    On a CPU a single run has a single lane: its products round as those of a batch do (`workers.lab.products`). On a GPU
-    it gets a shadow lane, which takes the same steps and is never read, because libraries choose kernels by the size of
-    a batch.
+    On a CPU a single run has a single lane, because its products round as those of a batch do (`workers.lab.products`).
+    On a GPU libraries choose kernels by the size of a batch: there a single run gets a shadow lane, which takes the
+    same steps and is never read.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from tests.engines.fused_cases import Result, complete, descents, spec
 from workers.lab.engines.descent import engine as torch
 from workers.lab.engines.fused import engine as fused
 from workers.lab.engines.fused.program import Program
-from workers.lab.engines.fused.vectors import vector_bytes
+from workers.lab.native.vectors import vector_bytes
 from workers.runs.spec import RunSpec
 
 HAS_AVX512 = torch_library.backends.cpu.get_cpu_capability() == "AVX512"

@@ -54,6 +54,7 @@ def _sizes(program: Program) -> dict[str, object]:
         "lanes": program.lanes,
         "chunk": program.chunk,
         "vector": program.vector_bytes // program.item_bytes,
+        "vector_bits": 8 * max(program.vector_bytes, program.lanes * program.item_bytes),
         "entries": program.entries,
         "slots": program.slots,
         "cells": program.cells,

@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= logical
 TOGETHER := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: setup demo serve test test-fast coverage lint format hooks bench clean
+.PHONY: setup demo serve test test-fast coverage lint format hooks bench gpu clean
 
 setup: .venv/installed
 
@@ -51,6 +51,10 @@ hooks: setup
 
 bench: setup
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks
+
+# Needs torch with CUDA, and no network: it takes the Python of .venv, or PYTHON where there is none.
+gpu:
+	$(firstword $(wildcard $(BIN)/python) $(PYTHON)) -m benchmarks.gpu
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info

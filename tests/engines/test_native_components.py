@@ -37,7 +37,10 @@ def random_factors(shape: Sequence[int], rank: int, runs: int, dtype: torch.dtyp
 
 def evaluated(factors: list[Tensor], signal: Tensor, entries: Entries | None = None) -> tuple[Tensor, list[Tensor]]:
     """The product (or its entries), and the gradients."""
-    gradient, out = [torch.full_like(factor, torch.nan) for factor in factors], torch.full_like(signal, torch.nan)
+    gradient, out = (
+        [torch.full(factor.shape, torch.nan, dtype=factor.dtype) for factor in factors],
+        torch.full_like(signal, torch.nan),
+    )
     multiply, pull_back = NativeComponents(gradient, out, entries).bind(factors)
     multiply()
     pull_back(signal)
@@ -95,6 +98,16 @@ def test_a_run_has_the_same_bits_alone_and_with_vectors_of_any_length(monkeypatc
             other = evaluated(factors, signal)
         assert torch.equal(other[0], out), vector
         assert all(torch.equal(ours, theirs) for ours, theirs in zip(other[1], gradient, strict=True)), vector
+
+
+def test_runs_may_stand_apart_in_memory():
+    factors = random_factors((3, 4, 5), 6, 2, torch.float64)
+    signal = torch.randn_like(product(factors))
+    apart = [factor.new_empty(2, 7 + factor[0].numel())[:, 7:].view_as(factor).copy_(factor) for factor in factors]
+    assert not any(factor.is_contiguous() for factor in apart)
+    (out, gradient), (expected, slopes) = evaluated(apart, signal), evaluated(factors, signal)
+    assert torch.equal(out, expected)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(gradient, slopes, strict=True))
 
 
 def test_a_run_with_infinite_factors_leaves_the_others_alone():

@@ -82,16 +82,15 @@ def can_be_compiled(source: str) -> bool:
     return True
 
 
-def bound(source: str, runs: int, call: npt.NDArray[np.int64], kept: object) -> Callable[[], None]:
+def bound(source: str, runs: int, call: npt.NDArray[np.int64]) -> Callable[[], None]:
     """A call of compiled code for runs 0, 1, ..., on a CPU, one after the other.
 
     Args:
         source: see `compiled`; it can be compiled.
         runs: how many there are.
-        call: what the code reads.
-        kept: what holds the memory at the addresses in `call`; kept, like that, as long as the result is.
+        call: what the code reads, now and when it is called; kept as long as the result is.
     """
     inputs = [wp.int64(call.ctypes.data)]
     command: Any = wp.launch(compiled(source), dim=runs, inputs=inputs, device="cpu", record_cmd=True)
-    command.kept = (call, kept)
+    command.call = call
     return command.launch

@@ -32,7 +32,10 @@ FIELDS = (
     *("pulls_back", "first_modes", "modes", "rank", "stride", "rows", "columns", "row_stride", "memory"),
     *("product", "starts", "entry_rows", "entry_columns"),
 )
-"""What the code reads, as 64-bit integers: sizes and addresses; then dimensions, factors and gradients of all modes."""
+"""What the code reads, as 64-bit integers: sizes and addresses. Then come, for all modes, dimensions, addresses of
+gradients and of factors, and the distance of a factor's matrices."""
+
+_PULLS_BACK, _PRODUCT = FIELDS.index("pulls_back"), FIELDS.index("product")
 
 SOURCE = """
 #pragma clang fp contract(off)
@@ -68,13 +71,13 @@ struct Code {
     }
 
     // Copy the factors, and multiply all of them or all but the last.
-    static void build(Half& half, int modes, bool all, const Count* dimensions, const Count* sources, Count run,
-                      Count rank, Count stride, T*& memory) {
+    static void build(Half& half, int modes, bool all, const Count* dimensions, const Count* sources,
+                      const Count* steps, Count run, Count rank, Count stride, T*& memory) {
         half.modes = modes;
         half.dimensions = dimensions;
         for (int k = 0; k < modes; ++k) {
             const Count size = dimensions[k];
-            const T* source = (const T*)sources[k] + run * size * rank;
+            const T* source = (const T*)sources[k] + run * steps[k];
             half.factors[k] = take(memory, size * stride);
             half.factor_gradients[k] = take(memory, size * stride);
             for (Count i = 0; i < size; ++i) copy_row(source + i * rank, rank, stride, half.factors[k] + i * stride);
@@ -151,7 +154,8 @@ struct Code {
 };
 
 const Count* c = (const Count*)call;
-const Count *dimensions = c + FIELDS, *factors = dimensions + c[modes], *gradients = factors + c[modes];
+const Count *dimensions = c + FIELDS, *gradients = dimensions + c[modes], *factors = gradients + c[modes];
+const Count* steps = factors + c[modes];
 const Count first = c[first_modes], rank_ = c[rank], stride_ = c[stride], p = c[rows], q = c[columns];
 T* memory_ = (T*)c[memory];
 const Count *starts_ = (const Count*)c[starts], *at_row = (const Count*)c[entry_rows];
@@ -159,8 +163,9 @@ const Count* at_column = (const Count*)c[entry_columns];
 T* const entries = (T*)c[product] + (starts_ ? 0 : run * p * q);  // the product, or its gradient
 Half left, right;
 const int right_modes = c[modes] - first;
-Code::build(left, first, true, dimensions, factors, run, rank_, stride_, memory_);
-Code::build(right, right_modes, starts_ != nullptr, dimensions + first, factors + first, run, rank_, stride_, memory_);
+Code::build(left, first, true, dimensions, factors, steps, run, rank_, stride_, memory_);
+Code::build(right, right_modes, starts_ != nullptr, dimensions + first, factors + first, steps + first, run, rank_,
+            stride_, memory_);
 const T* a = left.products[first - 1];
 T *to_a = left.gradients[first - 1], *to_last = right.factor_gradients[right_modes - 1];
 
@@ -271,9 +276,10 @@ class NativeComponents:
             -(-self._rank // unit) | 1
         )  # rows an even number of lines apart share few sets of a cache
         self._row_stride = _padded(prod(self._halves[0]), width // 2)
-        self._source = source(product.dtype, vector_bytes())
         memory = product.new_empty(self._memory_numbers() + unit)
         self._memory = memory[-memory.data_ptr() % PADDING_BYTES // product.itemsize :]
+        self._call = self._new_call()
+        self._launch = bound(source(product.dtype, vector_bytes()), self._runs, self._call)
 
     def bind(self, factors: Sequence[Tensor]) -> tuple[Callable[[], None], Callable[[Tensor], None]]:
         """The call that writes the product, and the call that writes the gradients.
@@ -281,39 +287,42 @@ class NativeComponents:
         The second one takes the gradient in the product, of its shape and contiguous.
 
         Args:
-            factors: (runs, dimension, rank) each, contiguous.
+            factors: (runs, dimension, rank) each; the matrix of a run is contiguous. They must outlive the calls.
         """
-        multiply, _ = self._bound(factors, pulls_back=False)
-        launch, call = self._bound(factors, pulls_back=True)
-        at = FIELDS.index("product")
+        assert all(factor[0].is_contiguous() for factor in factors)
+        where = np.array([*(factor.data_ptr() for factor in factors), *(factor.stride(0) for factor in factors)])
+        call, launch = self._call, self._launch
+
+        def multiply() -> None:
+            call[_PULLS_BACK], call[_PRODUCT], call[-len(where) :] = 0, self._product.data_ptr(), where
+            launch()
 
         def pull_back(signal: Tensor) -> None:
-            call[at] = signal.data_ptr()
+            call[_PULLS_BACK], call[_PRODUCT], call[-len(where) :] = 1, signal.data_ptr(), where
             launch()
 
         return multiply, pull_back
 
-    def _bound(self, factors: Sequence[Tensor], pulls_back: bool) -> tuple[Callable[[], None], npt.NDArray[np.int64]]:
-        """A call, and the integers that it reads."""
-        modes, entries = [block.shape[1] for block in factors], self._entries
+    def _new_call(self) -> npt.NDArray[np.int64]:
+        """What the code reads, but for the factors."""
+        modes, entries = [block.shape[1] for block in self._gradient], self._entries
         fields = {
-            "pulls_back": int(pulls_back),
+            "pulls_back": 0,
             "first_modes": len(self._halves[0]),
-            "modes": len(factors),
+            "modes": len(modes),
             "rank": self._rank,
             "stride": self._stride,
             "rows": prod(self._halves[0]),
             "columns": prod(self._halves[1]),
             "row_stride": self._row_stride,
             "memory": self._memory.data_ptr(),
-            "product": self._product.data_ptr(),
+            "product": 0,
             "starts": entries.starts.data_ptr() if entries else 0,
             "entry_rows": entries.rows.data_ptr() if entries else 0,
             "entry_columns": entries.columns.data_ptr() if entries else 0,
         }
-        addresses = [block.data_ptr() for block in (*factors, *self._gradient)]
-        call = np.array([*(fields[name] for name in FIELDS), *modes, *addresses], dtype=np.int64)
-        return bound(self._source, self._runs, call, kept=(self, list(factors))), call
+        gradients = [block.data_ptr() for block in self._gradient]
+        return np.array([*(fields[name] for name in FIELDS), *modes, *gradients, *[0] * 2 * len(modes)], dtype=np.int64)
 
     def _memory_numbers(self) -> int:
         """Padded factors and Khatri-Rao products with their gradients, a block of the last, the first transposed."""

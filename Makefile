@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= logical
 TOGETHER := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: setup demo serve test test-fast coverage lint format hooks bench gallery clean
+.PHONY: setup demo serve test test-fast coverage lint format hooks bench gallery gpu clean
 
 setup: .venv/installed
 
@@ -55,6 +55,10 @@ bench: setup
 # Pictures of presets that have none, and docs/gallery.md; `make gallery NAMES="figure_1 symmetric"` draws these again.
 gallery: setup
 	$(BIN)/python -m benchmarks.gallery $(NAMES)
+
+# Needs torch with CUDA, and no network: it takes the Python of .venv, or PYTHON where there is none.
+gpu:
+	$(firstword $(wildcard $(BIN)/python) $(PYTHON)) -m benchmarks.gpu
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info

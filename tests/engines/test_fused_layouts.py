@@ -12,7 +12,7 @@ from tests.helpers.losses import fitted
 from workers.lab.engines.descent import engine as torch
 from workers.lab.engines.fused import engine as fused
 from workers.lab.engines.fused.program import Program
-from workers.lab.engines.fused.vectors import vector_bytes
+from workers.lab.native.vectors import vector_bytes
 from workers.runs.losses import LOSSES
 from workers.runs.spec import RunSpec
 

@@ -11,6 +11,7 @@ from tests.helpers.losses import fitted
 from tests.kinds.combinations import problem_examples, training, valid
 from tests.kinds.examples import example_of, kinds_of
 from workers.lab.decays import build_optimizer
+from workers.lab.models import base, cp_tensor
 from workers.lab.models.base import build_model
 from workers.lab.models.layout import FactorLayout
 from workers.runs.costs import multiply_adds_per_step
@@ -43,6 +44,8 @@ class OperationCounter(TorchDispatchMode):
         name = func.overloadpacket.__name__
         if name in MATRIX_PRODUCTS:
             self.operations += 2 * args[0].numel() * args[1].shape[-1]
+        elif name == "addcmul":
+            self.operations += 2 * result.numel()
         elif isinstance(result, torch.Tensor) and not func.is_view and name not in FREE:
             self.operations += result.numel()
         return result
@@ -82,7 +85,10 @@ def name_of(spec: RunSpec) -> str:
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=name_of)
-def test_a_step_costs_what_is_said_within_a_factor_of_two(spec):
+def test_a_step_costs_what_is_said_within_a_factor_of_two(monkeypatch, spec):
+    """Of tensors, the steps that torch takes where no code can be compiled, whose operations can be counted."""
+    for module in (base, cp_tensor):
+        monkeypatch.setattr(module, "is_available", lambda *_: False)
     counted = counted_multiply_adds(spec)
     assert counted / 2 <= multiply_adds_per_step(spec) <= 2 * counted
 

@@ -70,7 +70,7 @@ def test_alone_equals_batched(specs):
 
 @settings(max_examples=8)
 @given(st.integers(6, 30), st.integers(1, 3), st.integers(0, 100))
-def test_alone_equals_batched_to_rounding_where_products_are_large(size, depth, seed):
+def test_alone_equals_batched_where_products_are_large(size, depth, seed):
     specs = [
         RunSpec.model_validate(
             {
@@ -88,7 +88,7 @@ def test_alone_equals_batched_to_rounding_where_products_are_large(size, depth, 
     batched = run_whole(*specs)
     for spec, progress in zip(specs, batched.progress, strict=True):
         alone = run_whole(spec).progress[0]
-        np.testing.assert_allclose(alone.checkpoint.state, progress.checkpoint.state, rtol=1e-10, atol=1e-13)
+        np.testing.assert_array_equal(alone.checkpoint.state, progress.checkpoint.state)
 
 
 @given(run_specs(count=2))

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from tests.helpers.losses import loss_by_definition
 from tests.helpers.specs import spec
 from workers.lab.models.base import build_model, product_of
-from workers.lab.models.cp_tensor import ComponentGradient, khatri_rao
+from workers.lab.models.cp_tensor import khatri_rao
 from workers.lab.models.cp_tensor import product as product_of_components
 from workers.lab.models.deep_matrix import DeepMatrixGradient, product
+from workers.lab.models.native_components import NativeComponentGradient, NativeSparseGradient
 from workers.lab.models.sparse_components import SparseComponentGradient
 from workers.lab.objectives import build_objective
 from workers.lab.sparse_objectives import SparseEntryObjective
@@ -102,8 +103,8 @@ def test_few_entries_of_a_large_tensor_are_computed_alone():
         return spec(problem=fields, model={"kind": "cp_tensor", "rank": 2}, init={"kind": "gaussian", "std": 1.0})
 
     gradient = [torch.empty(1, 8, 2, dtype=torch.float64) for _ in range(4)]
-    assert isinstance(build_model([run(100)], gradient), SparseComponentGradient)
-    assert isinstance(build_model([run(500)], gradient), ComponentGradient)
+    assert isinstance(build_model([run(100)], gradient), NativeSparseGradient)
+    assert isinstance(build_model([run(500)], gradient), NativeComponentGradient)
 
 
 @given(SHAPES, st.integers(1, 4))

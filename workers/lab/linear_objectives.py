@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from workers.lab.losses import SQUARES, maths_of, parameter_of
+from workers.lab.products import multiply
 from workers.lab.terms import Terms, Weighting
 from workers.runs.problems import Problem
 from workers.runs.reduction import measured
@@ -82,7 +83,7 @@ class LinearObjective:
         torch.bmm(self._in_blocks(product), self._forward, out=self._residual)
         self._residual.sub_(self._targets)
         self._terms.evaluate()
-        torch.bmm(self._per_run(self._terms.left), self._per_run(self._terms.right).mT, out=loss)
+        multiply(self._per_run(self._terms.left), self._per_run(self._terms.right).mT, loss)
         torch.add(self._rest, loss, alpha=self._systems.scale, out=loss)
         torch.bmm(self._signal, self._back, out=self._gradient)
         return self._per_run(self._gradient).view(self._runs, *self._shape)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from workers.lab.linear_objectives import linear_objective
+from workers.lab.products import multiply
 from workers.lab.terms import Weighting
 from workers.runs.observations import observe_entries
 from workers.runs.shapes import halves_of
@@ -66,7 +67,7 @@ class EntryObjective:
     def pull_back(self, product: Tensor, loss: Tensor) -> Tensor:
         torch.sub(product, self._targets, out=self._residual)
         self._terms.evaluate()
-        torch.bmm(self._left_row, self._right_column, out=loss)
+        multiply(self._left_row, self._right_column, loss)
         return self._gradient
 
     def losses(self, product: Tensor) -> Tensor:

@@ -2,8 +2,8 @@
 
 A state is a row of `slots` flat vectors, the factors first, then whatever the optimiser carries; single numbers per run
 follow. The next state is written beside the old one, never over it, so that every state of a chunk of steps can be
-read afterwards. Products and sums are separate operations: fused multiply-adds would make results depend on the
-position of a run in its batch.
+read afterwards. A multiply-add is `torch.addcmul`, which reads and writes every number once, and rounds a number alike
+wherever in a vector it stands. Whatever else multiplies and adds does so in separate operations.
 
 Weight decay, frozen factors and the learning rates are the same for all (`workers.lab.decays`, `workers.lab.rates`).
 The text of the same steps for the fused engine is in `workers.lab.updates`.
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from workers.lab.models.layout import FactorLayout
+from workers.lab.products import multiply
 from workers.lab.rates import BatchRates
 from workers.lab.updates import ADAM_UPDATE, DESCENT_UPDATE, GROUP_RMSPROP_UPDATE, MOMENTUM_UPDATE, FusedUpdate
 from workers.runs import optimizers
@@ -64,11 +65,10 @@ class GradientDescentSteps(_Memoryless):
         most_steps: int,
         rates: BatchRates,
     ) -> None:
-        self._rates, self._move = rates, like.new_empty(layout.size)
+        self._rates = rates
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
-        torch.mul(gradient, self._rates.of(number), out=self._move)
-        torch.sub(before[0], self._move, out=after[0])
+        torch.addcmul(before[0], gradient, self._rates.of(number), value=-1, out=after[0])
 
 
 class MomentumSteps(_Memoryless):
@@ -83,13 +83,10 @@ class MomentumSteps(_Memoryless):
         rates: BatchRates,
     ) -> None:
         self._rates, self._beta = rates, _spread(layout, like, [spec.beta for spec in specs])
-        self._move = torch.empty_like(self._beta)
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
-        torch.mul(before[1], self._beta, out=after[1])
-        after[1].add_(gradient)
-        torch.mul(after[1], self._rates.of(number), out=self._move)
-        torch.sub(before[0], self._move, out=after[0])
+        torch.addcmul(gradient, before[1], self._beta, out=after[1])
+        torch.addcmul(before[0], after[1], self._rates.of(number), value=-1, out=after[0])
 
 
 class AdamSteps:
@@ -167,7 +164,7 @@ class GroupRmspropSteps:
         blocks, mean = self._layout.blocks(gradient), after[1]
         for block, square in zip(blocks, self._squares, strict=True):
             row = block.flatten(1).unsqueeze(1)
-            torch.bmm(row, row.mT, out=square)
+            multiply(row, row.mT, square)
         torch.mul(before[1], self._decay, out=mean)
         for share in self._squares.flatten(1).to(torch.float32) * self._share:
             mean.add_(share)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from workers.lab.native.components import Entries
 from workers.lab.terms import Weighting
 from workers.runs.observations import observe_entries
 from workers.runs.shapes import halves_of
@@ -50,6 +51,13 @@ class SparseEntryObjective:
         torch.mul(self._terms.left, self._terms.right, out=self._parts)
         loss.view(-1).zero_().index_add_(0, self._run, self._parts)
         return self._signal
+
+    def entries(self) -> Entries:
+        """The observed entries, for compiled code on a CPU."""
+        run = self._run.numpy()
+        places = (self._rows - run * self._shape[0], self._columns - run * self._shape[1])
+        starts = np.searchsorted(run, np.arange(self._runs + 1))
+        return Entries(*(torch.from_numpy(part.astype(np.int64)) for part in (starts, *places)))
 
     def matrices(self) -> tuple[Tensor, Tensor]:
         """The sparse matrix of all runs and its transpose, with values still to be filled in."""

@@ -8,9 +8,11 @@ from torch import Tensor
 from workers.lab.models.cp_tensor import CpTensorMaths
 from workers.lab.models.deep_matrix import DeepMatrixMaths
 from workers.lab.models.maths import Gradient, ModelMaths
+from workers.lab.models.native_components import NativeSparseGradient
 from workers.lab.models.nuclear_norm import NuclearNormMaths
 from workers.lab.models.sparse_components import SparseComponentGradient
 from workers.lab.models.symmetric_matrix import SymmetricMatrixMaths
+from workers.lab.native.components import is_available
 from workers.lab.objectives import Objective, build_objective
 from workers.lab.sparse_objectives import SparseEntryObjective
 from workers.runs.costs import observes_few_entries
@@ -40,7 +42,8 @@ def build_model(specs: Sequence[RunSpec], gradient: Sequence[Tensor]) -> Gradien
     """
     dtype, device = gradient[0].dtype, gradient[0].device
     if observes_few_entries(specs[0]):
-        return SparseComponentGradient(SparseEntryObjective(specs, dtype, device), gradient)
+        few = NativeSparseGradient if is_available(dtype, device) else SparseComponentGradient
+        return few(SparseEntryObjective(specs, dtype, device), gradient)
     objective = build_objective(specs, dtype, torch.device(device))
     return gradient_of(specs[0].model, objective, gradient)
 

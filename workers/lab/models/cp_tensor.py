@@ -4,7 +4,8 @@ The modes are split in two halves (`workers.runs.shapes.halves_of`). With A and 
 factors of each half, the tensor reshaped to (entries of the first half, entries of the last) is W = A B^T. With
 S = dl/dW the chain rule gives dl/dA = S B and dl/dB = S^T A: three batched matrix products, which hold almost all of
 the arithmetic. dl/dA and dl/dB are then pulled back through their Khatri-Rao products by sums over one mode at a time.
-No intermediate is larger than W, A or B; the R x d^N terms of the sum are never formed.
+No intermediate is larger than W, A or B; the R x d^N terms of the sum are never formed. On a CPU compiled code does the
+same (`workers.lab.models.native_components`); what stands here serves GPUs, and workers that cannot compile.
 """
 
 from collections.abc import Sequence
@@ -13,8 +14,11 @@ from math import prod
 import torch
 from torch import Tensor
 
-from workers.lab.models.maths import Evaluation, ModelMaths
+from workers.lab.models.maths import Evaluation, Gradient, ModelMaths
+from workers.lab.models.native_components import NativeComponentGradient
+from workers.lab.native.components import is_available
 from workers.lab.objectives import Objective
+from workers.lab.products import multiply
 from workers.runs.shapes import halves_of
 
 
@@ -47,8 +51,9 @@ class CpTensorMaths(ModelMaths):
     def chain(self, factors: Sequence[Tensor]) -> list[Tensor]:
         return [factors[0], factors[1].mT.contiguous()]
 
-    def gradient(self, objective: Objective, gradient: Sequence[Tensor]) -> "ComponentGradient":
-        return ComponentGradient(objective, gradient)
+    def gradient(self, objective: Objective, gradient: Sequence[Tensor]) -> Gradient:
+        native = is_available(gradient[0].dtype, gradient[0].device)
+        return (NativeComponentGradient if native else ComponentGradient)(objective, gradient)
 
 
 class KhatriRao:
@@ -133,10 +138,10 @@ class ComponentGradient:
         def evaluate() -> None:
             multiply_first()
             multiply_last()
-            torch.bmm(first, last_t, out=product)
+            multiply(first, last_t, product)
             signal = objective.pull_back(product, loss)
-            torch.bmm(signal, last, out=to_first)
-            torch.bmm(signal.mT, first, out=to_last)
+            multiply(signal, last, to_first)
+            multiply(signal.mT, first, to_last)
             pull_first()
             pull_last()
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workers.lab.models.maths import Evaluation, ModelMaths
 from workers.lab.objectives import Objective
+from workers.lab.products import multiply
 
 
 def product(factors: Sequence[Tensor]) -> Tensor:
@@ -66,11 +67,11 @@ class DeepMatrixGradient:
         """
         running_product = factors[0]
         for factor, out in zip(factors[1:], self._products, strict=True):
-            running_product = torch.bmm(running_product, factor, out=out)
+            running_product = multiply(running_product, factor, out)
         signal = self._objective.pull_back(running_product, loss)
         for j in range(len(factors) - 1, 0, -1):
             before = self._products_t[j - 2] if j > 1 else transposed[0]
-            torch.bmm(before, signal, out=self._gradient[j])
-            signal = torch.bmm(signal, transposed[j], out=self._pulled[j - 1])
+            multiply(before, signal, self._gradient[j])
+            signal = multiply(signal, transposed[j], self._pulled[j - 1])
         if len(factors) == 1:
             self._gradient[0].copy_(signal)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from workers.lab.models.maths import Evaluation, ModelMaths
 from workers.lab.objectives import Objective
+from workers.lab.products import multiply
 
 
 def product(factors: Sequence[Tensor]) -> Tensor:
@@ -49,9 +50,9 @@ class SymmetricGradient:
         factor, transposed = factors[0], factors[0].mT
 
         def evaluate() -> None:
-            torch.bmm(factor, transposed, out=self._product)
+            multiply(factor, transposed, self._product)
             signal = self._objective.pull_back(self._product, loss)
             torch.add(signal, signal.mT, out=self._signal_sum)
-            torch.bmm(self._signal_sum, factor, out=self._gradient)
+            multiply(self._signal_sum, factor, self._gradient)
 
         return evaluate

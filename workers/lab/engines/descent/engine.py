@@ -57,15 +57,16 @@ def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots 
 class _Lanes:
     """The unfinished runs of a batch, side by side in tensors.
 
-    There are never fewer than two lanes, because torch multiplies a batch of size 1 by another path, which rounds
-    differently. A single run gets a shadow lane, which takes the same steps and is never read.
+    On a CPU a single run has a single lane, because its products round as those of a batch do (`workers.lab.products`).
+    On a GPU libraries choose kernels by the size of a batch: there a single run gets a shadow lane, which takes the
+    same steps and is never read.
     """
 
     def __init__(
         self, descents: Descents, members: npt.NDArray[np.int64], device: torch.device, snapshots: Snapshots
     ) -> None:
         self._run_count = len(members)
-        members = members if len(members) > 1 else np.repeat(members, 2)
+        members = members if len(members) > 1 or device.type == "cpu" else np.repeat(members, 2)
         specs = [descents.specs[i] for i in members]
         dtype = DTYPES[specs[0].precision]
         self._descents, self._members, self._snapshots = descents, members, snapshots

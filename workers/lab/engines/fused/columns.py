@@ -26,7 +26,7 @@ from workers.lab.engines.fused.statements import constants, lines, loss_constant
 from workers.lab.engines.fused.text import UNROLL
 from workers.lab.engines.fused.tiles import Tiles
 
-_FUNCTION = "static __attribute__((noinline)) void"
+_FUNCTION = "static RANKWARD_WIDE __attribute__((noinline)) void"
 
 
 def pieces(program: Program) -> dict[str, str]:

@@ -14,8 +14,8 @@ from workers.lab.engines.descents import Clock, Descents, Snapshots
 from workers.lab.engines.fused.kernels import launch
 from workers.lab.engines.fused.launches import Constants, lay_out, manner_of, program_like, read_back
 from workers.lab.engines.fused.program import CHUNK_BYTES, WIDE, Program
-from workers.lab.engines.fused.vectors import vector_bytes
 from workers.lab.engines.recording import affordable_runs
+from workers.lab.native.vectors import vector_bytes
 from workers.runs.costs import trained_numbers
 
 LAUNCH_SECONDS = 0.25

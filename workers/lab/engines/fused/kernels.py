@@ -1,12 +1,9 @@
 """Kernels of the fused engine: compiled once per program and device, and kept on disk by Warp.
 
-Each kernel is a separate Warp module, so that compiling one shape never compiles another. Warp moves a finished build
-into its cache by a single rename, so several processes may compile the same kernel at once.
+Each kernel is a separate Warp module, so that compiling one shape never compiles another.
 """
 
-import os
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,12 +13,7 @@ import warp as wp
 from workers.lab.engines.descents import EngineUnavailable
 from workers.lab.engines.fused.program import Program
 from workers.lab.engines.fused.source import source
-
-OPTIONS = {"enable_backward": False, "fast_math": False, "fuse_fp": False, "optimization_level": 3}
-"""fuse_fp is off because the source itself says where to fuse, the same for every number of lanes and every device."""
-
-_unwritable: list[str] = []
-"""Why no kernel can be compiled in this process, if that is so."""
+from workers.lab.native.building import OPTIONS, CodeUnavailable, cache_needed, start_warp
 
 FLOAT_ARRAYS = (
     "states",
@@ -65,8 +57,11 @@ def launch(program: Program, device: str, blocks: int, steps: int, arrays: Mappi
     Raises:
         EngineUnavailable: the kernel is not compiled yet, and its directory cannot be written.
     """
-    with _cache_needed():
-        _launch(program, device, blocks, steps, arrays)
+    try:
+        with cache_needed():
+            _launch(program, device, blocks, steps, arrays)
+    except CodeUnavailable as error:
+        raise EngineUnavailable(str(error)) from error
 
 
 def _launch(program: Program, device: str, blocks: int, steps: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -81,36 +76,10 @@ def _launch(program: Program, device: str, blocks: int, steps: int, arrays: Mapp
             arrays[name].reshape(-1)[...] = array.numpy()
 
 
-@contextmanager
-def _cache_needed() -> Generator[None]:
-    """Turn the errors of a cache that cannot be written into one of the engine, now and at every later call."""
-    if _unwritable:
-        raise EngineUnavailable(_unwritable[0])
-    try:
-        yield
-    except OSError as error:
-        _unwritable.append(f"The directory of compiled kernels cannot be written: {error}.")
-        raise EngineUnavailable(_unwritable[0]) from error
-
-
-@lru_cache(maxsize=1)
-def _start() -> None:
-    """Initialise Warp, with standard error silenced: Warp reports a missing GPU on it at any log level."""
-    wp.config.log_level = wp.LOG_ERROR
-    standard_error = os.dup(2)
-    with open(os.devnull, "w") as null_device:
-        os.dup2(null_device.fileno(), 2)
-    try:
-        wp.init()
-    finally:
-        os.dup2(standard_error, 2)
-        os.close(standard_error)
-
-
 @lru_cache(maxsize=256)
 def kernel_of(program: Program) -> tuple[Any, Any]:
     """The kernel of a program, compiled at its first launch on a device, and the struct of arrays that it takes."""
-    _start()
+    start_warp()
     scalar = wp.float64 if program.precision == "float64" else wp.float32
     types = ((scalar, FLOAT_ARRAYS), (wp.int64, INT64_ARRAYS), (wp.int32, INT32_ARRAYS))
     fields: dict[str, Any] = {name: wp.array(dtype=dtype) for dtype, names in types for name in names}

@@ -70,6 +70,7 @@ def _sizes(program: Program) -> dict[str, object]:
         "lanes": program.lanes,
         "chunk": program.chunk,
         "vector": program.vector_bytes // program.item_bytes,
+        "vector_bits": 8 * max(program.vector_bytes, program.lanes * program.item_bytes),
         "entries": program.entries,
         "state": program.state_numbers,
         "times": program.times,

@@ -1,7 +1,8 @@
 """The fixed parts of the fused engine's C++ source: templates that `source` fills in.
 
 V is what a statement of a step computes with: numbers of all lanes of a block, or some columns of a row. Lanes has one
-number for each lane, X is a vector of a product by columns.
+number for each lane, X is a vector of a product by columns. RANKWARD_WIDE lets a function use the widest vectors: for
+many processors with AVX-512 the compiler prefers those of 32 bytes, and splits longer ones.
 """
 
 UNROLL, KEEP_ROLLED = '_Pragma("unroll")', '_Pragma("unroll 1")'
@@ -22,6 +23,7 @@ typedef T Lanes;
 #endif
 #define RANKWARD_SINGLE(a) T(static_cast<float>(a))
 #define RANKWARD_ALL(condition) (condition)
+#define RANKWARD_WIDE
 """
 
 VECTOR_TYPES = """
@@ -34,6 +36,7 @@ typedef float Singles __attribute__((ext_vector_type($lanes)));
 #define RANKWARD_ROOT(a) __builtin_elementwise_sqrt(a)
 #define RANKWARD_SINGLE(a) __builtin_convertvector(__builtin_convertvector(a, Singles), V)
 #define RANKWARD_ALL(condition) (__builtin_reduce_and(condition) != 0)
+#define RANKWARD_WIDE __attribute__((min_vector_width($vector_bits)))
 """
 
 COLUMN_TYPES = """
@@ -46,6 +49,7 @@ typedef T Lanes;
 #define RANKWARD_ROOT(a) __builtin_elementwise_sqrt(a)
 #define RANKWARD_SINGLE(a) T(static_cast<float>(a))
 #define RANKWARD_ALL(condition) (condition)
+#define RANKWARD_WIDE __attribute__((min_vector_width($vector_bits)))
 """
 
 BLOCK = """
@@ -73,7 +77,7 @@ struct Block {
     static CUDA_CALLABLE bool finite(T value) { return value <= T($largest); }
 
     // Twice the loss of every lane at the state as it is.
-    __attribute__((noinline)) CUDA_CALLABLE Lanes twice_loss() const {
+    RANKWARD_WIDE __attribute__((noinline)) CUDA_CALLABLE Lanes twice_loss() const {
         $load
         $forward
         $signal
@@ -83,7 +87,7 @@ struct Block {
 
     // Take steps while every lane's twice loss is finite and not below `low`; returns how many were taken. `from` is
     // how many steps the launch took before.
-    __attribute__((noinline)) CUDA_CALLABLE Count descend(Lanes low, Count steps, Count from) {
+    RANKWARD_WIDE __attribute__((noinline)) CUDA_CALLABLE Count descend(Lanes low, Count steps, Count from) {
         $load
         $constants
         const Lanes largest = Lanes(T($largest));

@@ -1,0 +1,335 @@
+"""The CP factorisation in compiled code, run by run: its product, or few of its entries, and their pull-back.
+
+The mathematics are those of `workers.lab.models.cp_tensor`. Khatri-Rao products are made once for the product and once
+for the pull-back, in memory that all runs share and that stays in a core's cache. A gradient of a Khatri-Rao product is
+read once, for both of its factors. Nothing depends on the runs around a run, nor on the length of vectors.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from math import prod
+from operator import mul
+from string import Template
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from workers.lab.native import tiles
+from workers.lab.native.building import bound, can_be_compiled
+from workers.lab.native.vectors import vector_bytes
+from workers.runs.shapes import HIGHEST_ORDER, halves_of
+
+PADDING_BYTES = 64
+"""Bytes to which the rows of factors are padded with zeros, and arrays are aligned."""
+
+SCALARS = {torch.float64: "double", torch.float32: "float"}
+
+FIELDS = (
+    *("pulls_back", "first_modes", "modes", "rank", "stride", "rows", "columns", "row_stride", "memory"),
+    *("product", "starts", "entry_rows", "entry_columns"),
+)
+"""What the code reads, as 64-bit integers: sizes and addresses. Then come, for all modes, dimensions, addresses of
+gradients and of factors, and the distance of a factor's matrices."""
+
+_PULLS_BACK, _PRODUCT = FIELDS.index("pulls_back"), FIELDS.index("product")
+
+SOURCE = """
+#pragma clang fp contract(off)
+typedef $scalar T;
+typedef long long Count;
+#define WIDE __attribute__((noinline, min_vector_width($vector_bits)))
+typedef T X __attribute__((ext_vector_type($width), aligned($item_bytes)));
+typedef T H __attribute__((ext_vector_type($half), aligned($item_bytes)));
+typedef T S __attribute__((ext_vector_type($sums), aligned($item_bytes)));
+enum { $fields, FIELDS };
+
+// The factors of one half of the modes, padded, their Khatri-Rao products mode by mode, and the gradients of both.
+struct Half {
+    int modes;
+    const Count* dimensions;
+    Count sizes[$most_modes];
+    T *factors[$most_modes], *products[$most_modes], *factor_gradients[$most_modes], *gradients[$most_modes];
+};
+
+struct Code {
+    $product
+
+    static T* take(T*& memory, Count numbers) {
+        T* const taken = memory;
+        memory += numbers;
+        return taken;
+    }
+
+    // A row, padded with zeros.
+    static void copy_row(const T* row, Count rank, Count stride, T* out) {
+        __builtin_memcpy(out, row, rank * sizeof(T));
+        for (Count r = rank; r < stride; ++r) out[r] = T(0);
+    }
+
+    // Copy the factors, and multiply all of them or all but the last.
+    static void build(Half& half, int modes, bool all, const Count* dimensions, const Count* sources,
+                      const Count* steps, Count run, Count rank, Count stride, T*& memory) {
+        half.modes = modes;
+        half.dimensions = dimensions;
+        for (int k = 0; k < modes; ++k) {
+            const Count size = dimensions[k];
+            const T* source = (const T*)sources[k] + run * steps[k];
+            half.factors[k] = take(memory, size * stride);
+            half.factor_gradients[k] = take(memory, size * stride);
+            for (Count i = 0; i < size; ++i) copy_row(source + i * rank, rank, stride, half.factors[k] + i * stride);
+            half.sizes[k] = k ? half.sizes[k - 1] * size : size;
+            half.products[k] = half.factors[0];
+            half.gradients[k] = half.factor_gradients[0];
+            if (!k || (k == modes - 1 && !all)) continue;
+            half.products[k] = take(memory, half.sizes[k] * stride);
+            half.gradients[k] = take(memory, half.sizes[k] * stride);
+            multiply(half.products[k - 1], half.sizes[k - 1], half.factors[k], size, stride, half.products[k]);
+        }
+    }
+
+    static WIDE void multiply(const T* before, Count rows, const T* factor, Count size,
+                                                   Count stride, T* out) {
+        for (Count i = 0; i < rows; ++i)
+            for (Count j = 0; j < size; ++j)
+                for (Count r = 0; r < stride; r += $width)
+                    *(X*)(out + (i * size + j) * stride + r) =
+                        *(const X*)(before + i * stride + r) * *(const X*)(factor + j * stride + r);
+    }
+
+    // Gradients of the factors from that of the product of the first `modes`; each is read once.
+    static void pull_back(Half& half, int modes, Count stride) {
+        for (int k = modes - 1; k > 0; --k) {
+            zero(half.factor_gradients[k], half.dimensions[k] * stride);
+            pull_back_through(half.gradients[k], half.products[k - 1], half.sizes[k - 1], half.factors[k],
+                              half.dimensions[k], stride, half.gradients[k - 1], half.factor_gradients[k]);
+        }
+    }
+
+    static void zero(T* numbers, Count count) {
+        for (Count n = 0; n < count; ++n) numbers[n] = T(0);
+    }
+
+    static WIDE void pull_back_through(const T* gradient, const T* before, Count rows,
+                                                            const T* factor, Count size, Count stride, T* to_before,
+                                                            T* to_factor) {
+        for (Count r = 0; r < stride; r += $width)
+            for (Count i = 0; i < rows; ++i) {
+                const X left = *(const X*)(before + i * stride + r);
+                X sum = X(T(0));
+                for (Count j = 0; j < size; ++j) {
+                    const X slope = *(const X*)(gradient + (i * size + j) * stride + r);
+                    X* const out = (X*)(to_factor + j * stride + r);
+                    sum = __builtin_elementwise_fma(slope, *(const X*)(factor + j * stride + r), sum);
+                    *out = __builtin_elementwise_fma(slope, left, *out);
+                }
+                *(X*)(to_before + i * stride + r) = sum;
+            }
+    }
+
+    static void copy_out(const Half& half, const Count* targets, Count run, Count rank, Count stride) {
+        for (int k = 0; k < half.modes; ++k) {
+            T* target = (T*)targets[k] + run * half.dimensions[k] * rank;
+            for (Count i = 0; i < half.dimensions[k]; ++i)
+                __builtin_memcpy(target + i * rank, half.factor_gradients[k] + i * stride, rank * sizeof(T));
+        }
+    }
+
+    static WIDE T dot(const T* left, const T* right, Count numbers) {
+        S sum = S(T(0));
+        for (Count n = 0; n < numbers; n += $sums)
+            sum = __builtin_elementwise_fma(*(const S*)(left + n), *(const S*)(right + n), sum);
+        for (int half = $sums / 2; half > 0; half /= 2)
+            for (int n = 0; n < half; ++n) sum[n] = sum[n] + sum[n + half];
+        return sum[0];
+    }
+
+    static WIDE void add(T times, const T* numbers, T* to, Count stride) {
+        for (Count n = 0; n < stride; n += $width)
+            *(X*)(to + n) = __builtin_elementwise_fma(X(times), *(const X*)(numbers + n), *(X*)(to + n));
+    }
+};
+
+const Count* c = (const Count*)call;
+const Count *dimensions = c + FIELDS, *gradients = dimensions + c[modes], *factors = gradients + c[modes];
+const Count* steps = factors + c[modes];
+const Count first = c[first_modes], rank_ = c[rank], stride_ = c[stride], p = c[rows], q = c[columns];
+T* memory_ = (T*)c[memory];
+const Count *starts_ = (const Count*)c[starts], *at_row = (const Count*)c[entry_rows];
+const Count* at_column = (const Count*)c[entry_columns];
+T* const entries = (T*)c[product] + (starts_ ? 0 : run * p * q);  // the product, or its gradient
+Half left, right;
+const int right_modes = c[modes] - first;
+Code::build(left, first, true, dimensions, factors, steps, run, rank_, stride_, memory_);
+Code::build(right, right_modes, starts_ != nullptr, dimensions + first, factors + first, steps + first, run, rank_,
+            stride_, memory_);
+const T* a = left.products[first - 1];
+T *to_a = left.gradients[first - 1], *to_last = right.factor_gradients[right_modes - 1];
+
+if (starts_) {
+    const T* b = right.products[right_modes - 1];
+    T* to_b = right.gradients[right_modes - 1];
+    const Count begin = starts_[run], end = starts_[run + 1];
+    if (c[pulls_back]) {
+        Code::zero(to_a, p * stride_);
+        Code::zero(to_b, q * stride_);
+        for (Count n = begin; n < end; ++n) {
+            Code::add(entries[n], b + at_column[n] * stride_, to_a + at_row[n] * stride_, stride_);
+            Code::add(entries[n], a + at_row[n] * stride_, to_b + at_column[n] * stride_, stride_);
+        }
+        Code::pull_back(right, right_modes, stride_);
+    } else {
+        for (Count n = begin; n < end; ++n)
+            entries[n] = Code::dot(a + at_row[n] * stride_, b + at_column[n] * stride_, stride_);
+    }
+} else {
+    // The rows of the last factor's product with one row before it, and their gradients, stay in the nearest cache.
+    const Count wide = c[row_stride], size = right.dimensions[right_modes - 1], blocks = q / size;
+    const T* last = right.factors[right_modes - 1];
+    T *block = Code::take(memory_, size * stride_), *to_block = Code::take(memory_, size * stride_);
+    T *const transposed = Code::take(memory_, rank_ * wide), *const out = Code::take(memory_, size * wide);
+    if (c[pulls_back])
+        Code::zero(to_last, size * stride_);
+    else
+        for (Count r = 0; r < rank_; ++r)
+            for (Count i = 0; i < wide; ++i) transposed[r * wide + i] = i < p ? a[i * stride_ + r] : T(0);
+    for (Count n = 0; n < blocks; ++n) {
+        T* const columns_ = entries + n * size;
+        const T* before = right.products[right_modes > 1 ? right_modes - 2 : 0] + n * stride_;
+        if (right_modes > 1) Code::multiply(before, 1, last, size, stride_, block);
+        const T* rows_ = right_modes > 1 ? block : last;
+        if (c[pulls_back]) {
+            Code::product(p, stride_, columns_, q, 1, size, rows_, stride_, to_a, n > 0);
+            Code::product(size, stride_, columns_, 1, q, p, a, stride_, right_modes > 1 ? to_block : to_last, false);
+            if (right_modes > 1)
+                Code::pull_back_through(to_block, before, 1, last, size, stride_,
+                                        right.gradients[right_modes - 2] + n * stride_, to_last);
+        } else {
+            Code::product(size, wide, rows_, stride_, 1, rank_, transposed, wide, out, false);
+            for (Count i = 0; i < p; ++i)
+                for (Count j = 0; j < size; ++j) columns_[i * q + j] = out[j * wide + i];
+        }
+    }
+    if (c[pulls_back]) Code::pull_back(right, right_modes - 1, stride_);
+}
+if (c[pulls_back]) {
+    Code::pull_back(left, first, stride_);
+    Code::copy_out(left, gradients, run, rank_, stride_);
+    Code::copy_out(right, gradients + first, run, rank_, stride_);
+}
+"""
+
+
+@lru_cache(maxsize=4)
+def source(dtype: torch.dtype, vector: int) -> str:
+    """The code for numbers of a type and vectors of a length in bytes."""
+    return Template(SOURCE).substitute(
+        scalar=SCALARS[dtype],
+        item_bytes=dtype.itemsize,
+        width=vector // dtype.itemsize,
+        vector_bits=8 * vector,
+        half=vector // dtype.itemsize // 2,
+        sums=PADDING_BYTES // dtype.itemsize,
+        most_modes=HIGHEST_ORDER,
+        fields=", ".join(FIELDS),
+        product=tiles.product(vector, dtype.itemsize),
+    )
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Few entries of the products of a batch, in the order of runs.
+
+    Attributes:
+        starts: int64 (runs + 1,), where each run's entries begin.
+        rows, columns: int64 (entries,), of the run's product as a matrix.
+    """
+
+    starts: Tensor
+    rows: Tensor
+    columns: Tensor
+
+
+def is_available(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether the code can run: on a CPU, compiled now or before."""
+    return device.type == "cpu" and can_be_compiled(source(dtype, vector_bytes()))
+
+
+class NativeComponents:
+    """Products and pull-backs of a batch, bound to memory.
+
+    Args:
+        gradient: (runs, dimension, rank) per factor, contiguous, on a CPU; where gradients are written.
+        product: (runs, rows, columns), reshaped by its halves, or (entries,) of few; where products are written.
+        entries: which, where there are few.
+    """
+
+    def __init__(self, gradient: Sequence[Tensor], product: Tensor, entries: Entries | None = None) -> None:
+        self._gradient, self._product, self._entries = list(gradient), product, entries
+        self._runs, _, self._rank = gradient[0].shape
+        self._halves = halves_of([block.shape[1] for block in gradient])
+        unit, width = PADDING_BYTES // product.itemsize, vector_bytes() // product.itemsize
+        self._stride = unit * (
+            -(-self._rank // unit) | 1
+        )  # rows an even number of lines apart share few sets of a cache
+        self._row_stride = _padded(prod(self._halves[0]), width // 2)
+        memory = product.new_empty(self._memory_numbers() + unit)
+        self._memory = memory[-memory.data_ptr() % PADDING_BYTES // product.itemsize :]
+        self._call = self._new_call()
+        self._launch = bound(source(product.dtype, vector_bytes()), self._runs, self._call)
+
+    def bind(self, factors: Sequence[Tensor]) -> tuple[Callable[[], None], Callable[[Tensor], None]]:
+        """The call that writes the product, and the call that writes the gradients.
+
+        The second one takes the gradient in the product, of its shape and contiguous.
+
+        Args:
+            factors: (runs, dimension, rank) each; the matrix of a run is contiguous. They must outlive the calls.
+        """
+        assert all(factor[0].is_contiguous() for factor in factors)
+        where = np.array([*(factor.data_ptr() for factor in factors), *(factor.stride(0) for factor in factors)])
+        call, launch = self._call, self._launch
+
+        def multiply() -> None:
+            call[_PULLS_BACK], call[_PRODUCT], call[-len(where) :] = 0, self._product.data_ptr(), where
+            launch()
+
+        def pull_back(signal: Tensor) -> None:
+            call[_PULLS_BACK], call[_PRODUCT], call[-len(where) :] = 1, signal.data_ptr(), where
+            launch()
+
+        return multiply, pull_back
+
+    def _new_call(self) -> npt.NDArray[np.int64]:
+        """What the code reads, but for the factors."""
+        modes, entries = [block.shape[1] for block in self._gradient], self._entries
+        fields = {
+            "pulls_back": 0,
+            "first_modes": len(self._halves[0]),
+            "modes": len(modes),
+            "rank": self._rank,
+            "stride": self._stride,
+            "rows": prod(self._halves[0]),
+            "columns": prod(self._halves[1]),
+            "row_stride": self._row_stride,
+            "memory": self._memory.data_ptr(),
+            "product": 0,
+            "starts": entries.starts.data_ptr() if entries else 0,
+            "entry_rows": entries.rows.data_ptr() if entries else 0,
+            "entry_columns": entries.columns.data_ptr() if entries else 0,
+        }
+        gradients = [block.data_ptr() for block in self._gradient]
+        return np.array([*(fields[name] for name in FIELDS), *modes, *gradients, *[0] * 2 * len(modes)], dtype=np.int64)
+
+    def _memory_numbers(self) -> int:
+        """Padded factors and Khatri-Rao products with their gradients, a block of the last, the first transposed."""
+        last = self._halves[1][-1]
+        rows = sum(sum(half) + sum(list(accumulate(half, mul))[1:]) for half in self._halves) + last
+        return 2 * rows * self._stride + (self._rank + last) * self._row_stride
+
+
+def _padded(size: int, unit: int) -> int:
+    return -(-size // unit) * unit

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from workers.lab.models.layout import FactorLayout
+from workers.lab.products import multiply
 from workers.runs.optimizers import DescentBase
 from workers.runs.rates import Polyak, rate_table
 
@@ -136,7 +137,7 @@ class PolyakRates:
         """Sum of squares of each run's numbers, (runs,), factor after factor."""
         for block, square in zip(self._layout.blocks(vector), self._squares, strict=True):
             row = block.flatten(1).unsqueeze(1)
-            torch.bmm(row, row.mT, out=square)
+            multiply(row, row.mT, square)
         total = self._squares[0, :, 0, 0].clone()
         for square in self._squares[1:]:
             total += square[:, 0, 0]

@@ -27,6 +27,9 @@ from workers.slices import run_slice
 COMBINATIONS = [*combinations(), *scheduled()]
 TRAINED = [one for one in COMBINATIONS if is_trained(one.specs[0])]
 
+UNDEFINED_ON_TIES = {"singular_vector_alignment"}
+"""Metrics without a value at products of rank 1, whose other singular values are all 0; some starts stay there."""
+
 every_combination = pytest.mark.parametrize("combination", COMBINATIONS, ids=str)
 every_trained_one = pytest.mark.parametrize("combination", TRAINED, ids=str)
 
@@ -89,7 +92,9 @@ def test_a_trajectory_has_the_columns_that_apply(combination):
     for run, spec in enumerate(combination.specs):
         points = points_of_run(whole(combination), run).values()
         measured = {name for point in points for name, value in point.items() if not np.isnan(value).all()}
-        assert measured == {"step", "time", *metrics_of(spec)}
+        applying = {"step", "time", *metrics_of(spec)}
+        assert measured <= applying
+        assert applying - measured <= UNDEFINED_ON_TIES
 
 
 @every_combination

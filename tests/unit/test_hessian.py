@@ -9,6 +9,7 @@ from tests.helpers.specs import run_whole, spec
 from tests.unit.test_sharpness import MODELS, hessian_of, run_of
 from workers.lab.metrics import hessian_eigenvalues, hessian_trace
 from workers.lab.metrics.state import State
+from workers.runs.losses import LOSSES
 from workers.runs.metrics import gradients_per_point, multiply_adds_per_point
 from workers.runs.metrics.work import HESSIAN_EIGENVALUES
 
@@ -30,7 +31,7 @@ def points_around(runs, member, scale=1.0):
 
 
 @pytest.mark.parametrize("problem", ["completion", "sensing"])
-@pytest.mark.parametrize("loss", ["half_sse", "mse"])
+@pytest.mark.parametrize("loss", [loss.example for loss in LOSSES.values()], ids=LOSSES)
 @pytest.mark.parametrize("model", MODELS)
 def test_they_are_those_of_the_whole_hessian(model, problem, loss):
     runs = [recording(run_of(model, problem, loss, seed)) for seed in (0, 1)]

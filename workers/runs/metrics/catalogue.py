@@ -76,7 +76,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "with weight decay",
         "The loss and the penalty of weight decay: loss + weight_decay / 2 times the sum of all factors' squares.",
         axis=_LOG,
-        shown={"telling": 35, "run": 15, "compare": 35},
+        shown={"telling": 32, "run": 12, "compare": 32},
     ),
     Metric(
         "unobserved_entry",

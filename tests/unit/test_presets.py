@@ -1,5 +1,7 @@
 """Presets: each says where it comes from and shows what came out."""
 
+import re
+
 import pytest
 
 from benchmarks.gallery import PAGE, PICTURES, page
@@ -24,6 +26,13 @@ def test_a_preset_has_a_picture_in_each_theme(name):
 
 def test_no_picture_is_of_a_preset_that_is_gone():
     assert {path.name.partition(".")[0] for path in PICTURES.iterdir()} <= set(PRESETS)
+
+
+def test_the_works_name_presets_that_there_are():
+    rows = [line for line in (PAGE.parent / "field.md").read_text().splitlines() if line.count("|") >= 6]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[2])}
+    assert len(named) >= 27
+    assert named <= set(PRESETS)
 
 
 def test_the_gallery_is_that_of_the_presets():

@@ -1,0 +1,88 @@
+"""Presets of drawn data, over HTTP: each comes to the numbers that it says."""
+
+import numpy as np
+import pytest
+
+from tests.helpers.servers import Server
+
+
+def finished(server: Server, preset: str) -> list[dict]:
+    experiment = server.client.submit(server.client.preset(preset))
+    assert server.client.wait(experiment["id"])["status"] == "succeeded"
+    return list(server.client.runs(experiment["id"]))
+
+
+def of_summaries(runs: list[dict], metric: str) -> list[float]:
+    return [run["summary"][metric] for run in runs]
+
+
+def test_smaller_starts_and_deeper_models_complete_better(server: Server):
+    errors = np.array(of_summaries(finished(server, "arora_2019_init"), "reconstruction_error")).reshape(2, 3)
+    assert (np.diff(errors, axis=1) < 0).all()
+    assert (errors[1] < errors[0]).all()
+    assert errors[:, 0] == pytest.approx([0.57, 0.25], rel=0.05)
+    assert errors[0, 2] == pytest.approx(0.047, rel=0.05)
+    assert errors[1, 2] < 5e-3
+
+
+def test_depth_finds_the_rank(server: Server):
+    ranks = of_summaries(finished(server, "arora_2019_depth"), "effective_rank")
+    assert ranks == pytest.approx([26.5, 5.2, 3.2], rel=0.02)
+
+
+def test_beyond_the_edge_the_largest_mode_alone_oscillates(server: Server):
+    below, beyond, *_ = finished(server, "ghosh_2025")
+    assert below["summary"]["entries"] == pytest.approx([3, 2, 1], abs=1e-6)
+    largest, *others = np.array(server.client.trajectory(beyond["id"])["columns"]["entries"])[-2:].T
+    assert sorted(largest) == pytest.approx([2.506, 3.403], abs=1e-3)
+    assert np.array(others) == pytest.approx(np.array([[2, 2], [1, 1]]), abs=1e-6)
+
+
+def test_sharpness_ends_below_two_over_the_rate(server: Server):
+    ends: dict[float, list[float]] = {}
+    for run in finished(server, "marion_chizat"):
+        if run["outcome"] != "diverged":
+            rate = run["spec"]["optimizer"]["learning_rate"]
+            ends.setdefault(rate, []).append(run["summary"]["sharpness"])
+    assert all(max(sharpness) < 2 / rate for rate, sharpness in ends.items())
+    assert max(ends[0.1]) == pytest.approx(19.98, abs=0.02)
+    assert max(ends[0.07]) == pytest.approx(28.4, abs=0.2)
+
+
+def test_orthogonal_starts_learn_as_fast_at_every_depth(server: Server):
+    orthogonal, small = {}, {}
+    for run in finished(server, "saxe_2014"):
+        if run["spec"]["seed"] == 0:
+            times = orthogonal if run["spec"]["init"]["kind"] == "orthogonal" else small
+            times[run["spec"]["model"]["depth"]] = run["summary"]["first_step_below"]["1e-1"]
+    assert orthogonal == {2: 202, 4: 241, 8: 71}
+    assert small == {2: 484, 4: 1349, 8: 2136}
+
+
+def test_singular_values_rise_one_by_one(server: Server):
+    (run,) = finished(server, "razin_2022_matrix")
+    assert run["summary"]["singular_values"][:6] == pytest.approx([36.6, 32.7, 28.1, 23.7, 18.3, 0], abs=0.1)
+    assert run["summary"]["reconstruction_error"] < 1e-3
+    values = np.array(server.client.trajectory(run["id"])["columns"]["singular_values"])
+    halfway = [np.flatnonzero(values[:, i] > values[-1, i] / 2)[0] for i in range(5)]
+    assert halfway == sorted(halfway)
+    assert halfway[0] < halfway[4]
+
+
+def test_components_rise_one_by_one(server: Server):
+    (run,) = finished(server, "razin_2022_tensor")
+    assert run["summary"]["component_norms"][:6] == pytest.approx([42.9, 32.5, 28.8, 19.1, 12.5, 0], abs=0.2)
+    assert run["summary"]["test_loss"] < 1e-4
+
+
+def test_descent_slows_down_with_the_condition_number(server: Server):
+    runs = finished(server, "tong_2021")
+    assert [run["step"] for run in runs] == pytest.approx([142, 433, 957, 1000], abs=5)
+    assert [run["outcome"] for run in runs] == ["converged", "converged", "converged", "budget_exhausted"]
+
+
+@pytest.mark.long
+def test_deeper_products_learn_singular_values_one_by_one(server: Server):
+    errors = of_summaries(finished(server, "gissin_2020"), "reconstruction_error")
+    assert errors[0] > 0.3
+    assert errors == sorted(errors, reverse=True)

@@ -3,13 +3,8 @@
 import numpy as np
 import pytest
 
+from tests.helpers.presets import finished
 from tests.helpers.servers import Server
-
-
-def finished(server: Server, preset: str) -> list[dict]:
-    experiment = server.client.submit(server.client.preset(preset))
-    assert server.client.wait(experiment["id"])["status"] == "succeeded"
-    return list(server.client.runs(experiment["id"]))
 
 
 def of_summaries(runs: list[dict], metric: str) -> list[float]:

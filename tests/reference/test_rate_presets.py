@@ -2,17 +2,12 @@
 
 import pytest
 
+from tests.helpers.presets import finished
 from tests.helpers.servers import Server
 
 CAPPED = {(2, 1e-3): 9.90000002, (2, 1e-2): 4.42614538, (2, 1e-1): 1.69027580}
 CAPPED |= {(3, 1e-3): 13.2601719, (3, 1e-2): 5.44485948, (3, 1e-1): 1.93828669}
 KEPT = {2: (2.9, 0.9, 0.1), 3: (2.9301169775, 0.8962825859, 0.0), 4: (2.9416956266, 0.8942525493, 0.0)}
-
-
-def finished(server: Server, preset: str) -> list[dict]:
-    experiment = server.client.submit(server.client.preset(preset))
-    assert server.client.wait(experiment["id"])["status"] == "succeeded"
-    return list(server.client.runs(experiment["id"]))
 
 
 def test_decay_caps_the_norm(server: Server):

@@ -3,15 +3,10 @@
 import numpy as np
 import pytest
 
+from tests.helpers.presets import finished
 from tests.helpers.servers import Server
 
 SPECTRUM = np.array([8.0, 4.0, 2.0, 1.0])
-
-
-def finished(server: Server, preset: str) -> list[dict]:
-    experiment = server.client.submit(server.client.preset(preset))
-    assert server.client.wait(experiment["id"])["status"] == "succeeded"
-    return list(server.client.runs(experiment["id"]))
 
 
 def effective_rank(singular_values: np.ndarray) -> float:

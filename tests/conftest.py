@@ -26,6 +26,7 @@ FOLDER_MARKERS = {
     "cluster": ("processes", "alone"),
     "e2e": ("processes", "alone"),
     "examples": ("processes",),
+    "kinds": ("slow",),
     "reference": ("slow",),
 }
 """Marks of every test of a folder; see pyproject.toml for what they say."""

@@ -42,8 +42,9 @@ class SpecSize:
         return runs * self.per_run + self.shared
 
     def with_starts(self, starts: RunStarts) -> "SpecSize":
-        """The size with the factors of other runs filled in."""
-        return SpecSize(self.per_run + min(starts.most_bytes, LEAST_PART_BYTES), self.shared + starts.all_bytes)
+        """The size with the factors of other runs filled in; long ones are stored once."""
+        shared = 0 if starts.most_bytes < LEAST_PART_BYTES else starts.all_bytes
+        return SpecSize(self.per_run + min(starts.most_bytes, LEAST_PART_BYTES), self.shared + shared)
 
 
 def parse_request(body: bytes) -> ExperimentRequest:

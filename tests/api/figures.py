@@ -5,12 +5,17 @@ import plotly.graph_objects as go
 
 from tests.helpers.specs import BASIC
 
+OF_VECTORS = ("singular_vector_alignment", "layer_singular_values", "layer_alignment", "hessian_eigenvalues")
+"""Of metrics on request."""
+
 MATRICES = {
     "name": "matrices",
-    "run": BASIC | {"stop": {"max_steps": 300}, "init": BASIC["init"] | {"balanced": True}},
+    "run": BASIC
+    | {"stop": {"max_steps": 300}, "init": BASIC["init"] | {"balanced": True}}
+    | {"record": {"metrics": list(OF_VECTORS)}},
     "sweep": [{"model.depth": [2, 3]}, {"optimizer.learning_rate": [1e-2, 3e-2]}, {"seed": [0, 1]}],
 }
-OF_MATRICES = ("unobserved_entry", "metrics", "singular_values", "sweep", "compare")
+OF_MATRICES = ("unobserved_entry", "metrics", "singular_values", "sweep", "compare", *OF_VECTORS)
 OF_TENSORS = ("observations", "component_norms", "metrics", "sweep", "compare")
 
 

@@ -28,7 +28,7 @@ def test_a_flow_from_end_to_end(api, finish):
 def check_how_it_ended(run):
     assert (run["status"], run["outcome"]) == ("succeeded", "budget_exhausted")
     assert (run["engine"], run["device"]) == ("flow", "cpu")
-    assert run["spec"]["optimizer"] == {"kind": "gradient_flow", "rtol": 1e-9, "atol": 1e-12}
+    assert run["spec"]["optimizer"] == {"kind": "gradient_flow", "rtol": 1e-9, "atol": 1e-12, "weight_decay": 0.0}
     summary = run["summary"]
     assert summary["time"] == 1e4
     assert summary["steps"] == run["step"]
@@ -70,7 +70,13 @@ def test_a_flow_that_fails_is_a_failed_run_with_a_sentence(api, finish):
 def test_a_dry_run_counts_the_time_of_flows(api):
     body = {"run": FLOW, "sweep": [{"seed": [0, 1, 2]}]}
     cost = api.post("/v1/experiments?dry_run=true", json=body).json()["cost"]
-    assert cost == {"max_steps": 0, "max_time": 90.0, "max_points": 3 * 92, "max_multiply_adds": 0}
+    assert cost == {
+        "max_steps": 0,
+        "max_time": 90.0,
+        "max_points": 3 * 92,
+        "max_snapshot_bytes": 0,
+        "max_multiply_adds": 0,
+    }
 
 
 def against_descent(record):

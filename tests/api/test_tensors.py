@@ -24,6 +24,8 @@ def test_a_tensor_experiment_from_post_to_columns(api, finish):
         "learning_rate": 1e-2,
         "beta": 0.99,
         "epsilon": 1e-6,
+        "weight_decay": 0.0,
+        "decay": "coupled",
     }
     assert summary["target_rank"] == 1
     assert summary["linear_rank"] >= 1

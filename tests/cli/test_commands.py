@@ -97,7 +97,7 @@ def test_commands_take_short_ids(server, experiment, tmp_path):
     for arguments in (
         ["wait", short],
         ["cancel", short],
-        ["extend", run[-8:], "--max-steps", "99999"],
+        ["extend", run[-8:], "--max-steps", "30000"],
         ["export", "runs", "--experiment", short, "--format", "csv", "-o", str(tmp_path / "runs.csv")],
         ["figure", short, "compare", "--with", short, "--output", str(tmp_path / "a.json")],
     ):

@@ -9,7 +9,7 @@ from service.figures.kinds import KINDS
 from service.figures.kinds.base import Ask, DrawnRun, Scene
 from service.figures.metric_axes import ABSCISSAS
 from tests.helpers.specs import BASIC, FLOW
-from workers.runs.metrics import BY_NAME
+from workers.runs.metrics import BY_NAME, ON_REQUEST
 from workers.runs.spec import RunSpec
 
 EXTREME = [0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 5e-324, -5e-324, 1e-310, 1.7e308, -1.7e308, 1e155, 1 + 1e-15]
@@ -32,6 +32,8 @@ SETTINGS = [
     _DESCENT,
     _DESCENT | {"optimizer": {"kind": "gradient_descent", "learning_rate": 1e300}, "record": {"every": 10}},
 ]
+ON_REQUEST_VECTORS = [name for name in KINDS if name in ON_REQUEST]
+SETTINGS += [one | {"record": {"every": 1, "metrics": ON_REQUEST_VECTORS}} for one in (BASIC, _DESCENT)]
 SPECS = [RunSpec.model_validate(one) for one in SETTINGS]
 RESOLVED = [spec.resolved() for spec in SPECS]
 

@@ -84,7 +84,7 @@ def test_a_start_that_does_not_exist_is_that_run_s_error_alone(monkeypatch: pyte
     }
     fine = RunSpec.model_validate(base | {"init": {"kind": "identity", "scale": 1.0}})
     never = RunSpec.model_validate(base | {"init": {"kind": "gaussian", "std": 1.0, "determinant": "negative"}})
-    monkeypatch.setattr("workers.runs.starts.MOST_REDRAWS", 0)
+    monkeypatch.setattr("workers.runs.starts.drawn.MOST_REDRAWS", 0)
     result = run_whole(never, fine, never)
     assert [one.error is not None for one in result.progress] == [True, False, True]
     assert result.progress[1].checkpoint.step == 3

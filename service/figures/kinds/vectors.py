@@ -146,7 +146,7 @@ class _Vectors:
                 entry if entry in shown_names else "",
                 f"{name}, {run.about(())}",
             )
-            for values, name, entry in zip(kept.T, names, legend, strict=True)
+            for values, name, entry in zip(kept.T, names, legend, strict=False)  # a run without points has no columns
         ]
 
 

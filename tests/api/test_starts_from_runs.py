@@ -74,6 +74,18 @@ def test_a_step_is_taken_where_the_other_run_stands_there(api, finish, source):
     assert "at step 50" in detail
 
 
+def test_a_step_at_which_the_other_run_kept_its_factors_is_a_start(api, finish):
+    keeping = SHORT | {"record": {"factors": {"steps": [20]}}}
+    (source,) = runs_of(api, finish({"run": keeping}))
+    (run,) = runs_of(api, finish({"run": start(source, step=20) | {"stop": {"max_steps": 30}}}))
+    assert run["spec"]["init"]["step"] == 20
+    for ours, theirs in zip(factors_of(api, run), factors_of(api, source), strict=True):
+        assert np.array_equal(ours, theirs)
+    pointer, detail = refusal(api, {"run": start(source, step=19)})
+    assert pointer == "/run/init/step"
+    assert "20" in detail
+
+
 def test_a_short_id_is_stored_as_the_whole(api, finish, source):
     (run,) = runs_of(api, finish({"run": SHORT | {"init": {"kind": "run", "id": source["id"][-12:]}}}))
     assert run["spec"]["init"]["id"] == source["id"]

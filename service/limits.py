@@ -61,6 +61,8 @@ def _limited(spec: RunSpec) -> Iterator[tuple[tuple[str, ...], str, float, str]]
     if spec.is_flow:
         yield ("model",), "The trained numbers of this flow are", trained, "max_flow_numbers"
     yield ("problem",), "The numbers these observations take are", spec.problem.observed_numbers, "max_observed_numbers"
+    held_out = spec.problem.held_out_numbers
+    yield ("problem", "held_out"), "The numbers these held-out observations take are", held_out, "max_observed_numbers"
     for metric in CATALOGUE:
         if metric.limit is not None and metric.applies(spec):
             yield ("record", "metrics"), metric.limit.subject, metric.limit.value(spec), metric.limit.name

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from service.errors import FieldError, json_pointer
 from workers.runs.base import LARGEST_INTEGER
+from workers.runs.rates import NUMBER
 from workers.runs.sweeps import SweptRun
 
 Path = Sequence[str | int]
@@ -114,7 +115,7 @@ def _without_tags(path: Path, spec: Any) -> Path:
     for part in path:
         if isinstance(value, dict) and value.get("kind") == part and part not in value:
             continue
-        if isinstance(part, str) and not isinstance(value, dict | NoneType):
+        if part == NUMBER or (isinstance(part, str) and not isinstance(value, dict | NoneType)):
             continue  # which alternative a number or a list was read as
         kept.append(part)
         value = _step_into(value, part)

@@ -43,6 +43,17 @@ def test_they_are_those_of_the_whole_hessian(model, problem, loss):
     torch.testing.assert_close(hessian_trace.hessian_trace(state), traces, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("loss", [loss.example for loss in LOSSES.values() if not loss.takes_labels])
+@pytest.mark.parametrize("samples", [3, 9])
+def test_traces_of_regressions_with_several_outputs(samples, loss):
+    problem = {"kind": "random_regression", "samples": samples, "dimension": 4, "outputs": 3}
+    parts = {"model": {"kind": "deep_matrix", "depth": 2}, "init": {"kind": "gaussian", "std": 0.5}}
+    run = spec(problem=problem, loss=loss, record=RECORD, **parts)
+    state, hessians = points_around([run], [0, 0])
+    traces = torch.stack([hessian.trace() for hessian in hessians])
+    torch.testing.assert_close(hessian_trace.hessian_trace(state), traces, rtol=1e-11, atol=1e-11)
+
+
 def large(**parts):
     problem = {"kind": "low_rank_completion", "shape": [15, 15], "rank": 2, "norm": 10.0, "observed": 120}
     return spec(problem=problem, model={"kind": "deep_matrix", "depth": 2}, record=RECORD, **parts)

@@ -5,7 +5,7 @@ blocks of ROWS, those of a matrix side by side, and the last block is filled up 
 matrices of the same shape, whatever the batch, so that a run has the same bits alone and in company.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -112,10 +112,14 @@ class LinearObjective:
             return product.new_full((self._runs, observations, 1), self._systems.scale)
         return self._per_run(self._weighting().curvature(self._residual_of(product))).mT
 
-    def measurements(self, run: int) -> Tensor:
-        """See `workers.lab.objectives.Objective`: every measured row has the same measurements."""
-        tensors = self._systems.forward[self._of_runs[run]].T.contiguous()
-        return torch.kron(torch.eye(self._systems.measured_rows, dtype=tensors.dtype, device=tensors.device), tensors)
+    def measurements(self, run: int, most: int) -> Iterator[Tensor]:
+        """See `workers.lab.objectives.Objective`: every measured row has the same measurements, and zeros beside it."""
+        measured_rows = self._systems.measured_rows
+        for row in range(measured_rows):
+            for part in self._systems.forward[self._of_runs[run]].T.split(most):
+                tensors = part.new_zeros(len(part), measured_rows, part.shape[1])
+                tensors[:, row] = part
+                yield tensors.flatten(1)
 
     def _residual_of(self, product: Tensor) -> Tensor:
         """The residuals in blocks, for torch to differentiate."""

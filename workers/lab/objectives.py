@@ -4,7 +4,7 @@ A product is a matrix; a tensor is reshaped to a matrix (`workers.runs.shapes.ha
 observations and subtracts their targets; `workers.lab.terms` has the loss of the residuals.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 from typing import Any, Protocol
 
@@ -40,8 +40,8 @@ class Objective(Protocol):
         """Second derivative of the loss in each observed value: of entries (runs, rows, columns), else (runs, m, 1)."""
         ...
 
-    def measurements(self, run: int) -> Tensor | None:
-        """Linear measurements of a run, (m, entries of the product); None where entries are observed."""
+    def measurements(self, run: int, most: int) -> Iterator[Tensor]:
+        """Linear measurements of a run, (at most `most`, entries of the product) at a time; none of entries."""
         ...
 
     def select(self, runs: Tensor) -> "Objective":
@@ -76,8 +76,8 @@ class EntryObjective:
     def curvature(self, product: Tensor) -> Tensor:
         return self._weighting.curvature(product - self._targets)
 
-    def measurements(self, run: int) -> Tensor | None:
-        return None
+    def measurements(self, run: int, most: int) -> Iterator[Tensor]:
+        return iter(())
 
     def select(self, runs: Tensor) -> "EntryObjective":
         return EntryObjective(self._targets[runs], self._weighting.select(runs))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
 from workers.runs.base import Positive, SpecModel, classes_by_kind, misfit
-from workers.runs.observations import first_without_label
+from workers.runs.observations import first_without_label, held_out
 from workers.runs.problems import Problem
 
 if TYPE_CHECKING:
@@ -59,14 +59,22 @@ class LossBase(SpecModel, ABC, frozen=True):
         return self.weight(observations) * (values if self.takes_labels else np.ones_like(values))
 
     def check(self, problem: Problem) -> None:
-        """Raise a misfit, pointing into the run, where an observed value should be a label and is none."""
-        if not self.takes_labels or (number := first_without_label(problem)) is None:
+        """Raise a misfit, pointing into the run, where an observed or held-out value should be a label and is none.
+
+        Nothing is drawn for it: a problem that draws its values may be larger than any limit, and has no labels.
+        """
+        if not self.takes_labels:
             return
-        listed = (problem.listed_in, number, "value") if problem.listed_in else ()
-        raise misfit(
-            ("problem", *listed),
-            f"With the loss {self.example['kind']} observed values are labels: give 1 or -1, nothing else.",
-        )
+        advice = f"With the loss {self.example['kind']} observed values are labels: give 1 or -1, nothing else."
+        if not problem.can_be_labels:
+            raise misfit(("problem",), f"{advice} Those of this kind of problem are others; list them in `completion`.")
+        if (number := first_without_label(problem)) is not None:
+            listed = (problem.listed_in, number, "value") if problem.listed_in else ()
+            raise misfit(("problem", *listed), advice)
+        others: Any = held_out(problem)
+        if others is not None and (number := first_without_label(others)) is not None:
+            listed = (number, "value") if problem.listed_in else ("outputs",)
+            raise misfit(("problem", "held_out", *listed), advice)
 
 
 class SquareLoss(LossBase, ABC, frozen=True):

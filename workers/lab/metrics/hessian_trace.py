@@ -5,7 +5,7 @@ sum_m f_m'' |grad o_m|^2 + <S, sum_i d^2 W / dF_i^2>. The last sum, over trained
 linear in each of them; of U U^T it is 2 rank tr S. For entries the sum over m has closed forms.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 
 import torch
@@ -37,24 +37,25 @@ Terms = tuple[Tensor, Tensor]
 def hessian_trace(state: State) -> Tensor:
     """The trace at the points of the runs that record it, (points,); NaN elsewhere."""
     rows, model = state.rows_of("hessian_trace"), state.specs[0].model
+    observes_entries = state.specs[0].problem.observes_entries
     member = state.member[rows]
     traces = torch.empty(len(rows), dtype=torch.float64)
     for block in blocks_of_points(member, 2 * state.objective.bytes_per_run):
         chosen = state.objective.select(torch.from_numpy(pad_rows(member[block], 2)))
         factors = [pad_rows(factor[torch.from_numpy(rows[block])], 2) for factor in state.factors]
-        traces[block] = _traces(model, chosen, factors)[: block.stop - block.start]
+        traces[block] = _traces(model, chosen, factors, observes_entries)[: block.stop - block.start]
     return state.spread(traces, rows)
 
 
 FORMULAS: dict[str, Callable[[State], Tensor]] = {"hessian_trace": hessian_trace}
 
 
-def _traces(model: ModelBase, objective: Objective, factors: Sequence[Tensor]) -> Tensor:
+def _traces(model: ModelBase, objective: Objective, factors: Sequence[Tensor], observes_entries: bool) -> Tensor:
     """Traces at points each with its own observations: objective and factors (points, ...)."""
     product = sum_of_components(factors) if model.sums_components else chain_product(chain_of(model, factors))
     curvature = objective.curvature(product)
-    if objective.measurements(0) is not None:
-        terms = [_of_measurements(model, objective, curvature, factors)]
+    if not observes_entries:
+        terms = [_of_measurements(model, objective, curvature, factors, product[0].numel())]
     elif model.sums_components:
         terms = [_of_components(objective, curvature, factors)]
     else:
@@ -105,24 +106,25 @@ def _of_components(objective: Objective, curvature: Tensor, factors: Sequence[Te
     return terms, torch.cat([2 * (total - exponent) for exponent in exponents], dim=1)
 
 
-def _of_measurements(model: ModelBase, objective: Objective, curvature: Tensor, factors: Sequence[Tensor]) -> Terms:
-    """Point by point, f_m'' times the squared norm of the gradient of each measurement m."""
-    norms: list[Tensor] = []
-    for point in range(len(curvature)):
-        tensors = objective.measurements(point)
-        assert tensors is not None
-        norms.append(_norms(model, objective, tensors, [factor[point] for factor in factors]))
+def _of_measurements(
+    model: ModelBase, objective: Objective, curvature: Tensor, factors: Sequence[Tensor], entries: int
+) -> Terms:
+    """Point by point, f_m'' times the squared norm of the gradient of each measurement m of so many entries."""
+    numbers = entries + sum(factor[0].numel() for factor in factors)
+    most = max(2, MEASUREMENT_BYTES // (8 * NUMBERS_PER_MEASUREMENT * numbers))
+    norms = [
+        _norms(model, objective, objective.measurements(point, most), [factor[point] for factor in factors])
+        for point in range(len(curvature))
+    ]
     unit, exponent = unit_of(torch.stack(norms), (1,))
     return (curvature[:, :, 0] * unit.square()).sum(dim=1, keepdim=True), 2 * exponent[:, None]
 
 
-def _norms(model: ModelBase, objective: Objective, tensors: Tensor, factors: Sequence[Tensor]) -> Tensor:
-    """Norms of the gradients of all measurements at a point, (m,): tensors (m, entries), factors (rows, columns)."""
+def _norms(model: ModelBase, objective: Objective, measurements: Iterable[Tensor], factors: Sequence[Tensor]) -> Tensor:
+    """Norms of the gradients of all measurements at a point, (m,): parts (m, entries), factors (rows, columns)."""
     rows = prod(halves_of([len(factor) for factor in factors])[0]) if model.sums_components else len(factors[0])
-    numbers = tensors.shape[1] + sum(factor.numel() for factor in factors)
-    size = max(2, MEASUREMENT_BYTES // (8 * NUMBERS_PER_MEASUREMENT * numbers))
     norms: list[Tensor] = []
-    for chunk in tensors.split(size):
+    for chunk in measurements:
         signal = pad_rows(chunk, 2).unflatten(1, (rows, -1))
         repeated = [factor.expand(len(signal), *factor.shape) for factor in factors]
         norms.append(block_norms(model, FixedSignal(objective, signal), repeated)[: len(chunk)])

@@ -40,6 +40,7 @@ from workers.runs.metrics.work import (
     trained_numbers_of,
     work_of_a_trace,
     work_of_an_alignment,
+    work_of_held_out,
     work_of_layers,
     work_of_several_eigenvalues,
     work_of_the_product,
@@ -218,6 +219,7 @@ CATALOGUE: tuple[Metric, ...] = (
         axis=_LOG,
         shown={"run": 35, "runs": 35, "compare": 35, "terminal": 45, "ranks": 55, "tensor": 25},
         cell=Cell("test", ".2e", "loss over held-out observations"),
+        multiply_adds=work_of_held_out,
     ),
     Metric(
         "margin",

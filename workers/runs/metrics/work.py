@@ -53,6 +53,13 @@ def work_of_a_trace(spec: Measured) -> int:
     return each if spec.problem.observes_entries else spec.problem.observation_count * each
 
 
+def work_of_held_out(spec: Measured) -> int:
+    """Multiply-adds of the predictions of the held-out observations."""
+    problem = spec.problem
+    entries = prod(problem.shape)
+    return entries if problem.observes_entries else problem.held_out_count * entries
+
+
 def work_of_layers(spec: Measured) -> int:
     """Multiply-adds of the singular vectors of every layer."""
     return sum(DECOMPOSITION * rows * columns * min(rows, columns) for rows, columns in spec.factor_shapes)
@@ -65,5 +72,5 @@ def work_of_the_product(spec: Measured) -> int:
 
 def work_of_an_alignment(spec: Measured) -> int:
     """Multiply-adds of dl/dW, and of the singular vectors of the product."""
-    observed = 1 if spec.problem.observes_entries else 2 * spec.problem.observation_count
-    return work_of_the_product(spec) + observed * prod(spec.problem.shape)
+    residuals = prod(spec.problem.shape) + spec.problem.multiply_adds(spec.loss.is_square)
+    return work_of_the_product(spec) + residuals

@@ -75,11 +75,13 @@ class ProblemBase(SpecModel, ABC, frozen=True):
         example: a small valid problem of this kind, as JSON values.
         observes_entries: whether the observations are entries of the product; otherwise they are linear measurements.
         listed_in: name of the field that lists the observed values, where they are written out in the spec.
+        can_be_labels: whether all observed values can be 1 or -1, which drawn ones never are.
     """
 
     example: ClassVar[Mapping[str, Any]]
     observes_entries: ClassVar[bool] = True
     listed_in: ClassVar[str | None] = None
+    can_be_labels: ClassVar[bool] = True
 
     if TYPE_CHECKING:
         shape: Any  # of W: a field of some kinds, which follows from other fields in others
@@ -117,7 +119,18 @@ class ProblemBase(SpecModel, ABC, frozen=True):
     @property
     def observed_numbers(self) -> int:
         """Numbers that the observations take in memory."""
-        return prod(self.shape) if self.observes_entries else self.sample_count * self.sample_numbers
+        return prod(self.shape) if self.observes_entries else self.numbers_of(self.sample_count)
+
+    @property
+    def held_out_numbers(self) -> int:
+        """Numbers that the held-out observations take in memory."""
+        if not self.held_out_count:
+            return 0
+        return prod(self.shape) if self.observes_entries else self.numbers_of(self.held_out_count)
+
+    def numbers_of(self, samples: int) -> int:
+        """Numbers that so many rows of the matrix of linear measurements take, with what was measured."""
+        return samples * (self.sample_numbers + 1)
 
     def multiply_adds(self, is_square: bool) -> int:
         """Multiply-adds that predict the observations of a product, and carry their gradient back to it.

@@ -41,6 +41,7 @@ class AllButCorner(ProblemBase, frozen=True):
     """d x d, all observed but W00: W01 = W10 = 1, Wii = 1 for i >= 2, the rest 0."""
 
     example: ClassVar[Mapping[str, Any]] = {"kind": "all_but_corner", "dimension": 2}
+    can_be_labels: ClassVar[bool] = False
 
     kind: Literal["all_but_corner"]
     dimension: Annotated[Count, Field(ge=2)]

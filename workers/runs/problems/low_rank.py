@@ -49,6 +49,8 @@ class LowRank(ProblemBase, frozen=True):
     values are exact, for a test loss.
     """
 
+    can_be_labels: ClassVar[bool] = False
+
     shape: Shape
     rank: Count
     norm: Positive = 1.0
@@ -119,7 +121,7 @@ class LowRank(ProblemBase, frozen=True):
         """A spectrum gives the rank and the norm, where they are left out."""
         match value:
             case {"spectrum": [*spectrum]} if spectrum and all(type(number) in (int, float) for number in spectrum):
-                return {"rank": len(spectrum), "norm": float(np.hypot.reduce(spectrum)), **value}
+                return {"rank": len(spectrum), "norm": float(np.hypot.reduce(np.array(spectrum, float))), **value}
             case _:
                 return value
 

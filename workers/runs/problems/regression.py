@@ -70,6 +70,9 @@ class RegressionBase(ProblemBase, frozen=True):
     def sample_numbers(self) -> int:
         return self.shape[1]
 
+    def numbers_of(self, samples: int) -> int:
+        return samples * (self.sample_numbers + self.shape[0])
+
     @property
     def batch_words(self) -> str:
         return f"samples={self.sample_count}"
@@ -142,6 +145,7 @@ class RandomRegression(RegressionBase, frozen=True):
         "noise": 0.01,
         "held_out": 2,
     }
+    can_be_labels: ClassVar[bool] = False
 
     kind: Literal["random_regression"]
     samples: Count

@@ -16,6 +16,8 @@ from workers.lab.native.vectors import vector_bytes
 from workers.runs.losses import LOSSES
 from workers.runs.spec import RunSpec
 
+pytestmark = pytest.mark.slow
+
 HAS_AVX512 = torch_library.backends.cpu.get_cpu_capability() == "AVX512"
 LAYOUTS = [
     ("lanes", 1, 32),

@@ -8,6 +8,8 @@ from tests.helpers.specs import run_whole
 from workers.lab.engines.descent import engine
 from workers.runs.spec import RunSpec
 
+pytestmark = pytest.mark.slow
+
 MATRIX = {"kind": "low_rank_completion", "rank": 2, "norm": 10}
 CASES = {
     "300 x 270, momentum": ([300, 270], 3, None, {"kind": "momentum"}, "float64"),

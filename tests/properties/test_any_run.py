@@ -1,5 +1,6 @@
 """Loss x optimiser x schedule x decay x start x problem x model: alone = batched = split = extended, to the bit."""
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from workers.runs.problems import Problem
 from workers.runs.rates import SCHEDULES
 from workers.runs.starts import Start
 from workers.slices import run_slice
+
+pytestmark = pytest.mark.slow
 
 MODELS = [example_of(kind) for kind in kinds_of(Model) if kind.is_trained]
 PROBLEMS = [example for kind in kinds_of(Problem) for example in problem_examples(kind)]

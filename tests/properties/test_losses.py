@@ -1,6 +1,7 @@
 """Every loss on drawn models, problems and engines: a run is the same however it is cut and batched."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ from tests.helpers.specs import run_whole, spec
 from tests.kinds.combinations import changed, with_all_metrics
 from workers.records import Outcome
 from workers.runs.engines import engine_misfit
+
+pytestmark = pytest.mark.slow
 
 LOSSES = (
     st.sampled_from([{"kind": kind} for kind in ("half_sse", "mse", "l1", "logistic", "exponential")])

@@ -14,6 +14,8 @@ from workers.runs.optimizers import Optimizer
 from workers.runs.rates import SCHEDULES
 from workers.slices import run_slice
 
+pytestmark = pytest.mark.slow
+
 DESCENTS = [kind.example["kind"] for kind in kinds_of(Optimizer) if not kind.is_flow]
 SCHEDULED = [{**schedule.example} for schedule in SCHEDULES.values() if not schedule.is_adaptive]
 LENGTH = 40

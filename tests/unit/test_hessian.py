@@ -13,6 +13,8 @@ from workers.runs.losses import LOSSES
 from workers.runs.metrics import gradients_per_point, multiply_adds_per_point
 from workers.runs.metrics.work import HESSIAN_EIGENVALUES
 
+pytestmark = pytest.mark.slow
+
 RECORD = {"metrics": ["hessian_eigenvalues", "hessian_trace"]}
 
 

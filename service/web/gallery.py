@@ -11,5 +11,6 @@ router = APIRouter(include_in_schema=False)
 @router.get("/presets")
 def gallery(request: Request) -> Response:
     """All presets."""
-    drawn = {preset.name for preset in presets.list_presets() if presets.has_pictures(preset.name)}
-    return page(request, "presets.html", presets=presets.list_presets(), drawn=drawn, picture_name=presets.picture_name)
+    items = presets.list_presets()
+    drawn = {preset.name for preset in items if presets.has_pictures(preset.name)}
+    return page(request, "presets.html", presets=items, drawn=drawn, picture_name=presets.picture_name)

@@ -57,7 +57,7 @@ class LinearObjective:
     def _bound_terms(self) -> tuple[Terms, Tensor]:
         """The terms of the residuals, and the buffer of their signal."""
         if self._systems.maths is SQUARES:
-            return _SquareTerms(self._residual), self._residual
+            return _UnweightedSquares(self._residual), self._residual
         signal = torch.empty_like(self._residual)
         return self._weighting().on(self._residual, signal), signal
 
@@ -145,8 +145,8 @@ class LinearObjective:
         return ours.view(self._runs, 1, -1)
 
 
-class _SquareTerms:
-    """Squared residuals without a weight, which the measurements that carry the signal back have."""
+class _UnweightedSquares:
+    """Squared residuals; the weight is in the measurements that carry the signal back."""
 
     def __init__(self, residual: Tensor) -> None:
         self.left = self.right = residual

@@ -29,7 +29,7 @@ test: setup
 # What is worth running after every change: no PostgreSQL, no browser, nothing that takes seconds to start.
 FAST := not (alone or processes or postgresql or slow)
 test-fast: setup
-	$(BIN)/python -m pytest $(TOGETHER) -q -m "$(FAST)"
+	$(BIN)/python -m pytest $(TOGETHER) -q --hypothesis-profile=fast -m "$(FAST)"
 
 # Lines and branches that the tests do not reach; what runs in processes of its own is not counted.
 coverage: setup

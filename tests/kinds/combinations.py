@@ -1,7 +1,8 @@
 """The combinations of kinds that a spec allows, on every engine that can run them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations as pairs_of
 from itertools import cycle, product
 from typing import Any, get_args
 
@@ -13,8 +14,9 @@ from workers.runs.engines import engine_misfit, engine_of
 from workers.runs.initializers import starting_factors
 from workers.runs.losses import Kinds
 from workers.runs.models import Model
+from workers.runs.models.base import ModelBase
 from workers.runs.models.deep_matrix import DeepMatrix
-from workers.runs.optimizers import GradientDescent, GradientFlow, Optimizer
+from workers.runs.optimizers import GradientDescent, GradientFlow, Optimizer, OptimizerBase
 from workers.runs.problems import LowRankCompletion, LowRankSensing, Problem
 from workers.runs.rates import SCHEDULES
 from workers.runs.spec import Engine, ExtraMetric, RunSpec
@@ -78,9 +80,9 @@ def valid(parts: dict[str, Any]) -> RunSpec | None:
         return None
 
 
-def combinations() -> Iterator[Combination]:
-    """Everything that the tests of all kinds run through."""
-    yield from _with_usual_losses()
+def combinations(every: bool = False) -> Iterator[Combination]:
+    """Everything that the tests of all kinds run through: each pair of kinds that fit together, or all combinations."""
+    yield from _with_usual_losses(every)
     yield from _with_other_losses()
 
 
@@ -96,23 +98,60 @@ def _with_other_losses() -> Iterator[Combination]:
                 break
 
 
-def _with_usual_losses() -> Iterator[Combination]:
-    """Every model, problem and optimiser on every engine; starts, which decide step 0 alone, take turns.
+def _with_usual_losses(every: bool) -> Iterator[Combination]:
+    """Models, problems and optimisers on every engine; starts, which decide step 0 alone, take turns.
 
     Of a model that is not trained, whose optimiser and start are never used, there is one for each problem.
     """
-    starts = Turns()
-    for model, problem in product(kinds_of(Model), kinds_of(Problem)):
-        for example in problem_examples(problem):
-            parts = {"model": example_of(model), "problem": example}
-            untrained = valid({**parts, **training()})
-            if untrained is not None and not is_trained(untrained):
+    starts, covered = Turns(), Pairs()
+    for model, problem, example, optimizer in _by_diagonals(every):
+        parts = {"model": example_of(model), "problem": example}
+        if not model.is_trained:
+            if covered.lack({"model": model, "problem": str(example)}):
+                covered.add({"model": model, "problem": str(example)})
                 yield from _on_engines((model, problem, GradientDescent, Gaussian), parts | training())
-                continue
-            for optimizer in kinds_of(Optimizer):
-                yield from starts.first_that_fits(
-                    (model, problem, optimizer), parts | {"optimizer": example_of(optimizer)}
-                )
+            continue
+        steps = [{"problem": str(example), "optimizer": optimizer, "model": model}]
+        steps += [{"step": (model, optimizer), "engine": engine} for engine in engines(model, optimizer)]
+        if every or any(map(covered.lack, steps)):
+            made = starts.first_that_fits((model, problem, optimizer), parts | {"optimizer": example_of(optimizer)})
+            for one in made:
+                covered.add(steps[0])
+                covered.add({"step": (model, optimizer), "engine": engine_of(one.specs[0])})
+            yield from made
+
+
+def _by_diagonals(every: bool) -> Iterator[tuple[type, type, Example, type]]:
+    """Every model, problem, its example and optimiser; first those that meet as many new kinds as they can."""
+    problems = [(problem, example) for problem in kinds_of(Problem) for example in problem_examples(problem)]
+    optimizers = kinds_of(Optimizer)
+    for shift, (number, model), (place, (problem, example)) in product(
+        range(len(optimizers)), enumerate(kinds_of(Model)), enumerate(problems)
+    ):
+        chosen = shift if every else (shift + number + place) % len(optimizers)
+        yield model, problem, example, optimizers[chosen]
+
+
+def engines(model: type[ModelBase], optimizer: type[OptimizerBase]) -> tuple[str, ...]:
+    """The engines that these kinds have, where the problem allows them."""
+    if optimizer.is_flow:
+        return ("flow",)
+    return ("fused", "torch") if model.is_fusable and optimizer.is_fusable else ("torch",)
+
+
+class Pairs:
+    """Which pairs of kinds, of two different sorts, have been together."""
+
+    def __init__(self) -> None:
+        self._together: set[frozenset[tuple[str, object]]] = set()
+
+    def lack(self, kinds: Mapping[str, object]) -> bool:
+        """Whether some pair of these kinds has not been together."""
+        return any(frozenset(pair) not in self._together for pair in pairs_of(kinds.items(), 2))
+
+    def add(self, kinds: Mapping[str, object]) -> None:
+        """These kinds have been together."""
+        self._together |= {frozenset(pair) for pair in pairs_of(kinds.items(), 2)}
 
 
 def scheduled() -> Iterator[Combination]:

@@ -13,6 +13,7 @@ TYPES = """
 #endif
 typedef $scalar T;
 typedef T V;
+typedef $whole Whole;
 typedef T Lanes;
 #if defined(__clang__)
 #define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
@@ -30,6 +31,7 @@ VECTOR_TYPES = """
 #pragma clang fp contract(off)
 typedef $scalar T;
 typedef T V __attribute__((ext_vector_type($lanes)));
+typedef $whole Whole __attribute__((ext_vector_type($lanes)));
 typedef V Lanes;
 typedef float Singles __attribute__((ext_vector_type($lanes)));
 #define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
@@ -43,6 +45,7 @@ COLUMN_TYPES = """
 #pragma clang fp contract(off)
 typedef $scalar T;
 typedef T V __attribute__((ext_vector_type($chunk)));
+typedef $whole Whole __attribute__((ext_vector_type($chunk)));
 typedef T X __attribute__((ext_vector_type($vector), aligned(32)));
 typedef T Lanes;
 #define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)

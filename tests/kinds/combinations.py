@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from tests.helpers.losses import fitted
-from tests.kinds.examples import Example, example_of, kinds_of
+from tests.kinds.examples import Example, example_of, kinds_of, models_of
 from workers.runs.engines import engine_misfit, engine_of
 from workers.runs.initializers import starting_factors
 from workers.runs.losses import Kinds
@@ -86,12 +86,12 @@ def combinations() -> Iterator[Combination]:
 
 def _with_other_losses() -> Iterator[Combination]:
     """Every model with every loss that is none of squares, of entries and of measurements, descending and flowing."""
-    models = [kind for kind in kinds_of(Model) if kind.is_trained]
+    models = [(kind, model) for kind, model in models_of(Model) if kind.is_trained]
     losses = [kind for kind in kinds_of(Kinds) if not kind.is_square]
-    for model, loss, problem, way in product(models, losses, SHAPES, (GradientDescent, GradientFlow)):
+    for (kind, model), loss, problem, way in product(models, losses, SHAPES, (GradientDescent, GradientFlow)):
         for example in reversed(problem_examples(problem)):  # the last one that fits: a tensor, a rectangle, a square
-            parts = {"model": example_of(model), "optimizer": example_of(way), "init": example_of(Gaussian)}
-            if found := list(_on_engines((model, problem, way, Gaussian), parts | fitted(example_of(loss), example))):
+            parts = {"model": model, "optimizer": example_of(way), "init": example_of(Gaussian)}
+            if found := list(_on_engines((kind, problem, way, Gaussian), parts | fitted(example_of(loss), example))):
                 yield from found
                 break
 
@@ -102,16 +102,16 @@ def _with_usual_losses() -> Iterator[Combination]:
     Of a model that is not trained, whose optimiser and start are never used, there is one for each problem.
     """
     starts = Turns()
-    for model, problem in product(kinds_of(Model), kinds_of(Problem)):
+    for (kind, model), problem in product(models_of(Model), kinds_of(Problem)):
         for example in problem_examples(problem):
-            parts = {"model": example_of(model), "problem": example}
+            parts = {"model": model, "problem": example}
             untrained = valid({**parts, **training()})
             if untrained is not None and not is_trained(untrained):
-                yield from _on_engines((model, problem, GradientDescent, Gaussian), parts | training())
+                yield from _on_engines((kind, problem, GradientDescent, Gaussian), parts | training())
                 continue
             for optimizer in kinds_of(Optimizer):
                 yield from starts.first_that_fits(
-                    (model, problem, optimizer), parts | {"optimizer": example_of(optimizer)}
+                    (kind, problem, optimizer), parts | {"optimizer": example_of(optimizer)}
                 )
 
 

@@ -23,7 +23,7 @@ from service.settings import Limits
 from tests.helpers.losses import fitted
 from tests.helpers.specs import run_whole
 from tests.kinds.combinations import SHAPES, changed, problem_examples, training, valid, with_all_metrics
-from tests.kinds.examples import example_of, kinds_of
+from tests.kinds.examples import example_of, kinds_of, models_of
 from workers.lab.metrics import matricisations, matrix, penalties, tensor
 from workers.lab.rank_search import RANKS
 from workers.records import SliceResult, joined
@@ -68,8 +68,8 @@ def specs() -> Iterator[RunSpec]:
     problems = [*(example for kind in kinds_of(Problem) for example in problem_examples(kind)), KNOWN_TARGET]
     of_labels = [fitted(example_of(Logistic), example) for kind in SHAPES for example in problem_examples(kind)]
     parts = [*({"problem": problem} for problem in problems), *of_labels]
-    for model, observed, way in product(kinds_of(Model), parts, (DESCENT, FLOW, DECAYING)):
-        spec = valid(way | {"model": example_of(model)} | observed)
+    for (_, model), observed, way in product(models_of(Model), parts, (DESCENT, FLOW, DECAYING)):
+        spec = valid(way | {"model": model} | observed)
         if spec is not None:
             yield spec
             yield with_all_metrics(spec)

@@ -8,7 +8,7 @@ import numpy as np
 from workers.runs.base import Positive, misfit
 from workers.runs.factors import Factor
 from workers.runs.problems import Problem
-from workers.runs.starts.base import LABEL_DIGITS, Size, Startable, StartBase
+from workers.runs.starts.base import LABEL_DIGITS, Size, Startable, StartBase, check_matrices
 
 
 class Identity(StartBase, frozen=True):
@@ -23,9 +23,10 @@ class Identity(StartBase, frozen=True):
         """Components cannot start as identities: all of them would be alike."""
         if model.sums_components:
             raise misfit(("init", "kind"), "An identity start is one of deep_matrix; use a gaussian or explicit start.")
+        check_matrices(self.kind, model, problem.shape)
 
     def make(self, model: Startable, problem: Problem, seed: int) -> list[Factor]:
-        return [self.scale * np.eye(*factor) for factor in model.factor_shapes(problem.shape)]
+        return [self.scale * np.eye(rows, columns) for rows, columns in model.factor_shapes(problem.shape)]
 
     def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
         return f"{self.scale:.{digits}g} x identity"

@@ -82,7 +82,8 @@ def program_like(spec: RunSpec, manner: Manner) -> Program:
     """The program of a batch with a run alone in a block, whose layout is not chosen yet."""
     slots, scalars, is_symmetric = spec.optimizer.slots, spec.optimizer.scalars, spec.model.is_symmetric
     update = update_of(spec)
-    parts = (spec.factor_shapes, slots, update, spec.precision, 1, is_symmetric)
+    shapes = tuple((rows, columns) for rows, columns in spec.factor_shapes)
+    parts = (shapes, slots, update, spec.precision, 1, is_symmetric)
     return Program(*parts, loss=maths_of(spec.loss).fused, scalars=scalars, manner=manner)
 
 

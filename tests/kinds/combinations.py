@@ -15,7 +15,7 @@ from workers.runs.losses import Kinds
 from workers.runs.models import Model
 from workers.runs.models.deep_matrix import DeepMatrix
 from workers.runs.optimizers import GradientDescent, GradientFlow, Optimizer
-from workers.runs.problems import LowRankCompletion, LowRankSensing, Problem
+from workers.runs.problems import LowRankCompletion, LowRankSensing, Problem, RandomRegression
 from workers.runs.rates import SCHEDULES
 from workers.runs.spec import Engine, ExtraMetric, RunSpec
 from workers.runs.starts import Explicit, Gaussian, OtherRun, Start
@@ -34,6 +34,13 @@ SHAPES: dict[type, tuple[list[int], ...]] = {
     LowRankSensing: ([2, 3], [2, 3, 2]),
 }
 """What examples cannot all show at once: rectangles and tensors."""
+
+ROWS: dict[type, tuple[dict[str, Any], ...]] = {
+    LowRankCompletion: ({"shape": [1, 4]},),
+    LowRankSensing: ({"shape": [1, 4]},),
+    RandomRegression: ({"outputs": 1},),
+}
+"""Changes of examples that make the product a single row, for models of vectors, which take no other."""
 
 GIVEN = (Explicit, OtherRun)
 """Starts with factors, which must fit the model."""
@@ -68,6 +75,17 @@ def problem_examples(kind: type) -> list[Example]:
     return [example_of(kind), *({**example_of(kind), "shape": shape} for shape in SHAPES.get(kind, ()))]
 
 
+def fitting_examples(model: Example, kind: type) -> list[Example]:
+    """The examples of a kind of problem that a model takes, or those of a single row if there is no other."""
+    rows = [{**example_of(kind), **changes} for changes in ROWS.get(kind, ())]
+    fitting = ([one for one in some if _fit(model, one)] for some in (problem_examples(kind), rows))
+    return next((some for some in fitting if some), [])
+
+
+def _fit(model: Example, problem: Example) -> bool:
+    return valid(training() | {"model": model, "problem": problem}) is not None
+
+
 def valid(parts: dict[str, Any]) -> RunSpec | None:
     """The spec of these parts, or None if they do not fit together; a part that is itself wrong is an error."""
     try:
@@ -89,7 +107,9 @@ def _with_other_losses() -> Iterator[Combination]:
     models = [(kind, model) for kind, model in models_of(Model) if kind.is_trained]
     losses = [kind for kind in kinds_of(Kinds) if not kind.is_square]
     for (kind, model), loss, problem, way in product(models, losses, SHAPES, (GradientDescent, GradientFlow)):
-        for example in reversed(problem_examples(problem)):  # the last one that fits: a tensor, a rectangle, a square
+        for example in reversed(
+            fitting_examples(model, problem)
+        ):  # the last one that fits: a tensor, a rectangle, a square
             parts = {"model": model, "optimizer": example_of(way), "init": example_of(Gaussian)}
             if found := list(_on_engines((kind, problem, way, Gaussian), parts | fitted(example_of(loss), example))):
                 yield from found
@@ -103,7 +123,7 @@ def _with_usual_losses() -> Iterator[Combination]:
     """
     starts = Turns()
     for (kind, model), problem in product(models_of(Model), kinds_of(Problem)):
-        for example in problem_examples(problem):
+        for example in fitting_examples(model, problem):
             parts = {"model": model, "problem": example}
             untrained = valid({**parts, **training()})
             if untrained is not None and not is_trained(untrained):

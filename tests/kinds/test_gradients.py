@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.helpers.losses import fitted, loss_by_definition
-from tests.kinds.combinations import is_trained, problem_examples, training, valid
+from tests.kinds.combinations import fitting_examples, is_trained, training, valid
 from tests.kinds.examples import example_of, kinds_of, models_of
 from workers.lab.models.base import build_model, maths_of
 from workers.runs.costs import observes_few_entries
@@ -25,11 +25,18 @@ FEW_ENTRIES = {
 
 
 def specs() -> list[RunSpec]:
-    problems = [example for kind in kinds_of(Problem) for example in problem_examples(kind)]
-    sorts = product(models_of(Model), [*problems, FEW_ENTRIES], map(example_of, kinds_of(Kinds)))
-    parts = ({"model": model} | fitted(loss, problem) for (_, model), problem, loss in sorts)
+    parts = (
+        {"model": model} | fitted(loss, problem)
+        for (_, model), loss in product(models_of(Model), map(example_of, kinds_of(Kinds)))
+        for problem in (*problems_of(model), FEW_ENTRIES)
+    )
     fitting = [valid(training() | chosen) for chosen in parts]
     return [spec for spec in fitting if spec is not None and is_trained(spec)]
+
+
+def problems_of(model):
+    """Every problem that a model takes."""
+    return [example for kind in kinds_of(Problem) for example in fitting_examples(model, kind)]
 
 
 def name_of(spec):

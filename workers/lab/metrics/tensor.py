@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.lab.metrics import around, balance, entries, held_out, matricisations, matrix
+from workers.lab.metrics import around, balance, entries, gains, held_out, matricisations, matrix
 from workers.lab.metrics.entries import Product
 from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
 from workers.lab.metrics.products import product_of
@@ -52,7 +52,13 @@ def component_norms(factors: Sequence[Tensor]) -> Tensor:
     return norms.topk(min(MOST_COMPONENT_NORMS, norms.shape[1]), dim=1).values
 
 
+def l1_norm(matrices: Tensor) -> Tensor:
+    """Sum of the sizes of the entries, (points,)."""
+    return matrices.abs().sum(dim=(1, 2))
+
+
 FORMULAS: dict[str, Callable[[Components], Tensor]] = {
+    "l1_norm": lambda components: l1_norm(components.matrices),
     "frobenius_norm": lambda components: frobenius_norm(components.matrices),
     "component_norms": lambda components: component_norms(components.factors),
 }
@@ -101,6 +107,7 @@ def _block_metrics(
     columns = {
         **wanted.evaluate(FORMULAS, Components(factors, finite), but=measured_as_matrices),
         **wanted.evaluate(around.FORMULAS, state, but=measured_as_matrices),
+        **wanted.evaluate(gains.FORMULAS, state),
         **wanted.evaluate(balance.FORMULAS, state, but=measured_as_matrices),
         **wanted.evaluate(entries.FORMULAS, products, but=measured_as_matrices),
         **wanted.evaluate(held_out.FORMULAS, products, but=measured_as_matrices),

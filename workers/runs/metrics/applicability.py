@@ -19,6 +19,16 @@ def of_matrices(spec: Measured) -> bool:
     return len(spec.problem.shape) == 2 and not spec.model.is_vector(spec.problem.shape)
 
 
+def of_vectors(spec: Measured) -> bool:
+    """Products that are vectors."""
+    return spec.model.is_vector(spec.problem.shape)
+
+
+def of_gains(spec: Measured) -> bool:
+    """Products of two vectors, number by number."""
+    return spec.model.gains(spec.problem.shape)
+
+
 def of_squares(spec: Measured) -> bool:
     """Square matrices."""
     return of_matrices(spec) and spec.problem.shape[0] == spec.problem.shape[1]

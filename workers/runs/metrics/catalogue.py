@@ -12,6 +12,7 @@ from workers.runs.metrics.applicability import (
     of_components,
     of_conserving_flows,
     of_decays,
+    of_gains,
     of_held_out,
     of_infimal_ranks,
     of_layers,
@@ -29,6 +30,7 @@ from workers.runs.metrics.applicability import (
     of_trained_layers,
     of_training,
     of_unobserved_entries,
+    of_vectors,
     requested,
     too_large_to_rank,
     unless,
@@ -100,6 +102,15 @@ CATALOGUE: tuple[Metric, ...] = (
         axis=Axis("Frobenius norm"),
         bound="unobserved_entry",
         shown={"norms": 10, "tensor": 30},
+    ),
+    Metric(
+        "l1_norm",
+        "float",
+        of_vectors,
+        "of vectors",
+        "Sum of the sizes of the entries.",
+        axis=Axis("l1 norm"),
+        shown={"run": 45, "runs": 45, "compare": 55, "tensor": 35},
     ),
     Metric(
         "nuclear_norm",
@@ -288,6 +299,16 @@ CATALOGUE: tuple[Metric, ...] = (
         of_components,
         "of sums of components",
         "prod over modes of ||f_r||, of the ten largest components, largest first (Razin, Maman, Cohen 2021).",
+    ),
+    Metric(
+        "gain",
+        "vector",
+        requested("gain", of_gains),
+        "of diagonal products of two vectors",
+        "-ln(|u^2 - v^2| / |u0^2 - v0^2|) of each entry of w = u v: in gradient descent at the rate r the sum over "
+        "steps of -ln|1 - (r g)^2|, with g = dl/dw (Even, Pesme, Gunasekar, Flammarion 2023); NaN where u0 and v0 are equal.",
+        on_request=True,
+        misfit=unless(of_gains, "Only a diagonal product of depth 2 has a gain; leave it out."),
     ),
     Metric(
         "matricisation_ranks",

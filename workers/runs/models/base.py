@@ -65,6 +65,14 @@ class ModelBase(SpecModel, ABC, frozen=True):
     def check_shape(self, shape: Sequence[int]) -> None:
         """Raise a misfit, pointing into the run, unless the model has products of this shape."""
 
+    def imbalances(self, shape: Sequence[int]) -> tuple[int, ...] | None:
+        """For each factor whether an imbalance makes it larger, 1, or smaller, -1; None without pairs of factors."""
+        return None
+
+    def gains(self, shape: Sequence[int]) -> bool:
+        """Whether W is the product of two vectors, number by number, so that descent has a gain."""
+        return False
+
     @abstractmethod
     def multiply_adds(self, shape: Sequence[int]) -> int:
         """Multiply-adds of the product and of its gradient in the factors; for a solver, those of an iteration."""

@@ -20,7 +20,7 @@ LIMITS = {
     0.1: (0.0046103849, 0.6651298717, 0.3348701283),
     0.01: (0.0000466173, 0.6666511276, 0.3333488724),
 }
-"""Of the flow of u^2 - v^2 from u = v = alpha: the minimisers of Q_alpha among the solutions (Woodworth et al. 2020)."""
+"""Of the flow of u^2 - v^2 from u = v = alpha: the solutions of least Q_alpha (Woodworth et al. 2020)."""
 
 
 def spec(model, init, **parts):

@@ -81,7 +81,7 @@ def of_infimal_ranks(spec: Measured) -> bool:
     """Matrices with at most one unobserved entry."""
     from workers.runs.observations import infimal_rank
 
-    return infimal_rank(spec.problem) is not None
+    return of_matrices(spec) and infimal_rank(spec.problem) is not None
 
 
 def of_targets(spec: Measured) -> bool:

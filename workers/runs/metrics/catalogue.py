@@ -306,7 +306,8 @@ CATALOGUE: tuple[Metric, ...] = (
         requested("gain", of_gains),
         "of diagonal products of two vectors",
         "-ln(|u^2 - v^2| / |u0^2 - v0^2|) of each entry of w = u v: in gradient descent at the rate r the sum over "
-        "steps of -ln|1 - (r g)^2|, with g = dl/dw (Even, Pesme, Gunasekar, Flammarion 2023); NaN where u0 and v0 are equal.",
+        "steps of -ln|1 - (r g)^2|, with g = dl/dw (Even, Pesme, Gunasekar, Flammarion 2023); NaN where u0 and v0 are "
+        "equal.",
         on_request=True,
         misfit=unless(of_gains, "Only a diagonal product of depth 2 has a gain; leave it out."),
     ),

@@ -22,6 +22,7 @@ class ModelBase(SpecModel, ABC, frozen=True):
         further_examples: others, for what one example cannot show.
         is_trained: whether it descends, or flows, from a start; a baseline that is solved does neither.
         is_fusable: whether the fused engine computes its product and its gradient.
+        fuses_measurements: whether it does so of linear measurements, too, and then on a CPU alone.
         is_chain: whether W is the plain product of independent matrices, so that a flow may carry its determinant.
         is_symmetric: whether W is the only factor times its own transpose.
         sums_components: whether W is a sum of components, of any order.
@@ -34,6 +35,7 @@ class ModelBase(SpecModel, ABC, frozen=True):
     further_examples: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     is_trained: ClassVar[bool] = True
     is_fusable: ClassVar[bool] = False
+    fuses_measurements: ClassVar[bool] = False
     is_chain: ClassVar[bool] = False
     is_symmetric: ClassVar[bool] = False
     sums_components: ClassVar[bool] = False

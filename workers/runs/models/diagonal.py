@@ -24,6 +24,9 @@ class Diagonal(ResolvedModel, frozen=True):
         {"kind": "diagonal", "depth": 2, "form": "difference_of_products"},
     )
 
+    is_fusable: ClassVar[bool] = True
+    fuses_measurements: ClassVar[bool] = True
+
     kind: Literal["diagonal"]
     depth: Annotated[Count, Field(le=MOST_OPERANDS)]
     form: Literal["difference", "product", "difference_of_products"] = "difference"

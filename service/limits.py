@@ -1,6 +1,6 @@
 """Limits: what one run may ask for, and how a refusal says so."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
 
 from service.settings import Limits
@@ -8,9 +8,12 @@ from workers.runs.costs import most_points, most_steps, snapshot_bytes, trained_
 from workers.runs.engines import engine_misfit
 from workers.runs.metrics import CATALOGUE
 from workers.runs.models.nuclear_norm import NuclearNorm
+from workers.runs.models.resolved import ResolvedModel
 from workers.runs.spec import RunSpec
 
 Violation = tuple[tuple[str, ...], str]
+Limited = tuple[tuple[str, ...], str, float, str]
+"""The field to change, the subject of the sentence, the value, and the name of its limit."""
 
 
 def exceeded(what: str, value: float, limits: Limits, name: str, instead: str = "ask for less") -> str:
@@ -50,8 +53,8 @@ def _solver_violation(spec: RunSpec, limits: Limits) -> Violation | None:
     return ("problem",), exceeded(subject, needed, limits, "max_solver_bytes", "take a smaller matrix")
 
 
-def _limited(spec: RunSpec) -> Iterator[tuple[tuple[str, ...], str, float, str]]:
-    """What is limited of a run: the field to change, the subject of the sentence, the value, and the limit's name."""
+def _limited(spec: RunSpec) -> Iterator[Limited]:
+    """What is limited of a run."""
     shape, trained = spec.problem.shape, trained_numbers(spec)
     yield ("stop", "max_steps"), "The steps of this run are", most_steps(spec), "max_steps_per_run"
     if spec.is_flow:
@@ -60,6 +63,8 @@ def _limited(spec: RunSpec) -> Iterator[tuple[tuple[str, ...], str, float, str]]
     yield ("model",), "The trained numbers of this run are", trained, "max_trained_numbers"
     if spec.is_flow:
         yield ("model",), "The trained numbers of this flow are", trained, "max_flow_numbers"
+    if isinstance(spec.model, ResolvedModel):
+        yield from _of_contraction(spec.model, shape)
     yield ("problem",), "The numbers these observations take are", spec.problem.observed_numbers, "max_observed_numbers"
     held_out = spec.problem.held_out_numbers
     yield ("problem", "held_out"), "The numbers these held-out observations take are", held_out, "max_observed_numbers"
@@ -71,3 +76,14 @@ def _limited(spec: RunSpec) -> Iterator[tuple[tuple[str, ...], str, float, str]]
     kept = snapshot_bytes(spec)
     yield ("record", "factors"), "The bytes of the factors that this run keeps are", kept, "max_snapshot_bytes"
     yield ("record",), "The points this run may record are", most_points(spec), "max_points_per_run"
+
+
+def _of_contraction(model: ResolvedModel, shape: Sequence[int]) -> Iterator[Limited]:
+    """What is limited of a contraction: its price along the path on which its terms are contracted."""
+    form = model.multilinear(shape)
+    price = "The multiply-adds of one step of this contraction are"
+    yield ("model",), price, form.multiply_adds, "max_contraction_multiply_adds"
+    numbers = "The numbers between the factors and the product of this contraction are"
+    yield ("model",), numbers, form.intermediate_numbers, "max_contraction_numbers"
+    constants = sum(constant.size for constant in form.constants.values())
+    yield ("model",), "The numbers in the constants of this contraction are", constants, "max_constant_numbers"

@@ -310,6 +310,17 @@ class PresetSummary(BaseModel):
     figure: Annotated[str, Field(description="The figure that shows it, by its name in paths.")]
 
 
+class Plugins(BaseModel):
+    """The plugins of a service; the list is reserved, and empty."""
+
+    items: list[str] = []
+    next: str | None = None
+    detail: str = (
+        "Plugins are reserved: models that are not multilinear cannot be added yet. "
+        "A multilinear one can be posted as data, as a model of kind contraction."
+    )
+
+
 class FigureSummary(BaseModel):
     """A figure that can be drawn of an experiment."""
 

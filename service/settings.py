@@ -60,6 +60,13 @@ class Limits(_metric_limits()):
     )
     max_product_entries: int = Field(default=250_000, description="Entries (rows x columns) of the factorised matrix.")
     max_trained_numbers: int = Field(default=2_000_000, description="Entries of all factors of one run.")
+    max_contraction_multiply_adds: int = Field(
+        default=10**10, description="Multiply-adds of one step of a contraction, along its path."
+    )
+    max_contraction_numbers: int = Field(
+        default=50_000_000, description="Numbers between the factors and the product of a contraction, along its path."
+    )
+    max_constant_numbers: int = Field(default=250_000, description="Numbers in all constants of one contraction.")
     max_start_numbers: int = Field(
         default=100_000, description="Entries of all factors of one run that starts from another run."
     )

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from service.errors import FieldError, json_pointer
+from service.queries.errors import excerpt
 from workers.runs.base import LARGEST_INTEGER
 from workers.runs.rates import NUMBER
 from workers.runs.sweeps import SweptRun
@@ -49,9 +50,17 @@ def run_errors(error: ValidationError, swept: SweptRun, posted: Mapping[str, Any
         posted: the run of the payload, before the sweep.
     """
     return [
-        FieldError(pointer_into_run(_run_path(mistake, swept), swept, posted), _advice(mistake))
+        FieldError(pointer_into_run(_run_path(mistake, swept), swept, posted), _advice(mistake), *_in_text(mistake))
         for mistake in _first(error)
     ]
+
+
+def _in_text(error: ErrorDetails) -> tuple[int | None, str | None]:
+    """Where in a text of the spec a mistake stands, and the text around that character; None of each elsewhere."""
+    context = error.get("ctx", {})
+    if "position" not in context:
+        return None, None
+    return context["position"], excerpt(context["text"], context["position"])
 
 
 def pointer_into_run(path: Path, swept: SweptRun, posted: Mapping[str, Any]) -> str:

@@ -1,15 +1,14 @@
 """The combinations of kinds that a spec allows, on every engine that can run them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations as pairs_of
 from itertools import cycle, product
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from tests.helpers.losses import fitted
-from tests.kinds.examples import Example, example_of, kinds_of
+from tests.kinds.examples import Example, example_of, kinds_of, models_of
 from workers.runs.engines import engine_misfit, engine_of
 from workers.runs.initializers import starting_factors
 from workers.runs.losses import Kinds
@@ -17,7 +16,7 @@ from workers.runs.models import Model
 from workers.runs.models.base import ModelBase
 from workers.runs.models.deep_matrix import DeepMatrix
 from workers.runs.optimizers import GradientDescent, GradientFlow, Optimizer, OptimizerBase
-from workers.runs.problems import LowRankCompletion, LowRankSensing, Problem
+from workers.runs.problems import LowRankCompletion, LowRankSensing, Problem, RandomRegression
 from workers.runs.rates import SCHEDULES
 from workers.runs.spec import Engine, ExtraMetric, RunSpec
 from workers.runs.starts import Explicit, Gaussian, OtherRun, Start
@@ -36,6 +35,13 @@ SHAPES: dict[type, tuple[list[int], ...]] = {
     LowRankSensing: ([2, 3], [2, 3, 2]),
 }
 """What examples cannot all show at once: rectangles and tensors."""
+
+ROWS: dict[type, tuple[dict[str, Any], ...]] = {
+    LowRankCompletion: ({"shape": [1, 4]},),
+    LowRankSensing: ({"shape": [1, 4]},),
+    RandomRegression: ({"outputs": 1},),
+}
+"""Changes of examples that make the product a single row, for models of vectors, which take no other."""
 
 GIVEN = (Explicit, OtherRun)
 """Starts with factors, which must fit the model."""
@@ -70,6 +76,17 @@ def problem_examples(kind: type) -> list[Example]:
     return [example_of(kind), *({**example_of(kind), "shape": shape} for shape in SHAPES.get(kind, ()))]
 
 
+def fitting_examples(model: Example, kind: type) -> list[Example]:
+    """The examples of a kind of problem that a model takes, or those of a single row if there is no other."""
+    rows = [{**example_of(kind), **changes} for changes in ROWS.get(kind, ())]
+    fitting = ([one for one in some if _fit(model, one)] for some in (problem_examples(kind), rows))
+    return next((some for some in fitting if some), [])
+
+
+def _fit(model: Example, problem: Example) -> bool:
+    return valid(training() | {"model": model, "problem": problem}) is not None
+
+
 def valid(parts: dict[str, Any]) -> RunSpec | None:
     """The spec of these parts, or None if they do not fit together; a part that is itself wrong is an error."""
     try:
@@ -87,15 +104,26 @@ def combinations(every: bool = False) -> Iterator[Combination]:
 
 
 def _with_other_losses() -> Iterator[Combination]:
-    """Every model with every loss that is none of squares, of entries and of measurements, descending and flowing."""
-    models = [kind for kind in kinds_of(Model) if kind.is_trained]
+    """Every model with every loss that is none of squares, of entries and of measurements; descents and flows in turns.
+
+    Of the further examples of a model, each with a loss, in turns.
+    """
     losses = [kind for kind in kinds_of(Kinds) if not kind.is_square]
-    for model, loss, problem, way in product(models, losses, SHAPES, (GradientDescent, GradientFlow)):
-        for example in reversed(problem_examples(problem)):  # the last one that fits: a tensor, a rectangle, a square
-            parts = {"model": example_of(model), "optimizer": example_of(way), "init": example_of(Gaussian)}
-            if found := list(_on_engines((model, problem, way, Gaussian), parts | fitted(example_of(loss), example))):
-                yield from found
-                break
+    turns, ways = cycle(losses), cycle((GradientDescent, GradientFlow, GradientFlow, GradientDescent))
+    for kind, model in models_of(Model):
+        chosen = losses if model is example_of(kind) else [next(turns)]
+        for loss, problem in product(chosen, SHAPES if kind.is_trained else ()):
+            yield from _with_loss(kind, model, problem, example_of(loss), next(ways))
+
+
+def _with_loss(kind: type, model: Example, problem: type, loss: Example, first: type) -> list[Combination]:
+    """On the last problem that fits: a tensor, a rectangle, a square; flows need slopes without jumps."""
+    for way in (first, GradientDescent):
+        for example in reversed(fitting_examples(model, problem)):
+            parts = {"model": model, "optimizer": example_of(way), "init": example_of(Gaussian)}
+            if found := list(_on_engines((kind, problem, way, Gaussian), parts | fitted(loss, example))):
+                return found
+    return []
 
 
 def _with_usual_losses(every: bool) -> Iterator[Combination]:
@@ -104,32 +132,35 @@ def _with_usual_losses(every: bool) -> Iterator[Combination]:
     Of a model that is not trained, whose optimiser and start are never used, there is one for each problem.
     """
     starts, covered = Turns(), Pairs()
-    for model, problem, example, optimizer in _by_diagonals(every):
-        parts = {"model": example_of(model), "problem": example}
-        if not model.is_trained:
-            if covered.lack({"model": model, "problem": str(example)}):
-                covered.add({"model": model, "problem": str(example)})
-                yield from _on_engines((model, problem, GradientDescent, Gaussian), parts | training())
+    for (kind, model), problem, example, optimizer in _by_diagonals(every):
+        parts, sorts = {"model": model, "problem": example}, [{"model": str(model), "problem": str(example)}]
+        if not kind.is_trained:
+            if covered.lack(sorts):
+                covered.add(sorts)
+                yield from _on_engines((kind, problem, GradientDescent, Gaussian), parts | training())
             continue
-        steps = [{"problem": str(example), "optimizer": optimizer, "model": model}]
-        steps += [{"step": (model, optimizer), "engine": engine} for engine in engines(model, optimizer)]
-        if every or any(map(covered.lack, steps)):
-            made = starts.first_that_fits((model, problem, optimizer), parts | {"optimizer": example_of(optimizer)})
-            for one in made:
-                covered.add(steps[0])
-                covered.add({"step": (model, optimizer), "engine": engine_of(one.specs[0])})
+        sorts += [{"optimizer": str(optimizer), "problem": f"{problem} of order {len(example.get('shape', 'ij'))}"}]
+        steps = [{"step": str((model, optimizer)), "engine": engine} for engine in engines(kind, optimizer)]
+        if every or covered.lack([*sorts, *steps]):
+            made = starts.first_that_fits((kind, problem, optimizer), parts | {"optimizer": example_of(optimizer)})
+            ways = [{"step": str((model, optimizer)), "engine": engine_of(one.specs[0])} for one in made]
+            covered.add([*sorts, *ways] if made else [])
             yield from made
 
 
-def _by_diagonals(every: bool) -> Iterator[tuple[type, type, Example, type]]:
-    """Every model, problem, its example and optimiser; first those that meet as many new kinds as they can."""
-    problems = [(problem, example) for problem in kinds_of(Problem) for example in problem_examples(problem)]
-    optimizers = kinds_of(Optimizer)
-    for shift, (number, model), (place, (problem, example)) in product(
-        range(len(optimizers)), enumerate(kinds_of(Model)), enumerate(problems)
-    ):
-        chosen = shift if every else (shift + number + place) % len(optimizers)
-        yield model, problem, example, optimizers[chosen]
+def _by_diagonals(every: bool) -> Iterator[tuple[tuple[type, Example], type, Example, type]]:
+    """Every model, fitting problem and optimiser; first those that meet as many new kinds as they can."""
+    optimizers, places = (
+        kinds_of(Optimizer),
+        [
+            (model, problem, example)
+            for model in models_of(Model)
+            for problem in kinds_of(Problem)
+            for example in fitting_examples(model[1], problem)
+        ],
+    )
+    for shift, (number, (model, problem, example)) in product(range(len(optimizers)), enumerate(places)):
+        yield model, problem, example, optimizers[shift if every else (shift + number) % len(optimizers)]
 
 
 def engines(model: type[ModelBase], optimizer: type[OptimizerBase]) -> tuple[str, ...]:
@@ -143,15 +174,15 @@ class Pairs:
     """Which pairs of kinds, of two different sorts, have been together."""
 
     def __init__(self) -> None:
-        self._together: set[frozenset[tuple[str, object]]] = set()
+        self._together: set[frozenset[tuple[str, str]]] = set()
 
-    def lack(self, kinds: Mapping[str, object]) -> bool:
-        """Whether some pair of these kinds has not been together."""
-        return any(frozenset(pair) not in self._together for pair in pairs_of(kinds.items(), 2))
+    def lack(self, pairs: Iterable[Mapping[str, str]]) -> bool:
+        """Whether some of these have not been together."""
+        return any(frozenset(pair.items()) not in self._together for pair in pairs)
 
-    def add(self, kinds: Mapping[str, object]) -> None:
-        """These kinds have been together."""
-        self._together |= {frozenset(pair) for pair in pairs_of(kinds.items(), 2)}
+    def add(self, pairs: Iterable[Mapping[str, str]]) -> None:
+        """These have been together."""
+        self._together |= {frozenset(pair.items()) for pair in pairs}
 
 
 def scheduled() -> Iterator[Combination]:

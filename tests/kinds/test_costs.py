@@ -8,8 +8,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.helpers.losses import fitted
-from tests.kinds.combinations import problem_examples, training, valid
-from tests.kinds.examples import example_of, kinds_of
+from tests.kinds.combinations import fitting_examples, training, valid
+from tests.kinds.examples import example_of, kinds_of, models_of
 from workers.lab.decays import build_optimizer
 from workers.lab.models import base, cp_tensor
 from workers.lab.models.base import build_model
@@ -72,11 +72,17 @@ def stepping(*choices: dict[str, Any]) -> list[RunSpec]:
     return [spec for spec in fitting if spec is not None and spec.descends]
 
 
-MODELS = [{"model": example_of(kind)} for kind in kinds_of(Model)]
-PROBLEMS = [{"problem": example} for kind in kinds_of(Problem) for example in problem_examples(kind)]
+MODELS = [{"model": example} for _, example in models_of(Model)]
 OPTIMIZERS = [{"problem": LARGER, "optimizer": example_of(kind)} for kind in kinds_of(Optimizer)]
 LOSSES = [fitted(example_of(kind), problem) for kind in kinds_of(Kinds) for problem in (LARGER, MEASURED)]
-SPECS = stepping(*(model | other for model in MODELS for other in (*PROBLEMS, *OPTIMIZERS, *LOSSES)))
+
+
+def problems_of(model: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every problem that a model takes."""
+    return [{"problem": one} for kind in kinds_of(Problem) for one in fitting_examples(model["model"], kind)]
+
+
+SPECS = stepping(*(model | other for model in MODELS for other in (*problems_of(model), *OPTIMIZERS, *LOSSES)))
 
 
 def name_of(spec: RunSpec) -> str:

@@ -72,12 +72,22 @@ _DECAYING = BASIC | {
     }
 }
 _LAMBDA = BASIC | {"init": {"kind": "lambda_balanced", "lambda": 0.5, "std": 0.1}}
+_CONTRACTION = BASIC | {
+    "model": {
+        "kind": "contraction",
+        "factors": {"u": [2], "v": [2]},
+        "terms": [{"of": ["u", "v"], "einsum": "i,j->ij"}, {"of": ["w"], "einsum": "ij->ij", "sign": -1}],
+        "constants": {"w": [[1.0, 0.5], [0.0, 2.0]]},
+    },
+    "init": {"kind": "explicit", "factors": {"u": [0.1, 0.2], "v": [1.0, -1.0]}},
+}
 SPECS = (
     *(BASIC, _MATRIX, _REGRESSION, _LAMBDA, _DECAYING, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, _LABELLED, _HUBER),
+    *(_CONTRACTION, _CONTRACTION | {"init": {"kind": "constant", "value": 0.5}}),
     *(FLOW, FLOW | {"stop": {"max_time": 7.0}}),
 )
 
-SAMPLES = {"tags": "paper", "first_step_below": "1e-1"}
+SAMPLES = {"tags": "paper", "first_step_below": "1e-1", "factors": "u", "constants": "w"}
 """A key of each object whose keys are not fixed."""
 
 

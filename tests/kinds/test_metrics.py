@@ -22,9 +22,9 @@ from service.limits import first_violation
 from service.settings import Limits
 from tests.helpers.losses import fitted
 from tests.helpers.specs import run_whole
-from tests.kinds.combinations import SHAPES, changed, problem_examples, training, valid, with_all_metrics
-from tests.kinds.examples import example_of, kinds_of
-from workers.lab.metrics import matricisations, matrix, penalties, tensor
+from tests.kinds.combinations import SHAPES, changed, fitting_examples, training, valid, with_all_metrics
+from tests.kinds.examples import example_of, kinds_of, models_of
+from workers.lab.metrics import gains, matricisations, matrix, penalties, tensor
 from workers.lab.rank_search import RANKS
 from workers.records import SliceResult, joined
 from workers.runs.losses import Logistic
@@ -65,14 +65,15 @@ FLOW = training() | {
 
 def specs() -> Iterator[RunSpec]:
     """Every model on every problem and shape, descending and flowing, with all metrics on request and with none."""
-    problems = [*(example for kind in kinds_of(Problem) for example in problem_examples(kind)), KNOWN_TARGET]
-    of_labels = [fitted(example_of(Logistic), example) for kind in SHAPES for example in problem_examples(kind)]
-    parts = [*({"problem": problem} for problem in problems), *of_labels]
-    for model, observed, way in product(kinds_of(Model), parts, (DESCENT, FLOW, DECAYING)):
-        spec = valid(way | {"model": example_of(model)} | observed)
-        if spec is not None:
-            yield spec
-            yield with_all_metrics(spec)
+    for _, model in models_of(Model):
+        problems = [example for kind in kinds_of(Problem) for example in fitting_examples(model, kind)]
+        labels = [fitted(example_of(Logistic), one) for kind in SHAPES for one in fitting_examples(model, kind)]
+        parts = [*({"problem": problem} for problem in (*problems, KNOWN_TARGET)), *labels]
+        for observed, way in product(parts, (DESCENT, FLOW, DECAYING)):
+            spec = valid(way | {"model": model} | observed)
+            if spec is not None:
+                yield spec
+                yield with_all_metrics(spec)
 
 
 SPECS = list(specs())
@@ -144,9 +145,9 @@ def test_every_metric_has_one_entry():
 
 
 def test_formulas_are_those_that_the_catalogue_asks_for():
-    assert matrix.NAMES | penalties.NAMES | set(tensor.FORMULAS) | set(matricisations.FORMULAS) | OF_ENGINES == set(
-        METRICS
-    )
+    assert matrix.NAMES | penalties.NAMES | set(tensor.FORMULAS) | set(gains.FORMULAS) | set(
+        matricisations.FORMULAS
+    ) | OF_ENGINES == set(METRICS)
     assert set(SUMMARY_METRICS) == OF_SEARCHES_AND_SOLVERS
 
 

@@ -8,7 +8,7 @@ import torch
 
 from tests.helpers.losses import loss_by_definition
 from tests.helpers.specs import flow, run_whole, spec
-from workers.lab.models.base import product_of
+from workers.lab.models.base import maths_of
 from workers.lab.models.layout import split_factors
 from workers.runs.initializers import starting_factors
 from workers.runs.theory.decay import least_penalty, stationary_point, thresholds
@@ -171,7 +171,9 @@ def descended(run, steps):
     factors = [torch.tensor(factor).requires_grad_() for factor in starting_factors(run)]
     trained = optimizer.trained(len(factors))
     for _ in range(steps):
-        objective = loss_by_definition(run, product_of(run.model, [f[None] for f in factors])[0])
+        objective = loss_by_definition(
+            run, maths_of(run.model, run.problem.shape).product([f[None] for f in factors])[0]
+        )
         if optimizer.decay == "coupled":
             objective = objective + optimizer.weight_decay / 2 * sum(f.square().sum() for f in factors)
         gradients = torch.autograd.grad(objective, factors)

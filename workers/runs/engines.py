@@ -35,6 +35,12 @@ ON_CORES = FusedSizes("a CPU", multiply_adds=120_000_000, numbers=2**18, entries
 ON_THREADS = FusedSizes("a GPU", multiply_adds=100_000, numbers=2_000, entries=2_000)
 """A thread of a GPU computes a run by itself and keeps its factors in its own memory."""
 
+OF_VECTORS = FusedSizes("a CPU", multiply_adds=20_000_000, numbers=2**12, entries=2**12)
+"""Of a diagonal network, all of whose numbers stand on the stack, those of eight runs side by side."""
+
+MOST_FUSED_SAMPLES = 2**12
+"""Most linear measurements of such a network, whose residuals stand there too."""
+
 DEEPEST_FUSED = 32
 """Greatest depth of the fused engine. It compiles code for every factor, which takes up to 6 seconds at this depth."""
 
@@ -121,7 +127,17 @@ def batch_key(spec: RunSpec) -> BatchKey:
 
 def fused_limit(spec: RunSpec) -> str | None:
     """Which limit of the fused engine a spec exceeds, as a sentence; None when the engine can run it."""
+    if spec.model.fuses_measurements:
+        return _fused_kinds(spec) or _fused_vectors(spec)
     return _fused_kinds(spec) or _fused_sizes(spec, ON_THREADS if spec.device == "cuda" else ON_CORES)
+
+
+def _fused_vectors(spec: RunSpec) -> str | None:
+    if spec.device == "cuda":
+        return f"The fused engine takes a {spec.model.kind} on a CPU only, and this run asks for a GPU."
+    if not spec.problem.observes_entries and (samples := spec.problem.observation_count) > MOST_FUSED_SAMPLES:
+        return f"The fused engine measures a vector {MOST_FUSED_SAMPLES:,} times at most, and this run {samples:,}."
+    return _fused_sizes(spec, OF_VECTORS)
 
 
 def _fused_kinds(spec: RunSpec) -> str | None:
@@ -129,7 +145,7 @@ def _fused_kinds(spec: RunSpec) -> str | None:
         return f"The fused engine takes {' and '.join(FUSABLE_MODELS)}, and this model is a {spec.model.kind}."
     if not spec.optimizer.is_fusable:
         return f"The fused engine descends by {' or '.join(FUSABLE_OPTIMIZERS)}, and this run by {spec.optimizer.kind}."
-    if not spec.problem.observes_entries:
+    if not (spec.problem.observes_entries or spec.model.fuses_measurements):
         return "The fused engine fits observed entries only, and this problem observes linear measurements."
     if not spec.stop.at_first_step_below:
         return "The fused engine stops at the first step below the limit, and this run checks its loss by another rule."
@@ -138,7 +154,7 @@ def _fused_kinds(spec: RunSpec) -> str | None:
 
 def exceeds_threads(spec: RunSpec) -> bool:
     """Whether a run is too large for a thread of a GPU, so that torch computes it on a worker that has one."""
-    return _fused_sizes(spec, ON_THREADS) is not None
+    return spec.model.fuses_measurements or _fused_sizes(spec, ON_THREADS) is not None
 
 
 def _fused_sizes(spec: RunSpec, sizes: FusedSizes) -> str | None:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from workers.runs.base import Count, Listed, Natural, NonNegative, SpecModel, check_index, misfit
 from workers.runs.losses import HalfSse, Loss, Mse
 from workers.runs.metrics import ON_REQUEST, metric_misfit
-from workers.runs.models import MODELS, Model
+from workers.runs.models import MODELS, RESERVED, Model
 from workers.runs.optimizers import DescentBase, Optimizer
 from workers.runs.precisions import Precision
 from workers.runs.problems import Problem
@@ -122,7 +122,7 @@ class RunSpec(SpecModel, frozen=True):
     seed: Seed = 0
 
     @property
-    def factor_shapes(self) -> tuple[tuple[int, int], ...]:
+    def factor_shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of the factors, first to last."""
         return self.model.factor_shapes(self.problem.shape)
 
@@ -178,7 +178,11 @@ class RunSpec(SpecModel, frozen=True):
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, value: Any) -> Any:
-        return filled_in(value)
+        match value:
+            case {"model": {"kind": str(kind)}} if kind in RESERVED:
+                raise misfit(("model", "kind"), RESERVED[kind])
+            case _:
+                return filled_in(value)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

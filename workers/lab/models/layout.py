@@ -23,7 +23,7 @@ class FactorLayout:
         runs: how many runs the batch holds.
     """
 
-    shapes: tuple[tuple[int, int], ...]
+    shapes: tuple[tuple[int, ...], ...]
     runs: int
 
     @property
@@ -66,7 +66,7 @@ class FactorLayout:
         return list(np.cumsum([prod(shape) for shape in self.shapes])[:-1])
 
 
-def split_factors(per_run: Tensor, shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
+def split_factors(per_run: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
     """(runs, entries_per_run) to the factors (runs, rows, columns), first to last."""
     parts = per_run.split([prod(shape) for shape in shapes], dim=1)
     return [part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -67,7 +67,7 @@ class NuclearNorm(ModelBase, frozen=True):
         largest = float(np.abs(observe(problem).values).max())
         return self.model_copy(update={"tolerance": self.tolerance_for(largest)})
 
-    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, ...], ...]:
         """The shape of W itself."""
         return ((shape[0], shape[1]),)
 
@@ -89,10 +89,10 @@ class NuclearNorm(ModelBase, frozen=True):
         """Zeros; a solver does not use a start."""
         return [np.zeros(factor) for factor in self.factor_shapes(shape)]
 
-    def chain(self, factors: Sequence[Factor]) -> list[Factor]:
+    def chain(self, factors: Sequence[Factor], shape: Sequence[int]) -> list[Factor]:
         return list(factors)
 
-    def conserved(self, factors: Sequence[Factor]) -> list[Factor]:
+    def conserved(self, factors: Sequence[Factor], shape: Sequence[int]) -> list[Factor]:
         return []
 
     def label(self) -> str:

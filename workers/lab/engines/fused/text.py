@@ -66,6 +66,7 @@ constexpr int $statuses;
 struct Block {
     Lanes state[STATE], target[CELLS], weight[CELLS], constant[CONSTANTS > 0 ? CONSTANTS : 1];
     $tables
+    $measured
     $work
 
     $functions
@@ -131,9 +132,11 @@ for (int l = 0; l < LANES; ++l) {
     for (int n = 0; n < CONSTANTS; ++n)
         Block::lane(now.constant[n], l) = runs.constants.data[Count(run) * CONSTANTS + n];
     $table_rows
+    $measured_rows
     if (runs.status.data[run] == OVER) now.park(l);
 }
 $shared_rows
+$measured_alike
 
 // Go on from event to event; what happens at events is outside the loop over steps and may take its time.
 Count left = steps;
@@ -248,4 +251,23 @@ SHARED_ROWS = """for (int i = 0; i < TABLES; ++i) {
     for (int l = 1; l < LANES; ++l)
         if (now.table[i][l] != now.table[i][0] || now.stride[i][l] != now.stride[i][0]) now.is_shared[i] = false;
 }
+"""
+
+MEASURED = """const T* measured[LANES];
+    bool is_measured_alike;
+
+    // The numbers of the lanes in their measurements, where those differ.
+    CUDA_CALLABLE V measured_at(int at) const {
+        Lanes out;
+        for (int l = 0; l < LANES; ++l) lane(out, l) = measured[l][at];
+        return out;
+    }
+"""
+"""The linear measurements of a block: where those of each lane begin, and whether all lanes have the same."""
+
+MEASURED_ROWS = "now.measured[l] = runs.measurements.data + runs.measurement_begins.data[run];"
+
+MEASURED_ALIKE = """now.is_measured_alike = true;
+for (int l = 1; l < LANES; ++l)
+    if (now.measured[l] != now.measured[0]) now.is_measured_alike = false;
 """

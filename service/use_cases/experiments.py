@@ -16,7 +16,7 @@ from service.store.database import Database
 from service.store.experiments import ExperimentRow
 from service.use_cases.listing import ListQuery, select_experiments
 from service.use_cases.payloads import parse_value
-from service.values.merge_patches import merge_patch
+from workers.runs.merge_patches import merge_patch
 from service.values.statuses import status_of
 
 RUNS_AT_ONCE = 500

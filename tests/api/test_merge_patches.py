@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.values.merge_patches import merge_patch
+from workers.runs.merge_patches import merge_patch
 from tests.helpers.databases import BOTH_DATABASES
 from tests.helpers.specs import BASIC
 

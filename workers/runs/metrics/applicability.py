@@ -29,6 +29,11 @@ def of_components(spec: Measured) -> bool:
     return spec.model.sums_components
 
 
+def of_phases(spec: Measured) -> bool:
+    """Runs of several phases."""
+    return len(spec.phase_specs) > 1
+
+
 def of_training(spec: Measured) -> bool:
     """Models that are trained."""
     return spec.model.is_trained

@@ -10,7 +10,8 @@ from workers.runs.metrics import CATALOGUE
 from workers.runs.models.nuclear_norm import NuclearNorm
 from workers.runs.spec import RunSpec
 
-Violation = tuple[tuple[str, ...], str]
+Path = tuple[str | int, ...]
+Violation = tuple[Path, str]
 
 
 def exceeded(what: str, value: float, limits: Limits, name: str, instead: str = "ask for less") -> str:
@@ -26,8 +27,9 @@ def exceeded(what: str, value: float, limits: Limits, name: str, instead: str = 
 
 def first_violation(spec: RunSpec, limits: Limits) -> Violation | None:
     """The first limit that a run exceeds: the path of the field to change, and the sentence."""
-    if misfit := engine_misfit(spec):
-        return ("engine",), misfit
+    for part in spec.phase_specs:
+        if misfit := engine_misfit(part):
+            return ("engine",), misfit
     for path, subject, value, name in _limited(spec):
         if value > getattr(limits, name):
             return path, exceeded(subject, value, limits, name)
@@ -50,12 +52,22 @@ def _solver_violation(spec: RunSpec, limits: Limits) -> Violation | None:
     return ("problem",), exceeded(subject, needed, limits, "max_solver_bytes", "take a smaller matrix")
 
 
-def _limited(spec: RunSpec) -> Iterator[tuple[tuple[str, ...], str, float, str]]:
+def _limited(spec: RunSpec) -> Iterator[tuple[Path, str, float, str]]:
     """What is limited of a run: the field to change, the subject of the sentence, the value, and the limit's name."""
-    shape, trained = spec.problem.shape, trained_numbers(spec)
     yield ("stop", "max_steps"), "The steps of this run are", most_steps(spec), "max_steps_per_run"
     if spec.is_flow:
         yield ("stop", "max_time"), "The time of this run is", spec.max_time, "max_time_per_run"
+    for number, part in enumerate(spec.phase_specs):
+        for path, *limited in _limited_in_phase(part):
+            yield (path if number == 0 or path[0] == "record" else ("phases", number - 1, *path)), *limited
+    kept = snapshot_bytes(spec)
+    yield ("record", "factors"), "The bytes of the factors that this run keeps are", kept, "max_snapshot_bytes"
+    yield ("record",), "The points this run may record are", most_points(spec), "max_points_per_run"
+
+
+def _limited_in_phase(spec: RunSpec) -> Iterator[tuple[Path, str, float, str]]:
+    """What is limited of each phase of a run."""
+    shape, trained = spec.problem.shape, trained_numbers(spec)
     yield ("problem",), "The entries of this product are", prod(shape), "max_product_entries"
     yield ("model",), "The trained numbers of this run are", trained, "max_trained_numbers"
     if spec.is_flow:
@@ -68,6 +80,3 @@ def _limited(spec: RunSpec) -> Iterator[tuple[tuple[str, ...], str, float, str]]
             yield ("record", "metrics"), metric.limit.subject, metric.limit.value(spec), metric.limit.name
     rows = spec.model.semidefinite_size(shape)
     yield ("problem",), "The rows plus columns of this matrix of least nuclear norm are", rows, "max_semidefinite_size"
-    kept = snapshot_bytes(spec)
-    yield ("record", "factors"), "The bytes of the factors that this run keeps are", kept, "max_snapshot_bytes"
-    yield ("record",), "The points this run may record are", most_points(spec), "max_points_per_run"

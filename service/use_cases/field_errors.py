@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from service.errors import FieldError, json_pointer
 from workers.runs.base import LARGEST_INTEGER
+from workers.runs.phases import with_whole_phases
 from workers.runs.rates import NUMBER
 from workers.runs.sweeps import SweptRun
 
@@ -105,7 +106,7 @@ def _run_path(error: ErrorDetails, swept: SweptRun) -> Path:
     """The path of a mistake in the spec: pydantic's path, extended by that of a `misfit`, then by a wrong kind."""
     further = error.get("ctx", {}).get("pointer", ())
     kind = ("kind",) if error["type"] in ("union_tag_invalid", "union_tag_not_found") else ()
-    return (*_without_tags((*error["loc"], *further), swept.spec), *kind)
+    return (*_without_tags((*error["loc"], *further), with_whole_phases(swept.spec)), *kind)
 
 
 def _without_tags(path: Path, spec: Any) -> Path:
@@ -137,9 +138,12 @@ def _step_into(value: Any, part: str | int) -> Any:
 
 def _is_in(posted: Any, path: Path) -> bool:
     for part in path:
-        if not isinstance(posted, dict) or part not in posted:
+        if isinstance(posted, list) and isinstance(part, int) and part < len(posted):
+            posted = posted[part]
+        elif isinstance(posted, dict) and part in posted:
+            posted = posted[part]
+        else:
             return False
-        posted = posted[part]
     return True
 
 

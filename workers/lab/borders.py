@@ -78,10 +78,11 @@ def crossed(run: Phased, spec: RunSpec, ended: Checkpoint, time: float) -> Check
     end = PhaseEnd(ended.step, time)
     further = Phased(run.whole, (*run.ends, end))
     follows = present_spec(run.whole, further.ends)
+    stop = follows.stop
     checkpoint = Checkpoint(
         ended.step,
         _carried(run.whole, len(run.ends), (spec, follows), ended.state, time),
-        of_next_phase(ended.milestones, ended.step, follows.stop.check_every),
+        of_next_phase(ended.milestones, ended.step, None if stop.at_first_step_below else stop.check_every),
         phase_ends=further.ends,
     )
     if follows.max_steps > ended.step or further.is_last:

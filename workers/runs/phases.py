@@ -111,7 +111,9 @@ def check_phases(spec: "RunSpec") -> None:
         return
     if not spec.descends:
         what = "A gradient_flow" if spec.is_flow else f"A {spec.model.kind}"
-        raise misfit(("phases",), f"{what} takes no steps from phase to phase; leave the phases out, or take a descent.")
+        raise misfit(
+            ("phases",), f"{what} takes no steps from phase to phase; leave the phases out, or take a descent."
+        )
     before = spec
     for number, (phase, part) in enumerate(zip(spec.phases, spec.phase_specs[1:], strict=True)):
         try:
@@ -119,17 +121,17 @@ def check_phases(spec: "RunSpec") -> None:
             _check_carried(phase, before, part)
             part.check_parts()
         except PydanticCustomError as error:
-            raise _inside(error, ("phases", number)) from None
+            raise _inside(error, number, phase) from None
         before = part
 
 
 def _check_same_factors(part: "RunSpec", first: "RunSpec") -> None:
     if not part.descends:
         kind = ("optimizer", "kind") if part.model.is_trained else ("model", "kind")
-        raise misfit(kind, "All phases of a run descend; take an optimiser that takes steps, and a model that is trained.")
-    shapes = [
-        (tuple(spec.problem.shape), *spec.factor_shapes) if _fits(spec) else None for spec in (first, part)
-    ]
+        raise misfit(
+            kind, "All phases of a run descend; take an optimiser that takes steps, and a model that is trained."
+        )
+    shapes = [(tuple(spec.problem.shape), *spec.factor_shapes) if _fits(spec) else None for spec in (first, part)]
     if shapes[0] != shapes[1]:
         changed = "model" if part.model is not first.model else "problem"
         raise misfit(
@@ -155,12 +157,12 @@ def _check_carried(phase: Phase, before: "RunSpec", part: "RunSpec") -> None:
         raise misfit(("schedule",), message)
 
 
-def _inside(error: PydanticCustomError, place: tuple[str | int, ...]) -> PydanticCustomError:
-    """A misfit of a phase as one of the run; what a phase cannot change is changed in the run."""
+def _inside(error: PydanticCustomError, number: int, phase: Phase) -> PydanticCustomError:
+    """A misfit of a phase as one of the run: of a part that the phase gives, or of the phase."""
     context = error.context or {}
     pointer = tuple(context.get("pointer", ()))
-    where = (*place, *pointer) if pointer[:1] and pointer[0] in Phase.model_fields else pointer or place
-    return misfit(where, str(context.get("message", error.message())))
+    is_given = pointer[:1] and pointer[0] in phase.model_fields_set
+    return misfit(("phases", number, *(pointer if is_given else ())), str(context.get("message", error.message())))
 
 
 def present_spec(spec: "RunSpec", ends: Sequence[PhaseEnd]) -> "RunSpec":

@@ -29,6 +29,7 @@ else:
     ExtraMetric = Literal[*ON_REQUEST]
 DEFAULT_POINTS_PER_DECADE = 100
 
+
 class Record(SpecModel, frozen=True):
     """Which steps are stored: so many per decade of steps, or every so many; step 0 and the last step always.
 

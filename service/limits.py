@@ -58,8 +58,9 @@ def _limited(spec: RunSpec) -> Iterator[tuple[Path, str, float, str]]:
     if spec.is_flow:
         yield ("stop", "max_time"), "The time of this run is", spec.max_time, "max_time_per_run"
     for number, part in enumerate(spec.phase_specs):
-        for path, *limited in _limited_in_phase(part):
-            yield (path if number == 0 or path[0] == "record" else ("phases", number - 1, *path)), *limited
+        for path, subject, value, name in _limited_in_phase(part):
+            place = path if number == 0 or path[0] == "record" else ("phases", number - 1, *path)
+            yield place, subject, value, name
     kept = snapshot_bytes(spec)
     yield ("record", "factors"), "The bytes of the factors that this run keeps are", kept, "max_snapshot_bytes"
     yield ("record",), "The points this run may record are", most_points(spec), "max_points_per_run"

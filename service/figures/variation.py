@@ -32,7 +32,7 @@ class Look:
 
 
 def leaves(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a resolved spec by their dotted paths; a list counts as one value, its JSON text, but for phases."""
+    """The fields of a resolved spec by their dotted paths; a list but phases is one value, its JSON text."""
     pieces = pieces_of(spec)
     flat = _leaves(pieces.stem, "") | {
         ".".join(path_of(pointer)): _long_leaf(pieces.parts.texts[digest]) for pointer, digest in pieces.places.items()

@@ -138,12 +138,10 @@ def _step_into(value: Any, part: str | int) -> Any:
 
 def _is_in(posted: Any, path: Path) -> bool:
     for part in path:
-        if isinstance(posted, list) and isinstance(part, int) and part < len(posted):
-            posted = posted[part]
-        elif isinstance(posted, dict) and part in posted:
-            posted = posted[part]
-        else:
+        within = posted if isinstance(posted, dict) else range(len(posted)) if isinstance(posted, list) else ()
+        if part not in within:
             return False
+        posted = posted[part]
     return True
 
 

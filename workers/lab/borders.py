@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.records import Checkpoint, Outcome, PhaseEnd, Points
-from workers.runs.metrics import metrics_of
 from workers.runs.costs import state_numbers, trained_numbers
+from workers.runs.metrics import metrics_of
 from workers.runs.milestones import of_next_phase
 from workers.runs.optimizers import TIME_SCALARS
 from workers.runs.phases import begin_of, present_spec

@@ -91,7 +91,7 @@ class DescentBase(OptimizerBase, frozen=True):
     def counted_from(self, origins: Origins) -> Self:
         """The same optimiser, whose state and schedule began at other steps of the run."""
         counted = self.model_copy()
-        counted._origins = origins
+        counted._origins = origins  # pyright: ignore[reportAttributeAccessIssue]  # only fields are frozen
         return counted
 
     @property

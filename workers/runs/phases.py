@@ -8,7 +8,7 @@ where they ended (`workers.records.PhaseEnd`): from there a schedule and an opti
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, PlainSerializer
+from pydantic import PlainSerializer
 from pydantic_core import PydanticCustomError
 
 from workers.records import PhaseEnd
@@ -71,7 +71,7 @@ class _Whole(dict[str, Any]):
 
 
 def with_whole_phases(run: Any) -> Any:
-    """A run as JSON values, the parts of its phases merged over those of the phases before; any other value as it is."""
+    """A run as JSON values, the parts of its phases merged over those before; any other value as it is."""
     if not isinstance(run, Mapping) or not isinstance(run.get("phases"), list | tuple):
         return run
     before, phases = {name: _as_json(run.get(name)) for name in PARTS}, list[Any]()

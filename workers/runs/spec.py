@@ -95,7 +95,7 @@ class RunSpec(SpecModel, frozen=True):
 
     @property
     def phase_specs(self) -> "tuple[RunSpec, ...]":
-        """The phases of the run as runs without phases, each with its own stop; a run without phases is its only one."""
+        """The phases as runs without phases, each with its stop; a run without phases is its only one."""
         if self.phases is None:
             return (self,)
         specs = [self.model_copy(update={"phases": None})]

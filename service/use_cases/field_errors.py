@@ -137,11 +137,11 @@ def _step_into(value: Any, part: str | int) -> Any:
 
 
 def _is_in(posted: Any, path: Path) -> bool:
+    value = posted
     for part in path:
-        within = posted if isinstance(posted, dict) else range(len(posted)) if isinstance(posted, list) else ()
-        if part not in within:
+        if not (isinstance(value, dict) and part in value) and _step_into(value, part) is None:
             return False
-        posted = posted[part]
+        value = _step_into(value, part)
     return True
 
 

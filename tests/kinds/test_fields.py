@@ -72,9 +72,10 @@ _DECAYING = BASIC | {
     }
 }
 _LAMBDA = BASIC | {"init": {"kind": "lambda_balanced", "lambda": 0.5, "std": 0.1}}
+_PHASED = BASIC | {"phases": [{"problem": {"z": 2.0}, "stop": {"max_steps": 9}}]}
 SPECS = (
     *(BASIC, _MATRIX, _REGRESSION, _LAMBDA, _DECAYING, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, _LABELLED, _HUBER),
-    *(FLOW, FLOW | {"stop": {"max_time": 7.0}}),
+    *(_PHASED, FLOW, FLOW | {"stop": {"max_time": 7.0}}),
 )
 
 SAMPLES = {"tags": "paper", "first_step_below": "1e-1"}

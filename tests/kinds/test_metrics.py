@@ -41,6 +41,7 @@ from workers.runs.metrics import (
 )
 from workers.runs.metrics.metric import View, free
 from workers.runs.models import Model
+from workers.runs.models.deep_matrix import DeepMatrix
 from workers.runs.optimizers import GradientDescent, GradientFlow
 from workers.runs.problems import Problem
 from workers.runs.spec import RunSpec
@@ -76,7 +77,7 @@ def specs() -> Iterator[RunSpec]:
         if spec is not None:
             yield spec
             yield with_all_metrics(spec)
-    yield RunSpec.model_validate(PHASED)
+    yield RunSpec.model_validate(PHASED | {"problem": KNOWN_TARGET, "model": example_of(DeepMatrix)})
 
 
 SPECS = list(specs())

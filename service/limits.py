@@ -11,8 +11,9 @@ from workers.runs.models.nuclear_norm import NuclearNorm
 from workers.runs.models.resolved import ResolvedModel
 from workers.runs.spec import RunSpec
 
-Violation = tuple[tuple[str, ...], str]
-Limited = tuple[tuple[str, ...], str, float, str]
+Path = tuple[str | int, ...]
+Violation = tuple[Path, str]
+Limited = tuple[Path, str, float, str]
 """The field to change, the subject of the sentence, the value, and the name of its limit."""
 
 
@@ -29,8 +30,9 @@ def exceeded(what: str, value: float, limits: Limits, name: str, instead: str = 
 
 def first_violation(spec: RunSpec, limits: Limits) -> Violation | None:
     """The first limit that a run exceeds: the path of the field to change, and the sentence."""
-    if misfit := engine_misfit(spec):
-        return ("engine",), misfit
+    for part in spec.phase_specs:
+        if misfit := engine_misfit(part):
+            return ("engine",), misfit
     for path, subject, value, name in _limited(spec):
         if value > getattr(limits, name):
             return path, exceeded(subject, value, limits, name)
@@ -55,10 +57,21 @@ def _solver_violation(spec: RunSpec, limits: Limits) -> Violation | None:
 
 def _limited(spec: RunSpec) -> Iterator[Limited]:
     """What is limited of a run."""
-    shape, trained = spec.problem.shape, trained_numbers(spec)
     yield ("stop", "max_steps"), "The steps of this run are", most_steps(spec), "max_steps_per_run"
     if spec.is_flow:
         yield ("stop", "max_time"), "The time of this run is", spec.max_time, "max_time_per_run"
+    for number, part in enumerate(spec.phase_specs):
+        for path, subject, value, name in _limited_in_phase(part):
+            place = path if number == 0 or path[0] == "record" else ("phases", number - 1, *path)
+            yield place, subject, value, name
+    kept = snapshot_bytes(spec)
+    yield ("record", "factors"), "The bytes of the factors that this run keeps are", kept, "max_snapshot_bytes"
+    yield ("record",), "The points this run may record are", most_points(spec), "max_points_per_run"
+
+
+def _limited_in_phase(spec: RunSpec) -> Iterator[Limited]:
+    """What is limited of each phase of a run."""
+    shape, trained = spec.problem.shape, trained_numbers(spec)
     yield ("problem",), "The entries of this product are", prod(shape), "max_product_entries"
     yield ("model",), "The trained numbers of this run are", trained, "max_trained_numbers"
     if spec.is_flow:
@@ -73,9 +86,6 @@ def _limited(spec: RunSpec) -> Iterator[Limited]:
             yield ("record", "metrics"), metric.limit.subject, metric.limit.value(spec), metric.limit.name
     rows = spec.model.semidefinite_size(shape)
     yield ("problem",), "The rows plus columns of this matrix of least nuclear norm are", rows, "max_semidefinite_size"
-    kept = snapshot_bytes(spec)
-    yield ("record", "factors"), "The bytes of the factors that this run keeps are", kept, "max_snapshot_bytes"
-    yield ("record",), "The points this run may record are", most_points(spec), "max_points_per_run"
 
 
 def _of_contraction(model: ResolvedModel, shape: Sequence[int]) -> Iterator[Limited]:

@@ -298,6 +298,9 @@ class Theory(BaseModel):
     weight_decay: Annotated[
         DecayPrediction | None, Field(description="What weight decay does to a product, also where `applies` is false.")
     ] = None
+    silent_after: Annotated[
+        int | None, Field(description="Last step of the first phase; theory says nothing of the phases after it.")
+    ] = None
 
 
 class PresetSummary(BaseModel):

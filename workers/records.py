@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,13 @@ class Outcome(StrEnum):
     DIVERGED = "diverged"
 
 
+class PhaseEnd(NamedTuple):
+    """Step and time at which a phase of a run ended."""
+
+    step: int
+    time: float
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Everything needed to continue a run.
@@ -26,12 +33,14 @@ class Checkpoint:
         state: factors in row-major order, then the optimiser's vectors; one flat array in the run's precision.
         milestones: int64, see `workers.runs.milestones`.
         rank_search: int64, see `workers.lab.rank_search`; only while the ranks of a finished descent are searched for.
+        phase_ends: of the phases that are over; their number is that of the present phase.
     """
 
     step: int
     state: npt.NDArray[Any]
     milestones: npt.NDArray[np.int64]
     rank_search: npt.NDArray[np.int64] | None = None
+    phase_ends: tuple[PhaseEnd, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +118,8 @@ class RunProgress:
         summary: `steps`, `time`, `first_step_below`, `determinant_sign_changed_at`, and `SUMMARY_METRICS` of
             `workers.runs.metrics`, None until they are measured.
         last_point: position of the run's last point among the slice's points, None when it recorded none.
+        batch_key, numbers: of the phase that the run goes on with, where that is another one: the key of its batches,
+            and its weight in their size (`workers.runs.costs.batch_numbers`).
     """
 
     checkpoint: Checkpoint | None = None
@@ -116,6 +127,8 @@ class RunProgress:
     error: str | None = None
     summary: Mapping[str, Any] = field(default_factory=dict[str, Any])
     last_point: int | None = None
+    batch_key: str | None = None
+    numbers: int | None = None
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,13 @@ class Look:
 
 
 def leaves(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a resolved spec by their dotted paths; a list counts as one value, its JSON text."""
+    """The fields of a resolved spec by their dotted paths; a list but phases is one value, its JSON text."""
     pieces = pieces_of(spec)
-    return _leaves(pieces.stem, "") | {
+    flat = _leaves(pieces.stem, "") | {
         ".".join(path_of(pointer)): _long_leaf(pieces.parts.texts[digest]) for pointer, digest in pieces.places.items()
     }
+    phases = orjson.loads(flat.pop("phases", None) or "[]")
+    return flat | _leaves({str(number): phase for number, phase in enumerate(phases)}, "phases.")
 
 
 def _long_leaf(text: str) -> str:

@@ -16,7 +16,11 @@ from service.store.tables import checkpoints, runs, summaries
 from workers.records import RunProgress, SliceResult
 
 Changes = dict[str, Any]
-_OF_PROGRESS = tuple(field.name for field in fields(RunProgress) if field.name in runs.c)
+_OF_NEXT_PHASE = ("batch_key", "numbers")
+"""Columns of a run that a slice writes where another phase begins, and otherwise leaves as they are."""
+_OF_PROGRESS = tuple(
+    field.name for field in fields(RunProgress) if field.name in runs.c and field.name not in _OF_NEXT_PHASE
+)
 _OF_SLICE = tuple(field.name for field in fields(SliceResult) if field.name in runs.c)
 _CHANGED = ("status", "step", "finished_at", *_OF_PROGRESS, *_OF_SLICE)
 """Columns of a run that a slice writes; a field of a worker's report goes to the column of its name."""
@@ -78,6 +82,7 @@ def _checkpoint(run_id: int, progress: RunProgress) -> Changes | None:
         "state": checkpoint.state.tobytes(),
         "milestones": checkpoint.milestones.tobytes(),
         "rank_search": None if checkpoint.rank_search is None else checkpoint.rank_search.tobytes(),
+        "phase_ends": [list(end) for end in checkpoint.phase_ends] or None,
     }
 
 
@@ -108,7 +113,7 @@ def _run_changes(run_id: int, token: str, progress: RunProgress, result: SliceRe
         "status": status,
         "step": progress.checkpoint.step if progress.checkpoint else 0,
         "finished_at": now if over else None,
-        **{name: getattr(progress, name) for name in _OF_PROGRESS},
+        **{name: getattr(progress, name) for name in (*_OF_PROGRESS, *_OF_NEXT_PHASE)},
         **{name: getattr(result, name) for name in _OF_SLICE},
     }
     bound = {f"new_{name}": value for name, value in new.items()}
@@ -126,15 +131,22 @@ def _update_runs(connection: sa.Connection, changes: Sequence[Changes]) -> None:
             attempts=0,
             revision=sa.case((sa.bindparam("over"), CURRENT), else_=runs.c.revision),
             **{name: sa.bindparam(f"new_{name}") for name in _CHANGED},
+            **{name: sa.func.coalesce(_new(name), runs.c[name]) for name in _OF_NEXT_PHASE},
         )
     )
     connection.execute(statement, list(changes))
 
 
+def _new(name: str) -> sa.BindParameter[Any]:
+    return sa.bindparam(f"new_{name}", type_=runs.c[name].type)
+
+
 def _upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any] | None]) -> None:
-    values = [row for row in rows if row is not None]
-    if not values:
-        return
-    insert = insert_into(connection, table)
-    changed = {name: insert.excluded[name] for name in values[0] if name != "run_id"}
-    connection.execute(insert.on_conflict_do_update(index_elements=["run_id"], set_=changed), values)
+    by_columns: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row is not None:
+            by_columns.setdefault(tuple(row), []).append(row)
+    for names, values in by_columns.items():
+        insert = insert_into(connection, table)
+        changed = {name: insert.excluded[name] for name in names if name != "run_id"}
+        connection.execute(insert.on_conflict_do_update(index_elements=["run_id"], set_=changed), values)

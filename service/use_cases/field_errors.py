@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from service.errors import FieldError, json_pointer
 from service.queries.errors import excerpt
 from workers.runs.base import LARGEST_INTEGER
+from workers.runs.phases import with_whole_phases
 from workers.runs.rates import NUMBER
 from workers.runs.sweeps import SweptRun
 
@@ -114,7 +115,7 @@ def _run_path(error: ErrorDetails, swept: SweptRun) -> Path:
     """The path of a mistake in the spec: pydantic's path, extended by that of a `misfit`, then by a wrong kind."""
     further = error.get("ctx", {}).get("pointer", ())
     kind = ("kind",) if error["type"] in ("union_tag_invalid", "union_tag_not_found") else ()
-    return (*_without_tags((*error["loc"], *further), swept.spec), *kind)
+    return (*_without_tags((*error["loc"], *further), with_whole_phases(swept.spec)), *kind)
 
 
 def _without_tags(path: Path, spec: Any) -> Path:
@@ -145,10 +146,11 @@ def _step_into(value: Any, part: str | int) -> Any:
 
 
 def _is_in(posted: Any, path: Path) -> bool:
+    value = posted
     for part in path:
-        if not isinstance(posted, dict) or part not in posted:
+        if not (isinstance(value, dict) and part in value) and _step_into(value, part) is None:
             return False
-        posted = posted[part]
+        value = _step_into(value, part)
     return True
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from cachetools import LRUCache
 
 from service.errors import AmbiguousId, NotAvailable, NotFound
-from service.limits import Violation, exceeded
+from service.limits import Path, Violation, exceeded
 from service.settings import Limits
 from service.store.database import Database
 from service.store.run_rows import RunRow
@@ -37,7 +37,7 @@ class StartNotRead(Exception):
         violation: path of the field to change, and a sentence of advice.
     """
 
-    def __init__(self, path: tuple[str, ...], detail: str) -> None:
+    def __init__(self, path: Path, detail: str) -> None:
         super().__init__(detail)
         self.violation: Violation = (path, detail)
 

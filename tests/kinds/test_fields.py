@@ -81,10 +81,11 @@ _CONTRACTION = BASIC | {
     },
     "init": {"kind": "explicit", "factors": {"u": [0.1, 0.2], "v": [1.0, -1.0]}},
 }
+_PHASED = BASIC | {"phases": [{"problem": {"z": 2.0}, "stop": {"max_steps": 9}}]}
 SPECS = (
     *(BASIC, _MATRIX, _REGRESSION, _LAMBDA, _DECAYING, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, _LABELLED, _HUBER),
     *(_CONTRACTION, _CONTRACTION | {"init": {"kind": "constant", "value": 0.5}}),
-    *(FLOW, FLOW | {"stop": {"max_time": 7.0}}),
+    *(_PHASED, FLOW, FLOW | {"stop": {"max_time": 7.0}}),
 )
 
 SAMPLES = {"tags": "paper", "first_step_below": "1e-1", "factors": "u", "constants": "w"}

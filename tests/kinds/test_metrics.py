@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -21,12 +22,12 @@ from service.figures.renderers import Style, render
 from service.limits import first_violation
 from service.settings import Limits
 from tests.helpers.losses import fitted
-from tests.helpers.specs import run_whole
+from tests.helpers.specs import member, run_whole
 from tests.kinds.combinations import SHAPES, changed, fitting_examples, training, valid, with_all_metrics
 from tests.kinds.examples import example_of, kinds_of, models_of
 from workers.lab.metrics import gains, matricisations, matrix, penalties, tensor
 from workers.lab.rank_search import RANKS
-from workers.records import SliceResult, joined
+from workers.records import Batch, Budget, Points, SliceResult, joined
 from workers.runs.losses import Logistic
 from workers.runs.metrics import (
     BY_NAME,
@@ -40,12 +41,14 @@ from workers.runs.metrics import (
 )
 from workers.runs.metrics.metric import View, free
 from workers.runs.models import Model
+from workers.runs.models.deep_matrix import DeepMatrix
 from workers.runs.optimizers import GradientDescent, GradientFlow
 from workers.runs.problems import Problem
 from workers.runs.spec import RunSpec
+from workers.slices import run_slice
 
-OF_ENGINES = {"loss", "conservation_drift"}
-"""Columns that an engine alone can tell."""
+OF_ENGINES = {"loss", "conservation_drift", "phase"}
+"""Columns that an engine alone can tell, or who gives it a phase to descend."""
 OF_SEARCHES_AND_SOLVERS = {*RANKS, "linear_reconstruction_error", "solver", "duality_gap", "constraint_violation"}
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 KNOWN_TARGET = {
@@ -56,6 +59,7 @@ KNOWN_TARGET = {
 }
 DESCENT = training() | {"stop": {"max_steps": 4}, "record": {"every": 4}}
 DECAYING = DESCENT | {"optimizer": {**example_of(GradientDescent), "weight_decay": 0.1}}
+PHASED = DESCENT | {"phases": [{"stop": {"max_steps": 4}}]}
 FLOW = training() | {
     "optimizer": example_of(GradientFlow),
     "stop": {"max_time": 0.5},
@@ -74,6 +78,7 @@ def specs() -> Iterator[RunSpec]:
             if spec is not None:
                 yield spec
                 yield with_all_metrics(spec)
+    yield RunSpec.model_validate(PHASED | {"problem": KNOWN_TARGET, "model": example_of(DeepMatrix)})
 
 
 SPECS = list(specs())
@@ -88,7 +93,13 @@ def name_of(spec: RunSpec) -> str:
 
 @cache
 def result_of(spec: RunSpec) -> SliceResult:
-    return run_whole(spec)
+    """To its end: one slice, and another for each further phase."""
+    result = run_whole(spec)
+    for _ in spec.phases or ():
+        further = run_slice(Batch((member(spec, result.progress[0].checkpoint),)), Budget(600))
+        both = joined([result, further]).points
+        result = replace(further, points=Points(np.zeros_like(both.member), both.columns))
+    return result
 
 
 def run_with(name: str) -> RunSpec:

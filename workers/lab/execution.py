@@ -11,18 +11,31 @@ import orjson
 import torch
 from cachetools import LRUCache, cached
 
+from workers.lab.borders import Phased, crossed, is_over, of_phases
 from workers.lab.engines.descent import engine as torch_engine
 from workers.lab.engines.descents import Clock, Descents, Engine, EngineUnavailable, carried_times
 from workers.lab.engines.flow import engine as flow
 from workers.lab.engines.flow.state import flow_summary
 from workers.lab.measuring import MeasuredSnapshots
 from workers.lab.rank_search import Search, is_done, outcome_of, search_ranks, search_summary
-from workers.records import Batch, Budget, Checkpoint, KeptFactors, Member, Points, RunProgress, SliceResult, joined
-from workers.runs.costs import state_numbers
-from workers.runs.engines import EngineName, engine_of, exceeds_threads
+from workers.records import (
+    Batch,
+    Budget,
+    Checkpoint,
+    KeptFactors,
+    Member,
+    Outcome,
+    Points,
+    RunProgress,
+    SliceResult,
+    joined,
+)
+from workers.runs.costs import batch_numbers, state_numbers
+from workers.runs.engines import EngineName, batch_key, engine_of, exceeds_threads
 from workers.runs.initializers import starting_factors
 from workers.runs.milestones import milestone_summary, no_milestones, note_determinant_signs, widened
 from workers.runs.parts import Parts, Pieces
+from workers.runs.phases import present_spec
 from workers.runs.reading import StoredReader
 from workers.runs.spec import RunSpec, times_at
 from workers.runs.starts import StartError
@@ -49,13 +62,15 @@ def execute(batch: Batch, budget: Budget) -> SliceResult:
 def _execute(batch: Batch, budget: Budget) -> SliceResult:
     started = time.perf_counter()
     parts = Parts(batch.parts)
-    specs = [_parse(member, parts).spec for member in batch.members]
+    runs = [_phased(_parse(member, parts).spec, member.checkpoint) for member in batch.members]
+    specs = [present_spec(run.whole, run.ends) for run in runs]
     starts = [_checkpoint(spec, member) for spec, member in zip(specs, batch.members, strict=True)]
     checkpoints = {position: start for position, start in enumerate(starts) if isinstance(start, Checkpoint)}
     engine, device = _engine_and_device(specs[0])
     descents = _descents([specs[position] for position in checkpoints], batch, checkpoints)
     searches = [checkpoint.rank_search for checkpoint in checkpoints.values()]
-    progress, points, kept, engine = _advance_descents(descents, searches, budget, engine, device)
+    begun = [runs[position] for position in checkpoints]
+    progress, points, kept, engine = _advance_descents(descents, begun, searches, budget, engine, device)
     errors = {position: RunProgress(error=start) for position, start in enumerate(starts) if isinstance(start, str)}
     by_position = {**errors, **dict(zip(checkpoints, progress, strict=True))}
     positions = np.array(list(checkpoints), dtype=np.int64)
@@ -70,23 +85,50 @@ def _execute(batch: Batch, budget: Budget) -> SliceResult:
 
 
 def _advance_descents(
-    descents: Descents, searches: Sequence[Search | None], budget: Budget, engine: EngineName, device: str
+    descents: Descents,
+    runs: Sequence[Phased],
+    searches: Sequence[Search | None],
+    budget: Budget,
+    engine: EngineName,
+    device: str,
 ) -> tuple[list[RunProgress], Points, KeptFactors | None, EngineName]:
     """Advance descents and rank searches within a budget.
 
     Returns:
         Progress per run, points and factors to be kept by position in `descents`, and the engine that was used.
 
-    Searches that are under way come first and may take half of the time; those of descents that end come last.
+    Searches that are under way come first and may take half of the time; those of descents that end come last. A run
+    is searched for ranks at the end of its last phase.
     """
     clock = Clock(budget)
     searches = search_ranks(descents, searches, Clock(Budget(budget.seconds / 2)), least=1)
     snapshots = MeasuredSnapshots(descents.specs)
     if descents.specs:
         engine = _advance_by(engine, descents, clock, device, snapshots)
-    points = snapshots.points()
+    points = of_phases(runs, snapshots.points())
+    going_on = {number for number, run in enumerate(runs) if run.goes_on(descents.outcomes[number])}
+    for number in going_on:
+        descents.outcomes[number] = None
     searches = search_ranks(descents, searches, clock)
-    return _progress(descents, points, searches), points, snapshots.all_kept(), engine
+    progress = _progress(descents, runs, points, searches)
+    for number in going_on:
+        progress[number] = _into_next_phase(runs[number], descents.specs[number], progress[number])
+    return progress, points, snapshots.all_kept(), engine
+
+
+def _into_next_phase(run: Phased, spec: RunSpec, progress: RunProgress) -> RunProgress:
+    """The progress of a run whose phase has ended, and which another phase follows."""
+    assert progress.checkpoint is not None
+    checkpoint = crossed(run, spec, progress.checkpoint, progress.summary["time"])
+    further = replace(run, ends=checkpoint.phase_ends)
+    follows = present_spec(run.whole, further.ends)
+    return replace(
+        progress,
+        checkpoint=checkpoint,
+        outcome=Outcome.BUDGET_EXHAUSTED if is_over(further) else None,
+        batch_key=str(batch_key(follows)),
+        numbers=batch_numbers(follows),
+    )
 
 
 def _advance_by(
@@ -167,6 +209,10 @@ def _parse(member: Member, parts: Parts) -> _Parsed:
     return _Parsed(_reader.read(pieces), len(member.spec) + pieces.long_characters)
 
 
+def _phased(spec: RunSpec, checkpoint: Checkpoint | None) -> Phased:
+    return Phased(spec, checkpoint.phase_ends if checkpoint is not None else ())
+
+
 def _checkpoint(spec: RunSpec, member: Member) -> Checkpoint | str:
     """A run's checkpoint, one at step 0 when it has not begun, or why it cannot begin."""
     if _device(spec) == "cuda" and not torch.cuda.is_available():
@@ -197,7 +243,9 @@ def _descents(specs: Sequence[RunSpec], batch: Batch, checkpoints: Mapping[int, 
     )
 
 
-def _progress(descents: Descents, points: Points, searches: Sequence[Search | None]) -> list[RunProgress]:
+def _progress(
+    descents: Descents, runs: Sequence[Phased], points: Points, searches: Sequence[Search | None]
+) -> list[RunProgress]:
     """Progress of every run; enters the determinant signs of its points into its milestones."""
     first, last = (np.searchsorted(points.member, np.arange(len(descents.specs)), side) for side in ("left", "right"))
     signs = points.columns.get("determinant_sign")
@@ -205,7 +253,8 @@ def _progress(descents: Descents, points: Points, searches: Sequence[Search | No
     for run, (begin, end) in enumerate(zip(first, last, strict=True)):
         if signs is not None:
             note_determinant_signs(descents.milestones[run], points.columns["step"][begin:end], signs[begin:end])
-        progress.append(_run_progress(descents, run, int(end) - 1 if end > begin else None, searches[run]))
+        last_point = int(end) - 1 if end > begin else None
+        progress.append(_run_progress(descents, runs[run], run, last_point, searches[run]))
     return progress
 
 
@@ -216,7 +265,9 @@ def _time(descents: Descents, run: int) -> float:
     return float(at[0])
 
 
-def _run_progress(descents: Descents, run: int, last_point: int | None, search: Search | None) -> RunProgress:
+def _run_progress(
+    descents: Descents, phased: Phased, run: int, last_point: int | None, search: Search | None
+) -> RunProgress:
     if not descents.begun[run]:
         return RunProgress(error=descents.errors.get(run))
     spec, step, milestones = descents.specs[run], int(descents.steps[run]), descents.milestones[run]
@@ -227,7 +278,7 @@ def _run_progress(descents: Descents, run: int, last_point: int | None, search: 
         else {"time": _time(descents, run), "drift_exceeded_at": None}
     )
     return RunProgress(
-        checkpoint=Checkpoint(step, descents.states[run], milestones, search if searching else None),
+        checkpoint=Checkpoint(step, descents.states[run], milestones, search if searching else None, phased.ends),
         outcome=None if searching else descents.outcomes[run],
         error=descents.errors.get(run),
         summary={
@@ -236,6 +287,7 @@ def _run_progress(descents: Descents, run: int, last_point: int | None, search: 
             **milestone_summary(milestones),
             **search_summary(spec, search),
             **descents.findings.get(run, {}),
+            **(phased.lacking(spec) if last_point is not None else {}),
         },
         last_point=last_point,
     )

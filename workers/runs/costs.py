@@ -56,8 +56,12 @@ def most_multiply_adds(spec: RunSpec) -> int:
     if not spec.model.is_trained:
         return SOLVER_ITERATIONS * spec.model.multiply_adds(spec.problem.shape)
     points = most_points(spec)
-    evaluations = most_steps(spec) + points * gradients_per_point(spec)
-    return evaluations * multiply_adds_per_step(spec) + points * multiply_adds_per_point(spec)
+    of_steps = sum(most_steps(part) * multiply_adds_per_step(part) for part in spec.phase_specs)
+    return of_steps + points * max(map(_multiply_adds_at_a_point, spec.phase_specs))
+
+
+def _multiply_adds_at_a_point(spec: RunSpec) -> int:
+    return gradients_per_point(spec) * multiply_adds_per_step(spec) + multiply_adds_per_point(spec)
 
 
 def seconds_per_point(spec: RunSpec) -> float:
@@ -94,7 +98,7 @@ def trained_numbers(spec: RunSpec) -> int:
 
 def most_steps(spec: RunSpec) -> int:
     """The most steps of a descent; 0 for a flow or a baseline, whose solver's steps are not counted."""
-    return spec.max_steps if spec.descends else 0
+    return spec.most_steps if spec.descends else 0
 
 
 def most_points(spec: RunSpec) -> int:
@@ -103,7 +107,7 @@ def most_points(spec: RunSpec) -> int:
         return 1
     if spec.is_flow:
         return count_flow_points(spec.record.per_decade, spec.max_time)
-    return count_points(spec.record, spec.max_steps)
+    return count_points(spec.record, spec.most_steps) + _ends_of_phases(spec)
 
 
 def snapshot_bytes(spec: RunSpec) -> int:
@@ -113,7 +117,12 @@ def snapshot_bytes(spec: RunSpec) -> int:
 
 def points_until(spec: RunSpec, step: int) -> int:
     """The most points that a run has recorded by a step; the steps of a flow number its points from 0."""
-    return count_points(spec.record, step) if spec.descends else step + 1
+    return count_points(spec.record, step) + _ends_of_phases(spec) if spec.descends else step + 1
+
+
+def _ends_of_phases(spec: RunSpec) -> int:
+    """Points that are recorded because a phase ends there, at most."""
+    return len(spec.phases or ())
 
 
 def working_numbers(spec: RunSpec) -> int:

@@ -4,17 +4,30 @@ The mathematics of each class is in `workers.lab.optimizers`.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from workers.runs.base import Listed, Natural, NonNegative, Positive, SpecModel, classes_by_kind, misfit
-from workers.runs.rates import LearningRate, Rates, rates_of
+from workers.runs.rates import Later, LearningRate, Rates, rates_of
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 TIME_SCALARS = 2
 """Numbers in a state for a sum of rates that is carried: the sum, and what its rounding left over."""
+
+
+class Origins(NamedTuple):
+    """From which steps of a run an optimiser of one of its phases counts (`workers.runs.phases`).
+
+    Attributes:
+        state: the step at which what it carries from step to step began.
+        schedule, time: step and time at which the schedule of its learning rate began.
+    """
+
+    state: int = 0
+    schedule: int = 0
+    time: float = 0.0
 
 
 class OptimizerBase(SpecModel, frozen=True):
@@ -73,11 +86,24 @@ class DescentBase(OptimizerBase, frozen=True):
     decay: Literal["coupled", "decoupled"] = "coupled"
     learning_rate_factors: Annotated[tuple[Positive, ...], Listed, Field(min_length=1)] | None = None
     frozen: Annotated[tuple[Natural, ...], Listed, Field(min_length=1)] | None = None
+    _origins: Origins = PrivateAttr(Origins())
+
+    def counted_from(self, origins: Origins) -> Self:
+        """The same optimiser, whose state and schedule began at other steps of the run."""
+        counted = self.model_copy()
+        counted._origins = origins  # pyright: ignore[reportAttributeAccessIssue]  # only fields are frozen
+        return counted
+
+    @property
+    def began_at(self) -> int:
+        """The step of the run at which what the optimiser carries from step to step began."""
+        return self._origins.state
 
     @property
     def rates(self) -> Rates:
-        """The learning rate of every step."""
-        return rates_of(self.learning_rate)
+        """The learning rate of every step of the run."""
+        rates, (_, step, time) = rates_of(self.learning_rate), self._origins
+        return rates if rates.is_adaptive or step == 0 else Later(rates, step, time)
 
     @property
     def state_scalars(self) -> int:

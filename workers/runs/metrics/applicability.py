@@ -44,6 +44,11 @@ def of_matricisations(spec: Measured) -> bool:
     return spec.model.sums_components or len(spec.problem.shape) > 2
 
 
+def of_phases(spec: Measured) -> bool:
+    """Runs of several phases."""
+    return len(spec.phase_specs) > 1
+
+
 def of_training(spec: Measured) -> bool:
     """Models that are trained."""
     return spec.model.is_trained

@@ -20,6 +20,7 @@ from workers.runs.metrics.applicability import (
     of_linear_ranks,
     of_margins,
     of_matrices,
+    of_phases,
     of_ranks,
     of_several_singular_values,
     of_squares,
@@ -72,6 +73,15 @@ CATALOGUE: tuple[Metric, ...] = (
             "theory": 10,
         },
         cell=Cell("loss", ".2e"),
+    ),
+    Metric(
+        "phase",
+        "integer",
+        of_phases,
+        "with phases",
+        "The phase that the step belongs to, from 0; the step at which a phase ends is its last one.",
+        axis=_RANK,
+        shown={"run": 11},
     ),
     Metric(
         "objective",

@@ -100,5 +100,9 @@ def _row(optimizer: DescentBase, update: FusedUpdate, name: str) -> Row:
         rates = optimizer.rates
         return Row(rates, rates.rates, rates.settles_at)
     table = update.tables[name]
-    value = getattr(optimizer, table.field)
-    return Row((name, value), lambda first, count: table.values(value, first, count), table.settles_at(value))
+    value, began_at = getattr(optimizer, table.field), optimizer.began_at
+    return Row(
+        (name, value, began_at),
+        lambda first, count: table.values(value, first - began_at, count),
+        began_at + table.settles_at(value),
+    )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from workers.runs.costs import multiply_adds_per_step, observes_few_entries, trained_numbers
 from workers.runs.models import MODELS
+from workers.runs.noise import batch_words, is_stochastic
 from workers.runs.optimizers import OPTIMIZERS
 from workers.runs.spec import RunSpec
 
@@ -114,7 +115,7 @@ def batch_key(spec: RunSpec) -> BatchKey:
     observed = f"few {problem.batch_words}" if observes_few_entries(spec) else problem.batch_words
     if problem.held_out_count:
         observed = f"{observed} held_out={problem.held_out_count}"
-    kinds = (spec.precision, spec.loss.kind, spec.optimizer.kind, *spec.optimizer.batch_words(), model.kind)
+    kinds = (spec.precision, spec.loss.kind, spec.optimizer.kind, *spec.optimizer.batch_words(), *batch_words(spec), model.kind)
     program = (*kinds, size, model.batch_words(problem.shape), observed, f"entries={len(spec.record.entries)}")
     return BatchKey(engine_of(spec), spec.device, " ".join(program))
 
@@ -129,6 +130,8 @@ def _fused_kinds(spec: RunSpec) -> str | None:
         return f"The fused engine takes {' and '.join(FUSABLE_MODELS)}, and this model is a {spec.model.kind}."
     if not spec.optimizer.is_fusable:
         return f"The fused engine descends by {' or '.join(FUSABLE_OPTIMIZERS)}, and this run by {spec.optimizer.kind}."
+    if is_stochastic(spec):
+        return "The fused engine takes every step from all observations as they are, and this run has batches or noise."
     if not spec.problem.observes_entries:
         return "The fused engine fits observed entries only, and this problem observes linear measurements."
     if not spec.stop.at_first_step_below:

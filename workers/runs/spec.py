@@ -11,6 +11,7 @@ from workers.runs.base import Count, Listed, Natural, NonNegative, SpecModel, ch
 from workers.runs.losses import HalfSse, Loss, Mse
 from workers.runs.metrics import ON_REQUEST, metric_misfit
 from workers.runs.models import MODELS, Model
+from workers.runs.noise import check_draws
 from workers.runs.optimizers import DescentBase, Optimizer
 from workers.runs.precisions import Precision
 from workers.runs.problems import Problem
@@ -225,6 +226,7 @@ def _check_descent(spec: RunSpec) -> None:
         raise misfit(
             ("stop", "max_steps"), f"This field is required: a {spec.optimizer.kind} stops after so many steps."
         )
+    check_draws(spec)
 
 
 def _check_flow(spec: RunSpec) -> None:

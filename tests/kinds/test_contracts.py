@@ -11,7 +11,7 @@ import pytest
 
 from tests.helpers.slices import EXACT, assert_same, assert_same_progress, points_of, points_of_run, run_in_slices
 from tests.helpers.specs import member, run_whole
-from tests.kinds.combinations import Combination, combinations, is_trained, lengthened, scheduled
+from tests.kinds.combinations import Combination, combinations, disturbed, is_trained, lengthened, scheduled
 from tests.kinds.examples import kinds_of
 from workers.records import Batch, Budget, Outcome, SliceResult
 from workers.runs.engines import engine_of
@@ -24,7 +24,8 @@ from workers.runs.rates import SCHEDULES
 from workers.runs.starts import Start
 from workers.slices import run_slice
 
-COMBINATIONS = [*combinations(), *scheduled()]
+DISTURBED = [*disturbed()]
+COMBINATIONS = [*combinations(), *scheduled(), *DISTURBED]
 TRAINED = [one for one in COMBINATIONS if is_trained(one.specs[0])]
 
 UNDEFINED_ON_TIES = {"singular_vector_alignment"}
@@ -78,8 +79,9 @@ def test_a_run_that_goes_on_equals_a_longer_run(combination):
     assert_same(points_of(short) | points_of(rest), points_of(longer), **EXACT)
 
 
-@every_trained_one
+@pytest.mark.parametrize("combination", [one for one in TRAINED if one not in DISTURBED], ids=str)
 def test_the_loss_falls(combination):
+    """Of runs whose steps follow its gradient."""
     for run, progress in enumerate(whole(combination).progress):
         losses = [point["loss"] for _, point in sorted(points_of_run(whole(combination), run).items())]
         assert progress.outcome in (Outcome.CONVERGED, Outcome.BUDGET_EXHAUSTED)

@@ -71,9 +71,12 @@ _DECAYING = BASIC | {
         "weight_decay": 0.1,
     }
 }
+_DISTURBED = BASIC | {
+    "optimizer": {**BASIC["optimizer"], "batch": {"size": 2}, "noise": {"kind": "label", "std": 0.1}},
+}
 _LAMBDA = BASIC | {"init": {"kind": "lambda_balanced", "lambda": 0.5, "std": 0.1}}
 SPECS = (
-    *(BASIC, _MATRIX, _REGRESSION, _LAMBDA, _DECAYING, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, _LABELLED, _HUBER),
+    *(BASIC, _MATRIX, _REGRESSION, _LAMBDA, _DECAYING, _DISTURBED, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, _LABELLED, _HUBER),
     *(FLOW, FLOW | {"stop": {"max_time": 7.0}}),
 )
 

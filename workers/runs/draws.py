@@ -39,7 +39,7 @@ class Stream:
     """
 
     def __init__(self, seed: int, number: int, words_per_step: int) -> None:
-        self._generator: Any = np.random.Philox(key=[_word_of(seed), number])
+        self._generator: Any = np.random.Philox(key=np.array([_word_of(seed), number], dtype=np.uint64))
         self._state: dict[str, Any] = dict(self._generator.state)
         self._blocks = -(-words_per_step // WORDS_OF_BLOCK)
         self._words = words_per_step

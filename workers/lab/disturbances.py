@@ -15,14 +15,11 @@ import torch
 from torch import Tensor
 
 from workers.lab.models.layout import FactorLayout
-from workers.runs.draws import DISTRIBUTIONS, GRADIENT_STREAM, LABEL_STREAM
-from workers.runs.minibatches import Minibatches
-from workers.runs.noise import Noise, gradient_noise_of, is_stochastic, label_noise_of, minibatch_of
+from workers.runs.disturbing import Draws, batch_shares, gradient_noise, label_noise
+from workers.runs.noise import is_stochastic
 from workers.runs.spec import RunSpec
 
-Array = npt.NDArray[np.float64]
-Draws = Callable[[int, int], Array]
-"""From a step and a count to the numbers of consecutive steps, (count, numbers)."""
+Positions = npt.NDArray[np.int64]
 
 TABLE_BYTES = 16 * 2**20
 """Memory of the numbers that a chunk reads; a chunk is shortened where its steps need more."""
@@ -62,43 +59,27 @@ class Disturbances:
 
     def __init__(self, specs: Sequence[RunSpec], layout: FactorLayout, like: Tensor, most_steps: int) -> None:
         self._specs, self._like, self._most_steps = specs, like, most_steps
+        self._gradient = self._table(gradient_noise, _positions_in(layout), (layout.size,))
         self._labels: _Table | None = None
         self._shares: _Table | None = None
         self._slot = 0
-        noises = [gradient_noise_of(spec) for spec in specs]
-        positions = _positions_in(layout)
-        draws = [
-            _scaled(noise, spec.seed, GRADIENT_STREAM, layout.entries_per_run)
-            for spec, noise in zip(specs, noises, strict=True)
-            if noise is not None
-        ]
-        self._gradient = _Table(draws, positions, (layout.size,), like, most_steps) if draws else None
 
-    def place(self, positions: Sequence[npt.NDArray[np.int64]], shape: Sequence[int]) -> None:
+    def place(self, positions: Sequence[Positions], shape: Sequence[int]) -> None:
         """Say where observations stand among the residuals.
 
         Args:
             positions: of each run (samples, numbers of a sample), in the flat residuals.
             shape: of the residuals.
         """
-        counts = [where.size for where in positions]
-        noises = [label_noise_of(spec) for spec in self._specs]
-        if noises[0] is not None:
-            labels = [
-                _scaled(noise, spec.seed, LABEL_STREAM, count)
-                for spec, noise, count in zip(self._specs, noises, counts, strict=True)
-                if noise is not None
-            ]
-            flat = [where.ravel() for where in positions]
-            self._labels = _Table(labels, flat, shape, self._like, self._most_steps)
-        batches = [minibatch_of(spec) for spec in self._specs]
-        if batches[0] is not None:
-            shares = [
-                Minibatches(batch, spec.seed, len(where)).shares
-                for spec, batch, where in zip(self._specs, batches, positions, strict=True)
-                if batch is not None
-            ]
-            self._shares = _Table(shares, positions, shape, self._like, self._most_steps)
+        self._labels = self._table(label_noise, [where.ravel() for where in positions], shape)
+        self._shares = self._table(batch_shares, positions, shape)
+
+    def _table(
+        self, drawn: Callable[[RunSpec], Draws | None], positions: Sequence[Positions], shape: Sequence[int]
+    ) -> "_Table | None":
+        """The numbers of all runs; None where the runs have none."""
+        draws = [one for one in map(drawn, self._specs) if one is not None]
+        return _Table(draws, positions, shape, self._like, self._most_steps) if draws else None
 
     @property
     def _tables(self) -> "list[_Table]":
@@ -158,7 +139,7 @@ class _Table:
     def __init__(
         self,
         draws: Sequence[Draws],
-        positions: Sequence[npt.NDArray[np.int64]],
+        positions: Sequence[Positions],
         shape: Sequence[int],
         like: Tensor,
         most_steps: int,
@@ -181,18 +162,13 @@ class _Table:
             self._values.copy_(self._host)
 
 
-def _scaled(noise: Noise, seed: int, stream: int, per_step: int) -> Draws:
-    drawn = DISTRIBUTIONS[noise.distribution](seed, stream, per_step)
-    return lambda step, count: noise.std * drawn.draws(step, count)
-
-
-def _positions_in(layout: FactorLayout) -> list[npt.NDArray[np.int64]]:
+def _positions_in(layout: FactorLayout) -> list[Positions]:
     """Where the trained numbers of each run stand in the flat vector over all runs."""
     flat = layout.gather(torch.arange(layout.size), [torch.arange(layout.runs)])
     return list(flat.numpy())
 
 
-def _as_slice(positions: npt.NDArray[np.int64]) -> "npt.NDArray[np.int64] | slice":
+def _as_slice(positions: Positions) -> Positions | slice:
     """Positions as a slice, where they are consecutive and each draw stands in a single one."""
     flat = positions.ravel()
     if len(flat) != len(positions) or (np.diff(flat) != 1).any():

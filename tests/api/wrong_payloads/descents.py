@@ -111,7 +111,7 @@ CASES: Cases = {
     "noise of a flow": (
         {"run": FLOW | {"optimizer": {"kind": "gradient_flow", "noise": {"kind": "gradient", "std": 0.1}}}},
         "/run/optimizer/noise",
-        "not permitted",
+        "Unknown field",
     ),
     "noise that the fused engine has not": (
         {"run": BASIC | {"engine": "fused", "optimizer": BASIC["optimizer"] | {"batch": {"size": 1}}}},

@@ -100,10 +100,9 @@ def draws_multiply_adds(spec: RunSpec) -> int:
 
 
 def draws_numbers(spec: RunSpec) -> int:
-    """Numbers of draws that a run keeps in memory at least."""
+    """Numbers that a step reads for its mini-batch and its noise, with those of entries that are not observed."""
     of_observations = bool(minibatch_of(spec)) + bool(label_noise_of(spec))
-    of_factors = bool(gradient_noise_of(spec))
-    return FEWEST_ROWS * (of_observations * predicted_numbers(spec) + of_factors * trained_numbers(spec))
+    return of_observations * predicted_numbers(spec) + bool(gradient_noise_of(spec)) * trained_numbers(spec)
 
 
 def predicted_numbers(spec: RunSpec) -> int:
@@ -153,7 +152,7 @@ def working_numbers(spec: RunSpec) -> int:
     observed = (4 if spec.problem.observes_entries else 2) * spec.problem.observed_numbers
     intermediate = spec.model.intermediate_numbers(spec.problem.shape)
     observed += spec.loss.working_numbers * predicted_numbers(spec)
-    return intermediate + entries + observed + FEWEST_STATES * state_numbers(spec) + draws_numbers(spec)
+    return intermediate + entries + observed + FEWEST_STATES * state_numbers(spec) + FEWEST_ROWS * draws_numbers(spec)
 
 
 def batch_numbers(spec: RunSpec) -> int:

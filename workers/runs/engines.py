@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-from workers.runs.costs import multiply_adds_per_step, observes_few_entries, trained_numbers
+from workers.runs.costs import draws_numbers, multiply_adds_per_step, observes_few_entries, trained_numbers
 from workers.runs.models import MODELS
-from workers.runs.noise import batch_words, is_stochastic
+from workers.runs.noise import batch_words
 from workers.runs.optimizers import OPTIMIZERS
 from workers.runs.spec import RunSpec
 
@@ -35,6 +35,9 @@ ON_CORES = FusedSizes("a CPU", multiply_adds=120_000_000, numbers=2**18, entries
 
 ON_THREADS = FusedSizes("a GPU", multiply_adds=100_000, numbers=2_000, entries=2_000)
 """A thread of a GPU computes a run by itself and keeps its factors in its own memory."""
+
+MOST_FUSED_DRAWS = 4096
+"""Numbers that the fused engine reads at a step for batches and noise: those of 64 runs for 8 steps are a launch."""
 
 DEEPEST_FUSED = 32
 """Greatest depth of the fused engine. It compiles code for every factor, which takes up to 6 seconds at this depth."""
@@ -130,8 +133,6 @@ def _fused_kinds(spec: RunSpec) -> str | None:
         return f"The fused engine takes {' and '.join(FUSABLE_MODELS)}, and this model is a {spec.model.kind}."
     if not spec.optimizer.is_fusable:
         return f"The fused engine descends by {' or '.join(FUSABLE_OPTIMIZERS)}, and this run by {spec.optimizer.kind}."
-    if is_stochastic(spec):
-        return "The fused engine takes every step from all observations as they are, and this run has batches or noise."
     if not spec.problem.observes_entries:
         return "The fused engine fits observed entries only, and this problem observes linear measurements."
     if not spec.stop.at_first_step_below:
@@ -152,6 +153,8 @@ def _fused_sizes(spec: RunSpec, sizes: FusedSizes) -> str | None:
         return f"{on} trains at most {sizes.numbers:,} numbers, and this model has {numbers:,}."
     if (entries := prod(spec.problem.shape)) > sizes.entries:
         return f"{on} takes products of at most {sizes.entries:,} entries, and this one has {entries:,}."
+    if (numbers := draws_numbers(spec)) > MOST_FUSED_DRAWS:
+        return f"{on} reads at most {MOST_FUSED_DRAWS:,} numbers a step for batches and noise, and this run {numbers:,}."
     if (cost := multiply_adds_per_step(spec)) > sizes.multiply_adds:
         return f"{on} takes at most {sizes.multiply_adds:,} multiply-adds a step, and this run needs {cost:,}."
     return None

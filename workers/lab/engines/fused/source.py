@@ -5,11 +5,13 @@ are called number by number. This makes a run's bits independent of the runs aro
 functions, of the device.
 """
 
+from collections.abc import Iterator
 from string import Template
 
 from workers.lab.engines.fused import columns, lanes
 from workers.lab.engines.fused.program import (
     CONVERGED,
+    DISTURBANCES,
     DIVERGED,
     EXHAUSTED,
     FRESH,
@@ -55,6 +57,13 @@ def source(program: Program) -> str:
     return "".join(Template(text).substitute(substitutions) for text in (_types(program), BLOCK, ADVANCE))
 
 
+def _parked(program: Program) -> Iterator[str]:
+    """Statements by which a lane that is over draws zeros."""
+    for number, name in enumerate(program.tables):
+        if name in DISTURBANCES:
+            yield f"table[{number}][number] = zeros; stride[{number}][number] = 0;"
+
+
 def _types(program: Program) -> str:
     if program.layout == "columns":
         return COLUMN_TYPES
@@ -77,6 +86,7 @@ def _sizes(program: Program) -> dict[str, object]:
         "table_count": len(program.tables),
         "tables": TABLES if program.tables else "",
         "table_rows": TABLE_ROWS if program.tables else "",
+        "park_tables": " ".join(_parked(program)),
         "shared_rows": SHARED_ROWS if program.tables else "",
         "cells": program.cells,
         "constant_count": len(program.constants),

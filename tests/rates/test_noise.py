@@ -30,6 +30,7 @@ DISTURBANCES = {
     "repeated": {"batch": {"size": 4, "replacement": True}},
     "labels of a batch": {"noise": LABELS, "batch": {"size": 3}},
 }
+both_engines = pytest.mark.parametrize("engine", ["torch", "fused"])
 every_problem = pytest.mark.parametrize("problem", PROBLEMS)
 
 
@@ -92,6 +93,7 @@ def gradient_by_definition(run, numbers, step):
 @pytest.mark.parametrize("loss", ["half_sse", "mse", {"kind": "huber", "delta": 0.2}], ids=str)
 @pytest.mark.parametrize("disturbance", DISTURBANCES)
 def test_a_step_takes_the_gradient_of_its_batch_with_its_noise(problem, loss, disturbance):
+    """On the engine that `auto` takes."""
     run = descent(problem, loss, **DISTURBANCES[disturbance])
     factors = factors_of(run)
     for step in range(10):
@@ -117,7 +119,8 @@ def test_the_first_step_below_the_limit_is_one_of_the_full_loss():
     assert stopped.progress[0].checkpoint.step == next(step for step, loss in enumerate(losses) if loss < 0.5)
 
 
-def test_balancedness_follows_its_law_through_label_noise():
+@both_engines
+def test_balancedness_follows_its_law_through_label_noise(engine):
     """d_k = d_0 prod (1 - lr^2 r^2) with d = u^2 - v^2, whatever the residuals r are, and signs of numpy's Philox."""
     run = spec(
         problem={"kind": "completion", "shape": [1, 1], "observations": [{"index": [0, 0], "value": 1.0}]},
@@ -126,6 +129,7 @@ def test_balancedness_follows_its_law_through_label_noise():
         optimizer={"kind": "gradient_descent", "learning_rate": 0.1, "noise": LABELS},
         stop={"max_steps": 3000},
         record={"every": 0, "factors": {"every": 1}},
+        engine=engine,
     )
     u, v = factors_of(run).T
     drawn = np.random.Philox(counter=0, key=0).random_raw(4 * 3000)[::4]
@@ -183,11 +187,43 @@ def test_runs_with_sizes_of_their_own_have_their_bits_in_a_batch():
         assert_same_progress(run_whole(run).progress[0], progress)
 
 
-def test_noise_of_size_zero_changes_nothing():
-    quiet = descent(noise={"kind": "gradient", "std": 0.0})
-    assert engine_of(quiet) == "torch"
-    plain = spec(**descent().resolved() | {"engine": "torch"})
+@both_engines
+def test_noise_of_size_zero_changes_nothing(engine):
+    quiet, plain = (
+        spec(**descent(**fields).resolved() | {"engine": engine})
+        for fields in ({"noise": {"kind": "gradient", "std": 0.0}}, {})
+    )
     np.testing.assert_array_equal(factors_of(quiet), factors_of(plain))
+
+
+@pytest.mark.parametrize("loss", ["half_sse", {"kind": "huber", "delta": 0.2}], ids=str)
+@pytest.mark.parametrize("shape", [[2, 2], [3, 4], [9, 11]], ids=str)
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+def test_both_engines_take_the_same_steps(disturbance, shape, loss):
+    """By lanes and by columns, alone and beside others, of which some are over."""
+    problem = {"kind": "low_rank_completion", "shape": shape, "rank": 1, "observed": 4}
+    runs = [
+        spec(
+            **descent(loss=loss, seed=seed, **DISTURBANCES[disturbance]).resolved()
+            | {"problem": problem, "stop": {"max_steps": 40 + 7 * seed}}
+        )
+        for seed in range(9)
+    ]
+    fused, torch_s = (
+        [spec(**run.resolved() | {"engine": engine, "record": {"every": 0}}) for run in runs]
+        for engine in ("fused", "torch")
+    )
+    together, ours = run_whole(*fused), run_whole(*torch_s)
+    for run, progress, reference in zip(fused, together.progress, ours.progress, strict=True):
+        assert_same_progress(run_whole(run).progress[0], progress)
+        np.testing.assert_allclose(progress.checkpoint.state, reference.checkpoint.state, rtol=1e-9, atol=1e-12)
+
+
+def test_auto_takes_the_fused_engine_where_draws_are_few():
+    assert engine_of(descent(noise=LABELS)) == "fused"
+    large = {"kind": "low_rank_completion", "shape": [70, 70], "rank": 1, "observed": 300}
+    assert engine_of(spec(**descent(noise=LABELS).resolved() | {"problem": large})) == "torch"
+    assert engine_of(spec(**descent().resolved() | {"problem": large})) == "fused"
 
 
 def test_draws_have_a_price():

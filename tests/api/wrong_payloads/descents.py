@@ -113,10 +113,17 @@ CASES: Cases = {
         "/run/optimizer/noise",
         "Unknown field",
     ),
-    "noise that the fused engine has not": (
-        {"run": BASIC | {"engine": "fused", "optimizer": BASIC["optimizer"] | {"batch": {"size": 1}}}},
+    "more draws than the fused engine reads": (
+        {
+            "run": BASIC
+            | {
+                "problem": {"kind": "low_rank_completion", "shape": [80, 80], "rank": 1, "observed": 9},
+                "engine": "fused",
+                "optimizer": BASIC["optimizer"] | {"batch": {"size": 1}},
+            }
+        },
         "/run/engine",
-        "batches or noise",
+        "batches and noise",
     ),
     "a rate of a flow": (
         {"run": FLOW | {"optimizer": {"kind": "gradient_flow", "learning_rate": 0.1}}},

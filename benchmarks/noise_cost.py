@@ -1,4 +1,4 @@
-"""Steps with mini-batches and noise against the same steps without, on the torch engine.
+"""Steps with mini-batches and noise against the same steps without, on the engine that `auto` takes.
 
 `python -m benchmarks.noise_cost`; one core. Ratios of seconds per step, medians of paired measurements.
 """
@@ -13,9 +13,9 @@ from workers.records import Batch, Budget, Member
 from workers.runs.spec import RunSpec
 from workers.slices import run_slice
 
-RUNS, PAIRS = 16, 5
-STEPS = {"2 x 2, depth 3": 2000}
-FEW_STEPS = 64
+RUNS, PAIRS = 8, 3
+STEPS = {"2 x 2, depth 3": 20_000}
+FEW_STEPS = 24
 NORMAL, SIGNS = ({"std": 0.1, "distribution": name} for name in ("normal", "rademacher"))
 DISTURBANCES: dict[str, dict[str, Any]] = {
     "label noise, normal": {"noise": {"kind": "label", **NORMAL}},
@@ -40,7 +40,7 @@ def batch(parts: dict[str, Any], disturbance: dict[str, Any]) -> Batch:
     """Runs with these parts, with seeds of their own."""
     rest = {"init": {"kind": "gaussian", "std": 0.01}, "stop": {"max_steps": 10**9}, "record": {"every": 0}}
     optimizer = {"kind": "gradient_descent", "learning_rate": 1e-6, **disturbance}
-    run = {**parts, **rest, "optimizer": optimizer, "engine": "torch"}
+    run = {**parts, **rest, "optimizer": optimizer}
     specs = (RunSpec.model_validate({**run, "seed": seed}) for seed in range(RUNS))
     fresh = Batch(tuple(Member(spec.model_dump_json(exclude_none=True), None) for spec in specs))
     begun = run_slice(fresh, Budget(600, 1)).progress

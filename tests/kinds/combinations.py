@@ -57,7 +57,9 @@ class Combination:
         kinds = (first.model.kind, first.problem.kind, "x".join(map(str, first.problem.shape)))
         rate = getattr(getattr(first.optimizer, "learning_rate", None), "kind", "constant")
         words = batch_words(first)
-        return "-".join((*kinds, first.optimizer.kind, rate, *words, first.init.kind, first.loss.kind, engine_of(first)))
+        return "-".join(
+            (*kinds, first.optimizer.kind, rate, *words, first.init.kind, first.loss.kind, engine_of(first))
+        )
 
 
 def is_trained(spec: RunSpec) -> bool:

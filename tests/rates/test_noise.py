@@ -15,6 +15,7 @@ from workers.runs.minibatches import Minibatches
 from workers.runs.noise import Batch
 from workers.runs.observations import observe
 from workers.runs.problems import ObservedEntries
+from workers.runs.theory.verdicts import columns_needed, judge
 
 REGRESSION = {"kind": "random_regression", "samples": 12, "dimension": 3, "outputs": 2, "noise": 0.1}
 SENSING = {"kind": "low_rank_sensing", "shape": [3, 2], "rank": 1, "measurements": 9, "norm": 1.0}
@@ -221,7 +222,7 @@ def test_both_engines_take_the_same_steps(disturbance, shape, loss):
 
 def test_auto_takes_the_fused_engine_where_draws_are_few():
     assert engine_of(descent(noise=LABELS)) == "fused"
-    large = {"kind": "low_rank_completion", "shape": [70, 70], "rank": 1, "observed": 300}
+    large = {"kind": "low_rank_completion", "shape": [190, 190], "rank": 1, "observed": 300}
     assert engine_of(spec(**descent(noise=LABELS).resolved() | {"problem": large})) == "torch"
     assert engine_of(spec(**descent().resolved() | {"problem": large})) == "fused"
 
@@ -236,3 +237,26 @@ def test_a_batch_of_all_samples_divides_them_only_with_replacement():
     assert Batch(size=3).divides(4)
     assert not Batch(size=4).divides(4)
     assert Batch(size=4, replacement=True).divides(4)
+
+
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+def test_theory_keeps_its_bounds_and_is_silent_on_what_noise_breaks(disturbance):
+    fields = DISTURBANCES[disturbance]
+    if "batch" in fields:
+        fields = fields | {"batch": fields["batch"] | {"size": 2}}
+    parts = {"init": {"kind": "identity", "scale": 0.5}, "stop": {"max_steps": 100}, "engine": "auto"}
+    decaying = {"kind": "gradient_descent", "learning_rate": 0.01, "weight_decay": 0.01}
+    noisy, plain = (judged(spec(**parts, optimizer=decaying | more)) for more in (fields, {}))
+    assert plain.predicted_limit is not None
+    assert noisy.predicted_limit is None
+    assert noisy.bound_holds is not None
+    without_decay = judged(spec(**parts, optimizer=decaying | {"weight_decay": 0.0} | fields))
+    assert without_decay.tightness_law is without_decay.stability_limit is None
+    assert (without_decay.predicted_limit is None) == ("noise" in fields)
+
+
+def judged(run):
+    """Theory's verdict on a run that is over."""
+    result = run_whole(run)
+    columns = {name: result.points.columns[name] for name in columns_needed(run)}
+    return judge(run, columns, result.progress[0].summary["determinant_sign_changed_at"])

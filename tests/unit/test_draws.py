@@ -148,5 +148,7 @@ def test_indices_reach_both_ends():
 
 def test_seeds_and_streams_draw_differently():
     first = Stream(0, 0, 4).words(0, 1).tolist()
-    others = [Stream(seed, stream, 4).words(0, 1).tolist() for seed, stream in ((1, 0), (0, 1), (2**64, 0), (2**64 + 1, 0))]
+    others = [
+        Stream(seed, stream, 4).words(0, 1).tolist() for seed, stream in ((1, 0), (0, 1), (2**64, 0), (2**64 + 1, 0))
+    ]
     assert len({str(one) for one in (first, *others)}) == 5

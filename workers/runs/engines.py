@@ -36,8 +36,8 @@ ON_CORES = FusedSizes("a CPU", multiply_adds=120_000_000, numbers=2**18, entries
 ON_THREADS = FusedSizes("a GPU", multiply_adds=100_000, numbers=2_000, entries=2_000)
 """A thread of a GPU computes a run by itself and keeps its factors in its own memory."""
 
-MOST_FUSED_DRAWS = 4096
-"""Numbers that the fused engine reads at a step for batches and noise: those of 64 runs for 8 steps are a launch."""
+MOST_FUSED_DRAWS = 2**15
+"""Numbers that the fused engine reads at a step for batches and noise. Those of 64 runs fill the tables of a launch."""
 
 DEEPEST_FUSED = 32
 """Greatest depth of the fused engine. It compiles code for every factor, which takes up to 6 seconds at this depth."""
@@ -118,7 +118,14 @@ def batch_key(spec: RunSpec) -> BatchKey:
     observed = f"few {problem.batch_words}" if observes_few_entries(spec) else problem.batch_words
     if problem.held_out_count:
         observed = f"{observed} held_out={problem.held_out_count}"
-    kinds = (spec.precision, spec.loss.kind, spec.optimizer.kind, *spec.optimizer.batch_words(), *batch_words(spec), model.kind)
+    kinds = (
+        spec.precision,
+        spec.loss.kind,
+        spec.optimizer.kind,
+        *spec.optimizer.batch_words(),
+        *batch_words(spec),
+        model.kind,
+    )
     program = (*kinds, size, model.batch_words(problem.shape), observed, f"entries={len(spec.record.entries)}")
     return BatchKey(engine_of(spec), spec.device, " ".join(program))
 
@@ -154,7 +161,9 @@ def _fused_sizes(spec: RunSpec, sizes: FusedSizes) -> str | None:
     if (entries := prod(spec.problem.shape)) > sizes.entries:
         return f"{on} takes products of at most {sizes.entries:,} entries, and this one has {entries:,}."
     if (numbers := draws_numbers(spec)) > MOST_FUSED_DRAWS:
-        return f"{on} reads at most {MOST_FUSED_DRAWS:,} numbers a step for batches and noise, and this run {numbers:,}."
+        return (
+            f"{on} reads at most {MOST_FUSED_DRAWS:,} numbers a step for batches and noise, and this run {numbers:,}."
+        )
     if (cost := multiply_adds_per_step(spec)) > sizes.multiply_adds:
         return f"{on} takes at most {sizes.multiply_adds:,} multiply-adds a step, and this run needs {cost:,}."
     return None

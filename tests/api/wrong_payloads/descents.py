@@ -104,7 +104,10 @@ CASES: Cases = {
         "gradient",
     ),
     "Polyak's rate with batches": (
-        {"run": BASIC | {"optimizer": BASIC["optimizer"] | {"learning_rate": {"kind": "polyak"}, "batch": {"size": 1}}}},
+        {
+            "run": BASIC
+            | {"optimizer": BASIC["optimizer"] | {"learning_rate": {"kind": "polyak"}, "batch": {"size": 1}}}
+        },
         "/run/optimizer/learning_rate",
         "another schedule",
     ),
@@ -117,7 +120,7 @@ CASES: Cases = {
         {
             "run": BASIC
             | {
-                "problem": {"kind": "low_rank_completion", "shape": [80, 80], "rank": 1, "observed": 9},
+                "problem": {"kind": "low_rank_completion", "shape": [190, 190], "rank": 1, "observed": 9},
                 "engine": "fused",
                 "optimizer": BASIC["optimizer"] | {"batch": {"size": 1}},
             }

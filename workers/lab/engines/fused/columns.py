@@ -22,7 +22,16 @@ from workers.lab.engines.fused.operations import (
     residual_of,
 )
 from workers.lab.engines.fused.program import Program
-from workers.lab.engines.fused.statements import constants, disturb, lines, loss_constants, scalars, slot_name, term, update
+from workers.lab.engines.fused.statements import (
+    constants,
+    disturb,
+    lines,
+    loss_constants,
+    scalars,
+    slot_name,
+    term,
+    update,
+)
 from workers.lab.engines.fused.text import UNROLL
 from workers.lab.engines.fused.tiles import Tiles
 

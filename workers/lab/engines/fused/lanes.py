@@ -18,7 +18,16 @@ from workers.lab.engines.fused.operations import (
     forward,
 )
 from workers.lab.engines.fused.program import Program
-from workers.lab.engines.fused.statements import constants, disturb, lines, loss_constants, scalars, slot_name, term, update
+from workers.lab.engines.fused.statements import (
+    constants,
+    disturb,
+    lines,
+    loss_constants,
+    scalars,
+    slot_name,
+    term,
+    update,
+)
 from workers.lab.engines.fused.text import KEEP_ROLLED, UNROLL
 
 MOST_UNROLLED = 1000

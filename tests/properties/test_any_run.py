@@ -1,4 +1,7 @@
-"""Loss x optimiser x schedule x decay x batch x noise x start x problem x model: alone = batched = split = extended, to the bit."""
+"""Any run of parts that fit together: alone = batched = split = extended, to the bit.
+
+Loss x optimiser x schedule x decay x batch x noise x start x problem x model.
+"""
 
 import pytest
 from hypothesis import assume, given, settings

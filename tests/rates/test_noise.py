@@ -1,4 +1,4 @@
-"""Mini-batches and noise: the steps that they take, the loss that is recorded, and a law that holds through all noise."""
+"""Mini-batches and noise: the steps that they take, the loss that is recorded, and a law that holds through noise."""
 
 import numpy as np
 import pytest

@@ -68,7 +68,7 @@ def _noise_of(spec: "RunSpec", kind: str) -> Noise | None:
 
 
 def disturbs_observations(spec: "RunSpec") -> bool:
-    """Whether steps see other observations than the loss; every sample is then needed, however they could be reduced."""
+    """Whether steps see other observations than the loss; every sample is then needed, and none is reduced."""
     return minibatch_of(spec) is not None or label_noise_of(spec) is not None
 
 

@@ -73,7 +73,7 @@ class Tables:
         return members[sorted(range(len(members)), key=order.__getitem__)] if self._count else members
 
     def arrays(self, lanes: Array, taken: Array, steps: int, dtype: np.dtype[Any]) -> dict[str, Array]:
-        """The numbers of a launch after a row of zeros, and where those of each lane begin and how far apart they are."""
+        """The numbers of a launch after a row of zeros; where those of each lane begin, and how far apart they are."""
         begins, numbers, end = dict[tuple[Row, int], int](), [self._zeros.astype(dtype)], len(self._zeros)
         for row, step in self._distinct(lanes, taken):
             begins[row, step] = end

@@ -14,11 +14,10 @@ from workers.runs.draws import (
     Rademacher,
     Stream,
     indices_below,
-    logarithm,
-    normal_of,
 )
 from workers.runs.minibatches import Minibatches
 from workers.runs.noise import Batch
+from workers.runs.normals import logarithm, normal_of
 
 LIKELY = 1e-4
 """A p-value below this would be a fault; the seeds are fixed, so the outcome is, too."""

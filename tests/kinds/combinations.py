@@ -15,6 +15,7 @@ from workers.runs.losses import Kinds
 from workers.runs.models import Model
 from workers.runs.models.base import ModelBase
 from workers.runs.models.deep_matrix import DeepMatrix
+from workers.runs.noise import Batch, Noise, batch_words
 from workers.runs.optimizers import GradientDescent, GradientFlow, Optimizer, OptimizerBase
 from workers.runs.problems import LowRankCompletion, LowRankSensing, Problem, RandomRegression
 from workers.runs.rates import SCHEDULES
@@ -63,7 +64,10 @@ class Combination:
         first = self.specs[0]
         kinds = (first.model.kind, first.problem.kind, "x".join(map(str, first.problem.shape)))
         rate = getattr(getattr(first.optimizer, "learning_rate", None), "kind", "constant")
-        return "-".join((*kinds, first.optimizer.kind, rate, first.init.kind, first.loss.kind, engine_of(first)))
+        words = batch_words(first)
+        return "-".join(
+            (*kinds, first.optimizer.kind, rate, *words, first.init.kind, first.loss.kind, engine_of(first))
+        )
 
 
 def is_trained(spec: RunSpec) -> bool:
@@ -195,6 +199,38 @@ def scheduled() -> Iterator[Combination]:
             parts = {"model": example_of(DeepMatrix), "problem": example_of(LowRankCompletion)}
             parts |= {"optimizer": optimizer, "init": example_of(Gaussian)}
             yield from _on_engines((DeepMatrix, LowRankCompletion, kind, Gaussian), parts)
+
+
+def disturbed() -> Iterator[Combination]:
+    """Every model with every problem, and every optimiser that takes steps; batches and noise take turns."""
+    turns, descents = cycle(disturbances()), [kind for kind in kinds_of(Optimizer) if not kind.is_flow]
+    models, others = [kind for kind in kinds_of(Model) if kind.is_trained], cycle(descents)
+    for model, problem in product(models, kinds_of(Problem)):
+        for example in problem_examples(problem):
+            yield from _disturbed(model, problem, example, next(others), next(turns))
+    for optimizer, disturbance in product(descents, disturbances()):
+        yield from _disturbed(DeepMatrix, LowRankCompletion, example_of(LowRankCompletion), optimizer, disturbance)
+
+
+def disturbances() -> list[dict[str, Any]]:
+    """Fields of an optimiser: every kind of batch with every kind of noise, and each without the other."""
+    batches = [{"batch": {**Batch.example, "replacement": replacement}} for replacement in (False, True)]
+    both = product([{}, *batches], [{}, *({"noise": noise} for noise in noises())])
+    return [batch | noise for batch, noise in both if batch or noise]
+
+
+def noises() -> list[dict[str, Any]]:
+    """Every kind of noise of every distribution."""
+    kinds, distributions = (get_args(Noise.model_fields[name].annotation) for name in ("kind", "distribution"))
+    return [{**Noise.example, "kind": kind, "distribution": one} for kind, one in product(kinds, distributions)]
+
+
+def _disturbed(
+    model: type, problem: type, example: dict[str, Any], optimizer: type, disturbance: dict[str, Any]
+) -> Iterator[Combination]:
+    parts = {"model": example_of(model), "problem": example, "init": example_of(Gaussian)}
+    parts |= {"optimizer": {**example_of(optimizer), **disturbance}}
+    yield from _on_engines((model, problem, optimizer, Gaussian), parts)
 
 
 class Turns:

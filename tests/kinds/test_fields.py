@@ -71,6 +71,9 @@ _DECAYING = BASIC | {
         "weight_decay": 0.1,
     }
 }
+_DISTURBED = BASIC | {
+    "optimizer": {**BASIC["optimizer"], "batch": {"size": 2}, "noise": {"kind": "label", "std": 0.1}},
+}
 _LAMBDA = BASIC | {"init": {"kind": "lambda_balanced", "lambda": 0.5, "std": 0.1}}
 _CONTRACTION = BASIC | {
     "model": {
@@ -84,7 +87,7 @@ _CONTRACTION = BASIC | {
 _PHASED = BASIC | {"phases": [{"problem": {"z": 2.0}, "stop": {"max_steps": 9}}]}
 SPECS = (
     *(BASIC, _MATRIX, _REGRESSION, _LAMBDA, _DECAYING, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, _LABELLED, _HUBER),
-    *(_CONTRACTION, _CONTRACTION | {"init": {"kind": "constant", "value": 0.5}}),
+    *(_DISTURBED, _CONTRACTION, _CONTRACTION | {"init": {"kind": "constant", "value": 0.5}}),
     *(_PHASED, FLOW, FLOW | {"stop": {"max_time": 7.0}}),
 )
 

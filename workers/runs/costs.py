@@ -5,6 +5,7 @@ from math import prod
 import numpy as np
 
 from workers.runs.metrics import gradients_per_point, multiply_adds_per_point
+from workers.runs.noise import disturbs_observations, gradient_noise_of, label_noise_of, minibatch_of
 from workers.runs.schedules import count_flow_points, count_points, most_kept
 from workers.runs.spec import RunSpec
 
@@ -30,6 +31,15 @@ POINT_SECONDS = 2e-5
 
 SNAPSHOT_ROW_BYTES = 64
 """What a row of a snapshot takes beside its factors."""
+
+DRAW_MULTIPLY_ADDS = {"normal": 40, "rademacher": 4}
+"""What a draw of noise takes, in multiply-adds, with its way to the signal; 40 ns of a core and 3 ns were measured."""
+
+SHARE_MULTIPLY_ADDS = 10
+"""What the share of a sample in a mini-batch takes: 5 to 10 ns of a core."""
+
+FEWEST_ROWS = 2
+"""Rows of a table of draws in memory at once (`workers.lab.disturbances`)."""
 
 FEWEST_STATES = 10
 """States in memory at once: those of the shortest chunk (`workers.lab.engines.descent.history`), and a gradient."""
@@ -73,10 +83,30 @@ def seconds_per_point(spec: RunSpec) -> float:
 
 
 def multiply_adds_per_step(spec: RunSpec) -> int:
-    """Multiply-adds of one step: the model's product and gradient, the residuals and the update."""
-    observed = spec.problem.multiply_adds(spec.loss.is_square) + spec.loss.multiply_adds * predicted_numbers(spec)
+    """Multiply-adds of one step: the model's product and gradient, the residuals, the update, and what is drawn.
+
+    Where steps see other observations than the loss, measurements are not reduced.
+    """
+    is_reduced = spec.loss.is_square and not disturbs_observations(spec)
+    observed = spec.problem.multiply_adds(is_reduced) + spec.loss.multiply_adds * predicted_numbers(spec)
     update = (spec.optimizer.multiply_adds + spec.optimizer.decays()) * trained_numbers(spec)
-    return spec.model.multiply_adds(spec.problem.shape) + observed + update
+    return spec.model.multiply_adds(spec.problem.shape) + observed + update + draws_multiply_adds(spec)
+
+
+def draws_multiply_adds(spec: RunSpec) -> int:
+    """Multiply-adds of one step that draw its mini-batch and its noise."""
+    shares = SHARE_MULTIPLY_ADDS * spec.problem.sample_count if minibatch_of(spec) else 0
+    noise = spec.descent.noise if spec.descends else None
+    if noise is None:
+        return shares
+    drawn = spec.problem.observation_count if noise.kind == "label" else trained_numbers(spec)
+    return shares + DRAW_MULTIPLY_ADDS[noise.distribution] * drawn
+
+
+def draws_numbers(spec: RunSpec) -> int:
+    """Numbers that a step reads for its mini-batch and its noise, with those of entries that are not observed."""
+    of_observations = bool(minibatch_of(spec)) + bool(label_noise_of(spec))
+    return of_observations * predicted_numbers(spec) + bool(gradient_noise_of(spec)) * trained_numbers(spec)
 
 
 def predicted_numbers(spec: RunSpec) -> int:
@@ -131,7 +161,7 @@ def working_numbers(spec: RunSpec) -> int:
     observed = (4 if spec.problem.observes_entries else 2) * spec.problem.observed_numbers
     intermediate = spec.model.intermediate_numbers(spec.problem.shape)
     observed += spec.loss.working_numbers * predicted_numbers(spec)
-    return intermediate + entries + observed + FEWEST_STATES * state_numbers(spec)
+    return intermediate + entries + observed + FEWEST_STATES * state_numbers(spec) + FEWEST_ROWS * draws_numbers(spec)
 
 
 def batch_numbers(spec: RunSpec) -> int:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import Field, PrivateAttr
 
 from workers.runs.base import Listed, Natural, NonNegative, Positive, SpecModel, classes_by_kind, misfit
+from workers.runs.noise import Batch, Noise
 from workers.runs.rates import Later, LearningRate, Rates, rates_of
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -80,12 +81,17 @@ class DescentBase(OptimizerBase, frozen=True):
 
     The rate of factor j is the learning rate times `learning_rate_factors`[j]. Factors in `frozen`, counted from 0,
     stay as they start: they take no steps, do not decay, and their gradient counts as zero.
+
+    With `batch` a step takes the gradient of some of the samples, and with `noise` that of labels with noise, or a
+    gradient with noise (`workers.runs.noise`).
     """
 
     learning_rate: LearningRate
     decay: Literal["coupled", "decoupled"] = "coupled"
     learning_rate_factors: Annotated[tuple[Positive, ...], Listed, Field(min_length=1)] | None = None
     frozen: Annotated[tuple[Natural, ...], Listed, Field(min_length=1)] | None = None
+    batch: Batch | None = None
+    noise: Noise | None = None
     _origins: Origins = PrivateAttr(Origins())
 
     def counted_from(self, origins: Origins) -> Self:

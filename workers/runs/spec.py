@@ -11,6 +11,7 @@ from workers.runs.base import Listed, Natural, SpecModel, check_index, misfit
 from workers.runs.losses import HalfSse, Loss, Mse
 from workers.runs.metrics import ON_REQUEST, metric_misfit
 from workers.runs.models import MODELS, RESERVED, Model
+from workers.runs.noise import check_draws
 from workers.runs.optimizers import DescentBase, Optimizer
 from workers.runs.phases import MOST_PHASES, Phase, check_phases, with_whole_phases
 from workers.runs.precisions import Precision
@@ -229,6 +230,7 @@ def _check_descent(spec: RunSpec) -> None:
         raise misfit(
             ("stop", "max_steps"), f"This field is required: a {spec.optimizer.kind} stops after so many steps."
         )
+    check_draws(spec)
 
 
 def _check_flow(spec: RunSpec) -> None:

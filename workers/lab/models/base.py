@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from workers.lab.disturbances import Disturbances
 from workers.lab.models.contraction import ContractionMaths
 from workers.lab.models.cp_tensor import CpTensorMaths
 from workers.lab.models.deep_matrix import DeepMatrixMaths
@@ -41,17 +42,23 @@ def maths_of(model: ModelBase, shape: Sequence[int]) -> ModelMaths:
     return MATHS[type(model)](model, shape)
 
 
-def build_model(specs: Sequence[RunSpec], gradient: Sequence[Tensor]) -> Gradient:
+def build_model(
+    specs: Sequence[RunSpec], gradient: Sequence[Tensor], disturbances: Disturbances | None = None
+) -> Gradient:
     """The loss and gradient of a batch whose specs share a batch key.
 
     Args:
         specs: of the runs, in order.
         gradient: (runs, ...) per factor, where gradients are written; its type and device are those of the
             evaluation.
+        disturbances: of the gradient; without any it is that of the loss.
     """
     dtype, device = gradient[0].dtype, gradient[0].device
     if observes_few_entries(specs[0]):
         few = NativeSparseGradient if is_available(dtype, device) else SparseComponentGradient
-        return few(SparseEntryObjective(specs, dtype, device), gradient)
-    objective = build_objective(specs, dtype, torch.device(device))
+        sparse = SparseEntryObjective(specs, dtype, device)
+        if disturbances is not None:
+            sparse.disturb(disturbances)
+        return few(sparse, gradient)
+    objective = build_objective(specs, dtype, torch.device(device), disturbances)
     return maths_of(specs[0].model, specs[0].problem.shape).gradient(objective, gradient)

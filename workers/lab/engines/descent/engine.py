@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from workers.lab.decays import build_optimizer
+from workers.lab.disturbances import Disturbances, build_disturbances
 from workers.lab.engines.descent.history import SHORTEST_CHUNK, History
 from workers.lab.engines.descent.stepping import stepper_for
 from workers.lab.engines.descents import CHEAP_SECONDS, Clock, Descents, Snapshots, carried_times
@@ -89,7 +90,9 @@ class _Lanes:
         history, runs = self._history, self._layout.runs
         self._gradient = torch.zeros(self._layout.size, dtype=dtype, device=device)
         self._twice_loss = torch.zeros(history.capacity + 1, runs, 1, 1, dtype=dtype, device=device)
-        model = build_model(specs, self._layout.blocks(self._gradient))
+        self._disturbances = build_disturbances(specs, self._layout, self._gradient, history.capacity)
+        disturbing = self._disturbances if isinstance(self._disturbances, Disturbances) else None
+        model = build_model(specs, self._layout.blocks(self._gradient), disturbing)
         losses, self._loss_of_runs = self._twice_loss.unbind(), self._twice_loss[:, :, 0, 0].unbind()
         self._evaluate = [model.bind(factors, loss) for factors, loss in zip(history.factors, losses, strict=True)]
         self._stepper = stepper_for(self._step, device, capturable=not observes_few_entries(specs[0]))
@@ -104,7 +107,8 @@ class _Lanes:
 
         Zero when the slice is over, or when it is too short to record the next step of all runs and there are several.
         """
-        steps = int(np.clip(CHUNK_SECONDS / self._step_seconds, 1, self._history.capacity))
+        capacity = min(self._history.capacity, self._disturbances.capacity)
+        steps = int(np.clip(CHUNK_SECONDS / self._step_seconds, 1, capacity))
         steps, fewest = clock.steps_allowed(steps), int(self._run_count == 1)
         prices = np.where(self._running, self._snapshots.prices(self._members), 0.0)
         while steps > fewest and not self._are_recordable(steps, prices, clock.recording_seconds):
@@ -120,7 +124,8 @@ class _Lanes:
 
     def begin(self) -> None:
         """Evaluate the present states, then record and test the runs at step 0."""
-        self._evaluate[0]()
+        self._disturbances.prepare(0, self._steps, 1)
+        self._evaluate_at(0)
         fresh = self._running & ~self._descents.begun[self._members]
         self._have_begun = bool(fresh.any())
         if self._have_begun:
@@ -136,6 +141,7 @@ class _Lanes:
         """Take `steps` steps with all lanes, then record and stop runs by their losses."""
         started = time.perf_counter()
         self._optimizer.prepare(self._steps, steps)
+        self._disturbances.prepare(1, self._steps + 1, steps)
         self._stepper.take(steps)
         self._finish_chunk(first_slot=1, last_slot=steps, considered=self._running.copy())
         self._history.restart(steps)
@@ -151,7 +157,13 @@ class _Lanes:
         """Step from the state in the slot before `slot` into `slot`, then evaluate it."""
         states = self._history.states
         self._optimizer.step(states[slot - 1], self._gradient, states[slot], slot, self._loss_of_runs[slot - 1])
+        self._evaluate_at(slot)
+
+    def _evaluate_at(self, slot: int) -> None:
+        """The loss of the states in a slot, and the gradient of the step that leaves them."""
+        self._disturbances.use(slot)
         self._evaluate[slot]()
+        self._disturbances.disturb_gradient(self._gradient)
 
     def _finish_chunk(self, first_slot: int, last_slot: int, considered: npt.NDArray[np.bool_]) -> None:
         """Enter the slots from `first_slot` to `last_slot` of the considered lanes: milestones, points and ends."""

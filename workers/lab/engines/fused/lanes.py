@@ -4,7 +4,7 @@ Every quantity of a step is a vector over runs, so all lanes do the same arithme
 number.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -19,7 +19,16 @@ from workers.lab.engines.fused.operations import (
     forward,
 )
 from workers.lab.engines.fused.program import Program
-from workers.lab.engines.fused.statements import constants, lines, loss_constants, scalars, slot_name, term, update
+from workers.lab.engines.fused.statements import (
+    constants,
+    disturb,
+    lines,
+    loss_constants,
+    scalars,
+    slot_name,
+    term,
+    update,
+)
 from workers.lab.engines.fused.text import KEEP_ROLLED, UNROLL
 
 MOST_UNROLLED = 1000
@@ -37,6 +46,7 @@ def pieces(program: Program) -> dict[str, str]:
         "forward": lines(diagonals.forward(program) if program.diagonal else _all(program, forward(program))),
         "signal": "V signal[CELLS];",
         "loss": lines(_loss(program)),
+        "disturb": lines(disturb(program, _ByLanes(program), "weight[n]", "residual[n]")),
         "backward": lines(diagonals.backward(program) if program.diagonal else _all(program, backward(program))),
         "update": lines(update(program, _ByLanes(program))),
         "store": lines(_store(program)),
@@ -115,6 +125,14 @@ class _ByLanes:
 
     def size_of(self, shape: tuple[int, int]) -> int:
         return prod(shape)
+
+    def drawn(self, names: Sequence[str], begin: int, shape: tuple[int, int], statement: str) -> Iterator[str]:
+        tables = [self.program.tables.index(name) for name in names]
+        reads = (
+            f"const V {name} = numbers_at({table}, from + taken, {begin} + n);"
+            for name, table in zip(names, tables, strict=True)
+        )
+        yield f"{self.unroll} for (int n = 0; n < {prod(shape)}; ++n) {{ {' '.join(reads)} {statement} }}"
 
     def squares(self, out: str, matrix: str, shape: tuple[int, int]) -> Iterator[str]:
         return _squares(self.program, out, matrix, shape)

@@ -10,7 +10,18 @@ import numpy.typing as npt
 
 from workers.lab.engines.descents import Descents, Snapshots, carried_times
 from workers.lab.engines.fused.columns import workspace_numbers
-from workers.lab.engines.fused.program import CONVERGED, DIVERGED, EXHAUSTED, FRESH, GOING, OVER, Manner, Program, Terms
+from workers.lab.engines.fused.program import (
+    CONVERGED,
+    DISTURBANCES,
+    DIVERGED,
+    EXHAUSTED,
+    FRESH,
+    GOING,
+    OVER,
+    Manner,
+    Program,
+    Terms,
+)
 from workers.lab.engines.fused.source import update_of
 from workers.lab.engines.fused.tables import Tables
 from workers.lab.engines.recording import Schedules
@@ -19,6 +30,7 @@ from workers.lab.losses import maths_of
 from workers.records import Outcome
 from workers.runs.milestones import LOSS_DECADES, decades_reached
 from workers.runs.models.diagonal import Diagonal
+from workers.runs.noise import gradient_noise_of, label_noise_of, minibatch_of
 from workers.runs.observations import observe, observe_entries
 from workers.runs.problems import LinearMeasurements
 from workers.runs.rates import Polyak
@@ -41,7 +53,7 @@ class Constants:
         observed = [_observed(spec) for spec in specs]
         self.manner = manner_of(specs)
         program = program_like(specs[0], self.manner)
-        self.tables = Tables([spec.descent for spec in specs], program.update, program.tables)
+        self.tables = Tables(specs, program)
         self.max_steps = np.array([spec.max_steps for spec in specs], dtype=np.int64)
         self.schedules, self.kept = Schedules(specs), Schedules(specs, kept_steps)
         self.due = Schedules(specs, due_steps)
@@ -93,12 +105,15 @@ def _measurements(specs: Sequence[RunSpec], dtype: np.dtype[Any]) -> tuple[Array
 def manner_of(specs: Sequence[RunSpec]) -> Manner:
     """How the steps of a batch are taken; beside runs with a schedule, constant rates come from a table, too."""
     first, count = specs[0].descent, len(specs[0].factor_shapes)
+    of_run = (label_noise_of(specs[0]), minibatch_of(specs[0]), gradient_noise_of(specs[0]))
+    disturbances = zip(DISTURBANCES, of_run, strict=True)
     scheduled = any(spec.constant_learning_rate is None for spec in specs)
     return Manner(
         rates="adaptive" if first.rates.is_adaptive else "table" if scheduled else "constant",
         decay=first.decay_word,
         is_factored=any(set(spec.descent.factors_of_rate(count)) != {1.0} for spec in specs),
         frozen=tuple(sorted(first.frozen or ())),
+        disturbances=tuple(name for name, part in disturbances if part is not None),
     )
 
 

@@ -23,6 +23,10 @@ WIDE = 4
 CHUNK_BYTES = 32
 """Bytes to which the rows of a matrix are padded in the layout by columns."""
 
+LABELS, SHARES, GRADIENTS = DISTURBANCES = ("label_noise", "shares", "gradient_noise")
+"""Tables with a number for each entry of the product, and for each trained number, at every step: what is added to the
+observed values, by what the signal is multiplied, and what is added to the gradient."""
+
 Layout = Literal["lanes", "columns"]
 Terms = tuple[tuple[int, tuple[int, ...]], ...]
 """Signs, and numbers of factors."""
@@ -37,12 +41,14 @@ class Manner:
         decay: how weights decay.
         is_factored: whether the rate differs from factor to factor.
         frozen: numbers of the factors that take no steps.
+        disturbances: names of what changes the gradient of a step, of DISTURBANCES.
     """
 
     rates: Literal["constant", "table", "adaptive"] = "constant"
     decay: Literal["none", "coupled", "decoupled"] = "none"
     is_factored: bool = False
     frozen: tuple[int, ...] = ()
+    disturbances: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,14 @@ class Program:
     @property
     def tables(self) -> tuple[str, ...]:
         """Names of the numbers that a run reads at every step, in the order of their memory."""
-        return (*(("rate",) if self.manner.rates == "table" else ()), *self.update.tables)
+        rates = ("rate",) if self.manner.rates == "table" else ()
+        return (*rates, *self.update.tables, *self.manner.disturbances)
+
+    def width(self, table: str) -> int:
+        """Numbers of a table at a step."""
+        if table not in DISTURBANCES:
+            return 1
+        return self.entries if table == GRADIENTS else self.cells
 
     @property
     def times(self) -> int:

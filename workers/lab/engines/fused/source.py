@@ -5,12 +5,14 @@ powers are those of the processor's library. This makes a run's bits independent
 and, but for powers, of the device.
 """
 
+from collections.abc import Iterator
 from string import Template
 
 from workers.lab.engines.fused import columns, lanes
 from workers.lab.engines.fused.functions import text_of
 from workers.lab.engines.fused.program import (
     CONVERGED,
+    DISTURBANCES,
     DIVERGED,
     EXHAUSTED,
     FRESH,
@@ -58,6 +60,13 @@ def source(program: Program) -> str:
     return "".join(Template(text).substitute(substitutions) for text in (_types(program), BLOCK, ADVANCE))
 
 
+def _parked(program: Program) -> Iterator[str]:
+    """Statements by which a lane that is over draws zeros."""
+    for number, name in enumerate(program.tables):
+        if name in DISTURBANCES:
+            yield f"table[{number}][number] = zeros; stride[{number}][number] = 0;"
+
+
 def _types(program: Program) -> str:
     if program.layout == "columns":
         return COLUMN_TYPES
@@ -81,6 +90,7 @@ def _sizes(program: Program) -> dict[str, object]:
         "table_count": len(program.tables),
         "tables": TABLES if program.tables else "",
         "table_rows": TABLE_ROWS if program.tables else "",
+        "park_tables": " ".join(_parked(program)),
         "shared_rows": SHARED_ROWS if program.tables else "",
         "measured": MEASURED if program.samples else "",
         "measured_rows": MEASURED_ROWS if program.samples else "",

@@ -101,6 +101,7 @@ struct Block {
             $signal
             $loss
             if (!RANKWARD_ALL((twice >= low) & (twice <= largest))) break;
+            $disturb
             $backward
             $update
         }
@@ -109,7 +110,8 @@ struct Block {
     }
 
     // Zero a lane: it goes on with the others, computing zeros that never stop the block.
-    CUDA_CALLABLE void park(int number) {
+    CUDA_CALLABLE void park(int number, const T* zeros) {
+        $park_tables
         for (int n = 0; n < STATE; ++n) lane(state[n], number) = T(0);
         for (int n = 0; n < CELLS; ++n) lane(target[n], number) = lane(weight[n], number) = T(0);
     }
@@ -133,7 +135,7 @@ for (int l = 0; l < LANES; ++l) {
         Block::lane(now.constant[n], l) = runs.constants.data[Count(run) * CONSTANTS + n];
     $table_rows
     $measured_rows
-    if (runs.status.data[run] == OVER) now.park(l);
+    if (runs.status.data[run] == OVER) now.park(l, runs.tables.data);
 }
 $shared_rows
 $measured_alike
@@ -176,7 +178,7 @@ for (;;) {
                 runs.states.data[Count(run) * STATE + n] = Block::lane(now.state[n], l);
         }
         if (outcome != GOING) {
-            now.park(l);
+            now.park(l, runs.tables.data);
             continue;
         }
         going = true;
@@ -214,7 +216,7 @@ for (;;) {
             runs.losses.data[run] = T(0.5) * Block::lane(twice, l);
             for (int n = 0; n < STATE; ++n)
                 runs.states.data[Count(run) * STATE + n] = Block::lane(now.state[n], l);
-            now.park(l);
+            now.park(l, runs.tables.data);
         }
         left -= taken;
         arrived = false;
@@ -231,10 +233,10 @@ TABLES = """const T* table[TABLES][LANES];
     Count stride[TABLES][LANES];
     bool is_shared[TABLES];
 
-    // The numbers of the lanes in a table, at a step of the launch, where they differ.
-    CUDA_CALLABLE Lanes numbers_at(int number, Count at) const {
+    // The numbers of the lanes in a table, at a step of the launch, where they differ; those at place n of a step.
+    CUDA_CALLABLE Lanes numbers_at(int number, Count at, int n = 0) const {
         Lanes out;
-        for (int l = 0; l < LANES; ++l) lane(out, l) = table[number][l][stride[number][l] * at];
+        for (int l = 0; l < LANES; ++l) lane(out, l) = table[number][l][stride[number][l] * at + n];
         return out;
     }
 """

@@ -71,8 +71,9 @@ def seconds_per_point(spec: RunSpec) -> float:
 def multiply_adds_per_step(spec: RunSpec) -> int:
     """Multiply-adds of one step: the model's product and gradient, the residuals and the update."""
     observed = spec.problem.multiply_adds(spec.loss.is_square) + spec.loss.multiply_adds * predicted_numbers(spec)
-    update = (spec.optimizer.multiply_adds + spec.optimizer.decays()) * trained_numbers(spec)
-    return spec.model.multiply_adds(spec.problem.shape) + observed + update
+    evaluation = spec.model.multiply_adds(spec.problem.shape) + observed
+    update = spec.optimizer.update_multiply_adds(spec.factor_shapes) + spec.optimizer.decays() * trained_numbers(spec)
+    return spec.optimizer.evaluations * evaluation + update
 
 
 def predicted_numbers(spec: RunSpec) -> int:
@@ -140,4 +141,5 @@ def batch_numbers(spec: RunSpec) -> int:
 
 def state_numbers(spec: RunSpec) -> int:
     """Numbers in a run's state: its factors, and what its optimiser carries beside them."""
-    return trained_numbers(spec) * spec.optimizer.slots + spec.optimizer.state_scalars
+    matrices = sum(map(prod, spec.optimizer.matrices(spec.factor_shapes)))
+    return trained_numbers(spec) * spec.optimizer.slots + matrices + spec.optimizer.state_scalars

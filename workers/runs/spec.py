@@ -194,7 +194,7 @@ class RunSpec(SpecModel, frozen=True):
             _check_descent(self)
         if self.model.is_trained:
             self.init.check(self.model, self.problem)
-            self.optimizer.check_factors(len(self.factor_shapes))
+            self.optimizer.check_model(self.model, self.problem.shape)
         for number, index in enumerate(self.record.entries):
             check_index(index, self.problem.shape, ("record", "entries", number))
         if (reason := metric_misfit(self)) is not None:

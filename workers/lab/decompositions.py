@@ -12,7 +12,7 @@ from torch import Tensor
 
 def svd(matrices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """U, S and V^T of matrices (runs, rows, columns), as contiguous (runs, rows, k), (runs, k), (runs, k, columns)."""
-    left, values, right = _of_finite(lambda finite: torch.linalg.svd(finite, full_matrices=False), matrices)
+    left, values, right = _of_finite(_svd, matrices)
     return left, values, right
 
 
@@ -20,6 +20,10 @@ def eigh(matrices: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues (runs, n), rising, and eigenvectors (runs, n, n) of symmetric matrices; reads lower triangles."""
     values, vectors = _of_finite(torch.linalg.eigh, matrices)
     return values, vectors
+
+
+def _svd(matrices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.linalg.svd(matrices, full_matrices=False)
 
 
 def _of_finite(decompose: Callable[[Tensor], tuple[Tensor, ...]], matrices: Tensor) -> list[Tensor]:

@@ -47,13 +47,6 @@ class OptimizerBase(SpecModel, frozen=True):
 
     weight_decay: NonNegative = 0.0
 
-    if TYPE_CHECKING:
-
-        @property
-        def kind(self) -> str:
-            """The name of the kind."""
-            ...
-
     @property
     def state_scalars(self) -> int:
         """Single numbers in a state."""
@@ -62,7 +55,7 @@ class OptimizerBase(SpecModel, frozen=True):
     @property
     def unfused_name(self) -> str | None:
         """The name in a sentence of an optimiser whose steps the fused engine cannot take; None where it can."""
-        return None if self.is_fusable else self.kind
+        return None if self.is_fusable else self.example["kind"]
 
     @property
     def respects_factorisation(self) -> bool:

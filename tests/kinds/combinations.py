@@ -35,6 +35,9 @@ SHAPES: dict[type, tuple[list[int], ...]] = {
 }
 """What examples cannot all show at once: rectangles and tensors."""
 
+DEPTHS: dict[type, tuple[int, ...]] = {DeepMatrix: (2, 1)}
+"""What the example of a model does not show, and some optimisers need."""
+
 GIVEN = (Explicit, OtherRun)
 """Starts with factors, which must fit the model."""
 
@@ -66,6 +69,11 @@ def is_trained(spec: RunSpec) -> bool:
 def problem_examples(kind: type) -> list[Example]:
     """The example of a kind of problem, and the same in other shapes."""
     return [example_of(kind), *({**example_of(kind), "shape": shape} for shape in SHAPES.get(kind, ()))]
+
+
+def model_examples(kind: type) -> list[Example]:
+    """The example of a kind of model, and the same of other depths."""
+    return [example_of(kind), *({**example_of(kind), "depth": depth} for depth in DEPTHS.get(kind, ()))]
 
 
 def valid(parts: dict[str, Any]) -> RunSpec | None:
@@ -110,21 +118,27 @@ def _with_usual_losses() -> Iterator[Combination]:
                 yield from _on_engines((model, problem, GradientDescent, Gaussian), parts | training())
                 continue
             for optimizer in kinds_of(Optimizer):
-                yield from starts.first_that_fits(
-                    (model, problem, optimizer), parts | {"optimizer": example_of(optimizer)}
-                )
+                for modelled in model_examples(model):
+                    chosen = parts | {"model": modelled, "optimizer": example_of(optimizer)}
+                    if found := starts.first_that_fits((model, problem, optimizer), chosen):
+                        yield from found
+                        break
 
 
 def scheduled() -> Iterator[Combination]:
     """Every schedule of every optimiser that takes steps on every engine, with either weight decay in turns."""
-    decays = cycle(("coupled", "decoupled"))
-    for kind, schedule in product(kinds_of(Optimizer), SCHEDULES.values()):
-        if not kind.is_flow:
-            of_rate = {"learning_rate": example_of(schedule), "learning_rate_factors": [1.0, 0.5, 1.0]}
-            optimizer = {**example_of(kind), **of_rate, "weight_decay": 0.01, "decay": next(decays)}
-            parts = {"model": example_of(DeepMatrix), "problem": example_of(LowRankCompletion)}
+    decays = cycle((("coupled", "decoupled"), ("decoupled", "coupled")))
+    kinds = [kind for kind in kinds_of(Optimizer) if not kind.is_flow]
+    for kind, schedule in product(kinds, SCHEDULES.values()):
+        for modelled, decay in product(model_examples(DeepMatrix), next(decays)):
+            factors = [1.0, 0.5, 1.0][: modelled["depth"]]
+            of_rate = {"learning_rate": example_of(schedule), "learning_rate_factors": factors}
+            optimizer = {**example_of(kind), **of_rate, "weight_decay": 0.01, "decay": decay}
+            parts = {"model": modelled, "problem": example_of(LowRankCompletion)}
             parts |= {"optimizer": optimizer, "init": example_of(Gaussian)}
-            yield from _on_engines((DeepMatrix, LowRankCompletion, kind, Gaussian), parts)
+            if found := list(_on_engines((DeepMatrix, LowRankCompletion, kind, Gaussian), parts)):
+                yield from found
+                break
 
 
 class Turns:

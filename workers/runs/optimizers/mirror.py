@@ -37,8 +37,6 @@ class MirrorDescent(DescentBase, frozen=True):
             raise misfit(("beta",), "Give the beta of the hypentropy: smaller is nearer to the nuclear norm.")
         if self.potential == "entropy" and self.beta is not None:
             raise misfit(("beta",), "The entropy has no beta; leave it out.")
-        if self.decay_word == "decoupled":
-            raise misfit(("decay",), "Mirror descent moves the gradient of its potential; take the decay 'coupled'.")
         return self
 
     def batch_words(self) -> Sequence[str]:
@@ -52,6 +50,9 @@ class MirrorDescent(DescentBase, frozen=True):
             raise misfit(
                 ("optimizer", "kind"), "mirror_descent moves the product itself; take a deep_matrix of depth 1."
             )
+        if self.decay_word == "decoupled":
+            message = "Mirror descent moves the gradient of its potential, not W; take the decay 'coupled'."
+            raise misfit(("optimizer", "decay"), message)
         if self.potential == "entropy" and shape[0] != shape[1]:
             raise misfit(
                 ("optimizer", "potential"),

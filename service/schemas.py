@@ -267,6 +267,13 @@ class DecayPrediction(BaseModel):
     stationary_point: DecayedPoint | None = None
 
 
+class FactorisationPrediction(BaseModel):
+    """Whether products depend on how their start is factorised (`workers.runs.theory.factorisations`)."""
+
+    is_respected: bool
+    statement: str
+
+
 class Theory(BaseModel):
     """What theory says of a run, and whether it did; a field that does not apply is null."""
 
@@ -297,6 +304,10 @@ class Theory(BaseModel):
     stability_limit: StabilityPrediction | None = None
     weight_decay: Annotated[
         DecayPrediction | None, Field(description="What weight decay does to a product, also where `applies` is false.")
+    ] = None
+    factorisation: Annotated[
+        FactorisationPrediction | None,
+        Field(description="Whether products depend on how their start is factorised, also where `applies` is false."),
     ] = None
 
 

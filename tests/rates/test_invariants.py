@@ -46,6 +46,7 @@ def batches(draw, engine):
     for seed in range(3):
         adaptive = {"kind": "polyak", "most": draw(st.sampled_from([0.01, 0.05]))}
         rate = adaptive if is_adaptive else draw(st.sampled_from([0.02, 0.05, *SCHEDULED]))
+        every = draw(st.integers(1, 9))  # a run ends at a point of its schedule, so that a longer run has it, too
         optimizer = {**shared, "learning_rate": rate, "weight_decay": draw(st.sampled_from([0.1, 1.0])) * decays}
         if draw(st.booleans()):
             optimizer["learning_rate_factors"] = [1.0, 2.0, 0.5][: model["depth"]]
@@ -54,8 +55,11 @@ def batches(draw, engine):
                 model=model,
                 optimizer=optimizer,
                 init={"kind": "gaussian", "std": 0.4},
-                stop={"max_steps": draw(st.integers(1, LENGTH)), "loss_below": draw(st.sampled_from([None, 0.3]))},
-                record={"every": draw(st.integers(1, 9))},
+                stop={
+                    "max_steps": every * draw(st.integers(1, LENGTH // every)),
+                    "loss_below": draw(st.sampled_from([None, 0.3])),
+                },
+                record={"every": every},
                 engine=engine,
                 precision=precision,
                 seed=seed,

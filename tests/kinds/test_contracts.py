@@ -28,7 +28,7 @@ COMBINATIONS = [*combinations(), *scheduled()]
 TRAINED = [one for one in COMBINATIONS if is_trained(one.specs[0])]
 
 UNDEFINED_ON_TIES = {"singular_vector_alignment", "layer_alignment"}
-"""Metrics without a value where singular values tie, as those of products of rank 1 that are 0; some runs stay there."""
+"""Metrics without a value where singular values tie, as those that are 0 of a product of rank 1; some runs stay so."""
 
 every_combination = pytest.mark.parametrize("combination", COMBINATIONS, ids=str)
 every_trained_one = pytest.mark.parametrize("combination", TRAINED, ids=str)

@@ -267,6 +267,13 @@ class DecayPrediction(BaseModel):
     stationary_point: DecayedPoint | None = None
 
 
+class FactorisationPrediction(BaseModel):
+    """Whether products depend on how their start is factorised (`workers.runs.theory.factorisations`)."""
+
+    is_respected: bool
+    statement: str
+
+
 class Theory(BaseModel):
     """What theory says of a run, and whether it did; a field that does not apply is null."""
 
@@ -300,6 +307,10 @@ class Theory(BaseModel):
     ] = None
     silent_after: Annotated[
         int | None, Field(description="Last step of the first phase; theory says nothing of the phases after it.")
+    ] = None
+    factorisation: Annotated[
+        FactorisationPrediction | None,
+        Field(description="Whether products depend on how their start is factorised, also where `applies` is false."),
     ] = None
 
 

@@ -8,7 +8,7 @@ from workers.lab.engines.descents import Clock
 from workers.lab.engines.fused import engine as fused
 from workers.lab.engines.fused.kernels import kernel_of
 from workers.lab.engines.fused.program import DISTURBANCES, Manner, Program
-from workers.lab.optimizers import DESCENT_UPDATE, MOMENTUM_UPDATE
+from workers.lab.updates import DESCENT_UPDATE, MOMENTUM_UPDATE
 from workers.records import Budget
 
 pytestmark = pytest.mark.slow

@@ -44,6 +44,9 @@ ROWS: dict[type, tuple[dict[str, Any], ...]] = {
 }
 """Changes of examples that make the product a single row, for models of vectors, which take no other."""
 
+DEPTHS: dict[type, tuple[int, ...]] = {DeepMatrix: (2, 1)}
+"""What the example of a model does not show, and some optimisers need."""
+
 GIVEN = (Explicit, OtherRun)
 """Starts with factors, which must fit the model."""
 
@@ -89,6 +92,12 @@ def fitting_examples(model: Example, kind: type) -> list[Example]:
 
 def _fit(model: Example, problem: Example) -> bool:
     return valid(training() | {"model": model, "problem": problem}) is not None
+
+
+def variants(kind: type, model: Example) -> list[Example]:
+    """An example of a kind of model, and the same of other depths, which some optimisers need."""
+    depths = DEPTHS.get(kind, ()) if model == example_of(kind) else ()
+    return [model, *({**model, "depth": depth} for depth in depths)]
 
 
 def valid(parts: dict[str, Any]) -> RunSpec | None:
@@ -146,7 +155,9 @@ def _with_usual_losses(every: bool) -> Iterator[Combination]:
         sorts += [{"optimizer": str(optimizer), "problem": f"{problem} of order {len(example.get('shape', 'ij'))}"}]
         steps = [{"step": str((model, optimizer)), "engine": engine} for engine in engines(kind, optimizer)]
         if every or covered.lack([*sorts, *steps]):
-            made = starts.first_that_fits((kind, problem, optimizer), parts | {"optimizer": example_of(optimizer)})
+            tried = (parts | {"model": one, "optimizer": example_of(optimizer)} for one in variants(kind, model))
+            found = (starts.first_that_fits((kind, problem, optimizer), choice) for choice in tried)
+            made = next((some for some in found if some), [])
             ways = [{"step": str((model, optimizer)), "engine": engine_of(one.specs[0])} for one in made]
             covered.add([*sorts, *ways] if made else [])
             yield from made
@@ -191,14 +202,18 @@ class Pairs:
 
 def scheduled() -> Iterator[Combination]:
     """Every schedule of every optimiser that takes steps on every engine, with either weight decay in turns."""
-    decays = cycle(("coupled", "decoupled"))
-    for kind, schedule in product(kinds_of(Optimizer), SCHEDULES.values()):
-        if not kind.is_flow:
-            of_rate = {"learning_rate": example_of(schedule), "learning_rate_factors": [1.0, 0.5, 1.0]}
-            optimizer = {**example_of(kind), **of_rate, "weight_decay": 0.01, "decay": next(decays)}
-            parts = {"model": example_of(DeepMatrix), "problem": example_of(LowRankCompletion)}
+    decays = cycle((("coupled", "decoupled"), ("decoupled", "coupled")))
+    kinds = [kind for kind in kinds_of(Optimizer) if not kind.is_flow]
+    for kind, schedule in product(kinds, SCHEDULES.values()):
+        for modelled, decay in product(variants(DeepMatrix, example_of(DeepMatrix)), next(decays)):
+            factors = [1.0, 0.5, 1.0][: modelled["depth"]]
+            of_rate = {"learning_rate": example_of(schedule), "learning_rate_factors": factors}
+            optimizer = {**example_of(kind), **of_rate, "weight_decay": 0.01, "decay": decay}
+            parts = {"model": modelled, "problem": example_of(LowRankCompletion)}
             parts |= {"optimizer": optimizer, "init": example_of(Gaussian)}
-            yield from _on_engines((DeepMatrix, LowRankCompletion, kind, Gaussian), parts)
+            if found := list(_on_engines((DeepMatrix, LowRankCompletion, kind, Gaussian), parts)):
+                yield from found
+                break
 
 
 def disturbed() -> Iterator[Combination]:

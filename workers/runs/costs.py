@@ -89,8 +89,9 @@ def multiply_adds_per_step(spec: RunSpec) -> int:
     """
     is_reduced = spec.loss.is_square and not disturbs_observations(spec)
     observed = spec.problem.multiply_adds(is_reduced) + spec.loss.multiply_adds * predicted_numbers(spec)
-    update = (spec.optimizer.multiply_adds + spec.optimizer.decays()) * trained_numbers(spec)
-    return spec.model.multiply_adds(spec.problem.shape) + observed + update + draws_multiply_adds(spec)
+    evaluation = spec.model.multiply_adds(spec.problem.shape) + observed
+    update = spec.optimizer.update_multiply_adds(spec.factor_shapes) + spec.optimizer.decays() * trained_numbers(spec)
+    return spec.optimizer.evaluations * evaluation + update + draws_multiply_adds(spec)
 
 
 def draws_multiply_adds(spec: RunSpec) -> int:
@@ -179,4 +180,5 @@ def batch_numbers(spec: RunSpec) -> int:
 
 def state_numbers(spec: RunSpec) -> int:
     """Numbers in a run's state: its factors, and what its optimiser carries beside them."""
-    return trained_numbers(spec) * spec.optimizer.slots + spec.optimizer.state_scalars
+    matrices = sum(map(prod, spec.optimizer.matrices(spec.factor_shapes)))
+    return trained_numbers(spec) * spec.optimizer.slots + matrices + spec.optimizer.state_scalars

@@ -156,8 +156,8 @@ def _fused_vectors(spec: RunSpec) -> str | None:
 def _fused_kinds(spec: RunSpec) -> str | None:
     if not spec.model.is_fusable:
         return f"The fused engine takes {' and '.join(FUSABLE_MODELS)}, and this model is a {spec.model.kind}."
-    if not spec.optimizer.is_fusable:
-        return f"The fused engine descends by {' or '.join(FUSABLE_OPTIMIZERS)}, and this run by {spec.optimizer.kind}."
+    if (name := spec.optimizer.unfused_name) is not None:
+        return f"The fused engine descends by {' or '.join(FUSABLE_OPTIMIZERS)}, and this run by {name}."
     if not (spec.problem.observes_entries or spec.model.fuses_measurements):
         return "The fused engine fits observed entries only, and this problem observes linear measurements."
     if not spec.stop.at_first_step_below:

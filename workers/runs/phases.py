@@ -16,7 +16,8 @@ from workers.runs.base import SpecModel, misfit
 from workers.runs.losses import Loss
 from workers.runs.merge_patches import merge_patch
 from workers.runs.models import Model
-from workers.runs.optimizers import Optimizer, Origins
+from workers.runs.optimizers import Optimizer
+from workers.runs.optimizers.base import Origins
 from workers.runs.problems import Problem
 from workers.runs.stops import Stop
 

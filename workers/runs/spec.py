@@ -197,7 +197,7 @@ class RunSpec(SpecModel, frozen=True):
         elif self.descends:
             _check_descent(self)
         if self.model.is_trained:
-            self.optimizer.check_factors(len(self.factor_shapes))
+            self.optimizer.check_model(self.model, self.problem.shape)
 
     def lasting(self, stop: Stop) -> Self:
         """The run with another stop of its last phase, unchecked."""

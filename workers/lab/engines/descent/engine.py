@@ -20,8 +20,8 @@ from workers.lab.engines.descent.stepping import stepper_for
 from workers.lab.engines.descents import CHEAP_SECONDS, Clock, Descents, Snapshots, carried_times
 from workers.lab.engines.recording import Schedules, affordable_runs, with_last_steps
 from workers.lab.engines.stopping import NEVER, LossLimits, Stops, find_stops
-from workers.lab.models.base import build_model
 from workers.lab.models.layout import FactorLayout
+from workers.lab.optimizers import build_gradient
 from workers.runs.costs import MULTIPLY_ADDS_PER_SECOND, multiply_adds_per_step, observes_few_entries
 from workers.runs.milestones import failed_checks, note_failed_checks, note_losses
 from workers.runs.snapshots import kept_steps
@@ -77,8 +77,9 @@ class _Lanes:
         self._steps = descents.steps[members]
         self._running = np.arange(len(members)) < self._run_count
         self._layout = FactorLayout(specs[0].factor_shapes, len(members))
-        slots, scalars = specs[0].optimizer.slots, specs[0].optimizer.state_scalars
-        self._history = History(self._layout, slots, scalars, dtype, device)
+        optimizer = specs[0].optimizer
+        matrices = optimizer.matrices(specs[0].factor_shapes)
+        self._history = History(self._layout, optimizer.slots, optimizer.state_scalars, dtype, device, matrices)
         self._history.load(descents.states[members])
         self._optimizer = build_optimizer(specs, self._layout, dtype, device, self._history.capacity)
         self._bind(specs, dtype, device)
@@ -92,10 +93,11 @@ class _Lanes:
         self._twice_loss = torch.zeros(history.capacity + 1, runs, 1, 1, dtype=dtype, device=device)
         self._disturbances = build_disturbances(specs, self._layout, self._gradient, history.capacity)
         disturbing = self._disturbances if isinstance(self._disturbances, Disturbances) else None
-        model = build_model(specs, self._layout.blocks(self._gradient), disturbing)
+        model = build_gradient(specs, self._layout, self._gradient, disturbing)
         losses, self._loss_of_runs = self._twice_loss.unbind(), self._twice_loss[:, :, 0, 0].unbind()
         self._evaluate = [model.bind(factors, loss) for factors, loss in zip(history.factors, losses, strict=True)]
-        self._stepper = stepper_for(self._step, device, capturable=not observes_few_entries(specs[0]))
+        capturable = specs[0].optimizer.is_capturable and not observes_few_entries(specs[0])
+        self._stepper = stepper_for(self._step, device, capturable)
 
     @property
     def mostly_running(self) -> bool:

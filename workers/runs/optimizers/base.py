@@ -1,16 +1,21 @@
-"""Optimisers: how a step follows from the gradient, or the flow that is the limit of small steps.
-
-The mathematics of each class is in `workers.lab.optimizers`.
-"""
+"""Base of all kinds of optimiser, without torch; their mathematics is in `workers.lab.optimizers`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from math import prod
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, PrivateAttr
 
-from workers.runs.base import Listed, Natural, NonNegative, Positive, SpecModel, classes_by_kind, misfit
+from workers.runs.base import Listed, Natural, NonNegative, Positive, SpecModel, misfit
+from workers.runs.factors import Factor
 from workers.runs.noise import Batch, Noise
 from workers.runs.rates import Later, LearningRate, Rates, rates_of
+
+if TYPE_CHECKING:
+    from workers.runs.models import ModelBase
+
+if TYPE_CHECKING:
+    from workers.runs.models import ModelBase
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
@@ -37,10 +42,12 @@ class OptimizerBase(SpecModel, frozen=True):
     Class attributes:
         example: a small valid optimiser of this kind, as JSON values.
         slots: vectors in a state: the factors, then whatever the optimiser carries from step to step.
-        scalars: single numbers in a state, which follow the vectors and precede a carried sum of rates.
+        scalars: single numbers in a state, which follow vectors and matrices and precede a carried sum of rates.
         multiply_adds: multiply-adds of a step per trained number.
+        evaluations: of the loss and its gradient in a step.
         is_flow: whether it is integrated up to a time; otherwise it takes steps.
         is_fusable: whether the fused engine can take its steps.
+        is_capturable: whether its steps can be captured on a GPU; decompositions of matrices cannot.
         is_equivariant: whether its products do not depend on how a product is factorised: with (F1 Q, Q^T F2) in place
             of (F1, F2), Q orthogonal, they are the same. Optimisers that scale each number by itself depend on it.
     """
@@ -49,8 +56,10 @@ class OptimizerBase(SpecModel, frozen=True):
     slots: ClassVar[int]
     scalars: ClassVar[int] = 0
     multiply_adds: ClassVar[int] = 1
+    evaluations: ClassVar[int] = 1
     is_flow: ClassVar[bool] = False
     is_fusable: ClassVar[bool] = False
+    is_capturable: ClassVar[bool] = True
     is_equivariant: ClassVar[bool] = True
 
     weight_decay: NonNegative = 0.0
@@ -59,6 +68,32 @@ class OptimizerBase(SpecModel, frozen=True):
     def state_scalars(self) -> int:
         """Single numbers in a state."""
         return self.scalars
+
+    @property
+    def unfused_name(self) -> str | None:
+        """The name in a sentence of an optimiser whose steps the fused engine cannot take; None where it can."""
+        return None if self.is_fusable else self.example["kind"]
+
+    @property
+    def respects_factorisation(self) -> bool:
+        """`is_equivariant` of this optimiser, where that depends on its fields."""
+        return self.is_equivariant
+
+    def matrices(self, shapes: "Sequence[tuple[int, ...]]") -> Sequence[tuple[int, int]]:
+        """Shapes of the matrices that a state holds between vectors and single numbers, for factors of `shapes`."""
+        return ()
+
+    def update_multiply_adds(self, shapes: "Sequence[tuple[int, ...]]") -> int:
+        """Multiply-adds of a step from a gradient, for factors of `shapes`."""
+        return self.multiply_adds * sum(map(prod, shapes))
+
+    def check_model(self, model: "ModelBase", shape: Sequence[int]) -> None:
+        """Raise a misfit, pointing into the run, unless the optimiser fits a model of products of `shape`."""
+        self.check_factors(len(model.factor_shapes(shape)))
+
+    def start_misfit(self, factors: Sequence[Factor]) -> str | None:
+        """Why the optimiser cannot begin at these factors, as a sentence; None where it can."""
+        return None
 
     def check_factors(self, count: int) -> None:
         """Raise a misfit, pointing into the run, unless the optimiser fits a model of so many factors."""
@@ -151,100 +186,3 @@ class DescentBase(OptimizerBase, frozen=True):
             raise misfit(
                 ("optimizer", "frozen"), "All factors are frozen, so nothing would move; leave at least one out."
             )
-
-
-class GradientDescent(DescentBase, frozen=True):
-    """F <- F - learning_rate * gradient."""
-
-    example: ClassVar[Mapping[str, Any]] = {"kind": "gradient_descent", "learning_rate": 0.05}
-    slots: ClassVar[int] = 1
-    is_fusable: ClassVar[bool] = True
-    kind: Literal["gradient_descent"]
-
-
-class Momentum(DescentBase, frozen=True):
-    """Heavy ball (Polyak 1964): v <- beta v + gradient, F <- F - learning_rate * v."""
-
-    example: ClassVar[Mapping[str, Any]] = {"kind": "momentum", "learning_rate": 0.02, "beta": 0.8}
-    slots: ClassVar[int] = 2
-    multiply_adds: ClassVar[int] = 2
-    is_fusable: ClassVar[bool] = True
-    kind: Literal["momentum"]
-    beta: Decay = 0.9
-
-
-class Adam(DescentBase, frozen=True):
-    """Adam (Kingma and Ba 2015): m and v, running means of the gradient and of its square.
-
-    F <- F - learning_rate * m' / (sqrt(v') + epsilon), m' = m / (1 - beta_1^t), v' = v / (1 - beta_2^t), t from 1.
-    """
-
-    example: ClassVar[Mapping[str, Any]] = {"kind": "adam", "learning_rate": 0.02}
-    slots: ClassVar[int] = 3
-    multiply_adds: ClassVar[int] = 8
-    is_fusable: ClassVar[bool] = True
-    is_equivariant: ClassVar[bool] = False
-    kind: Literal["adam"]
-    beta_1: Decay = 0.9
-    beta_2: Decay = 0.999
-    epsilon: Positive = 1e-8
-
-    @property
-    def share_1(self) -> float:
-        """1 - beta_1, the share of a new gradient."""
-        return 1 - self.beta_1
-
-    @property
-    def share_2(self) -> float:
-        """1 - beta_2, the share of a new square."""
-        return 1 - self.beta_2
-
-
-class GroupRmsprop(DescentBase, frozen=True):
-    """One adaptive step size for all factors together (Razin and Cohen 2020).
-
-    v <- beta v + (1 - beta) * sum of all squared gradient entries,
-    F <- F - learning_rate / (sqrt(v / (1 - beta^t)) + epsilon) * gradient, v = 0 at the start, t from 1. What each
-    factor adds to v is rounded to single precision first, as it is in the authors' trajectories.
-    """
-
-    example: ClassVar[Mapping[str, Any]] = {"kind": "group_rmsprop", "learning_rate": 0.02}
-    slots: ClassVar[int] = 1
-    scalars: ClassVar[int] = 1
-    multiply_adds: ClassVar[int] = 2
-    is_fusable: ClassVar[bool] = True
-    kind: Literal["group_rmsprop"]
-    beta: Decay = 0.99
-    epsilon: Positive = 1e-6
-
-    @property
-    def share(self) -> float:
-        """1 - beta, the share of a new square."""
-        return 1 - self.beta
-
-
-class GradientFlow(OptimizerBase, frozen=True):
-    """dF/dt = -gradient - weight_decay F, the limit of small learning rates, with steps of its own choice.
-
-    The local error of a step is kept below `rtol` |y| + `atol` min(1, largest |y|) for each number y that is
-    integrated: those of the factors, or of their product from a balanced start (`workers.runs.conservation`). A state
-    holds the factors now and where the stretch of steps began that led there, then the numbers of
-    `workers.lab.engines.flow.state`.
-    """
-
-    example: ClassVar[Mapping[str, Any]] = {"kind": "gradient_flow", "rtol": 1e-6}
-    slots: ClassVar[int] = 2
-    scalars: ClassVar[int] = 8
-    is_flow: ClassVar[bool] = True
-    kind: Literal["gradient_flow"]
-    rtol: Annotated[float, Field(ge=1e-13, le=1e-2)] = 1e-9
-    atol: Annotated[float, Field(gt=0, le=1)] = 1e-12
-
-
-Optimizer = Annotated[
-    GradientDescent | Momentum | Adam | GroupRmsprop | GradientFlow,
-    Field(discriminator="kind"),
-]
-
-OPTIMIZERS: dict[str, type[OptimizerBase]] = classes_by_kind(Optimizer)
-"""The class of each kind."""

@@ -345,3 +345,49 @@ def test_the_std_of_the_product_is_that_of_its_entries():
 def test_a_start_that_does_not_fit_is_refused(init, words):
     with pytest.raises(ValidationError, match=words):
         spec(model=CHAIN, problem=low_rank([3, 2], 4), init=init)
+
+
+MIXED = {
+    "kind": "contraction",
+    "factors": {"f": [2, 3, 2], "g": [3], "h": [2, 2]},
+    "terms": [{"of": ["f", "g", "h"], "einsum": "irs,r,sj->ij"}],
+}
+"""A tensor, a vector and a matrix."""
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"kind": "gradient_descent", "learning_rate": {"kind": "polyak"}},
+        {"kind": "momentum", "learning_rate": 0.02, "beta": 0.9},
+        {"kind": "group_rmsprop", "learning_rate": 0.02},
+        {"kind": "adam", "learning_rate": {"kind": "cosine", "from": 0.02, "to": 0.01, "steps": 30}},
+        {"kind": "gradient_descent", "learning_rate": 0.05, "weight_decay": 0.1, "decay": "decoupled"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("further", [{}, {"learning_rate_factors": [1.0, 0.5, 2.0]}, {"frozen": [1]}], ids=str)
+def test_factors_of_any_order_descend_as_matrices_of_as_many_numbers_do(optimizer, further):
+    """The same contraction with the tensor and the vector as matrices, by one-hot constants that unfold them."""
+    unfolded = {
+        "kind": "contraction",
+        "factors": {"f": [2, 6], "g": [3, 1], "h": [2, 2]},
+        "terms": [{"of": ["f", "fold", "g", "one", "h"], "einsum": "ik,krs,rt,t,sj->ij"}],
+        "constants": {"fold": np.eye(6).reshape(6, 3, 2).tolist(), "one": [1.0]},
+    }
+    start = {"f": np.linspace(0.1, 1.2, 12), "g": np.array([0.5, -0.3, 0.8]), "h": np.array([[1.0, 0.2], [0.3, -0.7]])}
+    shapes = [MIXED["factors"], unfolded["factors"]]
+    runs = [
+        spec(
+            model=model,
+            problem=low_rank([2, 2], 3),
+            init={"kind": "explicit", "factors": {k: start[k].reshape(s).tolist() for k, s in of.items()}},
+            optimizer=optimizer | further,
+        )
+        for model, of in zip((MIXED, unfolded), shapes, strict=True)
+    ]
+    ours, theirs = (run_whole(run).progress[0].checkpoint.state for run in runs)
+    assert np.isfinite(ours).all()
+    np.testing.assert_allclose(ours[:19], theirs[:19], rtol=1e-7, atol=1e-9)
+    together = run_whole(runs[0], runs[0].model_copy(update={"seed": 5})).progress[0].checkpoint.state
+    np.testing.assert_array_equal(ours, together)

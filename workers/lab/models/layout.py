@@ -1,4 +1,4 @@
-"""Memory layout of the factors of a batch: a flat vector of contiguous blocks (runs, rows, columns), one per factor.
+"""Memory layout of the factors of a batch: a flat vector of contiguous blocks (runs, ...), one per factor.
 
 A step then updates all factors of all runs by a single operation, and each factor is still a batch of matrices.
 """
@@ -41,6 +41,12 @@ class FactorLayout:
         sizes = [self.runs * prod(shape) for shape in self.shapes]
         parts = flat.split(sizes, dim=-1)
         return [part.unflatten(-1, (self.runs, *shape)) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def rows(self, flat: Tensor) -> list[Tensor]:
+        """Views (runs, 1, numbers) of a vector (size,), one per factor, whatever the factor's order."""
+        sizes = [prod(shape) for shape in self.shapes]
+        parts = flat.split([self.runs * size for size in sizes])
+        return [part.view(self.runs, 1, size) for part, size in zip(parts, sizes, strict=True)]
 
     def expand(self, values: Tensor) -> Tensor:
         """Spread a value per run (runs,) over the flat vector (size,)."""

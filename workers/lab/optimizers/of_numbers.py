@@ -191,7 +191,7 @@ class GroupRmspropSteps:
         )
         self._rates = rates
         self._layout, self._move = layout, like.new_empty(layout.size)
-        self._moves = layout.blocks(self._move)
+        self._moves = layout.rows(self._move)
         self._corrections = like.new_empty(most_steps, layout.runs)
         self._correction_of = self._corrections.unbind()
 
@@ -200,13 +200,13 @@ class GroupRmspropSteps:
         self._corrections[:count].copy_(torch.from_numpy(corrections))
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
-        blocks, mean = self._layout.blocks(gradient), after[1]
+        rows, mean = self._layout.rows(gradient), after[1]
         torch.mul(before[1], self._decay, out=mean)
-        for share in squares_of(blocks).to(torch.float32) * self._share:
+        for share in squares_of(rows).to(torch.float32) * self._share:
             mean.add_(share)
         rate = self._rates.of_runs(number) / (mean / self._correction_of[number - 1]).sqrt_().add_(self._epsilon)
-        for block, move in zip(blocks, self._moves, strict=True):
-            torch.mul(block, rate[:, None, None], out=move)
+        for row, move in zip(rows, self._moves, strict=True):
+            torch.mul(row, rate[:, None, None], out=move)
         for move, factor in zip(self._moves, self._rates.factors or (), strict=False):
             move.mul_(factor)
         torch.sub(before[0], self._move, out=after[0])

@@ -26,7 +26,11 @@ class SharpnessAwareGradient:
         self._model, self._trained = model, specs[0].trained(len(layout.shapes))
         self._gradient = layout.blocks(gradient)
         self._rho = torch.as_tensor([spec.rho for spec in specs], dtype=gradient.dtype, device=gradient.device)
-        self._nearby = layout.blocks(torch.zeros_like(gradient))
+        nearby = torch.zeros_like(gradient)
+        self._nearby, self._rows = (
+            layout.blocks(nearby),
+            list(zip(layout.rows(nearby), layout.rows(gradient), strict=True)),
+        )
         self._evaluate_nearby = model.bind(self._nearby, gradient.new_zeros(layout.runs, 1, 1))
 
     def bind(self, factors: Sequence[Tensor], loss: Tensor) -> Evaluation:
@@ -40,7 +44,8 @@ class SharpnessAwareGradient:
             for nearby, factor in zip(self._nearby, factors, strict=True):
                 nearby.copy_(factor)
             for number in self._trained:
-                self._nearby[number].add_(self._gradient[number] * scale)
+                nearby, gradient = self._rows[number]
+                nearby.add_(gradient * scale)
             self._evaluate_nearby()
 
         return evaluate

@@ -9,17 +9,17 @@ from workers.lab.models.cp_tensor import CpTensorMaths
 from workers.lab.models.deep_matrix import DeepMatrixMaths
 from workers.lab.models.maths import Gradient, ModelMaths
 from workers.lab.models.native_components import NativeSparseGradient
-from workers.lab.models.nuclear_norm import NuclearNormMaths
+from workers.lab.models.solved import SolvedMaths
 from workers.lab.models.sparse_components import SparseComponentGradient
 from workers.lab.models.symmetric_matrix import SymmetricMatrixMaths
 from workers.lab.native.components import is_available
 from workers.lab.objectives import Objective, build_objective
 from workers.lab.sparse_objectives import SparseEntryObjective
 from workers.runs.costs import observes_few_entries
+from workers.runs.models import MODELS
 from workers.runs.models.base import ModelBase
 from workers.runs.models.cp_tensor import CpTensor
 from workers.runs.models.deep_matrix import DeepMatrix
-from workers.runs.models.nuclear_norm import NuclearNorm
 from workers.runs.models.symmetric_matrix import SymmetricMatrix
 from workers.runs.spec import RunSpec
 
@@ -27,7 +27,7 @@ MATHS: dict[type[ModelBase], ModelMaths] = {
     DeepMatrix: DeepMatrixMaths(),
     SymmetricMatrix: SymmetricMatrixMaths(),
     CpTensor: CpTensorMaths(),
-    NuclearNorm: NuclearNormMaths(),
+    **dict.fromkeys((model for model in MODELS.values() if not model.is_trained), SolvedMaths()),
 }
 """The mathematics of each kind of model."""
 

@@ -11,6 +11,7 @@ from workers.runs.factors import Factor
 from workers.runs.starts.gaussian import Gaussian
 
 if TYPE_CHECKING:
+    from workers.runs.losses import LossBase
     from workers.runs.problems import Problem
 
 
@@ -20,6 +21,7 @@ class ModelBase(SpecModel, ABC, frozen=True):
     Class attributes:
         example: a small valid model of this kind, as JSON values.
         is_trained: whether it descends, or flows, from a start; a baseline that is solved does neither.
+        proofs: columns of the summary that hold what is proven of a baseline's solution.
         is_fusable: whether the fused engine computes its product and its gradient.
         is_chain: whether W is the plain product of independent matrices, so that a flow may carry its determinant.
         is_symmetric: whether W is the only factor times its own transpose.
@@ -30,6 +32,7 @@ class ModelBase(SpecModel, ABC, frozen=True):
 
     example: ClassVar[Mapping[str, Any]]
     is_trained: ClassVar[bool] = True
+    proofs: ClassVar[tuple[str, ...]] = ()
     is_fusable: ClassVar[bool] = False
     is_chain: ClassVar[bool] = False
     is_symmetric: ClassVar[bool] = False
@@ -48,6 +51,10 @@ class ModelBase(SpecModel, ABC, frozen=True):
     @abstractmethod
     def check_shape(self, shape: Sequence[int]) -> None:
         """Raise a misfit, pointing into the run, unless the model has products of this shape."""
+
+    def check(self, problem: "Problem", loss: "LossBase") -> None:
+        """Raise a misfit, pointing into the run, unless the model is one for this problem and this loss."""
+        self.check_shape(problem.shape)
 
     @abstractmethod
     def multiply_adds(self, shape: Sequence[int]) -> int:
@@ -104,12 +111,24 @@ class ModelBase(SpecModel, ABC, frozen=True):
         """Rows of the semidefinite matrix that a solver works on; 0 for a model that is trained."""
         return 0
 
+    def solver_points(self, shape: Sequence[int]) -> int:
+        """The most points that a solver records."""
+        return 1
+
     def solver_bytes(self, shape: Sequence[int], observed_numbers: int) -> int:
         """Memory that a solve takes, within a factor of two; 0 for a model that is trained.
 
         Args:
             observed_numbers: of the observations, see `workers.runs.problems.base`.
         """
+        return 0
+
+    def less_memory(self, shape: Sequence[int], observed_numbers: int, most: int) -> tuple[tuple[str, ...], str]:
+        """What to change of a run whose solver would take more than `most` bytes: the field, and the advice."""
+        return ("problem",), "take a smaller matrix"
+
+    def solve_multiply_adds(self, problem: "Problem") -> int:
+        """Multiply-adds of a whole solve, roughly; 0 for a model that is trained."""
         return 0
 
     @classmethod

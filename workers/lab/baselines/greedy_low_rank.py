@@ -1,4 +1,4 @@
-"""Greedy low-rank learning (Li, Luo, Lyu 2021, algorithm 1), with L-BFGS in place of the gradient flow of each rank."""
+"""Greedy low-rank learning (Li, Luo, Lyu 2021), with L-BFGS in place of the gradient flow of each rank."""
 
 from dataclasses import dataclass
 from importlib.metadata import version

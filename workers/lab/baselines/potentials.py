@@ -1,7 +1,7 @@
 """The potentials of diagonal networks: what a gradient flow of w = u^L - v^L from u = v = alpha minimises.
 
 The flow keeps w = alpha^L h(t) with t in the span of the measurements, so that where it ends h^-1(w / alpha^L) is the
-gradient of a potential, q = the integral of h^-1 (Woodworth et al. 2020, theorems 1 and 3). The conjugate of q is the
+gradient of a potential, q = the integral of h^-1 (Woodworth et al. 2020). The conjugate of q is the
 integral of h.
 """
 

@@ -25,7 +25,7 @@ WORKING_MATRICES = 60
 
 
 class GreedyLowRank(SolvedBase, frozen=True):
-    """Greedy low-rank learning, GLRL (Li, Luo, Lyu 2021, algorithm 1): a point for each rank, from W = 0.
+    """Greedy low-rank learning, GLRL (Li, Luo, Lyu 2021): a point for each rank, from W = 0.
 
     A rank appends epsilon times the top singular vectors of minus the gradient dl/dW, as a column and a row of two
     factors, and minimises the loss in these factors by L-BFGS until the gradient in them vanishes. It ends at

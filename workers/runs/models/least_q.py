@@ -20,7 +20,7 @@ DEEPEST = 20
 
 
 class LeastQ(SolvedBase, frozen=True):
-    """The W of least potential Q_alpha that meets the observations (Woodworth et al. 2020, theorems 1 and 3).
+    """The W of least potential Q_alpha that meets the observations (Woodworth et al. 2020).
 
     The gradient flow of W = u^L - v^L, entry by entry, from u = v = alpha converges to it where its loss goes to zero.
     At L = 2, Q is the sum of alpha^2 q(W_ij / alpha^2) with q(z) = 2 - sqrt(4 + z^2) + z asinh(z / 2). Large alpha

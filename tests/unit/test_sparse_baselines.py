@@ -229,7 +229,7 @@ def test_no_weights_are_below_the_bound_of_any_multipliers(seed):
 
 
 def test_starts_beyond_the_precision_are_a_sentence():
-    with pytest.raises(NotSolved, match="Take a larger model.alpha"):
+    with pytest.raises(NotSolved, match=r"Take a larger model\.alpha"):
         least_potential(DATA, 1e-12)
 
 

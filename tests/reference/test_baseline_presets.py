@@ -25,7 +25,6 @@ def test_descent_passes_the_greedy_matrices_the_nearer_the_smaller_its_start(ser
             aim = greedy[seed][rank]
             nearest.setdefault(start, []).append(np.linalg.norm(sizes - aim, axis=1).min() / np.linalg.norm(aim))
     furthest = {start: max(distances) for start, distances in nearest.items()}
-    print(furthest, {s: min(d) for s, d in nearest.items()})
     assert furthest[2, 1e-6] < 5e-3
     assert furthest[3, 1e-2] < 2e-3
     assert furthest[2, 1e-6] < furthest[2, 1e-3] < 0.05

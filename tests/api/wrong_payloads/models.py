@@ -135,7 +135,7 @@ CASES: Cases = {
     ),
     "greedy of sizes": (baseline("greedy_low_rank", loss={"kind": "l1"}), "/run/loss", "Lipschitz"),
     "symmetric greedy of a rectangle": (
-        baseline({"kind": "greedy_low_rank", "symmetric": True}, problem=RECTANGLE),
+        baseline({"kind": "greedy_low_rank", "symmetric": True}, problem={**RECTANGLE, "observed": 6}),
         "/run/model/symmetric",
         "3 x 4",
     ),

@@ -152,7 +152,7 @@ def _newton(potential: Potential, basis: Array, coordinates: Array, deadline: De
         deadline.check()
         t = basis @ dual
         gradient = basis.T @ potential.weight(t) - coordinates
-        direction = _direction(basis, potential.slope(t), gradient)
+        direction = _direction_of_sums(basis, potential.slope(t), gradient)
         moved = dual + _length(objective, dual, direction, gradient, np.abs(basis @ direction).max()) * direction
         if (moved == dual).all():
             break
@@ -176,8 +176,17 @@ def _polished(potential: Potential, basis: Array, coordinates: Array, dual: Arra
     return best
 
 
+def _direction_of_sums(basis: Array, slopes: Array, gradient: Array) -> Array:
+    """-H^-1 gradient for H = basis^T diag(slopes) basis; an accurate one where H is singular to rounding."""
+    try:
+        factor = scipy.linalg.cho_factor((basis * slopes[:, None]).T @ basis, lower=True)
+    except (np.linalg.LinAlgError, ValueError):
+        return _direction(basis, slopes, gradient)
+    return -scipy.linalg.cho_solve(factor, gradient)
+
+
 def _direction(basis: Array, slopes: Array, gradient: Array) -> Array:
-    """-H^-1 gradient for H = basis^T diag(slopes) basis, by a QR decomposition of its root."""
+    """The same by a QR decomposition of the root of H: dearer, and accurate where the slopes lie far apart."""
     upper = np.linalg.qr(np.sqrt(slopes)[:, None] * basis, mode="r")
     half = scipy.linalg.solve_triangular(upper.T, gradient, lower=True)
     return -scipy.linalg.solve_triangular(upper, half)

@@ -8,8 +8,8 @@ from workers.runs.base import NonNegative
 from workers.runs.models.solved import SolvedBase
 
 BYTES_PER_OBSERVED_NUMBER, BYTES_PER_ENTRY = 350, 1000
-"""Memory of a linear program without a tolerance, above an idle process: 72 MB for 100 samples of 2000 numbers, 85 MB for
-20 of 10 000. With a tolerance each observation is two conditions, and 100 samples of 2000 numbers took 141 MB."""
+"""Memory of a linear program without a tolerance, above an idle process: 72 MB for 100 samples of 2000 numbers, 85 MB
+for 20 of 10 000. With a tolerance each observation is two conditions, and 100 samples of 2000 numbers took 141 MB."""
 
 
 class LeastL1(SolvedBase, frozen=True):

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from workers.runs.problems import Problem
 
 BYTES_PER_OBSERVED_NUMBER, BYTES_PER_ENTRY = 60, 200
-"""Memory of the decomposition of the measurements, and of Newton's steps on its rows: 40 MB, above an idle process, for 200
-samples of 4000 numbers."""
+"""Memory of the decomposition of the measurements, and of Newton's steps on its rows: 40 MB, above an idle process, for
+200 samples of 4000 numbers."""
 
 DEEPEST = 20
 """Deepest potential. At greater depths even starts of size 0.1 leave weights beyond the precision of float64."""

@@ -187,7 +187,7 @@ def _direction_of_sums(basis: Array, slopes: Array, gradient: Array) -> Array:
 
 def _direction(basis: Array, slopes: Array, gradient: Array) -> Array:
     """The same by a QR decomposition of the root of H: dearer, and accurate where the slopes lie far apart."""
-    upper = np.linalg.qr(np.sqrt(slopes)[:, None] * basis, mode="r")
+    upper: Array = np.linalg.qr(np.sqrt(slopes)[:, None] * basis).R
     half = scipy.linalg.solve_triangular(upper.T, gradient, lower=True)
     return -scipy.linalg.solve_triangular(upper, half)
 

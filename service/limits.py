@@ -7,8 +7,8 @@ from service.settings import Limits
 from workers.runs.costs import most_points, most_steps, snapshot_bytes, trained_numbers
 from workers.runs.engines import engine_misfit
 from workers.runs.metrics import CATALOGUE
-from workers.runs.models.nuclear_norm import NuclearNorm
 from workers.runs.models.resolved import ResolvedModel
+from workers.runs.models.solved import SolvedBase
 from workers.runs.spec import RunSpec
 
 Path = tuple[str | int, ...]
@@ -40,19 +40,15 @@ def first_violation(spec: RunSpec, limits: Limits) -> Violation | None:
 
 
 def _solver_violation(spec: RunSpec, limits: Limits) -> Violation | None:
-    """The refusal of a solve that takes too much memory, which names the other solver if that takes less."""
-    if not isinstance(model := spec.model, NuclearNorm):
-        return None
-    problem = spec.problem
+    """The refusal of a solve that takes too much memory, which says what takes less."""
+    problem, model, most = spec.problem, spec.model, limits.max_solver_bytes
     observed = problem.observation_count * (1 if problem.observes_entries else problem.sample_numbers)
-    needed = model.solver_bytes(spec.problem.shape, observed)
-    if needed <= limits.max_solver_bytes:
+    needed = model.solver_bytes(problem.shape, observed)
+    if not isinstance(model, SolvedBase) or needed <= most:
         return None
-    subject = f"The bytes of memory that the solver {model.solver_for(spec.problem.shape)} takes here are about"
-    scs = model.model_copy(update={"solver": "scs"})
-    if scs.solver_bytes(spec.problem.shape, observed) <= limits.max_solver_bytes:
-        return ("model", "solver"), exceeded(subject, needed, limits, "max_solver_bytes", "take the solver 'scs'")
-    return ("problem",), exceeded(subject, needed, limits, "max_solver_bytes", "take a smaller matrix")
+    subject = f"The bytes of memory that the solver {model.solver_for(problem.shape)} takes here are about"
+    path, advice = model.less_memory(problem.shape, observed, most)
+    return path, exceeded(subject, needed, limits, "max_solver_bytes", advice)
 
 
 def _limited(spec: RunSpec) -> Iterator[Limited]:

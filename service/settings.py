@@ -72,7 +72,7 @@ class Limits(_metric_limits()):
     )
     max_semidefinite_size: int = Field(default=300, description="Rows plus columns of a matrix of least nuclear norm.")
     max_solver_bytes: int = Field(
-        default=4 * 2**30, description="Bytes of memory that the solver of one matrix of least nuclear norm may take."
+        default=4 * 2**30, description="Bytes of memory that the solver of one baseline may take."
     )
     max_runs_per_figure: int = Field(default=200, ge=1, description="Runs whose points are drawn; of more, a sample.")
     max_points_read_per_figure: int = Field(

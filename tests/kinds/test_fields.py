@@ -32,6 +32,7 @@ from tests.helpers.specs import BASIC, FLOW
 from tests.queries.stored_runs import literal, store
 from tests.queries.test_where import OPERATORS
 from workers.runs.metrics import METRICS, ON_REQUEST, SUMMARY_METRICS
+from workers.runs.models import MODELS
 from workers.runs.spec import RunSpec
 
 LIMITS = Limits(max_named_fields=1000)
@@ -58,6 +59,9 @@ _SYMMETRIC = BASIC | {
 _BALANCED = BASIC | {"problem": _LISTED, "init": {"kind": "gaussian", "std": 0.1, "balanced": True}, "loss": "mse"}
 _POSTED_BESIDE = {"init": BASIC["init"], "stop": {"max_time": 2.0, "loss_below": 0.5}, "optimizer": BASIC["optimizer"]}
 _BASELINE = BASIC | {"model": {"kind": "nuclear_norm"}} | _POSTED_BESIDE
+_POTENTIAL = BASIC | {"model": {"kind": "least_q", "alpha": 0.1}} | _POSTED_BESIDE
+_GREEDY = BASIC | {"model": {"kind": "greedy_low_rank", "loss_below": 0.5}} | _POSTED_BESIDE
+_IMPUTED = BASIC | {"model": {"kind": "soft_impute", "penalty": 0.1}} | _POSTED_BESIDE
 _LABELLED = BASIC | fitted({"kind": "logistic"}, _LISTED) | {"record": {"metrics": ["margin"]}}
 _HUBER = BASIC | {"problem": _LISTED, "loss": {"kind": "huber", "delta": 0.5}}
 _REGRESSION = BASIC | {
@@ -88,6 +92,7 @@ _PHASED = BASIC | {"phases": [{"problem": {"z": 2.0}, "stop": {"max_steps": 9}}]
 SPECS = (
     *(BASIC, _MATRIX, _REGRESSION, _LAMBDA, _DECAYING, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, _LABELLED, _HUBER),
     *(_DISTURBED, _CONTRACTION, _CONTRACTION | {"init": {"kind": "constant", "value": 0.5}}),
+    *(_POTENTIAL, _GREEDY, _IMPUTED),
     *(_PHASED, FLOW, FLOW | {"stop": {"max_time": 7.0}}),
 )
 
@@ -153,7 +158,7 @@ def select_experiments(database, limit=1000, **query):
 def queried(item, field):
     """A field's value as queries see it: None where there is none, or one that is not a number."""
     column = NAMED_COLUMNS.get(spell_path(field.path[1:])) if field.path[0] == "spec" else None
-    if column and column.of_training and item["spec"]["model"]["kind"] == "nuclear_norm":
+    if column and column.of_training and not MODELS[item["spec"]["model"]["kind"]].is_trained:
         return "none" if column.is_required else None
     _, value = look_up(item, field.path)
     if column and column.path == "loss" and isinstance(value, dict):

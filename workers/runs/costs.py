@@ -54,9 +54,6 @@ FLOW_NUMBERS = 2**14
 ALONE_IN_BATCH = 2**62
 """More numbers than any batch may hold: a run of this weight has a batch to itself."""
 
-SOLVER_ITERATIONS = 1000
-"""Iterations of a first-order solver, roughly."""
-
 
 def most_multiply_adds(spec: RunSpec) -> int:
     """The most multiply-adds of a run: those of its steps and of costly metrics, or an estimate for a solver.
@@ -64,7 +61,7 @@ def most_multiply_adds(spec: RunSpec) -> int:
     The steps of a flow are chosen by its solver and not counted.
     """
     if not spec.model.is_trained:
-        return SOLVER_ITERATIONS * spec.model.multiply_adds(spec.problem.shape)
+        return spec.model.solve_multiply_adds(spec.problem)
     points = most_points(spec)
     of_steps = sum(most_steps(part) * multiply_adds_per_step(part) for part in spec.phase_specs)
     return of_steps + points * max(map(_multiply_adds_at_a_point, spec.phase_specs))
@@ -135,7 +132,7 @@ def most_steps(spec: RunSpec) -> int:
 def most_points(spec: RunSpec) -> int:
     """The most points that a run can record."""
     if not spec.model.is_trained:
-        return 1
+        return spec.model.solver_points(spec.problem.shape)
     if spec.is_flow:
         return count_flow_points(spec.record.per_decade, spec.max_time)
     return count_points(spec.record, spec.most_steps) + _ends_of_phases(spec)

@@ -186,12 +186,8 @@ class RunSpec(SpecModel, frozen=True):
 
     def check_parts(self) -> None:
         """Raise a misfit unless problem, model, loss, optimiser and stop fit together, whatever the start."""
-        self.model.check_shape(self.problem.shape)
+        self.model.check(self.problem, self.loss)
         self.loss.check(self.problem)
-        if self.loss.takes_labels and not self.model.is_trained:
-            raise misfit(
-                ("loss",), f"A {self.model.kind} meets observed values, and those of {self.loss.kind} are labels."
-            )
         if self.is_flow:
             _check_flow(self)
         elif self.descends:

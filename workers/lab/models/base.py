@@ -11,7 +11,7 @@ from workers.lab.models.cp_tensor import CpTensorMaths
 from workers.lab.models.deep_matrix import DeepMatrixMaths
 from workers.lab.models.maths import Gradient, ModelMaths
 from workers.lab.models.native_components import NativeSparseGradient
-from workers.lab.models.nuclear_norm import NuclearNormMaths
+from workers.lab.models.solved import SolvedMaths
 from workers.lab.models.sparse_components import SparseComponentGradient
 from workers.lab.models.symmetric_matrix import SymmetricMatrixMaths
 from workers.lab.native.components import is_available
@@ -22,7 +22,6 @@ from workers.runs.models import MODELS
 from workers.runs.models.base import ModelBase
 from workers.runs.models.cp_tensor import CpTensor
 from workers.runs.models.deep_matrix import DeepMatrix
-from workers.runs.models.nuclear_norm import NuclearNorm
 from workers.runs.models.resolved import ResolvedModel
 from workers.runs.models.symmetric_matrix import SymmetricMatrix
 from workers.runs.spec import RunSpec
@@ -31,8 +30,8 @@ MATHS: dict[type[ModelBase], type[ModelMaths]] = {
     DeepMatrix: DeepMatrixMaths,
     SymmetricMatrix: SymmetricMatrixMaths,
     CpTensor: CpTensorMaths,
-    NuclearNorm: NuclearNormMaths,
     **{kind: ContractionMaths for kind in MODELS.values() if issubclass(kind, ResolvedModel)},
+    **dict.fromkeys((model for model in MODELS.values() if not model.is_trained), SolvedMaths),
 }
 """The mathematics of each kind of model; forms of a contraction all have that of the contraction."""
 

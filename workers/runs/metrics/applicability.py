@@ -104,6 +104,11 @@ def of_baselines(spec: Measured) -> bool:
     return not spec.model.is_trained
 
 
+def of_proofs(name: str) -> Callable[[Measured], bool]:
+    """The baselines of whose solution something is proven."""
+    return lambda spec: name in spec.model.proofs
+
+
 def of_margins(spec: Measured) -> bool:
     """Losses of labels, where the margin is asked for."""
     return spec.loss.takes_labels and "margin" in spec.record.metrics

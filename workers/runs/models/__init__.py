@@ -13,11 +13,25 @@ from workers.runs.models.contraction import Contraction
 from workers.runs.models.cp_tensor import CpTensor
 from workers.runs.models.deep_matrix import DeepMatrix
 from workers.runs.models.diagonal import Diagonal
+from workers.runs.models.greedy_low_rank import GreedyLowRank
+from workers.runs.models.least_l1 import LeastL1
+from workers.runs.models.least_q import LeastQ
 from workers.runs.models.nuclear_norm import NuclearNorm
+from workers.runs.models.soft_impute import SoftImpute
 from workers.runs.models.symmetric_matrix import SymmetricMatrix
 
 Model = Annotated[
-    DeepMatrix | SymmetricMatrix | CpTensor | Contraction | Diagonal | NuclearNorm, Field(discriminator="kind")
+    DeepMatrix
+    | SymmetricMatrix
+    | CpTensor
+    | Contraction
+    | Diagonal
+    | NuclearNorm
+    | LeastL1
+    | LeastQ
+    | GreedyLowRank
+    | SoftImpute,
+    Field(discriminator="kind"),
 ]
 MODELS: dict[str, type[ModelBase]] = classes_by_kind(Model)
 """The class of each kind."""

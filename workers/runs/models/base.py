@@ -11,6 +11,7 @@ from workers.runs.factors import Factor
 from workers.runs.starts.gaussian import Gaussian
 
 if TYPE_CHECKING:
+    from workers.runs.losses import LossBase
     from workers.runs.problems import Problem
 
 
@@ -21,6 +22,7 @@ class ModelBase(SpecModel, ABC, frozen=True):
         example: a small valid model of this kind, as JSON values.
         further_examples: others, for what one example cannot show.
         is_trained: whether it descends, or flows, from a start; a baseline that is solved does neither.
+        proofs: columns of the summary that hold what is proven of a baseline's solution.
         is_fusable: whether the fused engine computes its product and its gradient.
         fuses_measurements: whether it does so of linear measurements, too, and then on a CPU alone.
         is_chain: whether W is the plain product of independent matrices, so that a flow may carry its determinant.
@@ -34,6 +36,7 @@ class ModelBase(SpecModel, ABC, frozen=True):
     example: ClassVar[Mapping[str, Any]]
     further_examples: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     is_trained: ClassVar[bool] = True
+    proofs: ClassVar[tuple[str, ...]] = ()
     is_fusable: ClassVar[bool] = False
     fuses_measurements: ClassVar[bool] = False
     is_chain: ClassVar[bool] = False
@@ -74,6 +77,10 @@ class ModelBase(SpecModel, ABC, frozen=True):
     def gains(self, shape: Sequence[int]) -> bool:
         """Whether W is the product of two vectors, number by number, so that descent has a gain."""
         return False
+
+    def check(self, problem: "Problem", loss: "LossBase") -> None:
+        """Raise a misfit, pointing into the run, unless the model is one for this problem and this loss."""
+        self.check_shape(problem.shape)
 
     @abstractmethod
     def multiply_adds(self, shape: Sequence[int]) -> int:
@@ -137,12 +144,24 @@ class ModelBase(SpecModel, ABC, frozen=True):
         """Rows of the semidefinite matrix that a solver works on; 0 for a model that is trained."""
         return 0
 
+    def solver_points(self, shape: Sequence[int]) -> int:
+        """The most points that a solver records."""
+        return 1
+
     def solver_bytes(self, shape: Sequence[int], observed_numbers: int) -> int:
         """Memory that a solve takes, within a factor of two; 0 for a model that is trained.
 
         Args:
             observed_numbers: of the observations, see `workers.runs.problems.base`.
         """
+        return 0
+
+    def less_memory(self, shape: Sequence[int], observed_numbers: int, most: int) -> tuple[tuple[str, ...], str]:
+        """What to change of a run whose solver would take more than `most` bytes: the field, and the advice."""
+        return ("problem",), "take a smaller matrix"
+
+    def solve_multiply_adds(self, problem: "Problem") -> int:
+        """Multiply-adds of a whole solve, roughly; 0 for a model that is trained."""
         return 0
 
     @classmethod

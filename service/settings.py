@@ -12,9 +12,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.values.addresses import Network, host_name, is_loopback, networks
+from service.values.variables import PREFIX
 from workers.runs.metrics import CATALOGUE
-
-PREFIX = "RANKWARD_"
 
 
 class FileSource(PydanticBaseSettingsSource):

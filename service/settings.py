@@ -141,6 +141,10 @@ class Settings(BaseSettings):
     tls_ca: Path | None = Field(default=None, description="Certificate of the authority that signed the cluster's.")
     tls_cert: Path | None = Field(default=None, description="This process's certificate in the cluster.")
     tls_key: Path | None = Field(default=None, description="Key of that certificate.")
+    alive_file: Path | None = Field(
+        default=None,
+        description="File whose time a machine's workers of a cluster renew every 5 s while all of them work.",
+    )
     cluster_timeout_seconds: float = Field(
         default=30.0, gt=0, description="Silence of the scheduler after which its slices in flight are given up."
     )

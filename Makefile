@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= logical
 TOGETHER := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: setup demo serve test test-fast coverage lint format hooks bench gallery gpu clean
+.PHONY: setup demo serve test test-fast containers coverage lint format hooks bench gallery gpu clean
 
 setup: .venv/installed
 
@@ -30,6 +30,10 @@ test: setup
 FAST := not (alone or processes or postgresql or slow)
 test-fast: setup
 	$(BIN)/python -m pytest $(TOGETHER) -q -m "$(FAST)"
+
+# The image and docker-compose.yml for real, with kills; needs a Docker engine and root, and says so where there is none.
+containers: setup
+	$(BIN)/python -m pytest -rs --containers --timeout 3600 tests/containers
 
 # Lines and branches that the tests do not reach; what runs in processes of its own is not counted.
 coverage: setup

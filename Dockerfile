@@ -53,6 +53,6 @@ ENV PATH=/opt/rankward/bin:$PATH PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTW
     RANKWARD_DATA_DIR=/data RANKWARD_HOST=0.0.0.0
 STOPSIGNAL SIGTERM
 # Of `serve`: the API answers and a dispatcher works.
-HEALTHCHECK --start-period=60s --interval=10s CMD ["python", "-m", "service.processes.health", "http://127.0.0.1:8000/readyz"]
+HEALTHCHECK --start-period=120s --interval=10s CMD ["python", "-m", "service.processes.health", "http://127.0.0.1:8000/readyz"]
 ENTRYPOINT ["rankward"]
 CMD ["serve"]

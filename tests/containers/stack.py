@@ -57,16 +57,26 @@ class Stack:
         self.url = f"http://127.0.0.1:{port}"
 
     def __enter__(self) -> "Stack":
+        try:
+            self._start()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+        self._end()
+
+    def _start(self) -> None:
         self.shell(documented("Upgrade").splitlines()[0])  # the build
         key = self.shell(
             "docker compose run --rm migrate && docker compose run --rm migrate keys create test --scope admin"
         )
         self.client = Rankward(self.url, key.split()[-1])
         self.shell("docker compose up --detach --wait")
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.client.close()
+    def _end(self) -> None:
         self.shell("docker compose logs --no-color > containers.log 2>&1; docker compose down --volumes")
 
     def shell(self, commands: str) -> str:

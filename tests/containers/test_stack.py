@@ -13,7 +13,7 @@ from tests.helpers.specs import BASIC
 NOISE = ("8.8.8.8", "not formatted", "still alive after", "Traceback")
 SWEEP = {
     "name": "kills",
-    "run": BASIC | {"engine": "torch", "stop": {"max_steps": 60_000}, "init": BASIC["init"] | {"balanced": True}},
+    "run": BASIC | {"engine": "torch", "stop": {"max_steps": 20_000}, "init": BASIC["init"] | {"balanced": True}},
     "sweep": [{"model.depth": [2, 3]}, {"seed": list(range(10))}],
 }
 SERVICES = [name for name, service in COMPOSE["services"].items() if name not in ONCE and "profiles" not in service]

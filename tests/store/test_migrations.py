@@ -123,6 +123,7 @@ VIEWS = {
     "0020_vectors": "706684e278056d5a313243b2f8a728146ee097421ff674feb8f061454148e590",
     "0021_phases": "e85221e3cd15634780d764bdf9af505945671d943376b40d56ff489942472659",
     "0022_baselines": "c12914b77c2f37d9ac0aaffb76f5b0376d8dcee050dd285921c60c88d0dc6019",
+    "0023_computed_with": "28373e9ac9baf5b9c8bfcba61d4ff2d5fb5d09446850fb584542f38052c8db51",
 }
 """Digests of the views' texts. A revision that was released is not changed: a new one replaces them."""
 

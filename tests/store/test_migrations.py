@@ -120,6 +120,7 @@ VIEWS = {
     "0017_hessians_alignments_and_snapshots": "f256eb94a682ff8aea5135944c86c053f5af6008dddb837b1841df14e04fde34",
     "0018_test_loss": "3afad3fa4fa5ad27e1e6fb4cb11231726f185f7cf2ca40f66d57b0bdae4bc187",
     "0019_objectives": "2618df64f6b3f0136c7817d5440d45f0834943df15cb2a2d5d52a080cf186e39",
+    "0027_components_of_trees_and_cuts": "9c5658d919370369823dd75f3e85c66b1d640c372023d898e461e58274d767a4",
 }
 """Digests of the views' texts. A revision that was released is not changed: a new one replaces them."""
 

@@ -12,10 +12,31 @@ from workers.runs.models.base import ModelBase
 from workers.runs.models.contraction import Contraction
 from workers.runs.models.cp_tensor import CpTensor
 from workers.runs.models.deep_matrix import DeepMatrix
+from workers.runs.models.difference import Difference
+from workers.runs.models.hierarchical_tensor import HierarchicalTensor
 from workers.runs.models.nuclear_norm import NuclearNorm
+from workers.runs.models.offset import Offset
 from workers.runs.models.symmetric_matrix import SymmetricMatrix
+from workers.runs.models.symmetric_tensor import SymmetricTensor
+from workers.runs.models.tensor_train import TensorTrain
+from workers.runs.models.tubal import Tubal
+from workers.runs.models.tucker import Tucker
 
-Model = Annotated[DeepMatrix | SymmetricMatrix | CpTensor | Contraction | NuclearNorm, Field(discriminator="kind")]
+Model = Annotated[
+    DeepMatrix
+    | SymmetricMatrix
+    | CpTensor
+    | HierarchicalTensor
+    | Tucker
+    | TensorTrain
+    | SymmetricTensor
+    | Tubal
+    | Difference
+    | Offset
+    | Contraction
+    | NuclearNorm,
+    Field(discriminator="kind"),
+]
 MODELS: dict[str, type[ModelBase]] = classes_by_kind(Model)
 """The class of each kind."""
 

@@ -34,7 +34,7 @@ class HierarchicalTensor(ResolvedModel, frozen=True):
     """
 
     example: ClassVar[Mapping[str, Any]] = {"kind": "hierarchical_tensor", "widths": [3, 2]}
-    further_examples: ClassVar[tuple[Mapping[str, Any], ...]] = ({"kind": "hierarchical_tensor", "widths": [2]},)
+    further_examples: ClassVar[tuple[Mapping[str, Any], ...]] = ({"kind": "hierarchical_tensor", "widths": [4]},)
 
     kind: Literal["hierarchical_tensor"]
     widths: Annotated[tuple[Count, ...], Listed, Field(min_length=1)] | None = None

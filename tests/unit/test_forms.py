@@ -379,3 +379,32 @@ def test_a_train_has_the_ranks_of_its_bonds():
     record = {"every": 20, "metrics": ["cut_ranks"]}
     columns = run_whole(spec(model=model, problem=low_rank([3, 3, 3, 3], 20), record=record)).points.columns
     assert columns["cut_ranks"][-1].tolist() == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"kind": "group_rmsprop", "learning_rate": 0.01},
+        {"kind": "gradient_descent", "learning_rate": {"kind": "polyak", "most": 0.1}},
+        {"kind": "adam", "learning_rate": 0.01, "learning_rate_factors": [1.0, 0.5, 2.0, 1.0, 1.5]},
+        {"kind": "group_rmsprop", "learning_rate": 0.01, "learning_rate_factors": [1.0, 0.5, 2.0, 1.0, 1.5]},
+        {
+            "kind": "gradient_descent",
+            "learning_rate": {"kind": "polyak", "most": 0.1},
+            "learning_rate_factors": [1.0, 0.5, 2.0, 1.0, 1.5],
+        },
+    ],
+    ids=str,
+)
+def test_vectors_beside_matrices_are_stepped_alone_as_in_a_batch(optimizer):
+    """The root of a tree is a vector: a rate of each run, and of each factor, goes to it as to the others."""
+    model = {"kind": "hierarchical_tensor", "widths": [3, 2]}
+    runs = [
+        spec(model=model, problem=low_rank([2, 3, 2], 9), optimizer=optimizer, stop={"max_steps": 40}, seed=seed)
+        for seed in range(3)
+    ]
+    batch = run_whole(*runs).points
+    for number, run in enumerate(runs):
+        alone = run_whole(run).points.columns
+        assert alone["loss"][-1] < alone["loss"][0]
+        np.testing.assert_array_equal(batch.columns["loss"][batch.member == number], alone["loss"])

@@ -151,7 +151,7 @@ class GroupRmspropSteps:
         )
         self._rates = rates
         self._layout, self._move = layout, like.new_empty(layout.size)
-        self._moves = layout.blocks(self._move)
+        self._moves = layout.rows(self._move)
         self._squares = like.new_empty(len(layout.shapes), layout.runs, 1, 1)
         self._corrections = like.new_empty(most_steps, layout.runs)
         self._correction_of = self._corrections.unbind()
@@ -161,16 +161,16 @@ class GroupRmspropSteps:
         self._corrections[:count].copy_(torch.from_numpy(corrections))
 
     def step(self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int) -> None:
-        blocks, mean = self._layout.blocks(gradient), after[1]
+        blocks, mean = self._layout.rows(gradient), after[1]
         for block, square in zip(blocks, self._squares, strict=True):
-            row = block.flatten(1).unsqueeze(1)
+            row = block.unsqueeze(1)
             multiply(row, row.mT, square)
         torch.mul(before[1], self._decay, out=mean)
         for share in self._squares.flatten(1).to(torch.float32) * self._share:
             mean.add_(share)
         rate = self._rates.of_runs(number) / (mean / self._correction_of[number - 1]).sqrt_().add_(self._epsilon)
         for block, move in zip(blocks, self._moves, strict=True):
-            torch.mul(block, rate[:, None, None], out=move)
+            torch.mul(block, rate[:, None], out=move)
         for move, factor in zip(self._moves, self._rates.factors or (), strict=False):
             move.mul_(factor)
         torch.sub(before[0], self._move, out=after[0])

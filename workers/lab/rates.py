@@ -5,6 +5,7 @@ over the numbers of its run, times what its factor's rate is multiplied by.
 """
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +43,7 @@ class BatchRates:
         self._of_runs = [like.new_empty(layout.runs) for _ in range(rows)]
         self.factors = None
         if (self._factors != 1).any():
-            self.factors = [self._tensor(column)[:, None, None] for column in self._factors.T]
+            self.factors = [self._tensor(column)[:, None] for column in self._factors.T]
         if self._is_constant:
             first = [1.0 if self.is_adaptive else rates.rates(0, 1).item() for rates in self._rates]
             self.values = np.array([first])
@@ -72,7 +73,7 @@ class BatchRates:
         if self.is_adaptive:
             self._adaptive.measure(before, gradient, twice_loss, after)
             if self.factors is not None:
-                for part, factor in zip(self._layout.blocks(self._adaptive.spread), self.factors, strict=True):
+                for part, factor in zip(self._layout.rows(self._adaptive.spread), self.factors, strict=True):
                     part.mul_(factor)
 
     def of(self, number: int) -> Tensor:
@@ -90,7 +91,7 @@ class BatchRates:
         """
         if self.factors is None or self.is_adaptive:
             return self._layout.expand(self._tensor(values))
-        sizes = [rows * columns for rows, columns in self._layout.shapes]
+        sizes = map(prod, self._layout.shapes)
         columns = zip(self._factors.T, sizes, strict=True)
         return torch.cat([self._tensor(values * factors).repeat_interleave(size) for factors, size in columns])
 
@@ -114,7 +115,7 @@ class PolyakRates:
         self._half_decay = tensor([spec.weight_decay / 2 for spec in specs]) if coupled else None
         self._squares = like.new_empty(len(layout.shapes), layout.runs, 1, 1)
         self.rates, self.spread = like.new_zeros(layout.runs), like.new_zeros(layout.size)
-        self._spread_blocks = layout.blocks(self.spread)
+        self._spread_rows = layout.rows(self.spread)
 
     def measure(self, before: Sequence[Tensor], gradient: Tensor, twice_loss: Tensor, after: Sequence[Tensor]) -> None:
         """See `BatchRates.measure`."""
@@ -125,8 +126,8 @@ class PolyakRates:
         squared = self._squared(gradient)
         rates = torch.minimum(excess / squared, self._most)
         self.rates.copy_(torch.where((excess > 0) & (squared > 0), rates, 0.0))
-        for block in self._spread_blocks:
-            block.copy_(self.rates[:, None, None].expand_as(block))
+        for row in self._spread_rows:
+            row.copy_(self.rates[:, None].expand_as(row))
         total, rest = before[-2], before[-1]
         added = self.rates + rest
         torch.add(total, added, out=after[-2])

@@ -21,8 +21,8 @@ class TermGradient:
         names: of its operands.
         constants: arrays (runs, ...) of those operands that are not trained, by name.
         like: a tensor of the type and on the device of all arrays, its first dimension the runs.
-        alone: the gradient (runs, ...), contiguous, of each factor that occurs once in all terms, by name; it is written
-            at once, without a copy.
+        alone: the gradient (runs, ...), contiguous, of each factor that occurs once in all terms, by name: it is
+            written at once, without a copy.
 
     Attributes:
         signal: (runs, ...), dl/d term, which must be written before the backward pass.

@@ -42,6 +42,10 @@ class FactorLayout:
         parts = flat.split(sizes, dim=-1)
         return [part.unflatten(-1, (self.runs, *shape)) for part, shape in zip(parts, self.shapes, strict=True)]
 
+    def rows(self, flat: Tensor) -> list[Tensor]:
+        """Views (runs, numbers of a factor) of a flat vector, one per factor, of whatever order."""
+        return [block.flatten(1) for block in self.blocks(flat)]
+
     def expand(self, values: Tensor) -> Tensor:
         """Spread a value per run (runs,) over the flat vector (size,)."""
         return torch.cat([values.repeat_interleave(prod(shape)) for shape in self.shapes])

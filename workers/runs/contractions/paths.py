@@ -14,7 +14,6 @@ from opt_einsum import paths
 
 from workers.runs.contractions.subscripts import Sizes, Subscripts
 
-
 MOST_SEARCHED = 8
 """Operands up to which the best order is looked for, in a tenth of a second at most; by dynamic programming."""
 

@@ -1,0 +1,31 @@
+"""Presets of named multilinear forms, over HTTP: each comes to the numbers that it says."""
+
+import pytest
+
+from tests.helpers.presets import finished
+from tests.helpers.servers import Server
+
+
+def test_smaller_starts_of_a_tubal_product_come_nearer_to_the_tensor(server: Server):
+    runs = finished(server, "karnik_2024")
+    errors = [run["summary"]["reconstruction_error"] for run in runs]
+    assert errors == pytest.approx([0.87, 0.15, 0.016], rel=0.1)
+    assert all(run["summary"]["loss"] < 1e-5 for run in runs)
+
+
+def test_what_is_added_to_a_fixed_matrix_has_low_rank_by_itself(server: Server):
+    errors = {}
+    for run in finished(server, "yaras_2024_adaptation"):
+        model = run["spec"]["model"]
+        errors[model["kind"], model["depth"]] = run["summary"]["reconstruction_error"]
+    assert errors["offset", 2] == pytest.approx(9e-3, rel=0.2)
+    assert errors["offset", 3] == pytest.approx(4.5e-4, rel=0.2)
+    assert errors["deep_matrix", 2] > 0.3
+
+
+def test_smaller_starts_of_a_tucker_factorisation_end_with_lower_ranks(server: Server):
+    summaries = [run["summary"] for run in finished(server, "hariz_2022")]
+    errors = [summary["reconstruction_error"] for summary in summaries]
+    assert errors == pytest.approx([0.094, 0.011, 0.007], rel=0.2)
+    ranks = [max(summary["matricisation_effective_ranks"]) for summary in summaries]
+    assert ranks == pytest.approx([2.55, 2.03, 1.96], abs=0.1)

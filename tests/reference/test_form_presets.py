@@ -1,5 +1,6 @@
 """Presets of named multilinear forms, over HTTP: each comes to the numbers that it says."""
 
+import numpy as np
 import pytest
 
 from tests.helpers.presets import finished
@@ -29,3 +30,18 @@ def test_smaller_starts_of_a_tucker_factorisation_end_with_lower_ranks(server: S
     assert errors == pytest.approx([0.094, 0.011, 0.007], rel=0.2)
     ranks = [max(summary["matricisation_effective_ranks"]) for summary in summaries]
     assert ranks == pytest.approx([2.55, 2.03, 1.96], abs=0.1)
+
+
+def test_a_matrix_is_completed_long_after_it_is_fitted_and_later_from_a_larger_start(server: Server):
+    halved = []
+    for run in finished(server, "lyu_2024_grokking"):
+        columns = server.client.trajectory(run["id"])["columns"]
+        times, losses, errors = (np.array(columns[name]) for name in ("time", "loss", "reconstruction_error"))
+        fitted = times[np.argmax(losses < 1e-3)]
+        assert fitted < 0.4
+        plateau = errors[np.searchsorted(times, 1.0)]
+        assert plateau == pytest.approx(0.62, abs=0.02)
+        halved.append(times[np.argmax((errors < plateau / 2) & (times > 1))])
+        assert errors[-1] == pytest.approx(0.06, abs=0.005)
+    assert halved == pytest.approx([21.5, 28.1], rel=0.05)
+    assert halved[1] - halved[0] == pytest.approx(np.log(2) / 0.1, rel=0.15)

@@ -45,3 +45,17 @@ def test_a_matrix_is_completed_long_after_it_is_fitted_and_later_from_a_larger_s
         assert errors[-1] == pytest.approx(0.06, abs=0.005)
     assert halved == pytest.approx([21.5, 28.1], rel=0.05)
     assert halved[1] - halved[0] == pytest.approx(np.log(2) / 0.1, rel=0.15)
+
+
+def test_components_of_the_root_of_a_tree_rise_one_at_a_time(server: Server):
+    (run,) = finished(server, "razin_2022_hierarchical")
+    columns = server.client.trajectory(run["id"])["columns"]
+    steps, errors, norms = (np.array(columns[name]) for name in ("step", "reconstruction_error", "component_norms"))
+    first, second, third = (steps[np.argmax(norms[:, number] > 1.5)] for number in range(3))
+    assert 0 < first < 700
+    assert 2 * first < second < 4000
+    assert 1.5 * second < third
+    assert errors[np.searchsorted(steps, 1000)] == pytest.approx(0.505, abs=0.03)
+    assert errors[np.searchsorted(steps, 5000)] == pytest.approx(0.23, abs=0.03)
+    assert errors[-1] < 0.12
+    assert norms[-1, 3] < 0.3

@@ -32,7 +32,10 @@ class Difference(ResolvedModel, frozen=True):
 
     def resolve(self, shape: Sequence[int]) -> Multilinear:
         size = (shape[0], self.rank or shape[0])
-        terms = tuple(Term(of=(name, name), einsum="ir,jr->ij", sign=sign) for name, sign in (("u", 1), ("v", -1)))
+        terms = (
+            Term(of=("u", "u"), einsum="ir,jr->ij"),
+            Term(of=("v", "v"), einsum="ir,jr->ij", sign=-1),
+        )
         return Multilinear({"u": size, "v": size}, terms, {})
 
     def entry_variance(self, shape: Sequence[int]) -> float | None:

@@ -192,7 +192,6 @@ CATALOGUE: tuple[Metric, ...] = (
         "conservation_drift",
         "float",
         of_conserving_flows,
-        of_cuts,
         "of flows that conserve something, without weight decay",
         "How far what a gradient flow conserves has moved since the start, over the largest squared norm of a factor; "
         "where the determinant is carried, how far the product has, over its norm.",

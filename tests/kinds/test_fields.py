@@ -77,20 +77,8 @@ _DECAYING = BASIC | {
 }
 _LAMBDA = BASIC | {"init": {"kind": "lambda_balanced", "lambda": 0.5, "std": 0.1}}
 SPECS = (
-    *(
-        BASIC,
-        _MATRIX,
-        _REGRESSION,
-        _LAMBDA,
-        _DECAYING,
-        _TENSOR,
-        _TREE,
-        _SYMMETRIC,
-        _BALANCED,
-        _BASELINE,
-        _LABELLED,
-        _HUBER,
-    ),
+    *(BASIC, _MATRIX, _REGRESSION, _LAMBDA, _DECAYING, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, _LABELLED, _HUBER),
+    _TREE,
     *(FLOW, FLOW | {"stop": {"max_time": 7.0}}),
 )
 

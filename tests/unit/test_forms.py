@@ -107,7 +107,13 @@ FORMS = [
     ({"kind": "offset", "base": BASE, "depth": 1}, (2, 3), offset),
     ({"kind": "offset", "base": BASE, "depth": 4, "rank": 1}, (2, 3), offset),
 ]
-forms = pytest.mark.parametrize(("model", "shape", "formula"), FORMS, ids=str)
+
+
+def name_of(value):
+    return getattr(value, "__name__", None) or str(value)
+
+
+forms = pytest.mark.parametrize(("model", "shape", "formula"), FORMS, ids=name_of)
 
 
 def observed(shape):

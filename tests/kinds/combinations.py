@@ -153,12 +153,12 @@ def _with_usual_losses(every: bool) -> Iterator[Combination]:
                 yield from _on_engines((kind, problem, GradientDescent, Gaussian), parts | training())
             continue
         sorts += [{"optimizer": str(optimizer), "problem": f"{problem} of order {len(example.get('shape', 'ij'))}"}]
-        steps = [{"step": str((model, optimizer)), "engine": engine} for engine in engines(kind, optimizer)]
+        steps = [{"step": str((kind, optimizer)), "engine": engine} for engine in engines(kind, optimizer)]
         if every or covered.lack([*sorts, *steps]):
             tried = (parts | {"model": one, "optimizer": example_of(optimizer)} for one in variants(kind, model))
             found = (starts.first_that_fits((kind, problem, optimizer), choice) for choice in tried)
             made = next((some for some in found if some), [])
-            ways = [{"step": str((model, optimizer)), "engine": engine_of(one.specs[0])} for one in made]
+            ways = [{"step": str((kind, optimizer)), "engine": engine_of(one.specs[0])} for one in made]
             covered.add([*sorts, *ways] if made else [])
             yield from made
 
@@ -200,11 +200,12 @@ class Pairs:
         self._together |= {frozenset(pair.items()) for pair in pairs}
 
 
-def scheduled() -> Iterator[Combination]:
-    """Every schedule of every optimiser that takes steps on every engine, with either weight decay in turns."""
-    decays = cycle((("coupled", "decoupled"), ("decoupled", "coupled")))
+def scheduled(every: bool = False) -> Iterator[Combination]:
+    """Every optimiser that takes steps on every engine, with two schedules in turns, or all; decays take turns."""
+    decays, turns = cycle((("coupled", "decoupled"), ("decoupled", "coupled"))), cycle(SCHEDULES.values())
     kinds = [kind for kind in kinds_of(Optimizer) if not kind.is_flow]
-    for kind, schedule in product(kinds, SCHEDULES.values()):
+    several = [(kind, schedule) for kind in kinds for schedule, _ in zip(turns, range(2), strict=False)]
+    for kind, schedule in product(kinds, SCHEDULES.values()) if every else several:
         for modelled, decay in product(variants(DeepMatrix, example_of(DeepMatrix)), next(decays)):
             factors = [1.0, 0.5, 1.0][: modelled["depth"]]
             of_rate = {"learning_rate": example_of(schedule), "learning_rate_factors": factors}
@@ -216,14 +217,17 @@ def scheduled() -> Iterator[Combination]:
                 break
 
 
-def disturbed() -> Iterator[Combination]:
+def disturbed(every: bool = False) -> Iterator[Combination]:
     """Every model with every problem, and every optimiser that takes steps; batches and noise take turns."""
     turns, descents = cycle(disturbances()), [kind for kind in kinds_of(Optimizer) if not kind.is_flow]
     models, others = [kind for kind in kinds_of(Model) if kind.is_trained], cycle(descents)
     for model, problem in product(models, kinds_of(Problem)):
-        for example in problem_examples(problem):
+        for example in fitting_examples(example_of(model), problem)[: None if every else 1]:
             yield from _disturbed(model, problem, example, next(others), next(turns))
-    for optimizer, disturbance in product(descents, disturbances()):
+    several = [
+        (optimizer, disturbance) for optimizer in descents for disturbance, _ in zip(turns, range(3), strict=False)
+    ]
+    for optimizer, disturbance in product(descents, disturbances()) if every else several:
         yield from _disturbed(DeepMatrix, LowRankCompletion, example_of(LowRankCompletion), optimizer, disturbance)
 
 

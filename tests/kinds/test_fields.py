@@ -39,8 +39,8 @@ LIMITS = Limits(max_named_fields=1000)
 DOCS = Path(__file__).parents[2] / "docs"
 
 _LOW_RANK = {"kind": "low_rank_completion", "shape": [3, 3], "rank": 1, "observed": 5, "noise": 0.1, "held_out": 2}
-_OF_OTHERS = ("matricisation", "margin", "local", "cut")
-"""Of tensors, of labels and of trees."""
+_OF_OTHERS = ("matricisation", "margin", "local", "cut", "gain")
+"""Of tensors, of labels, of trees and of diagonal networks."""
 _ASKED = [name for name in ON_REQUEST if not name.startswith(_OF_OTHERS)]
 _MATRIX = BASIC | {"problem": _LOW_RANK, "record": {"metrics": _ASKED, "entries": [[0, 1]]}}
 _LISTED = {"kind": "completion", "shape": [2, 2], "observations": [{"index": [0, 1], "value": 2.0}]}
@@ -54,6 +54,12 @@ _TENSOR = BASIC | {
 _TREE = _TENSOR | {
     "model": {"kind": "hierarchical_tensor", "widths": [2, 2]},
     "record": {"metrics": ["local_component_norms", "cut_ranks", "cut_singular_values"], "every": 5},
+}
+_DIAGONAL = BASIC | {
+    "problem": {"kind": "random_regression", "samples": 3, "dimension": 4, "outputs": 1},
+    "model": {"kind": "diagonal", "depth": 2, "form": "product"},
+    "init": {"kind": "gaussian", "std": 0.5},
+    "record": {"metrics": ["gain"]},
 }
 _SYMMETRIC = BASIC | {
     "model": {"kind": "symmetric_matrix", "rank": 2},
@@ -96,7 +102,7 @@ _PHASED = BASIC | {"phases": [{"problem": {"z": 2.0}, "stop": {"max_steps": 9}}]
 SPECS = (
     *(BASIC, _MATRIX, _REGRESSION, _LAMBDA, _DECAYING, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, _LABELLED, _HUBER),
     *(_DISTURBED, _CONTRACTION, _CONTRACTION | {"init": {"kind": "constant", "value": 0.5}}),
-    *(_TREE, _POTENTIAL, _GREEDY, _IMPUTED),
+    *(_TREE, _DIAGONAL, _POTENTIAL, _GREEDY, _IMPUTED),
     *(_PHASED, FLOW, FLOW | {"stop": {"max_time": 7.0}}),
 )
 

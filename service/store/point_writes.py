@@ -8,8 +8,10 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from service.store.point_rows import COPY_NULL, copy_lines, to_values, value_rows
-from service.store.postgresql import driver_errors
+from service.store.copy_rows import copy_blocks, in_order
+from service.store.point_rows import to_values, value_rows
+from service.store.postgresql import copy_in
+from service.store.sqlite import insert_rows
 from service.store.tables import runs, trajectory_points
 from service.values.numbers import spell_all
 from workers.records import Points
@@ -28,9 +30,9 @@ def insert_points(connection: sa.Connection, run_ids: Mapping[int, int], points:
         return
     ids = np.zeros(max(run_ids) + 1, dtype=np.int64)
     ids[list(run_ids)] = list(run_ids.values())
-    columns = {name: column[keep] for name, column in points.columns.items()}
+    chosen = points.columns if keep.all() else {name: column[keep] for name, column in points.columns.items()}
     write = _copy if connection.dialect.name == "postgresql" else _insert
-    write(connection, ids[points.member[keep]], columns)
+    write(connection, {"run_id": ids[points.member[keep]], **chosen})
 
 
 def summary_rows(points: Points, indices: Sequence[int]) -> list[dict[str, Any]]:
@@ -50,31 +52,29 @@ def delete_points(connection: sa.Connection, selected: sa.ColumnElement[bool]) -
     connection.execute(sa.delete(trajectory_points).where(trajectory_points.c.run_id.in_(chosen)))
 
 
-def _insert(connection: sa.Connection, ids: npt.NDArray[np.int64], columns: Mapping[str, npt.NDArray[Any]]) -> None:
-    marks = ", ".join("?" * (len(columns) + 1))
+def _insert(connection: sa.Connection, columns: Mapping[str, npt.NDArray[Any]]) -> None:
+    marks = ", ".join("?" * len(columns))
     statement = f"INSERT INTO trajectory_points ({_names(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
-    connection.exec_driver_sql(statement, list(value_rows(ids, columns)))
+    insert_rows(connection, statement, value_rows(columns))
 
 
-def _copy(connection: sa.Connection, ids: npt.NDArray[np.int64], columns: Mapping[str, npt.NDArray[Any]]) -> None:
+def _copy(connection: sa.Connection, columns: Mapping[str, npt.NDArray[Any]]) -> None:
     """Copy points into the table; if one is stored already, copy again and skip those that are."""
+    ordered = in_order(columns)
     try:
         with connection.begin_nested():
-            _copy_into(connection, "trajectory_points", ids, columns)
+            _copy_into(connection, "trajectory_points", ordered)
     except IntegrityError:
         connection.exec_driver_sql("CREATE TEMPORARY TABLE incoming (LIKE trajectory_points) ON COMMIT DROP")
-        _copy_into(connection, "incoming", ids, columns)
+        _copy_into(connection, "incoming", ordered)
         connection.exec_driver_sql("INSERT INTO trajectory_points SELECT * FROM incoming ON CONFLICT DO NOTHING")
         connection.exec_driver_sql("DROP TABLE incoming")
 
 
-def _copy_into(connection: sa.Connection, table: str, ids: npt.NDArray[np.int64], columns: Mapping[str, Any]) -> None:
-    statement = f"COPY {table} ({_names(columns)}) FROM STDIN (NULL '{COPY_NULL}')"
-    driver: Any = connection.connection.driver_connection
-    with driver_errors(connection, statement), driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for lines in copy_lines(ids, columns):
-            copy.write(lines)
+def _copy_into(connection: sa.Connection, table: str, columns: Mapping[str, npt.NDArray[Any]]) -> None:
+    statement = f"COPY {table} ({_names(columns)}) FROM STDIN (FORMAT BINARY)"
+    copy_in(connection, statement, copy_blocks(trajectory_points, columns))
 
 
 def _names(columns: Mapping[str, Any]) -> str:
-    return ", ".join(f'"{name}"' for name in ("run_id", *columns))
+    return ", ".join(f'"{name}"' for name in columns)

@@ -1,8 +1,8 @@
 """Rows in the binary format of PostgreSQL's COPY, assembled by numpy from whole columns.
 
-The format is described at https://www.postgresql.org/docs/current/sql-copy.html: a row is the number of its values, then
-the length and the bytes of each; NULL has the length -1 and no bytes. Rows that are NULL in the same columns thus have
-their numbers at the same places, and the bytes of many are one structured array.
+The format is described at https://www.postgresql.org/docs/current/sql-copy.html: a row is the number of its values,
+then the length and the bytes of each; NULL has the length -1 and no bytes. Rows that are NULL in the same columns thus
+have their numbers at the same places, and the bytes of many are a structured array.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +47,7 @@ def copy_blocks(table: sa.Table, columns: Mapping[str, Array]) -> Iterator[bytes
     for absent, rows in _alike({name: columns[name] for name in types}):
         present = {name: column if rows is None else column[rows] for name, column in columns.items()}
         layout = _Layout({name: None if name in absent else type_ for name, type_ in types.items()}, present)
-        yield from map(layout.block, range(0, len(next(iter(present.values()))), ROWS_AT_ONCE))
+        yield from map(layout.block, range(0, layout.count, ROWS_AT_ONCE))
     yield _TRAILER
 
 
@@ -59,7 +59,9 @@ def _check_fits(name: str, column: Array, type_: np.dtype[Any]) -> None:
     if type_.kind == "i" and column.dtype != np.int64:
         outside = np.abs(column) > np.iinfo(type_).max
         if outside.any():
-            raise OverflowError(f"The column {name} has integers of {8 * type_.itemsize} bits; {column[outside][0]} has more.")
+            raise OverflowError(
+                f"The column {name} has integers of {8 * type_.itemsize} bits; {column[outside][0]} has more."
+            )
 
 
 def _alike(columns: Mapping[str, Array]) -> Iterator[tuple[set[str], Array | None]]:
@@ -91,18 +93,17 @@ class _Layout:
         self._rows["count"] = len(columns)
         for name, type_ in types.items():
             self._rows[f"length of {name}"] = _NULL if type_ is None else type_.itemsize
+        self.count = len(next(iter(columns.values())))
         self._numbers = {name: columns[name] for name, type_ in types.items() if type_ is not None}
 
     def block(self, start: int) -> bytes:
         """The bytes of the rows from `start` on."""
-        chosen = slice(start, start + ROWS_AT_ONCE)
+        chosen, rows = slice(start, start + ROWS_AT_ONCE), self._rows[: self.count - start]
         for name, column in self._numbers.items():
-            values = column[chosen]
-            self._rows[name][: len(values)] = values
+            rows[name] = column[chosen]
+        if not self._vectors:
+            return rows.tobytes()
         texts = [vector_texts(column[chosen]) for column in self._vectors]
-        if not texts:
-            return self._rows[: len(values)].tobytes()
-        rows = self._rows[: len(texts[0])]
         rows["length"] = _lengths(texts[0])
         pieces = [_as_bytes(rows), texts[0]]
         for further in texts[1:]:

@@ -1,6 +1,6 @@
 """Writes of points: one wide typed row per recorded step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,10 @@ from sqlalchemy.exc import IntegrityError
 from service.store.copy_rows import copy_blocks, in_order
 from service.store.point_rows import to_values, value_rows
 from service.store.postgresql import copy_in
-from service.store.sqlite import insert_rows
+from service.store.sqlite import execute_rows
 from service.store.tables import runs, trajectory_points
-from service.values.numbers import spell_all
 from workers.records import Points
-from workers.runs.metrics import TRAJECTORY_COLUMNS, ColumnKind
+from workers.runs.metrics import TRAJECTORY_COLUMNS
 
 
 def insert_points(connection: sa.Connection, run_ids: Mapping[int, int], points: Points) -> None:
@@ -35,15 +34,10 @@ def insert_points(connection: sa.Connection, run_ids: Mapping[int, int], points:
     write(connection, {"run_id": ids[points.member[keep]], **chosen})
 
 
-def summary_rows(points: Points, indices: Sequence[int]) -> list[dict[str, Any]]:
-    """Metrics of the points at some indices as rows of values for the summary's columns."""
-    chosen = {name: column[list(indices)] for name, column in points.columns.items() if name not in ("step", "time")}
-    columns = [_summary_values(column, TRAJECTORY_COLUMNS[name]) for name, column in chosen.items()]
-    return [dict(zip(chosen, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _summary_values(column: npt.NDArray[Any], kind: ColumnKind) -> list[Any]:
-    return [spell_all(row) for row in column.tolist()] if kind == "vector" else to_values(column, kind)
+def metric_columns(points: Points, indices: npt.NDArray[np.int64]) -> dict[str, list[Any]]:
+    """The metrics of the points at some indices as columns of values for a summary, vectors as JSON."""
+    names = [name for name in points.columns if name not in ("step", "time")]
+    return {name: to_values(points.columns[name][indices], TRAJECTORY_COLUMNS[name]) for name in names}
 
 
 def delete_points(connection: sa.Connection, selected: sa.ColumnElement[bool]) -> None:
@@ -55,7 +49,7 @@ def delete_points(connection: sa.Connection, selected: sa.ColumnElement[bool]) -
 def _insert(connection: sa.Connection, columns: Mapping[str, npt.NDArray[Any]]) -> None:
     marks = ", ".join("?" * len(columns))
     statement = f"INSERT INTO trajectory_points ({_names(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
-    insert_rows(connection, statement, value_rows(columns))
+    execute_rows(connection, statement, value_rows(columns))
 
 
 def _copy(connection: sa.Connection, columns: Mapping[str, npt.NDArray[Any]]) -> None:

@@ -59,7 +59,7 @@ def check_foreign_keys(connection: sa.Connection) -> None:
         raise sqlite3.IntegrityError(f"The change of the schema would leave rows that refer to nothing: {broken}")
 
 
-def insert_rows(connection: sa.Connection, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+def execute_rows(connection: sa.Connection, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
     """Run a statement for each of many rows; SQLAlchemy would keep all of them as a list."""
     with _driver_errors(statement):
         _driver_of(connection).executemany(statement, rows)

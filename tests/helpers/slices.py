@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tests.helpers.specs import member
-from workers.records import Batch, Budget, RunProgress, SliceResult
+from workers.records import Batch, Budget, Progress, RunProgress, SliceResult
 from workers.runs.spec import RunSpec
 from workers.slices import run_slice
 
@@ -29,7 +29,7 @@ def run_in_slices(specs: Sequence[RunSpec], cuts: Sequence[int]) -> tuple[SliceR
             members[run] = member(specs[run], progress.checkpoint)
         active = [run for run in active if final[run].outcome is None]
         if not active:
-            return SliceResult(tuple(final[i] for i in range(len(specs))), result.points, 0, "", ""), points
+            return SliceResult(Progress.of([final[i] for i in range(len(specs))]), result.points, 0, "", ""), points
     raise AssertionError("the runs did not end")
 
 

@@ -24,9 +24,10 @@ from tests.helpers.losses import fitted
 from tests.helpers.specs import run_whole
 from tests.kinds.combinations import SHAPES, changed, problem_examples, training, valid, with_all_metrics
 from tests.kinds.examples import example_of, kinds_of
+from workers.joining import joined
 from workers.lab.metrics import matricisations, matrix, penalties, tensor
 from workers.lab.rank_search import RANKS
-from workers.records import SliceResult, joined
+from workers.records import SliceResult
 from workers.runs.losses import Logistic
 from workers.runs.metrics import (
     BY_NAME,

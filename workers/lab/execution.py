@@ -11,17 +11,29 @@ import orjson
 import torch
 from cachetools import LRUCache, cached
 
+from workers.joining import joined
 from workers.lab.engines.descent import engine as torch_engine
 from workers.lab.engines.descents import Clock, Descents, Engine, EngineUnavailable, carried_times
 from workers.lab.engines.flow import engine as flow
 from workers.lab.engines.flow.state import flow_summary
 from workers.lab.measuring import MeasuredSnapshots
 from workers.lab.rank_search import Search, is_done, outcome_of, search_ranks, search_summary
-from workers.records import Batch, Budget, Checkpoint, KeptFactors, Member, Points, RunProgress, SliceResult, joined
+from workers.records import (
+    NO_POINT,
+    Batch,
+    Budget,
+    Checkpoint,
+    KeptFactors,
+    Member,
+    Points,
+    Progress,
+    RunProgress,
+    SliceResult,
+)
 from workers.runs.costs import state_numbers
 from workers.runs.engines import EngineName, engine_of, exceeds_threads
 from workers.runs.initializers import starting_factors
-from workers.runs.milestones import milestone_summary, no_milestones, note_determinant_signs, widened
+from workers.runs.milestones import no_milestones, note_determinant_signs, widened
 from workers.runs.parts import Parts, Pieces
 from workers.runs.reading import StoredReader
 from workers.runs.spec import RunSpec, times_at
@@ -56,11 +68,9 @@ def _execute(batch: Batch, budget: Budget) -> SliceResult:
     descents = _descents([specs[position] for position in checkpoints], batch, checkpoints)
     searches = [checkpoint.rank_search for checkpoint in checkpoints.values()]
     progress, points, kept, engine = _advance_descents(descents, searches, budget, engine, device)
-    errors = {position: RunProgress(error=start) for position, start in enumerate(starts) if isinstance(start, str)}
-    by_position = {**errors, **dict(zip(checkpoints, progress, strict=True))}
     positions = np.array(list(checkpoints), dtype=np.int64)
     return SliceResult(
-        progress=tuple(by_position[position] for position in range(len(starts))),
+        progress=progress if len(positions) == len(starts) else _with_errors(progress, starts),
         points=Points(positions[points.member], points.columns),
         kept=kept and replace(kept, member=positions[kept.member]),
         seconds=time.perf_counter() - started,
@@ -69,9 +79,15 @@ def _execute(batch: Batch, budget: Budget) -> SliceResult:
     )
 
 
+def _with_errors(progress: Progress, starts: Sequence[Checkpoint | str]) -> Progress:
+    """The progress of a batch, from that of its runs that have a start, and why the others have none."""
+    begun = iter(progress)
+    return Progress.of([RunProgress(error=start) if isinstance(start, str) else next(begun) for start in starts])
+
+
 def _advance_descents(
     descents: Descents, searches: Sequence[Search | None], budget: Budget, engine: EngineName, device: str
-) -> tuple[list[RunProgress], Points, KeptFactors | None, EngineName]:
+) -> tuple[Progress, Points, KeptFactors | None, EngineName]:
     """Advance descents and rank searches within a budget.
 
     Returns:
@@ -197,16 +213,45 @@ def _descents(specs: Sequence[RunSpec], batch: Batch, checkpoints: Mapping[int, 
     )
 
 
-def _progress(descents: Descents, points: Points, searches: Sequence[Search | None]) -> list[RunProgress]:
+def _progress(descents: Descents, points: Points, searches: Sequence[Search | None]) -> Progress:
     """Progress of every run; enters the determinant signs of its points into its milestones."""
-    first, last = (np.searchsorted(points.member, np.arange(len(descents.specs)), side) for side in ("left", "right"))
-    signs = points.columns.get("determinant_sign")
-    progress: list[RunProgress] = []
-    for run, (begin, end) in enumerate(zip(first, last, strict=True)):
-        if signs is not None:
-            note_determinant_signs(descents.milestones[run], points.columns["step"][begin:end], signs[begin:end])
-        progress.append(_run_progress(descents, run, int(end) - 1 if end > begin else None, searches[run]))
-    return progress
+    runs = np.arange(len(descents.specs))
+    first, end = (np.searchsorted(points.member, runs, side) for side in ("left", "right"))
+    if (signs := points.columns.get("determinant_sign")) is not None:
+        for run, (begin, over) in enumerate(zip(first.tolist(), end.tolist(), strict=True)):
+            note_determinant_signs(descents.milestones[run], points.columns["step"][begin:over], signs[begin:over])
+    searching = {
+        run: search
+        for run, (spec, search) in enumerate(zip(descents.specs, searches, strict=True))
+        if search is not None and not is_done(spec, search)
+    }
+    return Progress(
+        begun=descents.begun,
+        step=descents.steps,
+        state=descents.states,
+        milestones=descents.milestones,
+        last_point=np.where(end > first, end - 1, NO_POINT),
+        outcome=[None if run in searching else outcome for run, outcome in enumerate(descents.outcomes)],
+        rank_search=searching,
+        error=descents.errors,
+        findings=_findings(descents, searches),
+    )
+
+
+def _findings(descents: Descents, searches: Sequence[Search | None]) -> dict[str, list[Any]]:
+    """What summaries hold beside what checkpoints do, by name; None for a run that has not begun."""
+    found = [_found(descents, run, search) if descents.begun[run] else {} for run, search in enumerate(searches)]
+    return {name: [row.get(name) for row in found] for name in dict.fromkeys(name for row in found for name in row)}
+
+
+def _found(descents: Descents, run: int, search: Search | None) -> dict[str, Any]:
+    spec = descents.specs[run]
+    times = (
+        flow_summary(descents.states[run])
+        if spec.is_flow
+        else {"time": _time(descents, run), "drift_exceeded_at": None}
+    )
+    return {**times, **search_summary(spec, search), **descents.findings.get(run, {})}
 
 
 def _time(descents: Descents, run: int) -> float:
@@ -214,28 +259,3 @@ def _time(descents: Descents, run: int) -> float:
     spec = descents.specs[run]
     at = carried_times(descents.states[[run]]) if spec.carries_time else times_at(spec, descents.steps[[run]])
     return float(at[0])
-
-
-def _run_progress(descents: Descents, run: int, last_point: int | None, search: Search | None) -> RunProgress:
-    if not descents.begun[run]:
-        return RunProgress(error=descents.errors.get(run))
-    spec, step, milestones = descents.specs[run], int(descents.steps[run]), descents.milestones[run]
-    searching = search is not None and not is_done(spec, search)
-    times = (
-        flow_summary(descents.states[run])
-        if spec.is_flow
-        else {"time": _time(descents, run), "drift_exceeded_at": None}
-    )
-    return RunProgress(
-        checkpoint=Checkpoint(step, descents.states[run], milestones, search if searching else None),
-        outcome=None if searching else descents.outcomes[run],
-        error=descents.errors.get(run),
-        summary={
-            "steps": step,
-            **times,
-            **milestone_summary(milestones),
-            **search_summary(spec, search),
-            **descents.findings.get(run, {}),
-        },
-        last_point=last_point,
-    )

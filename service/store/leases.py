@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from service.store.among import among
 from service.store.revisions import take_revision
 from service.store.spec_parts import read_parts
 from service.store.tables import LEASED, WAITING, checkpoints, runs
@@ -110,12 +111,13 @@ def lease_runs(connection: sa.Connection, key: QueueKey, most: int, now: datetim
     ).all()
     if not ids:
         return None
-    take_revision(connection, sa.and_(runs.c.id.in_(ids), runs.c.status == "queued"))
+    chosen = among(connection, runs.c.id, ids)
+    take_revision(connection, sa.and_(chosen, runs.c.status == "queued"))
     token = new_id()
     changes = {"lease_token": token, "status": "running"}
     started = sa.func.coalesce(runs.c.started_at, sa.literal(now, runs.c.started_at.type))
-    connection.execute(sa.update(runs).where(runs.c.id.in_(ids)).values({**changes, "started_at": started}))
-    return Lease(token, key, tuple(ids), _load_batch(connection, ids))
+    connection.execute(sa.update(runs).where(chosen).values({**changes, "started_at": started}))
+    return Lease(token, key, tuple(ids), _load_batch(connection, token))
 
 
 def release_others(connection: sa.Connection, tokens: Sequence[str]) -> int:
@@ -147,7 +149,7 @@ def _release(connection: sa.Connection, selected: sa.ColumnElement[bool]) -> int
     return connection.execute(sa.update(runs).where(selected).values(lease_token=None)).rowcount
 
 
-def _load_batch(connection: sa.Connection, ids: Sequence[int]) -> Batch:
+def _load_batch(connection: sa.Connection, token: str) -> Batch:
     query = (
         sa.select(
             sa.cast(runs.c.spec, sa.Text).label("spec"),
@@ -160,7 +162,7 @@ def _load_batch(connection: sa.Connection, ids: Sequence[int]) -> Batch:
             checkpoints.c.rank_search,
         )
         .outerjoin(checkpoints, checkpoints.c.run_id == runs.c.id)
-        .where(runs.c.id.in_(ids))
+        .where(runs.c.lease_token == token)
         .order_by(runs.c.id)
     )
     rows = connection.execute(query).mappings().all()

@@ -4,6 +4,7 @@ Many rows are converted at once, because a Python call per number would cost mor
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,15 +23,19 @@ Array = npt.NDArray[Any]
 def value_rows(columns: Mapping[str, Array]) -> Iterator[tuple[Any, ...]]:
     """Rows of the columns, by the names of a point's columns; NaN becomes NULL on every database."""
     kinds: Mapping[str, ColumnKind] = {"run_id": "integer", **TRAJECTORY_COLUMNS}
-    for start in range(0, len(columns["run_id"]), ROWS_AT_ONCE):
-        block = slice(start, start + ROWS_AT_ONCE)
-        yield from zip(*(to_values(column[block], kinds[name]) for name, column in columns.items()), strict=True)
+
+    def block(start: int) -> Iterator[tuple[Any, ...]]:
+        chosen = slice(start, start + ROWS_AT_ONCE)
+        return zip(*(to_values(column[chosen], kinds[name]) for name, column in columns.items()), strict=True)
+
+    # No Python is run for a row; zip makes a tuple anew only while somebody has the last one.
+    return chain.from_iterable(map(block, range(0, len(columns["run_id"]), ROWS_AT_ONCE)))
 
 
 def to_values(column: Array, kind: ColumnKind) -> list[Any]:
     """A column as Python values: numbers, None for NaN, and JSON for vectors."""
     if kind == "vector":
-        return [text.decode() for text in vector_texts(column)]
+        return b"\n".join(vector_texts(column)).decode().split("\n")
     missing = np.flatnonzero(np.isnan(column)).tolist()
     values = _without_fraction(column).tolist() if kind == "integer" else column.tolist()
     for index in missing:

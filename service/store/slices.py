@@ -11,6 +11,7 @@ import numpy.typing as npt
 import orjson
 import sqlalchemy as sa
 
+from service.store.among import among
 from service.store.factor_snapshots import insert_snapshots
 from service.store.inserts import upsert_columns
 from service.store.leases import Lease, lock_runs
@@ -55,7 +56,7 @@ def fail_slice(connection: sa.Connection, lease: Lease, error: str, most_attempt
     held = _held(connection, lease)
     if not held:
         return 0
-    members, freed = runs.c.id.in_(held), {"lease_token": None}
+    members, freed = among(connection, runs.c.id, held), {"lease_token": None}
     if len(lease.run_ids) > 1:
         half = (len(lease.run_ids) + 1) // 2
         connection.execute(sa.update(runs).where(members).values({**freed, "batch_limit": half}))
@@ -154,5 +155,5 @@ def _end_lease(
     for ending, run_ids in endings:
         of_runs = runs.c.lease_token == token
         if ending != endings[-1][0]:
-            of_runs = sa.and_(of_runs, runs.c.id.in_(run_ids))
+            of_runs = sa.and_(of_runs, among(connection, runs.c.id, run_ids))
         connection.execute(sa.update(runs).where(of_runs).values({**common, **ending.values(now)}))

@@ -60,7 +60,7 @@ def _check_fits(name: str, column: Array, type_: np.dtype[Any]) -> None:
         outside = np.abs(column) > np.iinfo(type_).max
         if outside.any():
             raise OverflowError(
-                f"The column {name} has integers of {8 * type_.itemsize} bits; {column[outside][0]} has more."
+                f"{column[outside][0]:.0f} does not fit the {8 * type_.itemsize} bits of the column {name}."
             )
 
 

@@ -30,12 +30,14 @@ class Lease:
         token: stored in the rows of the runs while the lease holds.
         key: of the queue that the runs were taken from.
         run_ids: internal ids, in the order of the batch's members.
+        computed_seconds: for how long the youngest of the runs has been computed.
     """
 
     token: str
     key: QueueKey
     run_ids: tuple[int, ...]
     batch: Batch
+    computed_seconds: float = 0.0
 
 
 _IN_ORDER = ("urgency", "share", "batch_key", "batch_limit")
@@ -117,7 +119,9 @@ def lease_runs(connection: sa.Connection, key: QueueKey, most: int, now: datetim
     changes = {"lease_token": token, "status": "running"}
     started = sa.func.coalesce(runs.c.started_at, sa.literal(now, runs.c.started_at.type))
     connection.execute(sa.update(runs).where(chosen).values({**changes, "started_at": started}))
-    return Lease(token, key, tuple(ids), _load_batch(connection, token))
+    rows = _load_rows(connection, token)
+    batch = Batch(tuple(map(_member, rows)), read_parts(connection, rows).texts)
+    return Lease(token, key, tuple(ids), batch, min(row["compute_seconds"] for row in rows))
 
 
 def release_others(connection: sa.Connection, tokens: Sequence[str]) -> int:
@@ -149,13 +153,15 @@ def _release(connection: sa.Connection, selected: sa.ColumnElement[bool]) -> int
     return connection.execute(sa.update(runs).where(selected).values(lease_token=None)).rowcount
 
 
-def _load_batch(connection: sa.Connection, token: str) -> Batch:
+def _load_rows(connection: sa.Connection, token: str) -> Sequence[Mapping[Any, Any]]:
+    """What a batch needs of each run of a lease, in the order of their ids."""
     query = (
         sa.select(
             sa.cast(runs.c.spec, sa.Text).label("spec"),
             runs.c.experiment_id,
             runs.c.parts,
             runs.c.precision,
+            runs.c.compute_seconds,
             checkpoints.c.step,
             checkpoints.c.state,
             checkpoints.c.milestones,
@@ -165,8 +171,7 @@ def _load_batch(connection: sa.Connection, token: str) -> Batch:
         .where(runs.c.lease_token == token)
         .order_by(runs.c.id)
     )
-    rows = connection.execute(query).mappings().all()
-    return Batch(tuple(map(_member, rows)), read_parts(connection, rows).texts)
+    return connection.execute(query).mappings().all()
 
 
 def _member(row: Mapping[Any, Any]) -> Member:

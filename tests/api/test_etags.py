@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 
@@ -85,7 +87,7 @@ class Watched:
     def fail(self, lease):
         with self.database.writing() as connection:
             for run_id in lease.run_ids:
-                part = leases.Lease(lease.token, lease.key, (run_id,), lease.batch)
+                part = replace(lease, run_ids=(run_id,))
                 fail_slice(connection, part, "no luck", 1, NOW)
 
     def act(self, method, path, json=None):

@@ -53,7 +53,7 @@ def measure(url: str) -> dict[str, str]:
         submit(database, request, Limits(max_steps_per_run=10**10), None)
     given = [_lease(database, clocks) for _ in range(TIMES)]
     result = run_slice(given[0].batch, Budget(600, STEPS))
-    size = sum(map(len, map(memoryview, dumps({"result": to_serialize(result)}))))
+    size = sum(memoryview(frame).nbytes for frame in dumps({"result": to_serialize(result)}))
     for lease in given:
         answer = _message(result, clocks)
         with _timed(clocks, "store", database), database.writing() as connection:

@@ -1,8 +1,7 @@
 """ETags: after every change, a resource that shows something else has another one, and 304 says the truth."""
 
-from datetime import UTC, datetime
-
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa

@@ -48,8 +48,10 @@ def vector_texts(column: Array) -> list[bytes]:
     exact = column.astype(np.float64) if column.dtype.kind == "f" else column
     dumped = orjson.dumps(np.ascontiguousarray(exact), option=orjson.OPT_SERIALIZE_NUMPY)
     texts = dumped[1:-1].replace(b"],[", b"]\n[").split(b"\n")
-    for index in np.flatnonzero(~np.isfinite(column).all(axis=1)).tolist():
-        texts[index] = orjson.dumps(spell_all(column[index].tolist()))
+    finite = np.isfinite(column)
+    if not finite.all():
+        for index in np.flatnonzero(~finite.all(axis=1)).tolist():
+            texts[index] = orjson.dumps(spell_all(column[index].tolist()))
     return texts
 
 

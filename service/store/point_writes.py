@@ -24,14 +24,17 @@ def insert_points(connection: sa.Connection, run_ids: Mapping[int, int], points:
         run_ids: internal run ids by batch member; points of other members are dropped.
         points: a slice's points.
     """
-    keep = np.isin(points.member, list(run_ids))
+    if not len(points.member):
+        return
+    ids = np.zeros(max((*run_ids, int(points.member.max()))) + 1, dtype=np.int64)  # 0: no run has it
+    ids[list(run_ids)] = list(run_ids.values())
+    of_points = ids[points.member]
+    keep = of_points != 0
     if not keep.any():
         return
-    ids = np.zeros(max(run_ids) + 1, dtype=np.int64)
-    ids[list(run_ids)] = list(run_ids.values())
     chosen = points.columns if keep.all() else {name: column[keep] for name, column in points.columns.items()}
     write = _copy if connection.dialect.name == "postgresql" else _insert
-    write(connection, {"run_id": ids[points.member[keep]], **chosen})
+    write(connection, {"run_id": of_points[keep], **chosen})
 
 
 def metric_columns(points: Points, indices: npt.NDArray[np.int64]) -> dict[str, list[Any]]:

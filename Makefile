@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= logical
 TOGETHER := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: setup demo serve test test-fast coverage lint format hooks bench gallery gpu clean
+.PHONY: setup demo serve test test-fast coverage lint format hooks docs bench gallery gpu clean
 
 setup: .venv/installed
 
@@ -29,7 +29,7 @@ test: setup
 # What is worth running after every change: no PostgreSQL, no browser, nothing that takes seconds to start.
 FAST := not (alone or processes or postgresql or slow)
 test-fast: setup
-	$(BIN)/python -m pytest $(TOGETHER) -q -m "$(FAST)"
+	$(BIN)/python -m pytest $(TOGETHER) -q --hypothesis-profile=fast -m "$(FAST)"
 
 # Lines and branches that the tests do not reach; what runs in processes of its own is not counted.
 coverage: setup
@@ -48,6 +48,10 @@ format: setup
 # Run the checks of .pre-commit-config.yaml at every commit.
 hooks: setup
 	$(BIN)/prek install
+
+# The guide, from docs/, the presets and the OpenAPI document; the service shows it at /guide. Broken links end it.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/python -m mkdocs build --strict --quiet
 
 bench: setup
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks

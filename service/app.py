@@ -13,7 +13,18 @@ from service.edge.middleware import Edge
 from service.edge.openapi import document_specs
 from service.edge.rates import Rates
 from service.processes.signals import before_stop_signals
-from service.routes import documentation, events, experiments, figures, health, presets, runs, summaries, trajectories
+from service.routes import (
+    documentation,
+    events,
+    experiments,
+    figures,
+    health,
+    plugins,
+    presets,
+    runs,
+    summaries,
+    trajectories,
+)
 from service.routes.access import guard
 from service.routes.dependencies import large_submission_threads, submission_threads, text_threads
 from service.routes.ids import expand_ids
@@ -32,6 +43,7 @@ _GUARDED = (
     summaries.router,
     figures.router,
     presets.router,
+    plugins.router,
     *web.routers,
 )
 _OPEN = (health.router, documentation.router, *web.open_routers)

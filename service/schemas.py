@@ -267,6 +267,13 @@ class DecayPrediction(BaseModel):
     stationary_point: DecayedPoint | None = None
 
 
+class FactorisationPrediction(BaseModel):
+    """Whether products depend on how their start is factorised (`workers.runs.theory.factorisations`)."""
+
+    is_respected: bool
+    statement: str
+
+
 class Theory(BaseModel):
     """What theory says of a run, and whether it did; a field that does not apply is null."""
 
@@ -298,6 +305,13 @@ class Theory(BaseModel):
     weight_decay: Annotated[
         DecayPrediction | None, Field(description="What weight decay does to a product, also where `applies` is false.")
     ] = None
+    silent_after: Annotated[
+        int | None, Field(description="Last step of the first phase; theory says nothing of the phases after it.")
+    ] = None
+    factorisation: Annotated[
+        FactorisationPrediction | None,
+        Field(description="Whether products depend on how their start is factorised, also where `applies` is false."),
+    ] = None
 
 
 class PresetSummary(BaseModel):
@@ -308,6 +322,17 @@ class PresetSummary(BaseModel):
     about: str
     source: Annotated[str, Field(description="Where the experiment was published, or that it was not.")]
     figure: Annotated[str, Field(description="The figure that shows it, by its name in paths.")]
+
+
+class Plugins(BaseModel):
+    """The plugins of a service; the list is reserved, and empty."""
+
+    items: list[str] = []
+    next: str | None = None
+    detail: str = (
+        "Plugins are reserved: models that are not multilinear cannot be added yet. "
+        "A multilinear one can be posted as data, as a model of kind contraction."
+    )
 
 
 class FigureSummary(BaseModel):

@@ -60,12 +60,19 @@ class Limits(_metric_limits()):
     )
     max_product_entries: int = Field(default=250_000, description="Entries (rows x columns) of the factorised matrix.")
     max_trained_numbers: int = Field(default=2_000_000, description="Entries of all factors of one run.")
+    max_contraction_multiply_adds: int = Field(
+        default=10**10, description="Multiply-adds of one step of a contraction, along its path."
+    )
+    max_contraction_numbers: int = Field(
+        default=50_000_000, description="Numbers between the factors and the product of a contraction, along its path."
+    )
+    max_constant_numbers: int = Field(default=250_000, description="Numbers in all constants of one contraction.")
     max_start_numbers: int = Field(
         default=100_000, description="Entries of all factors of one run that starts from another run."
     )
     max_semidefinite_size: int = Field(default=300, description="Rows plus columns of a matrix of least nuclear norm.")
     max_solver_bytes: int = Field(
-        default=4 * 2**30, description="Bytes of memory that the solver of one matrix of least nuclear norm may take."
+        default=4 * 2**30, description="Bytes of memory that the solver of one baseline may take."
     )
     max_runs_per_figure: int = Field(default=200, ge=1, description="Runs whose points are drawn; of more, a sample.")
     max_points_read_per_figure: int = Field(

@@ -17,6 +17,8 @@ from tests.helpers.inline_cluster import InlineCluster
 from tests.helpers.servers import Server
 
 hypothesis_settings.register_profile("rankward", derandomize=True, deadline=None, max_examples=25)
+# `make test-fast` takes this: fewer examples wherever a test does not say how many.
+hypothesis_settings.register_profile("fast", derandomize=True, deadline=None, max_examples=8)
 hypothesis_settings.load_profile("rankward")
 
 

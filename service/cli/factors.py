@@ -24,7 +24,7 @@ def factors(
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
 ) -> None:
-    """Write the factors of a run as an .npz file, of which numpy reads arrays factor_0, factor_1, ..."""
+    """Write the factors of a run as an .npz file; its arrays are factor_0, factor_1, ..., or have their names."""
     with Rankward(url, api_key) as client:
         if show:
             return print_json(client.factor_steps(run))

@@ -219,7 +219,8 @@ class Rankward:
     def factors(self, run_id: str, step: int | None = None) -> bytes:
         """The factors of a run as the content of an .npz file, which `numpy.load(io.BytesIO(...))` reads.
 
-        Its arrays are factor_0, factor_1, ...: as they stand, or as `record.factors` had them kept at a step.
+        Its arrays are factor_0, factor_1, ..., or have the names of a contraction's factors: as they stand, or as
+        `record.factors` had them kept at a step.
         """
         return self._transport.request("GET", f"/v1/runs/{run_id}/factors", params=_given(step=step)).content
 

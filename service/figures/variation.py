@@ -11,6 +11,8 @@ from service.figures.extents import share_of
 from service.figures.picture import DASHES, Color, ColorScale, Dash, Shade
 from service.values.digits import told_apart
 from service.values.labels import field_label, setting_label
+from workers.runs.models import MODELS
+from workers.runs.models.solved import UNUSED
 from workers.runs.parts import path_of, pieces_of
 
 Leaves = Mapping[str, Any]
@@ -32,11 +34,19 @@ class Look:
 
 
 def leaves(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a resolved spec by their dotted paths; a list counts as one value, its JSON text."""
+    """The fields of a resolved spec by their dotted paths; a list but phases is one value, its JSON text.
+
+    Those that a baseline has for the descents of its sweep alone are left out.
+    """
+    model = MODELS.get(spec["model"]["kind"])  # None of a newer server
+    if model is not None and not model.is_trained:
+        spec = {name: part for name, part in spec.items() if name not in UNUSED}
     pieces = pieces_of(spec)
-    return _leaves(pieces.stem, "") | {
+    flat = _leaves(pieces.stem, "") | {
         ".".join(path_of(pointer)): _long_leaf(pieces.parts.texts[digest]) for pointer, digest in pieces.places.items()
     }
+    phases = orjson.loads(flat.pop("phases", None) or "[]")
+    return flat | _leaves({str(number): phase for number, phase in enumerate(phases)}, "phases.")
 
 
 def _long_leaf(text: str) -> str:

@@ -15,7 +15,9 @@ from workers.records import Outcome
 from workers.runs.metrics import METRICS, SUMMARY_METRICS
 from workers.runs.spec import RunSpec
 
-_SEGMENT = re.compile(r'\.?(?:(?P<name>[A-Za-z_]\w*)|"(?P<quoted>[^"]*)")|\[(?P<index>\d{1,6})\]')
+_SEGMENT = re.compile(
+    r'\.?(?:(?P<name>[A-Za-z_]\w*)|"(?P<quoted>[^"]*)")|\[(?P<index>\d{1,6})\]|\.(?P<item>\d{1,6})(?=[.\[]|$)'
+)
 _UNSAFE = re.compile(r'["\\\x00-\x1f]')
 _VECTOR = Open(Values(frozenset({Kind.LIST})), leaf(Kind.NUMBER), int)
 _COLUMNS: Mapping[str, Node] = {
@@ -196,7 +198,8 @@ def _steps(name: str, position: int) -> Iterator[tuple[int, str | int]]:
         segment = _SEGMENT.match(name, at)
         if segment is None or (at == 0) == (name[at] in ".["):
             raise QueryError(position + at, 'Write a field like model.depth, tags."my tag" or singular_values[0].')
-        word, quoted, index = segment.group("name", "quoted", "index")
+        word, quoted, index, item = segment.group("name", "quoted", "index", "item")
+        index = index or item  # the path of a sweep has an item of a list as phases.0, and a query as phases[0], too
         start = position + at + (name[at] == ".")
         if quoted is not None and _UNSAFE.search(quoted):
             raise QueryError(

@@ -35,7 +35,7 @@ class SpecNode(Node):
         return list(dict.fromkeys(name for model in self._models() for name in _by_name(model)))
 
     def below(self, step: str | int) -> Node | None:
-        annotations = list(self._fields(step) if isinstance(step, str) else self._items())
+        annotations = list((*self._fields(step), *self._named()) if isinstance(step, str) else self._items())
         return SpecNode(annotations) if annotations else None
 
     def _models(self) -> Iterator[type[BaseModel]]:
@@ -44,6 +44,10 @@ class SpecNode(Node):
     def _fields(self, name: str) -> Iterator[Any]:
         fields = (_by_name(model)[name] for model in self._models() if name in _by_name(model))
         return (_taken(field) for field in fields)
+
+    def _named(self) -> Iterator[Any]:
+        """What stands under the names of an object that may have any."""
+        return (get_args(type_)[1] for type_ in self._types if get_origin(type_) is dict)
 
     def _items(self) -> Iterator[Any]:
         for type_ in self._types:
@@ -96,7 +100,7 @@ def _words(type_: Any) -> Sequence[Any]:
 
 def _kinds(type_: Any) -> Iterator[Kind]:
     if type_ is Any:
-        yield from (SCALAR | {Kind.LIST}) - {Kind.TIME}
+        yield from (SCALAR | {Kind.LIST}) - {Kind.TIME, Kind.NATURAL}
     elif get_origin(type_) is Literal:
         yield from {_KINDS[type(word)] for word in get_args(type_)}
     elif get_origin(type_) in (tuple, list):

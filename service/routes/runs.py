@@ -152,7 +152,9 @@ def theory_of(database: DatabaseDependency, run_id: str) -> Response:
 
 @router.get("/{run_id}/factors", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
 def get_factors(database: DatabaseDependency, run_id: str, query: Annotated[FactorParameters, Query()]) -> Response:
-    """Get the factors as an .npz file with arrays factor_0, factor_1, ...: as they stand, or as kept at a step.
+    """Get the factors as an .npz file: as they stand, or as kept at a step.
+
+    Its arrays have the names of a contraction's factors; those of other models are factor_0, factor_1, ....
 
     404 for a step of which there is no snapshot; `record.factors` says at which steps a run keeps its factors.
     """

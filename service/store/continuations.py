@@ -30,10 +30,11 @@ def reopen_run(connection: sa.Connection, run_id: int, unscheduled_step: int | N
     """Queue a finished run again, from its checkpoint.
 
     Args:
-        unscheduled_step: the last step, if its point was recorded only because it was the last. The point is removed.
+        unscheduled_step: the last step, if its point was recorded only because it was the last. The point is removed,
+            unless it is the last one of a phase.
     """
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**_WAITING, outcome=None))
-    if unscheduled_step is not None:
+    if unscheduled_step is not None and unscheduled_step not in _ends_of_phases(connection, run_id):
         _remove_point(connection, run_id, unscheduled_step)
 
 
@@ -55,6 +56,12 @@ def retry_runs(connection: sa.Connection, selected: sa.ColumnElement[bool]) -> N
     lock_runs(connection, selected)
     take_revision(connection, selected)
     connection.execute(sa.update(runs).where(selected).values(**_WAITING, error=None, revision=CURRENT))
+
+
+def _ends_of_phases(connection: sa.Connection, run_id: int) -> list[int]:
+    """The steps at which phases of a run ended, other than the last one."""
+    ends = connection.scalar(sa.select(checkpoints.c.phase_ends).where(checkpoints.c.run_id == run_id))
+    return [step for step, _ in ends or ()]
 
 
 def _remove_point(connection: sa.Connection, run_id: int, step: int) -> None:

@@ -18,7 +18,7 @@ from service.store.spec_parts import read_parts
 from service.store.tables import LEASED, WAITING, checkpoints, runs
 from service.values.ids import new_id
 from service.values.queues import QueueKey
-from workers.records import Batch, Checkpoint, Member
+from workers.records import Batch, Checkpoint, Member, PhaseEnd
 from workers.runs.engines import BatchKey
 
 
@@ -166,6 +166,7 @@ def _load_rows(connection: sa.Connection, token: str) -> Sequence[Mapping[Any, A
             checkpoints.c.state,
             checkpoints.c.milestones,
             checkpoints.c.rank_search,
+            checkpoints.c.phase_ends,
         )
         .outerjoin(checkpoints, checkpoints.c.run_id == runs.c.id)
         .where(runs.c.lease_token == token)
@@ -179,5 +180,6 @@ def _member(row: Mapping[Any, Any]) -> Member:
     if row["state"] is not None:
         state = np.frombuffer(row["state"], dtype=row["precision"])
         search = None if row["rank_search"] is None else np.frombuffer(row["rank_search"], dtype=np.int64)
-        checkpoint = Checkpoint(row["step"], state, np.frombuffer(row["milestones"], dtype=np.int64), search)
+        ends = tuple(PhaseEnd(step, time) for step, time in row["phase_ends"] or ())
+        checkpoint = Checkpoint(row["step"], state, np.frombuffer(row["milestones"], dtype=np.int64), search, ends)
     return Member(row["spec"], checkpoint, row["parts"] or {})

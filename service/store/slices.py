@@ -1,7 +1,7 @@
 """Storage of slices' results, each in a single transaction and only while its lease holds."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from service.store.leases import Lease, lock_runs
 from service.store.point_writes import insert_points, metric_columns
 from service.store.revisions import CURRENT, take_revision
 from service.store.tables import checkpoints, runs, summaries
-from workers.records import NO_POINT, Progress, SliceResult
+from workers.records import NO_POINT, NextPhase, Progress, SliceResult
 from workers.runs.milestones import milestone_columns
 
 _STEP = sa.select(checkpoints.c.step).where(checkpoints.c.run_id == runs.c.id).correlate(runs).scalar_subquery()
@@ -39,9 +39,9 @@ def apply_slice(connection: sa.Connection, lease: Lease, result: SliceResult, no
     ids, progress = np.array(lease.run_ids), result.progress
     begun = np.array([member for member in members if progress.begun[member]], dtype=np.int64)
     _store_checkpoints(connection, ids[begun], progress, begun)
-    recorded = progress.last_point[begun] != NO_POINT
-    for some in (begun[recorded], begun[~recorded]):
+    for some in _of_equal_columns(progress, begun):
         _store_summaries(connection, ids[some], result, some)
+    _store_next_phases(connection, lease.token, progress, members)
     take_revision(connection, runs.c.lease_token == lease.token)
     _end_lease(connection, lease.token, _endings(progress, members), result, now)
     return len(members)
@@ -78,19 +78,33 @@ Members = npt.NDArray[np.int64]
 
 
 def _store_checkpoints(connection: sa.Connection, run_ids: Members, progress: Progress, members: Members) -> None:
-    searches = (progress.rank_search.get(member) for member in members.tolist())
+    chosen = members.tolist()
+    searches = map(progress.rank_search.get, chosen)
+    phase_ends = map(progress.phase_ends.get, chosen)
     columns = {
         "run_id": run_ids.tolist(),
         "step": progress.step[members].tolist(),
-        "state": [state.tobytes() for state in progress.state[members]],
+        "state": [state.tobytes() for state in progress.states(chosen)],
         "milestones": [milestones.tobytes() for milestones in progress.milestones[members]],
         "rank_search": [None if search is None else search.tobytes() for search in searches],
+        "phase_ends": [None if ends is None else orjson.dumps([*map(list, ends)]).decode() for ends in phase_ends],
     }
     upsert_columns(connection, checkpoints, columns)
 
 
+def _of_equal_columns(progress: Progress, members: Members) -> list[Members]:
+    """The runs in groups whose summaries have equal columns: those of runs that recorded a point have the metrics."""
+    recorded = progress.last_point[members] != NO_POINT
+    if not progress.more:
+        return [members[recorded], members[~recorded]]
+    groups: dict[Hashable, list[int]] = defaultdict(list)
+    for member, has_point in zip(members.tolist(), recorded.tolist(), strict=True):
+        groups[has_point, frozenset(progress.more.get(member, ()))].append(member)
+    return [np.array(group, dtype=np.int64) for group in groups.values()]
+
+
 def _store_summaries(connection: sa.Connection, run_ids: Members, result: SliceResult, members: Members) -> None:
-    """Write milestones of runs, and metrics if they recorded a point in this slice; all of them did, or none."""
+    """Write milestones of runs, and metrics if they recorded a point in this slice; see `_of_equal_columns`."""
     progress, chosen = result.progress, members.tolist()
     milestones = milestone_columns(progress.milestones[members])
     milestones["first_step_below"] = [orjson.dumps(steps).decode() for steps in milestones["first_step_below"]]
@@ -100,9 +114,26 @@ def _store_summaries(connection: sa.Connection, run_ids: Members, result: SliceR
         "steps": progress.step[members].tolist(),
         **milestones,
         **{name: [column[member] for member in chosen] for name, column in progress.findings.items()},
+        **{name: [progress.more[member][name] for member in chosen] for name in _more(progress, chosen)},
         **(metric_columns(result.points, last_points) if (last_points != NO_POINT).all() else {}),
     }
     upsert_columns(connection, summaries, columns)
+
+
+def _more(progress: Progress, members: Sequence[int]) -> Mapping[str, Any]:
+    """The further columns of runs that have them equal; no runs have none."""
+    return progress.more.get(members[0], {}) if members else {}
+
+
+def _store_next_phases(connection: sa.Connection, token: str, progress: Progress, members: dict[int, int]) -> None:
+    """Give runs that enter another phase its key and size of batches, which the others keep."""
+    ids: dict[NextPhase, list[int]] = defaultdict(list)
+    for member, phase in progress.next_phase.items():
+        if member in members:
+            ids[phase].append(members[member])
+    for phase, run_ids in ids.items():
+        of_runs = sa.and_(runs.c.lease_token == token, among(connection, runs.c.id, run_ids))
+        connection.execute(sa.update(runs).where(of_runs).values(phase._asdict()))
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,7 @@ checkpoints = sa.Table(
     sa.Column("state", sa.LargeBinary, nullable=False),
     sa.Column("milestones", sa.LargeBinary, nullable=False),
     sa.Column("rank_search", sa.LargeBinary),
+    sa.Column("phase_ends", sa.JSON(none_as_null=True)),  # step and time of each phase that is over
 )
 
 factor_snapshots = sa.Table(  # of `record.factors`

@@ -20,6 +20,7 @@ from service.use_cases.runs import find_row, get_run
 from service.values.statuses import RETRIABLE, UNFINISHED, in_words
 from workers.runs.schedules import is_scheduled
 from workers.runs.spec import RunSpec
+from workers.runs.stops import Stop
 
 _STANDS = {
     "queued": "waits for a worker already; only a failed or a cancelled run can be tried again.",
@@ -125,12 +126,13 @@ def _check_extendable(row: RunRow, searching: bool) -> None:
 
 
 def _extended(spec: RunSpec, extension: Extension, limits: Limits) -> RunSpec:
-    changes = extension.model_dump(exclude_unset=True)
-    _check_end(spec, changes)
-    if "loss_below" in changes and (changes["loss_below"] or None) != (spec.stop.loss_below or None):
-        _check_limit(spec, changes["loss_below"] or None)
-    stop = {**spec.stop.model_dump(mode="json", exclude_none=True), **changes}
-    longer = RunSpec.model_validate({**dict(spec), "stop": stop})
+    """The spec with the stop of its last phase further out."""
+    changes, last = extension.model_dump(exclude_unset=True), spec.phase_specs[-1]
+    _check_end(last, changes)
+    if "loss_below" in changes and (changes["loss_below"] or None) != (last.stop.loss_below or None):
+        _check_limit(last, changes["loss_below"] or None)
+    stop = {**last.stop.model_dump(mode="json", exclude_none=True), **changes}
+    longer = RunSpec.model_validate(dict(spec.lasting(Stop.model_validate(stop))))
     if violation := first_violation(longer, limits):
         path, detail = violation
         raise InvalidPayload([FieldError(json_pointer(path[1:] if path[0] == "stop" else (_end_of(spec),)), detail)])
@@ -165,12 +167,17 @@ def _refusal(field: str, detail: str) -> InvalidPayload:
     return InvalidPayload([FieldError(json_pointer((field,)), detail)])
 
 
+def _last_stop(spec: RunSpec) -> Stop:
+    """The stop of the last phase."""
+    return spec.phase_specs[-1].stop
+
+
 def _goes_on(row: RunRow, after: RunSpec) -> bool:
     """Whether a finished run would have continued under the spec `after`."""
     if row.outcome == "budget_exhausted":
         end = _end_of(after)
-        return getattr(after.stop, end) > getattr(row.spec.stop, end)
+        return getattr(_last_stop(after), end) > getattr(_last_stop(row.spec), end)
     if row.outcome == "converged":
-        limit = after.stop.loss_below
+        limit = _last_stop(after).loss_below
         return limit is None or not row["summary_loss"] < limit
     return False

@@ -16,8 +16,8 @@ from service.store.database import Database
 from service.store.experiments import ExperimentRow
 from service.use_cases.listing import ListQuery, select_experiments
 from service.use_cases.payloads import parse_value
-from service.values.merge_patches import merge_patch
 from service.values.statuses import status_of
+from workers.runs.merge_patches import merge_patch
 
 RUNS_AT_ONCE = 500
 """Runs that one transaction changes, in about 25 ms, while other writers wait."""

@@ -1,6 +1,7 @@
 """The factors of a run: as they stand, or as they were kept at a step."""
 
 import io
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -35,11 +36,14 @@ def factors_at(connection: sa.Connection, run_id: str, step: int | None = None) 
 
 
 def get_factors(database: Database, run_id: str, step: int | None = None) -> bytes:
-    """The factors as an .npz file with arrays factor_0, factor_1, ...; raises what `factors_at` does."""
+    """The factors as an .npz file, by the names that the model gives them; raises what `factors_at` does."""
     with database.reading() as connection:
-        factors = factors_at(connection, run_id, step)
+        spec, factors = find_row(connection, run_id).spec, factors_at(connection, run_id, step)
     file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **{f"factor_{i}": factor for i, factor in enumerate(factors)})
+    with zipfile.ZipFile(file, "w") as archive:  # numpy.savez takes no array of the name "file"
+        for name, factor in zip(spec.model.factor_names(spec.problem.shape), factors, strict=True):
+            with archive.open(f"{name}.npy", "w") as part:
+                np.lib.format.write_array(part, factor, allow_pickle=False)
     return file.getvalue()
 
 

@@ -9,7 +9,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from service.errors import FieldError, json_pointer
+from service.queries.errors import excerpt
 from workers.runs.base import LARGEST_INTEGER
+from workers.runs.phases import with_whole_phases
 from workers.runs.rates import NUMBER
 from workers.runs.sweeps import SweptRun
 
@@ -49,9 +51,17 @@ def run_errors(error: ValidationError, swept: SweptRun, posted: Mapping[str, Any
         posted: the run of the payload, before the sweep.
     """
     return [
-        FieldError(pointer_into_run(_run_path(mistake, swept), swept, posted), _advice(mistake))
+        FieldError(pointer_into_run(_run_path(mistake, swept), swept, posted), _advice(mistake), *_in_text(mistake))
         for mistake in _first(error)
     ]
+
+
+def _in_text(error: ErrorDetails) -> tuple[int | None, str | None]:
+    """Where in a text of the spec a mistake stands, and the text around that character; None of each elsewhere."""
+    context = error.get("ctx", {})
+    if "position" not in context:
+        return None, None
+    return context["position"], excerpt(context["text"], context["position"])
 
 
 def pointer_into_run(path: Path, swept: SweptRun, posted: Mapping[str, Any]) -> str:
@@ -105,7 +115,7 @@ def _run_path(error: ErrorDetails, swept: SweptRun) -> Path:
     """The path of a mistake in the spec: pydantic's path, extended by that of a `misfit`, then by a wrong kind."""
     further = error.get("ctx", {}).get("pointer", ())
     kind = ("kind",) if error["type"] in ("union_tag_invalid", "union_tag_not_found") else ()
-    return (*_without_tags((*error["loc"], *further), swept.spec), *kind)
+    return (*_without_tags((*error["loc"], *further), with_whole_phases(swept.spec)), *kind)
 
 
 def _without_tags(path: Path, spec: Any) -> Path:
@@ -136,10 +146,11 @@ def _step_into(value: Any, part: str | int) -> Any:
 
 
 def _is_in(posted: Any, path: Path) -> bool:
+    value = posted
     for part in path:
-        if not isinstance(posted, dict) or part not in posted:
+        if not (isinstance(value, dict) and part in value) and _step_into(value, part) is None:
             return False
-        posted = posted[part]
+        value = _step_into(value, part)
     return True
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from cachetools import LRUCache
 
 from service.errors import AmbiguousId, NotAvailable, NotFound
-from service.limits import Violation, exceeded
+from service.limits import Path, Violation, exceeded
 from service.settings import Limits
 from service.store.database import Database
 from service.store.run_rows import RunRow
@@ -37,7 +37,7 @@ class StartNotRead(Exception):
         violation: path of the field to change, and a sentence of advice.
     """
 
-    def __init__(self, path: tuple[str, ...], detail: str) -> None:
+    def __init__(self, path: Path, detail: str) -> None:
         super().__init__(detail)
         self.violation: Violation = (path, detail)
 
@@ -114,9 +114,9 @@ def _factors(connection: sa.Connection, row: RunRow, step: int | None) -> Factor
 
 
 def _check_shapes(start: OtherRun, spec: RunSpec) -> None:
-    theirs = [(len(factor), len(factor[0])) for factor in start.factors or ()]
+    theirs = [np.shape(factor) for factor in start.factors or ()]
     if theirs != (ours := list(spec.factor_shapes)):
-        said = " and ".join(", ".join(f"{rows} x {columns}" for rows, columns in shapes) for shapes in (theirs, ours))
+        said = " and ".join(", ".join(" x ".join(map(str, shape)) for shape in shapes) for shapes in (theirs, ours))
         raise StartNotRead(
             _ID, f"The factors of that run and of this model are {said}; start from a run of this model."
         )
@@ -127,4 +127,4 @@ def _as_tuples(nested: Any) -> Any:
 
 
 def _numbers(start: OtherRun) -> int:
-    return sum(len(factor) * len(factor[0]) for factor in start.factors or ())
+    return sum(np.size(factor) for factor in start.factors or ())

@@ -6,19 +6,31 @@ from typing import Any
 
 import numpy as np
 
-from service.schemas import DecayPrediction, StabilityPrediction, Theory, TheorySetting, TightnessPrediction
+from service.schemas import (
+    DecayPrediction,
+    FactorisationPrediction,
+    StabilityPrediction,
+    Theory,
+    TheorySetting,
+    TightnessPrediction,
+)
 from service.store.database import Database
 from service.store.point_rows import to_values
 from service.store.points import Array, read_points
 from service.use_cases.runs import find_row
 from service.values.numbers import spell, spell_all
 from workers.runs.metrics import TRAJECTORY_COLUMNS, shown_in
+from workers.runs.spec import RunSpec
 from workers.runs.theory import decay
+from workers.runs.theory.factorisations import factorisation
 from workers.runs.theory.settings import Recognised, recognised_in
 from workers.runs.theory.verdicts import Verdict, columns_needed, judge
 
 _SHOWN = ("step", "time", *shown_in("theory"))
 """Recorded columns shown beside the bounds."""
+
+_OF_PHASES = ("phase", "step")
+"""Columns that tell which points belong to the first phase."""
 
 
 def get_theory(database: Database, run_id: str) -> Theory:
@@ -32,23 +44,40 @@ def get_theory(database: Database, run_id: str) -> Theory:
         judged = () if setting is None else (*_SHOWN, *columns_needed(spec))
         names = dict.fromkeys((*judged, *decay_columns))
         if not names:
-            return Theory(run_id=run_id, applies=False, reason=str(recognised))
-        points = read_points(connection, {row.id: list(names)})
-    columns = points.get(row.id) or dict.fromkeys(names, np.empty(0))
+            return Theory(run_id=run_id, applies=False, reason=str(recognised), factorisation=_factorisation(spec))
+        points = read_points(connection, {row.id: list(dict.fromkeys((*names, *(_OF_PHASES if spec.phases else ()))))})
+    columns, last_step = _of_first_phase(points.get(row.id) or dict.fromkeys(names, np.empty(0)))
     weight_decay = _decay(decay.decay_law(spec, setting, columns) if decay_columns else None)
-    if isinstance(recognised, str):
-        return Theory(run_id=run_id, applies=False, reason=recognised, weight_decay=weight_decay)
-    verdict = judge(spec, columns, row["summary_determinant_sign_changed_at"])
     common: dict[str, Any] = {
         "run_id": run_id,
+        "weight_decay": weight_decay,
+        "factorisation": _factorisation(spec),
+        "silent_after": last_step,
+    }
+    if isinstance(recognised, str):
+        return Theory(applies=False, reason=recognised, **common)
+    verdict = judge(spec, columns, row["summary_determinant_sign_changed_at"])
+    common |= {
         "setting": _setting(recognised),
         "determinant_sign_changed_at": row["summary_determinant_sign_changed_at"],
-        "weight_decay": weight_decay,
     }
     if isinstance(verdict, str):
         return Theory(applies=False, reason=verdict, **common)
     shown = _shown(columns, verdict)
     return Theory(applies=True, columns=shown, points=len(shown["step"]), **common, **_predictions(verdict))
+
+
+def _of_first_phase(columns: Mapping[str, Array]) -> tuple[Mapping[str, Array], int | None]:
+    """The points of the first phase, of which alone theory speaks, and its last step if there are points after it."""
+    if "phase" not in columns or not (columns["phase"] > 0).any():
+        return columns, None
+    first = columns["phase"] == 0
+    return {name: column[first] for name, column in columns.items()}, int(columns["step"][first][-1])
+
+
+def _factorisation(spec: RunSpec) -> FactorisationPrediction | None:
+    said = factorisation(spec)
+    return None if said is None else FactorisationPrediction.model_validate(asdict(said))
 
 
 def _decay(law: decay.DecayLaw | None) -> DecayPrediction | None:

@@ -49,6 +49,9 @@ _VAGUE = ("kind", "rank", "seed", "std", "scale", "norm", "noise", "shape", "det
 
 def field_label(path: str) -> str:
     """A field of a spec in words, given its dotted path; names that say little alone keep their part's."""
+    if path.startswith("phases.") and path.count(".") > 1:
+        _, number, inside = path.split(".", 2)
+        return f"phase {int(number) + 1} {field_label(inside)}"  # the run's first part is phase 0
     part, _, name = path.rpartition(".")
     return f"{part} {name}".replace("_", " ").strip() if name in _VAGUE else name.replace("_", " ")
 

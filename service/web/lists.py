@@ -139,7 +139,10 @@ def value_at(run: Mapping[str, Any], field: str) -> Any:
     """What a run has in a column; None where it does not apply."""
     value: Any = run if is_of_run(field) else run["spec"]
     for part in field.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
+        if isinstance(value, list):
+            value = value[int(part)] if part.isdecimal() and int(part) < len(value) else None
+        else:
+            value = value.get(part) if isinstance(value, Mapping) else None
     return value
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from service.queries.catalogues import RUNS
 from service.values.labels import field_label
-from service.web import formats, texts
+from service.web import formats, guide, texts
 from service.web.assets import PLOTLY_ADDRESS, assets
 
 _STYLES_OF_PLOTLY = (
@@ -83,7 +83,7 @@ _environment.filters |= {
     "exact": texts.exact,
     "exact_lines": texts.exact_lines,
 }
-_environment.globals.update(asset=assets.address, plotly=PLOTLY_ADDRESS)  # pyright: ignore[reportCallIssue, reportArgumentType]
+_environment.globals.update(asset=assets.address, plotly=PLOTLY_ADDRESS, guide_is_built=lambda: bool(guide.pages()))  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 _ADDRESS = re.compile(r"""(\s(?:href|src|srcset|action|formaction|content|data-[a-z]+)=")/(?!/)""")

@@ -115,3 +115,55 @@ def test_the_stored_spec_has_the_tolerance_that_suits_the_data(api, finish, z, t
     (run,) = runs_of(api, experiment)
     assert run["spec"]["model"]["tolerance"] == pytest.approx(tolerance, rel=1e-15)
     assert run["summary"]["nuclear_norm"] == pytest.approx(2 * z, rel=3e-3)
+
+
+REGRESSION = {"kind": "regression", "inputs": [[1.0, 2.0, -1.0], [0.0, 1.0, 1.0]], "outputs": [1.0, 1.0]}
+"""The data of R6 in docs/field.md."""
+
+
+def test_sparse_baselines_stand_beside_each_other_and_are_asked_for_by_their_fields(api, finish):
+    models = [{"kind": "least_l1"}, {"kind": "least_q", "alpha": 0.1}, {"kind": "least_q", "alpha": 0.1, "depth": 3}]
+    experiment = finish({"run": {"problem": REGRESSION, "record": {"entries": [[0, 0]]}}, "sweep": [{"model": models}]})
+    sums, potential, deeper = runs_of(api, experiment)
+    assert [run["outcome"] for run in (sums, potential, deeper)] == ["converged"] * 3
+    assert sums["summary"]["solver"].startswith("highs of scipy")
+    assert "stationarity" not in sums["summary"]
+    assert potential["summary"]["stationarity"] < 1e-10
+    assert "gradient_norm" not in potential["summary"]
+    where = (
+        f"experiment_id = '{experiment['id']}' AND model.alpha = 0.1 AND model.depth = 2 AND summary.stationarity < 1"
+    )
+    items = api.get("/v1/runs", params={"where": where}).json()["items"]
+    assert [run["id"] for run in items] == [potential["id"]]
+    columns = api.get(f"/v1/runs/{potential['id']}/trajectory").json()["columns"]
+    assert columns["entries"][0] == pytest.approx([0.0046103849], abs=1e-9)
+
+
+def test_a_baseline_of_several_points_has_a_trajectory(api, finish):
+    problem = {"kind": "low_rank_completion", "shape": [6, 5], "rank": 2, "observed": 26}
+    models = [{"kind": "greedy_low_rank", "loss_below": 1e-9}, {"kind": "soft_impute", "penalties": 4}]
+    experiment = finish({"run": {"problem": problem}, "sweep": [{"model": models}]})
+    greedy, soft = runs_of(api, experiment)
+    assert (greedy["outcome"], greedy["step"], soft["outcome"], soft["step"]) == ("converged", 2, "converged", 4)
+    assert greedy["spec"]["model"]["epsilon"] < 1e-5
+    assert soft["spec"]["model"]["penalty"] > 0
+    for run in (greedy, soft):
+        columns = api.get(f"/v1/runs/{run['id']}/trajectory").json()["columns"]
+        assert columns["step"] == [*range(run["step"] + 1)]
+        assert columns["loss"] == sorted(columns["loss"], reverse=True)
+        assert api.get(f"/v1/runs/{run['id']}/theory").json()["applies"] is False
+        refusal = api.post(f"/v1/runs/{run['id']}/extend", json={"max_steps": 100})
+        assert (refusal.status_code, "solved at once" in refusal.text) == (409, True)
+        assert api.get(f"/runs/{run['id']}").status_code == 200
+    for name in ("metrics", "singular_values"):
+        assert api.get(f"/v1/experiments/{experiment['id']}/figures/{name}.png").status_code == 200
+
+
+def test_a_dry_run_prices_the_points_of_baselines(api):
+    problem = {"kind": "low_rank_completion", "shape": [6, 5], "rank": 2, "observed": 26}
+    for model, points in (({"kind": "greedy_low_rank"}, 6), ({"kind": "soft_impute"}, 11), ({"kind": "least_l1"}, 1)):
+        cost = api.post("/v1/experiments?dry_run=true", json={"run": {"problem": problem, "model": model}}).json()[
+            "cost"
+        ]
+        assert (cost["max_points"], cost["max_steps"]) == (points, 0)
+        assert cost["max_multiply_adds"] > 0

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.values.merge_patches import merge_patch
 from tests.helpers.databases import BOTH_DATABASES
 from tests.helpers.specs import BASIC
+from workers.runs.merge_patches import merge_patch
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
 

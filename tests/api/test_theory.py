@@ -125,3 +125,28 @@ def test_an_unknown_run_is_not_found(api):
     answer = api.get("/v1/runs/none/theory")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+DEPTH_2 = {"model": {"kind": "deep_matrix", "depth": 2}}
+SYMMETRIC = {"model": {"kind": "symmetric_matrix"}}
+ITSELF = {"model": {"kind": "deep_matrix", "depth": 1}}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "parts", "is_respected"),
+    [
+        ({"kind": "muon"}, DEPTH_2, True),
+        ({"kind": "adam"}, DEPTH_2, False),
+        ({"kind": "adam", "shared_scale": True}, SYMMETRIC, True),
+        ({"kind": "lion"}, ITSELF, None),
+    ],
+)
+def test_whether_products_depend_on_the_factorisation(api, finish, optimizer, parts, is_respected):
+    run = {"init": {"kind": "gaussian", "std": 0.1}, "engine": "auto", "stop": {"max_steps": 10}, **parts}
+    _run, found = theory(api, finish, optimizer={**optimizer, "learning_rate": 0.01}, **run)
+    if is_respected is None:
+        assert found["factorisation"] is None
+        return
+    assert found["factorisation"]["is_respected"] == is_respected
+    said = "has the same products" if is_respected else "has other products"
+    assert said in found["factorisation"]["statement"]

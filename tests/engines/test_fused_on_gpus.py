@@ -7,8 +7,8 @@ from tests.engines.fused_cases import Result, complete, descents, spec
 from workers.lab.engines.descents import Clock
 from workers.lab.engines.fused import engine as fused
 from workers.lab.engines.fused.kernels import kernel_of
-from workers.lab.engines.fused.source import Program
-from workers.lab.optimizers import DESCENT_UPDATE, MOMENTUM_UPDATE
+from workers.lab.engines.fused.program import DISTURBANCES, Manner, Program
+from workers.lab.updates import DESCENT_UPDATE, MOMENTUM_UPDATE
 from workers.records import Budget
 
 pytestmark = pytest.mark.slow
@@ -19,6 +19,7 @@ PROGRAMS = {
     "one factor": Program(((3, 4),), 1, DESCENT_UPDATE, "float64", 1),
     "rectangular": Program(((3, 2), (2, 4)), 2, MOMENTUM_UPDATE, "float64", 1),
     "loops that are not unrolled": Program(((8, 8),) * 3, 1, DESCENT_UPDATE, "float64", 1),
+    "draws": Program(((2, 2),) * 2, 1, DESCENT_UPDATE, "float64", 1, manner=Manner(disturbances=DISTURBANCES)),
     "symmetric": Program(((3, 2),), 1, DESCENT_UPDATE, "float64", 1, symmetric=True),
 }
 HOPPER = 90

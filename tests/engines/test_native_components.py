@@ -133,6 +133,7 @@ def runs_of(observed: int, rank: int = 20) -> list[RunSpec]:
     return [RunSpec.model_validate({**run, "seed": seed}) for seed in range(3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("observed", "kind"), [(120, NativeSparseGradient), (900, NativeComponentGradient)])
 def test_runs_go_as_they_do_without_it(monkeypatch, observed, kind):
     """And without it, as on a worker that cannot compile, a run has the same bits alone and in a batch."""

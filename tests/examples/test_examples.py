@@ -20,7 +20,7 @@ from service.store.database import Database
 from tests.helpers.servers import Server
 
 ROOT = Path(__file__).parents[2]
-DOCS = ("queries.md", "exports.md", "walkthrough.md")
+DOCS = ("queries.md", "exports.md", "reproducing.md", "walkthrough.md")
 FENCE = re.compile(r"^```(\w+) run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SMALL = {
     "name": "small",

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from tests.helpers.specs import member
-from workers.records import Batch, Budget, Progress, RunProgress, SliceResult
+from workers.records import Batch, Budget, Member, Points, Progress, RunProgress, SliceResult
+from workers.runs.engines import batch_key
+from workers.runs.phases import present_spec
 from workers.runs.spec import RunSpec
 from workers.slices import run_slice
 
@@ -21,16 +23,31 @@ def run_in_slices(specs: Sequence[RunSpec], cuts: Sequence[int]) -> tuple[SliceR
     members, active = [member(spec) for spec in specs], list(range(len(specs)))
     points: PointsByStep = {}
     final: dict[int, RunProgress] = {}
+    last_points = Points(np.zeros(0, dtype=np.int64), {})
     for i in range(10_000):
-        result = run_slice(Batch(tuple(members[run] for run in active)), Budget(600, cuts[min(i, len(cuts) - 1)]))
-        points |= {(active[m], step): point for (m, step), point in points_of(result).items()}
-        for run, progress in zip(active, result.progress, strict=True):
-            final[run] = progress
-            members[run] = member(specs[run], progress.checkpoint)
+        for together in by_key(specs, members, active):
+            result = run_slice(Batch(tuple(members[run] for run in together)), Budget(600, cuts[min(i, len(cuts) - 1)]))
+            points |= {(together[m], step): point for (m, step), point in points_of(result).items()}
+            last_points = result.points
+            for run, progress in zip(together, result.progress, strict=True):
+                final[run] = progress
+                members[run] = member(specs[run], progress.checkpoint)
         active = [run for run in active if final[run].outcome is None]
         if not active:
-            return SliceResult(Progress.of([final[i] for i in range(len(specs))]), result.points, 0, "", ""), points
+            return SliceResult(Progress.of([final[i] for i in range(len(specs))]), last_points, 0, "", ""), points
     raise AssertionError("the runs did not end")
+
+
+def by_key(specs: Sequence[RunSpec], members: Sequence[Member], active: Sequence[int]) -> list[list[int]]:
+    """Runs that are not over, those together that share a batch: they do by the key of the phase in which each is."""
+    together: dict[str, list[int]] = {}
+    for run in active:
+        checkpoint = members[run].checkpoint
+        ends = () if checkpoint is None else checkpoint.phase_ends
+        # Runs of which a test says nothing by a key are together, whatever their keys: their phases are not.
+        key = "" if specs[run].phases is None else str(batch_key(present_spec(specs[run], ends)))
+        together.setdefault(key, []).append(run)
+    return list(together.values())
 
 
 def points_of(result: SliceResult) -> PointsByStep:

@@ -1,6 +1,6 @@
 """The combinations of kinds that a spec allows, on every engine that can run them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import cycle, product
 from typing import Any, get_args
@@ -8,14 +8,16 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from tests.helpers.losses import fitted
-from tests.kinds.examples import Example, example_of, kinds_of
+from tests.kinds.examples import Example, example_of, kinds_of, models_of
 from workers.runs.engines import engine_misfit, engine_of
 from workers.runs.initializers import starting_factors
 from workers.runs.losses import Kinds
 from workers.runs.models import Model
+from workers.runs.models.base import ModelBase
 from workers.runs.models.deep_matrix import DeepMatrix
-from workers.runs.optimizers import GradientDescent, GradientFlow, Optimizer
-from workers.runs.problems import LowRankCompletion, LowRankSensing, Problem
+from workers.runs.noise import Batch, Noise, batch_words
+from workers.runs.optimizers import GradientDescent, GradientFlow, Optimizer, OptimizerBase
+from workers.runs.problems import LowRankCompletion, LowRankSensing, Problem, RandomRegression
 from workers.runs.rates import SCHEDULES
 from workers.runs.spec import Engine, ExtraMetric, RunSpec
 from workers.runs.starts import Explicit, Gaussian, OtherRun, Start
@@ -34,6 +36,16 @@ SHAPES: dict[type, tuple[list[int], ...]] = {
     LowRankSensing: ([2, 3], [2, 3, 2]),
 }
 """What examples cannot all show at once: rectangles and tensors."""
+
+ROWS: dict[type, tuple[dict[str, Any], ...]] = {
+    LowRankCompletion: ({"shape": [1, 4]},),
+    LowRankSensing: ({"shape": [1, 4]},),
+    RandomRegression: ({"outputs": 1},),
+}
+"""Changes of examples that make the product a single row, for models of vectors, which take no other."""
+
+DEPTHS: dict[type, tuple[int, ...]] = {DeepMatrix: (2, 1)}
+"""What the example of a model does not show, and some optimisers need."""
 
 GIVEN = (Explicit, OtherRun)
 """Starts with factors, which must fit the model."""
@@ -55,7 +67,10 @@ class Combination:
         first = self.specs[0]
         kinds = (first.model.kind, first.problem.kind, "x".join(map(str, first.problem.shape)))
         rate = getattr(getattr(first.optimizer, "learning_rate", None), "kind", "constant")
-        return "-".join((*kinds, first.optimizer.kind, rate, first.init.kind, first.loss.kind, engine_of(first)))
+        words = batch_words(first)
+        return "-".join(
+            (*kinds, first.optimizer.kind, rate, *words, first.init.kind, first.loss.kind, engine_of(first))
+        )
 
 
 def is_trained(spec: RunSpec) -> bool:
@@ -68,6 +83,23 @@ def problem_examples(kind: type) -> list[Example]:
     return [example_of(kind), *({**example_of(kind), "shape": shape} for shape in SHAPES.get(kind, ()))]
 
 
+def fitting_examples(model: Example, kind: type) -> list[Example]:
+    """The examples of a kind of problem that a model takes, or those of a single row if there is no other."""
+    rows = [{**example_of(kind), **changes} for changes in ROWS.get(kind, ())]
+    fitting = ([one for one in some if _fit(model, one)] for some in (problem_examples(kind), rows))
+    return next((some for some in fitting if some), [])
+
+
+def _fit(model: Example, problem: Example) -> bool:
+    return valid(training() | {"model": model, "problem": problem}) is not None
+
+
+def variants(kind: type, model: Example) -> list[Example]:
+    """An example of a kind of model, and the same of other depths, which some optimisers need."""
+    depths = DEPTHS.get(kind, ()) if model == example_of(kind) else ()
+    return [model, *({**model, "depth": depth} for depth in depths)]
+
+
 def valid(parts: dict[str, Any]) -> RunSpec | None:
     """The spec of these parts, or None if they do not fit together; a part that is itself wrong is an error."""
     try:
@@ -78,53 +110,142 @@ def valid(parts: dict[str, Any]) -> RunSpec | None:
         return None
 
 
-def combinations() -> Iterator[Combination]:
-    """Everything that the tests of all kinds run through."""
-    yield from _with_usual_losses()
+def combinations(every: bool = False) -> Iterator[Combination]:
+    """Everything that the tests of all kinds run through: each pair of kinds that fit together, or all combinations."""
+    yield from _with_usual_losses(every)
     yield from _with_other_losses()
 
 
 def _with_other_losses() -> Iterator[Combination]:
-    """Every model with every loss that is none of squares, of entries and of measurements, descending and flowing."""
-    models = [kind for kind in kinds_of(Model) if kind.is_trained]
+    """Every model with every loss that is none of squares, of entries and of measurements; descents and flows in turns.
+
+    Of the further examples of a model, each with a loss, in turns.
+    """
     losses = [kind for kind in kinds_of(Kinds) if not kind.is_square]
-    for model, loss, problem, way in product(models, losses, SHAPES, (GradientDescent, GradientFlow)):
-        for example in reversed(problem_examples(problem)):  # the last one that fits: a tensor, a rectangle, a square
-            parts = {"model": example_of(model), "optimizer": example_of(way), "init": example_of(Gaussian)}
-            if found := list(_on_engines((model, problem, way, Gaussian), parts | fitted(example_of(loss), example))):
-                yield from found
-                break
+    turns, ways = cycle(losses), cycle((GradientDescent, GradientFlow, GradientFlow, GradientDescent))
+    for kind, model in models_of(Model):
+        chosen = losses if model is example_of(kind) else [next(turns)]
+        for loss, problem in product(chosen, SHAPES if kind.is_trained else ()):
+            yield from _with_loss(kind, model, problem, example_of(loss), next(ways))
 
 
-def _with_usual_losses() -> Iterator[Combination]:
-    """Every model, problem and optimiser on every engine; starts, which decide step 0 alone, take turns.
+def _with_loss(kind: type, model: Example, problem: type, loss: Example, first: type) -> list[Combination]:
+    """On the last problem that fits: a tensor, a rectangle, a square; flows need slopes without jumps."""
+    for way in (first, GradientDescent):
+        for example in reversed(fitting_examples(model, problem)):
+            parts = {"model": model, "optimizer": example_of(way), "init": example_of(Gaussian)}
+            if found := list(_on_engines((kind, problem, way, Gaussian), parts | fitted(loss, example))):
+                return found
+    return []
+
+
+def _with_usual_losses(every: bool) -> Iterator[Combination]:
+    """Models, problems and optimisers on every engine; starts, which decide step 0 alone, take turns.
 
     Of a model that is not trained, whose optimiser and start are never used, there is one for each problem.
     """
-    starts = Turns()
-    for model, problem in product(kinds_of(Model), kinds_of(Problem)):
-        for example in problem_examples(problem):
-            parts = {"model": example_of(model), "problem": example}
-            untrained = valid({**parts, **training()})
-            if untrained is not None and not is_trained(untrained):
-                yield from _on_engines((model, problem, GradientDescent, Gaussian), parts | training())
-                continue
-            for optimizer in kinds_of(Optimizer):
-                yield from starts.first_that_fits(
-                    (model, problem, optimizer), parts | {"optimizer": example_of(optimizer)}
-                )
+    starts, covered = Turns(), Pairs()
+    for (kind, model), problem, example, optimizer in _by_diagonals(every):
+        parts, sorts = {"model": model, "problem": example}, [{"model": str(model), "problem": str(example)}]
+        if not kind.is_trained:
+            if covered.lack(sorts):
+                covered.add(sorts)
+                yield from _on_engines((kind, problem, GradientDescent, Gaussian), parts | training())
+            continue
+        sorts += [{"optimizer": str(optimizer), "problem": f"{problem} of order {len(example.get('shape', 'ij'))}"}]
+        steps = [{"step": str((model, optimizer)), "engine": engine} for engine in engines(kind, optimizer)]
+        if every or covered.lack([*sorts, *steps]):
+            tried = (parts | {"model": one, "optimizer": example_of(optimizer)} for one in variants(kind, model))
+            found = (starts.first_that_fits((kind, problem, optimizer), choice) for choice in tried)
+            made = next((some for some in found if some), [])
+            ways = [{"step": str((model, optimizer)), "engine": engine_of(one.specs[0])} for one in made]
+            covered.add([*sorts, *ways] if made else [])
+            yield from made
+
+
+def _by_diagonals(every: bool) -> Iterator[tuple[tuple[type, Example], type, Example, type]]:
+    """Every model, fitting problem and optimiser; first those that meet as many new kinds as they can."""
+    optimizers, places = (
+        kinds_of(Optimizer),
+        [
+            (model, problem, example)
+            for model in models_of(Model)
+            for problem in kinds_of(Problem)
+            for example in fitting_examples(model[1], problem)
+        ],
+    )
+    for shift, (number, (model, problem, example)) in product(range(len(optimizers)), enumerate(places)):
+        yield model, problem, example, optimizers[shift if every else (shift + number) % len(optimizers)]
+
+
+def engines(model: type[ModelBase], optimizer: type[OptimizerBase]) -> tuple[str, ...]:
+    """The engines that these kinds have, where the problem allows them."""
+    if optimizer.is_flow:
+        return ("flow",)
+    return ("fused", "torch") if model.is_fusable and optimizer.is_fusable else ("torch",)
+
+
+class Pairs:
+    """Which pairs of kinds, of two different sorts, have been together."""
+
+    def __init__(self) -> None:
+        self._together: set[frozenset[tuple[str, str]]] = set()
+
+    def lack(self, pairs: Iterable[Mapping[str, str]]) -> bool:
+        """Whether some of these have not been together."""
+        return any(frozenset(pair.items()) not in self._together for pair in pairs)
+
+    def add(self, pairs: Iterable[Mapping[str, str]]) -> None:
+        """These have been together."""
+        self._together |= {frozenset(pair.items()) for pair in pairs}
 
 
 def scheduled() -> Iterator[Combination]:
     """Every schedule of every optimiser that takes steps on every engine, with either weight decay in turns."""
-    decays = cycle(("coupled", "decoupled"))
-    for kind, schedule in product(kinds_of(Optimizer), SCHEDULES.values()):
-        if not kind.is_flow:
-            of_rate = {"learning_rate": example_of(schedule), "learning_rate_factors": [1.0, 0.5, 1.0]}
-            optimizer = {**example_of(kind), **of_rate, "weight_decay": 0.01, "decay": next(decays)}
-            parts = {"model": example_of(DeepMatrix), "problem": example_of(LowRankCompletion)}
+    decays = cycle((("coupled", "decoupled"), ("decoupled", "coupled")))
+    kinds = [kind for kind in kinds_of(Optimizer) if not kind.is_flow]
+    for kind, schedule in product(kinds, SCHEDULES.values()):
+        for modelled, decay in product(variants(DeepMatrix, example_of(DeepMatrix)), next(decays)):
+            factors = [1.0, 0.5, 1.0][: modelled["depth"]]
+            of_rate = {"learning_rate": example_of(schedule), "learning_rate_factors": factors}
+            optimizer = {**example_of(kind), **of_rate, "weight_decay": 0.01, "decay": decay}
+            parts = {"model": modelled, "problem": example_of(LowRankCompletion)}
             parts |= {"optimizer": optimizer, "init": example_of(Gaussian)}
-            yield from _on_engines((DeepMatrix, LowRankCompletion, kind, Gaussian), parts)
+            if found := list(_on_engines((DeepMatrix, LowRankCompletion, kind, Gaussian), parts)):
+                yield from found
+                break
+
+
+def disturbed() -> Iterator[Combination]:
+    """Every model with every problem, and every optimiser that takes steps; batches and noise take turns."""
+    turns, descents = cycle(disturbances()), [kind for kind in kinds_of(Optimizer) if not kind.is_flow]
+    models, others = [kind for kind in kinds_of(Model) if kind.is_trained], cycle(descents)
+    for model, problem in product(models, kinds_of(Problem)):
+        for example in problem_examples(problem):
+            yield from _disturbed(model, problem, example, next(others), next(turns))
+    for optimizer, disturbance in product(descents, disturbances()):
+        yield from _disturbed(DeepMatrix, LowRankCompletion, example_of(LowRankCompletion), optimizer, disturbance)
+
+
+def disturbances() -> list[dict[str, Any]]:
+    """Fields of an optimiser: every kind of batch with every kind of noise, and each without the other."""
+    batches = [{"batch": {**Batch.example, "replacement": replacement}} for replacement in (False, True)]
+    both = product([{}, *batches], [{}, *({"noise": noise} for noise in noises())])
+    return [batch | noise for batch, noise in both if batch or noise]
+
+
+def noises() -> list[dict[str, Any]]:
+    """Every kind of noise of every distribution."""
+    kinds, distributions = (get_args(Noise.model_fields[name].annotation) for name in ("kind", "distribution"))
+    return [{**Noise.example, "kind": kind, "distribution": one} for kind, one in product(kinds, distributions)]
+
+
+def _disturbed(
+    model: type, problem: type, example: dict[str, Any], optimizer: type, disturbance: dict[str, Any]
+) -> Iterator[Combination]:
+    parts = {"model": example_of(model), "problem": example, "init": example_of(Gaussian)}
+    parts |= {"optimizer": {**example_of(optimizer), **disturbance}}
+    yield from _on_engines((model, problem, optimizer, Gaussian), parts)
 
 
 class Turns:

@@ -14,3 +14,8 @@ def example_of(kind: type) -> Example:
 def kinds_of(union: Any) -> tuple[type, ...]:
     """The classes of a discriminated union, so that a new kind is tested by being in its union."""
     return get_args(get_args(union)[0])
+
+
+def models_of(union: Any) -> list[tuple[type, Example]]:
+    """Every kind of model with each of its examples: some show more than one."""
+    return [(kind, example) for kind in kinds_of(union) for example in (kind.example, *kind.further_examples)]

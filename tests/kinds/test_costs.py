@@ -1,5 +1,6 @@
 """What a step is said to cost, against a count of the operations that torch does in one."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.helpers.losses import fitted
-from tests.kinds.combinations import problem_examples, training, valid
-from tests.kinds.examples import example_of, kinds_of
+from tests.kinds.combinations import fitting_examples, training, valid, variants
+from tests.kinds.examples import example_of, kinds_of, models_of
 from workers.lab.decays import build_optimizer
 from workers.lab.models import base, cp_tensor
-from workers.lab.models.base import build_model
 from workers.lab.models.layout import FactorLayout
+from workers.lab.optimizers import build_gradient
 from workers.runs.costs import multiply_adds_per_step
 from workers.runs.losses import Kinds
 from workers.runs.models import Model
@@ -24,6 +25,13 @@ from workers.runs.spec import RunSpec
 MATRIX_PRODUCTS = ("bmm", "mm")
 FREE = ("empty", "new_empty", "copy_", "_to_copy", "clone", "zero_", "zeros_like", "empty_like")
 FREE += ("index_copy_", "index_select")
+DECOMPOSITIONS: dict[str, Callable[..., int]] = {
+    "linalg_svd": lambda runs, *sides: runs * (6 * max(sides) * min(sides) ** 2 + 22 * min(sides) ** 3),
+    "_linalg_svd": lambda runs, *sides: runs * (6 * max(sides) * min(sides) ** 2 + 22 * min(sides) ** 3),
+    "_linalg_eigh": lambda runs, size, _: runs * 9 * size**3,
+    "_linalg_solve_ex": lambda runs, size, _: runs * (2 * size**3 // 3 + 2 * size**3),
+}
+"""Operations of what LAPACK does, by the shape of its argument (Golub and Van Loan 2013)."""
 RUNS = 16
 """In a batch, as products of several runs are made in blocks."""
 LARGER = {**example_of(LowRankCompletion), "shape": [8, 8], "observed": 30}
@@ -44,6 +52,8 @@ class OperationCounter(TorchDispatchMode):
         name = func.overloadpacket.__name__
         if name in MATRIX_PRODUCTS:
             self.operations += 2 * args[0].numel() * args[1].shape[-1]
+        elif name in DECOMPOSITIONS:
+            self.operations += DECOMPOSITIONS[name](*args[0].shape)
         elif name == "addcmul":
             self.operations += 2 * result.numel()
         elif isinstance(result, torch.Tensor) and not func.is_view and name not in FREE:
@@ -52,18 +62,28 @@ class OperationCounter(TorchDispatchMode):
 
 
 def counted_multiply_adds(spec: RunSpec) -> float:
-    """Half the operations of one step of the torch engine, for each run of a batch."""
+    """Half the operations of a step of the torch engine, for each run of a batch; a mean where steps differ."""
+    steps = getattr(spec.optimizer, "every", 1)
     layout = FactorLayout(spec.factor_shapes, RUNS)
     slots, scalars = spec.optimizer.slots, spec.optimizer.state_scalars
-    before, after = ([*torch.rand(slots, layout.size).double(), *torch.rand(scalars, RUNS).double()] for _ in range(2))
+    matrices = [(RUNS, *shape) for shape in spec.optimizer.matrices(spec.factor_shapes)]
+    before, after = (
+        [
+            *torch.rand(slots, layout.size).double(),
+            *(torch.rand(shape).double() for shape in matrices),
+            *torch.rand(scalars, RUNS).double(),
+        ]
+        for _ in range(2)
+    )
     gradient, loss = torch.rand(layout.size).double(), torch.zeros(RUNS, 1, 1).double()
-    optimizer = build_optimizer([spec] * RUNS, layout, torch.float64, torch.device("cpu"), 1)
-    optimizer.prepare(np.zeros(RUNS, dtype=np.int64), 1)
-    evaluate = build_model([spec] * RUNS, layout.blocks(gradient)).bind(layout.blocks(after[0]), loss)
+    optimizer = build_optimizer([spec] * RUNS, layout, torch.float64, torch.device("cpu"), steps)
+    optimizer.prepare(np.full(RUNS, steps, dtype=np.int64), steps)
+    evaluate = build_gradient([spec] * RUNS, layout, gradient).bind(layout.blocks(after[0]), loss)
     with torch.no_grad(), OperationCounter() as counter:
-        optimizer.step(before, gradient, after, 1, loss[:, 0, 0])
-        evaluate()
-    return counter.operations / 2 / RUNS
+        for number in range(1, steps + 1):
+            optimizer.step(before, gradient, after, number, loss[:, 0, 0])
+            evaluate()
+    return counter.operations / 2 / RUNS / steps
 
 
 def stepping(*choices: dict[str, Any]) -> list[RunSpec]:
@@ -72,16 +92,22 @@ def stepping(*choices: dict[str, Any]) -> list[RunSpec]:
     return [spec for spec in fitting if spec is not None and spec.descends]
 
 
-MODELS = [{"model": example_of(kind)} for kind in kinds_of(Model)]
-PROBLEMS = [{"problem": example} for kind in kinds_of(Problem) for example in problem_examples(kind)]
+MODELS = [{"model": one} for kind, example in models_of(Model) for one in variants(kind, example)]
 OPTIMIZERS = [{"problem": LARGER, "optimizer": example_of(kind)} for kind in kinds_of(Optimizer)]
 LOSSES = [fitted(example_of(kind), problem) for kind in kinds_of(Kinds) for problem in (LARGER, MEASURED)]
-SPECS = stepping(*(model | other for model in MODELS for other in (*PROBLEMS, *OPTIMIZERS, *LOSSES)))
+
+
+def problems_of(model: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every problem that a model takes."""
+    return [{"problem": one} for kind in kinds_of(Problem) for one in fitting_examples(model["model"], kind)]
+
+
+SPECS = stepping(*(model | other for model in MODELS for other in (*problems_of(model), *OPTIMIZERS, *LOSSES)))
 
 
 def name_of(spec: RunSpec) -> str:
     shape = "x".join(map(str, spec.problem.shape))
-    return "-".join((spec.model.kind, spec.problem.kind, shape, spec.optimizer.kind, spec.loss.kind))
+    return "-".join((spec.model.kind, str(spec.depth), spec.problem.kind, shape, spec.optimizer.kind, spec.loss.kind))
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=name_of)

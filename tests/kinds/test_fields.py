@@ -32,6 +32,7 @@ from tests.helpers.specs import BASIC, FLOW
 from tests.queries.stored_runs import literal, store
 from tests.queries.test_where import OPERATORS
 from workers.runs.metrics import METRICS, ON_REQUEST, SUMMARY_METRICS
+from workers.runs.models import MODELS
 from workers.runs.spec import RunSpec
 
 LIMITS = Limits(max_named_fields=1000)
@@ -58,6 +59,9 @@ _SYMMETRIC = BASIC | {
 _BALANCED = BASIC | {"problem": _LISTED, "init": {"kind": "gaussian", "std": 0.1, "balanced": True}, "loss": "mse"}
 _POSTED_BESIDE = {"init": BASIC["init"], "stop": {"max_time": 2.0, "loss_below": 0.5}, "optimizer": BASIC["optimizer"]}
 _BASELINE = BASIC | {"model": {"kind": "nuclear_norm"}} | _POSTED_BESIDE
+_POTENTIAL = BASIC | {"model": {"kind": "least_q", "alpha": 0.1}} | _POSTED_BESIDE
+_GREEDY = BASIC | {"model": {"kind": "greedy_low_rank", "loss_below": 0.5}} | _POSTED_BESIDE
+_IMPUTED = BASIC | {"model": {"kind": "soft_impute", "penalty": 0.1}} | _POSTED_BESIDE
 _LABELLED = BASIC | fitted({"kind": "logistic"}, _LISTED) | {"record": {"metrics": ["margin"]}}
 _HUBER = BASIC | {"problem": _LISTED, "loss": {"kind": "huber", "delta": 0.5}}
 _REGRESSION = BASIC | {
@@ -71,13 +75,28 @@ _DECAYING = BASIC | {
         "weight_decay": 0.1,
     }
 }
+_DISTURBED = BASIC | {
+    "optimizer": {**BASIC["optimizer"], "batch": {"size": 2}, "noise": {"kind": "label", "std": 0.1}},
+}
 _LAMBDA = BASIC | {"init": {"kind": "lambda_balanced", "lambda": 0.5, "std": 0.1}}
+_CONTRACTION = BASIC | {
+    "model": {
+        "kind": "contraction",
+        "factors": {"u": [2], "v": [2]},
+        "terms": [{"of": ["u", "v"], "einsum": "i,j->ij"}, {"of": ["w"], "einsum": "ij->ij", "sign": -1}],
+        "constants": {"w": [[1.0, 0.5], [0.0, 2.0]]},
+    },
+    "init": {"kind": "explicit", "factors": {"u": [0.1, 0.2], "v": [1.0, -1.0]}},
+}
+_PHASED = BASIC | {"phases": [{"problem": {"z": 2.0}, "stop": {"max_steps": 9}}]}
 SPECS = (
     *(BASIC, _MATRIX, _REGRESSION, _LAMBDA, _DECAYING, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, _LABELLED, _HUBER),
-    *(FLOW, FLOW | {"stop": {"max_time": 7.0}}),
+    *(_DISTURBED, _CONTRACTION, _CONTRACTION | {"init": {"kind": "constant", "value": 0.5}}),
+    *(_POTENTIAL, _GREEDY, _IMPUTED),
+    *(_PHASED, FLOW, FLOW | {"stop": {"max_time": 7.0}}),
 )
 
-SAMPLES = {"tags": "paper", "first_step_below": "1e-1"}
+SAMPLES = {"tags": "paper", "first_step_below": "1e-1", "factors": "u", "constants": "w"}
 """A key of each object whose keys are not fixed."""
 
 
@@ -139,7 +158,7 @@ def select_experiments(database, limit=1000, **query):
 def queried(item, field):
     """A field's value as queries see it: None where there is none, or one that is not a number."""
     column = NAMED_COLUMNS.get(spell_path(field.path[1:])) if field.path[0] == "spec" else None
-    if column and column.of_training and item["spec"]["model"]["kind"] == "nuclear_norm":
+    if column and column.of_training and not MODELS[item["spec"]["model"]["kind"]].is_trained:
         return "none" if column.is_required else None
     _, value = look_up(item, field.path)
     if column and column.path == "loss" and isinstance(value, dict):
@@ -195,7 +214,7 @@ def check_order(select, items, field):
     for sign, reverse in (("", False), ("-", True)):
         expected = [item_id for item_id, _ in sorted(present, key=lambda pair: pair[1], reverse=reverse)]
         assert select(order_by=f"{sign}{field.name}") == [*expected, *missing]
-        assert select(3, order_by=f"{sign}{field.name}") == [*expected, *missing]
+        assert select(9, order_by=f"{sign}{field.name}") == [*expected, *missing]
 
 
 @pytest.mark.parametrize("name", RUN_FIELDS)

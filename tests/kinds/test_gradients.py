@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from tests.helpers.losses import fitted, loss_by_definition
-from tests.kinds.combinations import is_trained, problem_examples, training, valid
-from tests.kinds.examples import example_of, kinds_of
-from workers.lab.models.base import build_model, product_of
+from tests.kinds.combinations import fitting_examples, is_trained, training, valid
+from tests.kinds.examples import example_of, kinds_of, models_of
+from workers.lab.models.base import build_model, maths_of
 from workers.runs.costs import observes_few_entries
 from workers.runs.losses import Kinds
 from workers.runs.models import Model
@@ -25,11 +25,18 @@ FEW_ENTRIES = {
 
 
 def specs() -> list[RunSpec]:
-    problems = [example for kind in kinds_of(Problem) for example in problem_examples(kind)]
-    sorts = product(kinds_of(Model), [*problems, FEW_ENTRIES], map(example_of, kinds_of(Kinds)))
-    parts = ({"model": example_of(model)} | fitted(loss, problem) for model, problem, loss in sorts)
+    parts = (
+        {"model": model} | fitted(loss, problem)
+        for (_, model), loss in product(models_of(Model), map(example_of, kinds_of(Kinds)))
+        for problem in (*problems_of(model), FEW_ENTRIES)
+    )
     fitting = [valid(training() | chosen) for chosen in parts]
     return [spec for spec in fitting if spec is not None and is_trained(spec)]
+
+
+def problems_of(model):
+    """Every problem that a model takes."""
+    return [example for kind in kinds_of(Problem) for example in fitting_examples(model, kind)]
 
 
 def name_of(spec):
@@ -43,7 +50,7 @@ def test_loss_and_gradient_equal_autograd(spec):
         torch.randn(RUNS, *shape, generator=generator, dtype=torch.float64, requires_grad=True)
         for shape in spec.factor_shapes
     ]
-    products = product_of(spec.model, factors).reshape(RUNS, *spec.problem.shape)
+    products = maths_of(spec.model, spec.problem.shape).product(factors).reshape(RUNS, *spec.problem.shape)
     losses = torch.stack([loss_by_definition(spec, whole) for whole in products])
     expected = torch.autograd.grad(losses.sum(), factors)
     gradient, twice_loss = [torch.empty_like(f) for f in factors], torch.empty(RUNS, 1, 1, dtype=torch.float64)

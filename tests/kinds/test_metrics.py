@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -21,13 +22,13 @@ from service.figures.renderers import Style, render
 from service.limits import first_violation
 from service.settings import Limits
 from tests.helpers.losses import fitted
-from tests.helpers.specs import run_whole
-from tests.kinds.combinations import SHAPES, changed, problem_examples, training, valid, with_all_metrics
-from tests.kinds.examples import example_of, kinds_of
+from tests.helpers.specs import member, run_whole
+from tests.kinds.combinations import SHAPES, changed, fitting_examples, training, valid, with_all_metrics
+from tests.kinds.examples import example_of, kinds_of, models_of
 from workers.joining import joined
-from workers.lab.metrics import matricisations, matrix, penalties, tensor
+from workers.lab.metrics import gains, matricisations, matrix, penalties, tensor
 from workers.lab.rank_search import RANKS
-from workers.records import SliceResult
+from workers.records import Batch, Budget, Points, SliceResult
 from workers.runs.losses import Logistic
 from workers.runs.metrics import (
     BY_NAME,
@@ -41,12 +42,14 @@ from workers.runs.metrics import (
 )
 from workers.runs.metrics.metric import View, free
 from workers.runs.models import Model
+from workers.runs.models.deep_matrix import DeepMatrix
 from workers.runs.optimizers import GradientDescent, GradientFlow
 from workers.runs.problems import Problem
 from workers.runs.spec import RunSpec
+from workers.slices import run_slice
 
-OF_ENGINES = {"loss", "conservation_drift"}
-"""Columns that an engine alone can tell."""
+OF_ENGINES = {"loss", "conservation_drift", "phase"}
+"""Columns that an engine alone can tell, or who gives it a phase to descend."""
 OF_SEARCHES_AND_SOLVERS = {*RANKS, "linear_reconstruction_error", "solver", "duality_gap", "constraint_violation"}
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 KNOWN_TARGET = {
@@ -57,6 +60,7 @@ KNOWN_TARGET = {
 }
 DESCENT = training() | {"stop": {"max_steps": 4}, "record": {"every": 4}}
 DECAYING = DESCENT | {"optimizer": {**example_of(GradientDescent), "weight_decay": 0.1}}
+PHASED = DESCENT | {"phases": [{"stop": {"max_steps": 4}}]}
 FLOW = training() | {
     "optimizer": example_of(GradientFlow),
     "stop": {"max_time": 0.5},
@@ -66,14 +70,16 @@ FLOW = training() | {
 
 def specs() -> Iterator[RunSpec]:
     """Every model on every problem and shape, descending and flowing, with all metrics on request and with none."""
-    problems = [*(example for kind in kinds_of(Problem) for example in problem_examples(kind)), KNOWN_TARGET]
-    of_labels = [fitted(example_of(Logistic), example) for kind in SHAPES for example in problem_examples(kind)]
-    parts = [*({"problem": problem} for problem in problems), *of_labels]
-    for model, observed, way in product(kinds_of(Model), parts, (DESCENT, FLOW, DECAYING)):
-        spec = valid(way | {"model": example_of(model)} | observed)
-        if spec is not None:
-            yield spec
-            yield with_all_metrics(spec)
+    for _, model in models_of(Model):
+        problems = [example for kind in kinds_of(Problem) for example in fitting_examples(model, kind)]
+        labels = [fitted(example_of(Logistic), one) for kind in SHAPES for one in fitting_examples(model, kind)]
+        parts = [*({"problem": problem} for problem in (*problems, KNOWN_TARGET)), *labels]
+        for observed, way in product(parts, (DESCENT, FLOW, DECAYING)):
+            spec = valid(way | {"model": model} | observed)
+            if spec is not None:
+                yield spec
+                yield with_all_metrics(spec)
+    yield RunSpec.model_validate(PHASED | {"problem": KNOWN_TARGET, "model": example_of(DeepMatrix)})
 
 
 SPECS = list(specs())
@@ -88,7 +94,13 @@ def name_of(spec: RunSpec) -> str:
 
 @cache
 def result_of(spec: RunSpec) -> SliceResult:
-    return run_whole(spec)
+    """To its end: one slice, and another for each further phase."""
+    result = run_whole(spec)
+    for _ in spec.phases or ():
+        further = run_slice(Batch((member(spec, result.progress[0].checkpoint),)), Budget(600))
+        both = joined([result, further]).points
+        result = replace(further, points=Points(np.zeros_like(both.member), both.columns))
+    return result
 
 
 def run_with(name: str) -> RunSpec:
@@ -145,9 +157,9 @@ def test_every_metric_has_one_entry():
 
 
 def test_formulas_are_those_that_the_catalogue_asks_for():
-    assert matrix.NAMES | penalties.NAMES | set(tensor.FORMULAS) | set(matricisations.FORMULAS) | OF_ENGINES == set(
-        METRICS
-    )
+    assert matrix.NAMES | penalties.NAMES | set(tensor.FORMULAS) | set(gains.FORMULAS) | set(
+        matricisations.FORMULAS
+    ) | OF_ENGINES == set(METRICS)
     assert set(SUMMARY_METRICS) == OF_SEARCHES_AND_SOLVERS
 
 

@@ -1,4 +1,7 @@
-"""Loss x optimiser x schedule x decay x start x problem x model: alone = batched = split = extended, to the bit."""
+"""Any run of parts that fit together: alone = batched = split = extended, to the bit.
+
+Loss x optimiser x schedule x decay x batch x noise x start x problem x model.
+"""
 
 import pytest
 from hypothesis import assume, given, settings
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 from tests.helpers.losses import fitted
 from tests.helpers.slices import EXACT, assert_same, assert_same_progress, points_of, points_of_run, run_in_slices
 from tests.helpers.specs import member, run_whole
-from tests.kinds.combinations import changed, problem_examples, valid
+from tests.kinds.combinations import changed, noises, problem_examples, valid
 from tests.kinds.examples import example_of, kinds_of
 from workers.records import Batch, Budget, Outcome
 from workers.runs.engines import batch_key
@@ -27,28 +30,37 @@ LOSSES = [example_of(kind) for kind in kinds_of(Kinds)]
 DESCENTS = [example_of(kind) for kind in kinds_of(Optimizer) if not kind.is_flow]
 RATES = [0.02, *(example_of(schedule) for schedule in SCHEDULES.values())]
 STARTS = [start for start in map(example_of, kinds_of(Start)) if start["kind"] not in ("explicit", "run")]
+BATCHES = [{}, *({"batch": {"size": size, "replacement": again}} for size in (1, 2, 3) for again in (False, True))]
+NOISES = [{}, *({"noise": noise} for noise in noises())]
 STEPS = 24
 
 
 @st.composite
 def runs_of_a_batch(draw):
-    """Two runs of any parts that fit together, which differ in their seeds and lengths."""
+    """Two runs of any parts that fit together, which differ in their seeds and lengths.
+
+    They end at steps that longer runs record, too: a sign that changes is noted at a recorded step.
+    """
+    every = draw(st.integers(1, 7))
+    lengths = st.integers(1, STEPS // every).map(lambda points: points * every)
     decay = {
         "weight_decay": draw(st.sampled_from([0.0, 0.1])),
         "decay": draw(st.sampled_from(["coupled", "decoupled"])),
     }
+    disturbance = draw(st.sampled_from(BATCHES)) | draw(st.sampled_from(NOISES))
+    step = {"learning_rate": draw(st.sampled_from(RATES)), **decay, **disturbance}
     parts = {
         **fitted(draw(st.sampled_from(LOSSES)), draw(st.sampled_from(PROBLEMS))),
         "model": draw(st.sampled_from(MODELS)),
         "init": draw(st.sampled_from(STARTS)),
-        "optimizer": {**draw(st.sampled_from(DESCENTS)), "learning_rate": draw(st.sampled_from(RATES)), **decay},
-        "record": {"every": draw(st.integers(1, 7))},
+        "optimizer": {**draw(st.sampled_from(DESCENTS)), **step},
+        "record": {"every": every},
         "engine": draw(st.sampled_from(["auto", "torch"])),
         "precision": draw(st.sampled_from(["float64", "float32"])),
     }
-    first = valid(parts | {"stop": {"max_steps": draw(st.integers(1, STEPS))}})
+    first = valid(parts | {"stop": {"max_steps": draw(lengths)}})
     assume(first is not None)
-    second = changed(first, seed=1, stop={"max_steps": draw(st.integers(1, STEPS))})
+    second = changed(first, seed=1, stop={"max_steps": draw(lengths)})
     assert batch_key(first) == batch_key(second)
     return [first, second]
 

@@ -11,6 +11,8 @@ from workers.records import Batch, Budget
 from workers.runs.spec import RunSpec
 from workers.slices import run_slice
 
+pytestmark = pytest.mark.slow
+
 
 @st.composite
 def flows(draw: st.DrawFn, count: int = 1) -> list[RunSpec]:

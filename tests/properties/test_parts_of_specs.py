@@ -10,6 +10,8 @@ from workers.runs import parts
 from workers.runs.parts import WholeSpec, join, path_of, pieces_of, pointer_of, split
 from workers.runs.reading import Splitter, StoredReader
 
+pytestmark = pytest.mark.slow
+
 LIMITS = (2, 19, 40, 4096)
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 KEYS = st.text(max_size=5) | st.sampled_from(["a/b", "~", "~1", "", "$part", "."])

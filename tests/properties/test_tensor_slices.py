@@ -1,6 +1,7 @@
 """The invariants of a run, for CP factorisations and for every optimiser: split, batched, extended, and order 2."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,8 @@ from tests.helpers.specs import member, run_whole
 from workers.records import Batch, Budget, Outcome
 from workers.runs.spec import RunSpec
 from workers.slices import run_slice
+
+pytestmark = pytest.mark.slow
 
 LIMITS = ({}, {"loss_below": 1e-3}, {"loss_below": 0.1, "check_every": 10, "checks_in_a_row": 3})
 OPTIMIZERS = ("gradient_descent", "momentum", "adam", "group_rmsprop")

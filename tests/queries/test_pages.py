@@ -51,6 +51,7 @@ def read_pages(database, query, limit, fields="id"):
             return items
 
 
+@pytest.mark.slow
 @given(keys=keys, limit=st.integers(1, 40))
 @settings(max_examples=30)
 def test_pages_put_together_are_the_sorted_list(stored, keys, limit):

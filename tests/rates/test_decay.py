@@ -8,9 +8,11 @@ import torch
 
 from tests.helpers.losses import loss_by_definition
 from tests.helpers.specs import flow, run_whole, spec
-from workers.lab.models.base import product_of
+from tests.kinds.examples import example_of, kinds_of
+from workers.lab.models.base import maths_of
 from workers.lab.models.layout import split_factors
 from workers.runs.initializers import starting_factors
+from workers.runs.optimizers import MirrorDescent, Optimizer
 from workers.runs.theory.decay import least_penalty, stationary_point, thresholds
 
 TARGET = (3.0, 1.0, 0.2)
@@ -171,7 +173,9 @@ def descended(run, steps):
     factors = [torch.tensor(factor).requires_grad_() for factor in starting_factors(run)]
     trained = optimizer.trained(len(factors))
     for _ in range(steps):
-        objective = loss_by_definition(run, product_of(run.model, [f[None] for f in factors])[0])
+        objective = loss_by_definition(
+            run, maths_of(run.model, run.problem.shape).product([f[None] for f in factors])[0]
+        )
         if optimizer.decay == "coupled":
             objective = objective + optimizer.weight_decay / 2 * sum(f.square().sum() for f in factors)
         gradients = torch.autograd.grad(objective, factors)
@@ -195,15 +199,25 @@ def test_steps_are_those_of_autograd_on_the_objective(engine, decay, more):
     np.testing.assert_allclose(state, descended(run, 40), rtol=1e-11, atol=1e-13)
 
 
-@both_engines
-def test_frozen_factors_stay_as_they_start(engine):
-    for kind in ("gradient_descent", "momentum", "adam", "group_rmsprop"):
-        optimizer = {"kind": kind, "learning_rate": 0.02, "weight_decay": 0.3, "frozen": [1]}
-        run = spec(optimizer=optimizer, init={"kind": "gaussian", "std": 0.5}, stop={"max_steps": 20}, engine=engine)
-        state = run_whole(run).progress[0].checkpoint.state
-        start = np.concatenate([factor.ravel() for factor in starting_factors(run)])
-        assert state[4:8].tolist() == start[4:8].tolist()
-        assert (state[[0, 8]] != start[[0, 8]]).all()
+TWO_FACTORS = {"model": {"kind": "deep_matrix", "depth": 2}}
+FREEZABLE = [
+    (kind, engine)
+    for kind in kinds_of(Optimizer)
+    for engine in ("torch", "fused")
+    if not kind.is_flow and kind is not MirrorDescent and (kind.is_fusable or engine == "torch")
+]
+"""Optimisers of several factors; mirror descent has a single one."""
+
+
+@pytest.mark.parametrize(("kind", "engine"), FREEZABLE, ids=lambda one: getattr(one, "__name__", one))
+def test_frozen_factors_stay_as_they_start(kind, engine):
+    optimizer = {**example_of(kind), "weight_decay": 0.3, "frozen": [1]}
+    parts = {"optimizer": optimizer, "init": {"kind": "gaussian", "std": 0.5}, "stop": {"max_steps": 20}}
+    run = spec(**TWO_FACTORS, **parts, engine=engine)
+    state = run_whole(run).progress[0].checkpoint.state
+    start = np.concatenate([factor.ravel() for factor in starting_factors(run)])
+    assert state[4:8].tolist() == start[4:8].tolist()
+    assert (state[:4] != start[:4]).all()
 
 
 def test_the_objective_is_the_loss_with_half_the_decay_of_all_squares():

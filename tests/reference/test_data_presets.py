@@ -70,10 +70,15 @@ def test_components_rise_one_by_one(server: Server):
     assert run["summary"]["test_loss"] < 1e-4
 
 
-def test_descent_slows_down_with_the_condition_number(server: Server):
+def test_descent_slows_down_with_the_condition_number_and_scaled_gradients_do_not(server: Server):
     runs = finished(server, "tong_2021")
-    assert [run["step"] for run in runs] == pytest.approx([142, 433, 957, 1000], abs=5)
-    assert [run["outcome"] for run in runs] == ["converged", "converged", "converged", "budget_exhausted"]
+    plain, scaled = runs[::2], runs[1::2]
+    assert [run["step"] for run in plain] == pytest.approx([142, 433, 957, 1000], abs=5)
+    assert [run["outcome"] for run in plain] == ["converged", "converged", "converged", "budget_exhausted"]
+    assert {run["spec"]["optimizer"]["kind"] for run in scaled} == {"scaled_gradient_descent"}
+    assert {run["outcome"] for run in scaled} == {"converged"}
+    steps = [run["step"] for run in scaled]
+    assert max(steps) < 1.5 * min(steps) < 300
 
 
 @pytest.mark.long

@@ -120,6 +120,9 @@ VIEWS = {
     "0017_hessians_alignments_and_snapshots": "f256eb94a682ff8aea5135944c86c053f5af6008dddb837b1841df14e04fde34",
     "0018_test_loss": "3afad3fa4fa5ad27e1e6fb4cb11231726f185f7cf2ca40f66d57b0bdae4bc187",
     "0019_objectives": "2618df64f6b3f0136c7817d5440d45f0834943df15cb2a2d5d52a080cf186e39",
+    "0020_vectors": "706684e278056d5a313243b2f8a728146ee097421ff674feb8f061454148e590",
+    "0021_phases": "e85221e3cd15634780d764bdf9af505945671d943376b40d56ff489942472659",
+    "0022_baselines": "c12914b77c2f37d9ac0aaffb76f5b0376d8dcee050dd285921c60c88d0dc6019",
 }
 """Digests of the views' texts. A revision that was released is not changed: a new one replaces them."""
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.losses import loss_by_definition
 from tests.helpers.specs import spec
-from workers.lab.models.base import build_model, product_of
+from workers.lab.models.base import build_model, maths_of
 from workers.lab.models.cp_tensor import khatri_rao
 from workers.lab.models.cp_tensor import product as product_of_components
 from workers.lab.models.deep_matrix import DeepMatrixGradient, product
@@ -65,7 +65,7 @@ def assert_equals_autograd(runs, build):
         torch.randn(RUNS, *shape, generator=generator, dtype=torch.float64, requires_grad=True)
         for shape in runs[0].factor_shapes
     ]
-    products = product_of(runs[0].model, factors).reshape(RUNS, *runs[0].problem.shape)
+    products = maths_of(runs[0].model, runs[0].problem.shape).product(factors).reshape(RUNS, *runs[0].problem.shape)
     losses = torch.stack([loss_by_definition(run, whole) for run, whole in zip(runs, products, strict=True)])
     expected = torch.autograd.grad(losses.sum(), factors)
     gradient, twice_loss = [torch.empty_like(f) for f in factors], torch.empty(RUNS, 1, 1, dtype=torch.float64)
@@ -143,7 +143,9 @@ def test_autograd_s_own_check_agrees():
 def test_a_symmetric_product_is_a_factor_times_its_transpose():
     factor = torch.randn(2, 3, 2)
     model = spec(model={"kind": "symmetric_matrix"}, init={"kind": "identity", "scale": 1.0}).model
-    torch.testing.assert_close(product_of(model, [factor]), torch.einsum("zir,zjr->zij", factor, factor))
+    torch.testing.assert_close(
+        maths_of(model, (factor.shape[1],) * 2).product([factor]), torch.einsum("zir,zjr->zij", factor, factor)
+    )
 
 
 def test_the_product_is_first_factor_first():

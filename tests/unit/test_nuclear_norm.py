@@ -12,7 +12,8 @@ from tests.helpers.specs import member, run_whole, spec
 from workers.lab.baselines import nuclear_norm
 from workers.lab.baselines.certificates import certify
 from workers.lab.baselines.constraints import constraints_of
-from workers.lab.baselines.nuclear_norm import NotSolved, minimise_nuclear_norm
+from workers.lab.baselines.nuclear_norm import minimise_nuclear_norm
+from workers.lab.baselines.solutions import NotSolved
 from workers.records import Batch, Budget, Outcome
 from workers.runs.engines import batch_key, engine_of
 from workers.runs.metrics import metrics_of, summary_metrics_of
@@ -123,7 +124,7 @@ def test_a_wrong_answer_of_a_solver_fails_its_certificate(monkeypatch):
         monkeypatch.setattr(nuclear_norm, "_solve", solve)
         minimise_nuclear_norm.cache_clear()
         if wrong(1, 1) == (1, 2):  # too long multipliers are shortened, and prove what they did before
-            assert minimise_nuclear_norm(run.problem, run.model).duality_gap < 1e-4
+            assert minimise_nuclear_norm(run.problem, run.model).proofs["duality_gap"] < 1e-4
         else:
             with pytest.raises(NotSolved, match="duality gap"):
                 minimise_nuclear_norm(run.problem, run.model)
@@ -138,7 +139,7 @@ def test_a_first_answer_that_is_not_good_enough_is_followed_by_a_better_one(monk
         return matrix, multipliers * (0.9 if len(asked) == 1 else 1)
 
     monkeypatch.setattr(nuclear_norm, "_solve", solve)
-    assert minimise_nuclear_norm(run.problem, run.model).duality_gap < 1e-4
+    assert minimise_nuclear_norm(run.problem, run.model).proofs["duality_gap"] < 1e-4
     assert asked == list(nuclear_norm.ACCURACIES)
 
 
@@ -218,7 +219,8 @@ MEASURED = """
 import sys
 from pathlib import Path
 from tests.unit.test_nuclear_norm import of_size
-from workers.lab.baselines.nuclear_norm import NotSolved, minimise_nuclear_norm
+from workers.lab.baselines.nuclear_norm import minimise_nuclear_norm
+from workers.lab.baselines.solutions import NotSolved
 
 def solve(run):
     try:

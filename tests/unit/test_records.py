@@ -1,6 +1,7 @@
 """Records travel as a few arrays, and are rows again where somebody asks for a run."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,16 +9,19 @@ import pytest
 from tests.helpers.slices import assert_same_progress
 from tests.helpers.specs import member, spec
 from workers.joining import joined
-from workers.records import Batch, Budget, Checkpoint, Member, Progress, RunProgress
-from workers.runs.milestones import no_milestones
+from workers.records import Batch, Budget, Checkpoint, Member, PhaseEnd, Progress, RunProgress
+from workers.runs.milestones import milestone_summary, no_milestones
 from workers.slices import run_slice
 
 
-def checkpoint(step, size, search=None):
+def checkpoint(step, size, search=None, ends=()):
     state = np.random.default_rng(step).normal(size=size)
     milestones = no_milestones(1)[0]
     milestones[: step % 5] = np.arange(step % 5)
-    return Checkpoint(step, state, milestones, search)
+    return Checkpoint(step, state, milestones, search, ends)
+
+
+ENDS = (PhaseEnd(3, 0.25), PhaseEnd(5, 0.75))
 
 
 ROWS = [
@@ -25,6 +29,8 @@ ROWS = [
     RunProgress(error="It has no start."),
     RunProgress(checkpoint(9, 4, np.arange(5)), "converged", None, {"time": 1.5, "target_rank": 2}, None),
     RunProgress(checkpoint(0, 4), None, "It left the road.", {"time": 0.0, "target_rank": None}, 7),
+    RunProgress(checkpoint(5, 8, None, ENDS), None, None, {"time": 0.75, "target_rank": None, "loss": None}, 8, "b", 3),
+    RunProgress(checkpoint(6, 6, None, ENDS[:1]), None, None, {"time": 1.0, "target_rank": None}, 9),
 ]
 
 
@@ -34,21 +40,38 @@ def test_rows_of_progress_are_columns_and_rows_again():
     for before, after in zip(ROWS, again, strict=True):
         assert (after.outcome, after.error, after.last_point) == (before.outcome, before.error, before.last_point)
         assert (after.checkpoint is None) == (before.checkpoint is None)
-        assert {name: after.summary[name] for name in before.summary} == before.summary
+        assert (after.batch_key, after.numbers) == (before.batch_key, before.numbers)
         if before.checkpoint is not None:
+            of_checkpoint = {"steps": before.checkpoint.step, **milestone_summary(before.checkpoint.milestones)}
+            assert after.summary == of_checkpoint | before.summary
+            assert after.checkpoint.phase_ends == before.checkpoint.phase_ends
             assert after.checkpoint.state.tobytes() == before.checkpoint.state.tobytes()
             assert after.checkpoint.milestones.tolist() == before.checkpoint.milestones.tolist()
-            assert after.summary["steps"] == before.checkpoint.step
     assert again[2].checkpoint.rank_search.tolist() == [0, 1, 2, 3, 4]
-    assert again[-1].error == "It left the road."
+    assert again[-3].error == "It left the road."
     with pytest.raises(IndexError):
-        again[4]
+        again[len(ROWS)]
+
+
+def test_runs_cross_borders_and_the_others_stay_as_they_are():
+    before = Progress.of(ROWS)
+    row = replace(before[0], checkpoint=checkpoint(3, 9, None, ENDS[:1]), batch_key="next", numbers=9)
+    after = before.over_borders({0: row})
+    assert after[0].checkpoint.state.tobytes() == row.checkpoint.state.tobytes()
+    assert (after[0].checkpoint.phase_ends, after[0].batch_key, after[0].numbers) == (ENDS[:1], "next", 9)
+    assert (after[0].summary, after[0].last_point) == (before[0].summary, before[0].last_point)
+    for run in range(1, len(ROWS)):
+        ours, theirs = after[run], before[run]
+        assert (ours.batch_key, ours.outcome, ours.error) == (theirs.batch_key, theirs.outcome, theirs.error)
+        if theirs.checkpoint is not None:
+            assert ours.checkpoint.state.tobytes() == theirs.checkpoint.state.tobytes()
+            assert ours.checkpoint.phase_ends == theirs.checkpoint.phase_ends
 
 
 @pytest.mark.parametrize("begun", [[], [1], [0, 1, 2]])
 def test_a_batch_comes_as_it_was_sent(begun):
     """Checkpoints may have been stored when they were shorter."""
-    kept = {run: checkpoint(run + 1, 3 + run, np.arange(run) if run == 2 else None) for run in begun}
+    kept = {run: checkpoint(run + 1, 3 + run, np.arange(run) if run == 2 else None, ENDS[:run]) for run in begun}
     members = tuple(Member(f"spec {run}", kept.get(run), {"/a": "b"} if run == 1 else {}) for run in range(3))
     received = pickle.loads(pickle.dumps(Batch(members, {"b": "part"})))
     assert received.parts == {"b": "part"}
@@ -56,6 +79,7 @@ def test_a_batch_comes_as_it_was_sent(begun):
         assert (came.spec, came.places, came.checkpoint is None) == (sent.spec, sent.places, sent.checkpoint is None)
         if sent.checkpoint is not None:
             assert came.checkpoint.step == sent.checkpoint.step
+            assert came.checkpoint.phase_ends == sent.checkpoint.phase_ends
             assert came.checkpoint.state.tobytes() == sent.checkpoint.state.tobytes()
             assert came.checkpoint.milestones.tolist() == sent.checkpoint.milestones.tolist()
             searches = [one.checkpoint.rank_search for one in (sent, came)]

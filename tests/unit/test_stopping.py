@@ -4,7 +4,7 @@ import pytest
 from workers.lab.engines.stopping import NEVER, LossLimits, find_stops
 from workers.records import Outcome
 from workers.runs.milestones import NOT_YET
-from workers.runs.spec import Stop
+from workers.runs.stops import Stop
 
 
 def stops(losses, limit=0.1, steps_left=100, first_slot=1, broken=NEVER):

@@ -42,13 +42,14 @@ class Steps:
         most_steps: int,
     ) -> None:
         self._layout, self._core, self._rates = layout, core, rates
+        self._began_at = np.array([spec.descent.began_at for spec in specs], dtype=np.int64)
         trained = specs[0].descent.trained(len(layout.shapes))
         self._frozen = [number for number in range(len(layout.shapes)) if number not in trained]
 
     def prepare(self, steps: npt.NDArray[np.int64], count: int) -> None:
         """See `Optimizer`."""
         self._rates.prepare(steps, count)
-        self._core.prepare(steps, count)
+        self._core.prepare(steps - self._began_at, count)
 
     def step(
         self, before: Sequence[Tensor], gradient: Tensor, after: Sequence[Tensor], number: int, twice_loss: Tensor

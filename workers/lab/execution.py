@@ -12,6 +12,7 @@ import torch
 from cachetools import LRUCache, cached
 
 from workers.joining import joined
+from workers.lab.borders import Phased, crossed, is_over, of_phases
 from workers.lab.engines.descent import engine as torch_engine
 from workers.lab.engines.descents import Clock, Descents, Engine, EngineUnavailable, carried_times
 from workers.lab.engines.flow import engine as flow
@@ -25,16 +26,19 @@ from workers.records import (
     Checkpoint,
     KeptFactors,
     Member,
+    Outcome,
     Points,
     Progress,
     RunProgress,
     SliceResult,
+    columns_of_findings,
 )
-from workers.runs.costs import state_numbers
-from workers.runs.engines import EngineName, engine_of, exceeds_threads
+from workers.runs.costs import batch_numbers, state_numbers
+from workers.runs.engines import EngineName, batch_key, engine_of, exceeds_threads
 from workers.runs.initializers import starting_factors
 from workers.runs.milestones import no_milestones, note_determinant_signs, widened
 from workers.runs.parts import Parts, Pieces
+from workers.runs.phases import present_spec
 from workers.runs.reading import StoredReader
 from workers.runs.spec import RunSpec, times_at
 from workers.runs.starts import StartError
@@ -61,13 +65,15 @@ def execute(batch: Batch, budget: Budget) -> SliceResult:
 def _execute(batch: Batch, budget: Budget) -> SliceResult:
     started = time.perf_counter()
     parts = Parts(batch.parts)
-    specs = [_parse(member, parts).spec for member in batch.members]
+    runs = [_phased(_parse(member, parts).spec, member.checkpoint) for member in batch.members]
+    specs = [present_spec(run.whole, run.ends) for run in runs]
     starts = [_checkpoint(spec, member) for spec, member in zip(specs, batch.members, strict=True)]
     checkpoints = {position: start for position, start in enumerate(starts) if isinstance(start, Checkpoint)}
     engine, device = _engine_and_device(specs[0])
     descents = _descents([specs[position] for position in checkpoints], batch, checkpoints)
     searches = [checkpoint.rank_search for checkpoint in checkpoints.values()]
-    progress, points, kept, engine = _advance_descents(descents, searches, budget, engine, device)
+    begun = [runs[position] for position in checkpoints]
+    progress, points, kept, engine = _advance_descents(descents, begun, searches, budget, engine, device)
     positions = np.array(list(checkpoints), dtype=np.int64)
     return SliceResult(
         progress=progress if len(positions) == len(starts) else _with_errors(progress, starts),
@@ -86,23 +92,53 @@ def _with_errors(progress: Progress, starts: Sequence[Checkpoint | str]) -> Prog
 
 
 def _advance_descents(
-    descents: Descents, searches: Sequence[Search | None], budget: Budget, engine: EngineName, device: str
+    descents: Descents,
+    runs: Sequence[Phased],
+    searches: Sequence[Search | None],
+    budget: Budget,
+    engine: EngineName,
+    device: str,
 ) -> tuple[Progress, Points, KeptFactors | None, EngineName]:
     """Advance descents and rank searches within a budget.
 
     Returns:
         Progress per run, points and factors to be kept by position in `descents`, and the engine that was used.
 
-    Searches that are under way come first and may take half of the time; those of descents that end come last.
+    Searches that are under way come first and may take half of the time; those of descents that end come last. A run
+    is searched for ranks at the end of its last phase.
     """
     clock = Clock(budget)
     searches = search_ranks(descents, searches, Clock(Budget(budget.seconds / 2)), least=1)
     snapshots = MeasuredSnapshots(descents.specs)
     if descents.specs:
         engine = _advance_by(engine, descents, clock, device, snapshots)
-    points = snapshots.points()
+    points = of_phases(runs, snapshots.points())
+    going_on = [number for number, run in enumerate(runs) if run.goes_on(descents.outcomes[number])]
+    for number in going_on:
+        descents.outcomes[number] = None
     searches = search_ranks(descents, searches, clock)
-    return _progress(descents, points, searches), points, snapshots.all_kept(), engine
+    progress = _progress(descents, runs, points, searches)
+    if going_on:
+        specs = descents.specs
+        progress = progress.over_borders(
+            {number: _into_next_phase(runs[number], specs[number], progress[number]) for number in going_on}
+        )
+    return progress, points, snapshots.all_kept(), engine
+
+
+def _into_next_phase(run: Phased, spec: RunSpec, progress: RunProgress) -> RunProgress:
+    """The progress of a run whose phase has ended, and which another phase follows."""
+    assert progress.checkpoint is not None
+    checkpoint = crossed(run, spec, progress.checkpoint, progress.summary["time"])
+    further = replace(run, ends=checkpoint.phase_ends)
+    follows = present_spec(run.whole, further.ends)
+    return replace(
+        progress,
+        checkpoint=checkpoint,
+        outcome=Outcome.BUDGET_EXHAUSTED if is_over(further) else None,
+        batch_key=str(batch_key(follows)),
+        numbers=batch_numbers(follows),
+    )
 
 
 def _advance_by(
@@ -183,6 +219,10 @@ def _parse(member: Member, parts: Parts) -> _Parsed:
     return _Parsed(_reader.read(pieces), len(member.spec) + pieces.long_characters)
 
 
+def _phased(spec: RunSpec, checkpoint: Checkpoint | None) -> Phased:
+    return Phased(spec, checkpoint.phase_ends if checkpoint is not None else ())
+
+
 def _checkpoint(spec: RunSpec, member: Member) -> Checkpoint | str:
     """A run's checkpoint, one at step 0 when it has not begun, or why it cannot begin."""
     if _device(spec) == "cuda" and not torch.cuda.is_available():
@@ -213,10 +253,12 @@ def _descents(specs: Sequence[RunSpec], batch: Batch, checkpoints: Mapping[int, 
     )
 
 
-def _progress(descents: Descents, points: Points, searches: Sequence[Search | None]) -> Progress:
+def _progress(
+    descents: Descents, runs: Sequence[Phased], points: Points, searches: Sequence[Search | None]
+) -> Progress:
     """Progress of every run; enters the determinant signs of its points into its milestones."""
-    runs = np.arange(len(descents.specs))
-    first, end = (np.searchsorted(points.member, runs, side) for side in ("left", "right"))
+    numbers = np.arange(len(descents.specs))
+    first, end = (np.searchsorted(points.member, numbers, side) for side in ("left", "right"))
     if (signs := points.columns.get("determinant_sign")) is not None:
         for run, (begin, over) in enumerate(zip(first.tolist(), end.tolist(), strict=True)):
             note_determinant_signs(descents.milestones[run], points.columns["step"][begin:over], signs[begin:over])
@@ -225,26 +267,32 @@ def _progress(descents: Descents, points: Points, searches: Sequence[Search | No
         for run, (spec, search) in enumerate(zip(descents.specs, searches, strict=True))
         if search is not None and not is_done(spec, search)
     }
+    recorded = (end > first).tolist()
+    findings, more = columns_of_findings(
+        {**_found(descents, run, search), **(runs[run].lacking(descents.specs[run]) if recorded[run] else {})}
+        if descents.begun[run]
+        else None
+        for run, search in enumerate(searches)
+    )
     return Progress(
         begun=descents.begun,
         step=descents.steps,
         state=descents.states,
+        state_numbers=np.full(len(numbers), descents.states.shape[-1]),
         milestones=descents.milestones,
         last_point=np.where(end > first, end - 1, NO_POINT),
         outcome=[None if run in searching else outcome for run, outcome in enumerate(descents.outcomes)],
         rank_search=searching,
         error=descents.errors,
-        findings=_findings(descents, searches),
+        phase_ends={number: run.ends for number, run in enumerate(runs) if run.ends},
+        next_phase={},
+        findings=findings,
+        more=more,
     )
 
 
-def _findings(descents: Descents, searches: Sequence[Search | None]) -> dict[str, list[Any]]:
-    """What summaries hold beside what checkpoints do, by name; None for a run that has not begun."""
-    found = [_found(descents, run, search) if descents.begun[run] else {} for run, search in enumerate(searches)]
-    return {name: [row.get(name) for row in found] for name in dict.fromkeys(name for row in found for name in row)}
-
-
 def _found(descents: Descents, run: int, search: Search | None) -> dict[str, Any]:
+    """What the summary of a run that has begun holds beside what its checkpoint does."""
     spec = descents.specs[run]
     times = (
         flow_summary(descents.states[run])

@@ -12,11 +12,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from workers.lab.disturbances import Disturbances
 from workers.lab.losses import SQUARES, maths_of, parameter_of
 from workers.lab.products import multiply
 from workers.lab.terms import Terms, Weighting
 from workers.runs.problems import Problem
-from workers.runs.reduction import measured
+from workers.runs.reduction import measured, whole
 from workers.runs.spec import RunSpec
 
 ROWS = 8
@@ -53,6 +54,7 @@ class LinearObjective:
         self._targets = self._placed(systems.targets[self._of_runs], 0.0)
         self._terms, self._signal = self._bound_terms()
         self._rest = systems.rest[self._of_runs][:, None, None]
+        self._disturbances: Disturbances | None = None
 
     def _bound_terms(self) -> tuple[Terms, Tensor]:
         """The terms of the residuals, and the buffer of their signal."""
@@ -85,8 +87,17 @@ class LinearObjective:
         self._terms.evaluate()
         multiply(self._per_run(self._terms.left), self._per_run(self._terms.right).mT, loss)
         torch.add(self._rest, loss, alpha=self._systems.scale, out=loss)
+        if self._disturbances is not None:
+            self._disturbances.disturb(self._terms)
         torch.bmm(self._signal, self._back, out=self._gradient)
         return self._per_run(self._gradient).view(self._runs, *self._shape)
+
+    def disturb(self, disturbances: Disturbances) -> None:
+        """See `workers.lab.objectives.Objective`."""
+        self._disturbances = disturbances
+        samples, slots = self._residual.shape[2], self._slots.view(self._runs, -1).cpu().numpy()
+        places = [row * samples + np.arange(samples)[:, None] for row in slots]
+        disturbances.place(places, self._residual.shape)
 
     def _in_blocks(self, product: Tensor) -> Tensor:
         """The rows of products as blocks, without a copy where they fill them."""
@@ -154,9 +165,19 @@ class _UnweightedSquares:
     def evaluate(self) -> None:
         """The residual is its own signal."""
 
+    def disturb(self, labels: Tensor | None, shares: Tensor | None) -> None:
+        """See `workers.lab.terms.Terms`."""
+        if labels is not None:
+            self.left.sub_(labels)
+        if shares is not None:
+            self.left.mul_(shares)
+
 
 class Systems:
     """Different measurements of equal shapes, held once for all runs, and the kind of their losses.
+
+    Args:
+        is_whole: see `linear_objective`.
 
     Attributes:
         forward, back: (systems, columns, rows) and (systems, rows, columns), contiguous, for products from the right;
@@ -166,12 +187,12 @@ class Systems:
         scale: of squares their weight in the loss, of other terms, which have weights of their own, 1.
     """
 
-    def __init__(self, specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device, is_whole: bool) -> None:
         def tensor(arrays: Iterable[npt.NDArray[np.float64]]) -> Tensor:
             return torch.as_tensor(np.stack(list(arrays)), dtype=dtype, device=device)
 
         loss, count = specs[0].loss, specs[0].problem.observation_count
-        systems = [measured(spec.problem, loss) for spec in specs]
+        systems = [(whole(spec.problem) if is_whole else measured(spec.problem, loss)) for spec in specs]
         self.maths, self.working_numbers = maths_of(loss), loss.working_numbers
         self.scale = loss.weight(count) if loss.is_square else 1.0
         self.back = tensor(self.scale * system.tensors for system in systems)
@@ -187,16 +208,20 @@ class Systems:
 
 
 def linear_objective(
-    specs: Sequence[RunSpec], shape: Sequence[int], dtype: torch.dtype, device: torch.device
+    specs: Sequence[RunSpec], shape: Sequence[int], dtype: torch.dtype, device: torch.device, is_whole: bool
 ) -> LinearObjective:
-    """The objective of a batch of runs with linear measurements, whose products have a `shape` as matrices."""
+    """The objective of a batch of runs with linear measurements, whose products have a `shape` as matrices.
+
+    Args:
+        is_whole: whether every sample is needed, however a loss of squares could be reduced.
+    """
     first: dict[Problem, RunSpec] = {}
     for spec in specs:
         first.setdefault(spec.problem, spec)
     numbers = {problem: number for number, problem in enumerate(first)}
     system = torch.tensor([numbers[spec.problem] for spec in specs])
     parameters = torch.tensor([parameter_of(spec.loss) for spec in specs], dtype=dtype)
-    return LinearObjective(Systems(list(first.values()), dtype, device), system, parameters, shape)
+    return LinearObjective(Systems(list(first.values()), dtype, device, is_whole), system, parameters, shape)
 
 
 def _arranged(system: Tensor, rows_of_a_run: int) -> tuple[Tensor, Tensor]:

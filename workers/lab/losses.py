@@ -32,13 +32,12 @@ class FusedLoss:
         statements: from $residual and $weight, by whose sign phi's argument is multiplied, to `pulled`, the loss's
             derivative in the entry, and to `left` and `right`, whose product is twice the entry's part of the loss.
             They read a field of the loss by its name after `loss_`.
-        functions: texts of the functions that they call, of vectors of WIDTH numbers; $exp, $log and $pow are those of
-            the precision.
+        functions: names of the functions that they call (`workers.lab.engines.fused.functions`).
         constants: fields of the loss that the statements read.
     """
 
     statements: str
-    functions: str = ""
+    functions: tuple[str, ...] = ()
     constants: tuple[str, ...] = ()
 
 
@@ -137,23 +136,11 @@ POWER = LossMaths(
 const V size = argument * sign_of(argument), power = power_of(size, loss_p - V(T(1)));
 const V pulled = scale * power * sign_of(argument), right = V(T(2)) * power * (size / loss_p);
 """,
-        functions="""
-static CUDA_CALLABLE V power_of(V base, V exponent) {
-    for (int l = 0; l < WIDTH; ++l) ((T*)&base)[l] = ::$pow(((T*)&base)[l], ((T*)&exponent)[l]);
-    return base;
-}
-""",
+        functions=("power_of",),
         constants=("p",),
     ),
 )
 """|r|^p / p; the curvature at r = 0 is infinite for p < 2."""
-
-_EXP = """
-static CUDA_CALLABLE V exp_of(V argument) {
-    for (int l = 0; l < WIDTH; ++l) ((T*)&argument)[l] = ::$exp(((T*)&argument)[l]);
-    return argument;
-}
-"""
 
 
 def _small(argument: Tensor) -> Tensor:
@@ -178,17 +165,7 @@ const V nothing = V(T(0)), unit = V(T(1)), size = argument * sign_of(argument), 
 const V slope = -((argument > nothing ? small : unit) / (unit + small)), pulled = scale * slope;
 const V right = V(T(2)) * (log1p_of(small) + (argument < nothing ? size : nothing));
 """,
-        functions=_EXP
-        + """
-// ln(1 + x) of x from 0 to 1: what rounding takes from 1 + x is given back (Higham 2002, section 1.14.1).
-static CUDA_CALLABLE V log1p_of(V argument) {
-    for (int l = 0; l < WIDTH; ++l) {
-        const T x = ((T*)&argument)[l], rounded = T(1) + x;
-        if (rounded != T(1)) ((T*)&argument)[l] = ::$log(rounded) * (x / (rounded - T(1)));
-    }
-    return argument;
-}
-""",
+        functions=("exp_of", "log1p_of"),
     ),
 )
 """ln(1 + exp(-z))."""
@@ -199,7 +176,7 @@ EXPONENTIAL = LossMaths(
     curvature=in_whole_vectors(lambda argument, _: argument.neg().exp()),
     fused=FusedLoss(
         _ARGUMENT + "const V value = exp_of(-argument), pulled = -scale * value, right = V(T(2)) * value;",
-        functions=_EXP,
+        functions=("exp_of",),
     ),
 )
 """exp(-z)."""

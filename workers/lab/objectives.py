@@ -13,9 +13,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from workers.lab.disturbances import Disturbances
 from workers.lab.linear_objectives import linear_objective
 from workers.lab.products import multiply
 from workers.lab.terms import Weighting
+from workers.runs.noise import disturbs_observations
 from workers.runs.observations import observe_entries
 from workers.runs.shapes import halves_of
 from workers.runs.spec import RunSpec
@@ -30,6 +32,10 @@ class Objective(Protocol):
         The gradient is valid until the next call. Halving is exact in floating point, so the caller halves the losses
         of many steps at once.
         """
+        ...
+
+    def disturb(self, disturbances: Disturbances) -> None:
+        """From now on return the gradient that steps take; the losses stay those of all observations."""
         ...
 
     def losses(self, product: Tensor) -> Tensor:
@@ -63,12 +69,22 @@ class EntryObjective:
         self._terms = weighting.on(self._residual, self._gradient)
         self._left_row = self._terms.left.view(len(targets), 1, -1)
         self._right_column = self._terms.right.view(len(targets), -1, 1)
+        self._disturbances: Disturbances | None = None
 
     def pull_back(self, product: Tensor, loss: Tensor) -> Tensor:
         torch.sub(product, self._targets, out=self._residual)
         self._terms.evaluate()
         multiply(self._left_row, self._right_column, loss)
+        if self._disturbances is not None:
+            self._disturbances.disturb(self._terms)
         return self._gradient
+
+    def disturb(self, disturbances: Disturbances) -> None:
+        self._disturbances = disturbances
+        observed = (self._weighting.weights != 0).flatten(1).cpu().numpy()
+        size = observed.shape[1]
+        places = [run * size + np.flatnonzero(row)[:, None] for run, row in enumerate(observed)]
+        disturbances.place(places, self._residual.shape)
 
     def losses(self, product: Tensor) -> Tensor:
         return self._weighting.twice(product - self._targets).sum(dim=(1, 2)) / 2
@@ -97,7 +113,7 @@ class FixedSignal:
 
     def __init__(self, like: Objective, signal: Tensor) -> None:
         self.losses, self.select, self.bytes_per_run = like.losses, like.select, like.bytes_per_run
-        self.curvature, self.measurements = like.curvature, like.measurements
+        self.curvature, self.measurements, self.disturb = like.curvature, like.measurements, like.disturb
         self._signal = signal
 
     def pull_back(self, product: Tensor, loss: Tensor) -> Tensor:
@@ -106,11 +122,27 @@ class FixedSignal:
         return self._signal
 
 
-def build_objective(specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> Objective:
-    """The objective of a batch whose specs share a batch key."""
+def build_objective(
+    specs: Sequence[RunSpec],
+    dtype: torch.dtype,
+    device: torch.device,
+    disturbances: Disturbances | None = None,
+) -> Objective:
+    """The objective of a batch whose specs share a batch key.
+
+    Args:
+        disturbances: of the gradients that it returns; without any they are those of the losses.
+    """
+    objective = _objective(specs, dtype, device, disturbances is not None and disturbs_observations(specs[0]))
+    if disturbances is not None:
+        objective.disturb(disturbances)
+    return objective
+
+
+def _objective(specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device, is_whole: bool) -> Objective:
     shape = tuple(prod(half) for half in halves_of(specs[0].problem.shape))
     if not specs[0].problem.observes_entries:
-        return linear_objective(specs, shape, dtype, device)
+        return linear_objective(specs, shape, dtype, device, is_whole)
     entries, losses = [observe_entries(spec.problem) for spec in specs], [spec.loss for spec in specs]
 
     def tensor(arrays: Iterable[npt.NDArray[Any]]) -> Tensor:

@@ -1,5 +1,7 @@
 """Products of matrices, of all runs of a batch at once, that round alike however many runs there are."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -15,3 +17,21 @@ def multiply(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
         out.copy_(torch.bmm(left.expand(2, -1, -1), right.expand(2, -1, -1))[:1])
         return out
     return torch.bmm(left, right, out=out)
+
+
+def squares_of(blocks: Sequence[Tensor]) -> Tensor:
+    """Sums of the squares of each run's numbers in each block (runs, ...): (blocks, runs)."""
+    squares = blocks[0].new_empty(len(blocks), len(blocks[0]), 1, 1)
+    for block, square in zip(blocks, squares, strict=True):
+        row = block.flatten(1).unsqueeze(1)
+        multiply(row, row.mT, square)
+    return squares[:, :, 0, 0]
+
+
+def sums_of_squares(blocks: Sequence[Tensor]) -> Tensor:
+    """Sums of the squares of each run's numbers in all blocks, block after block: (runs,)."""
+    squares = squares_of(blocks)
+    total = squares[0].clone()
+    for square in squares[1:]:
+        total += square
+    return total

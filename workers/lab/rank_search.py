@@ -16,9 +16,8 @@ import numpy.typing as npt
 import torch
 
 from workers.lab.engines.descents import Clock, Descents
-from workers.lab.metrics.scaling import chain_product, sum_of_components
+from workers.lab.metrics.products import product_of
 from workers.lab.metrics.tensor_rank import RANK_TOLERANCE, exact_rank_bound, fits_rank, rank_bound
-from workers.lab.models.base import chain_of
 from workers.lab.models.layout import split_factors
 from workers.records import Outcome
 from workers.runs.costs import trained_numbers
@@ -199,9 +198,7 @@ def _size_of_data(problem: Problem) -> float:
 def _product(spec: RunSpec, state: npt.NDArray[Any]) -> Array:
     trained = state[None, : trained_numbers(spec)].astype(np.float64)
     factors = split_factors(torch.from_numpy(trained), spec.factor_shapes)
-    sums = spec.model.sums_components
-    product = sum_of_components(factors) if sums else chain_product(chain_of(spec.model, factors))
-    return product.reshape(spec.problem.shape).numpy()
+    return product_of(spec, factors).reshape(spec.problem.shape).numpy()
 
 
 @per_problem

@@ -5,6 +5,7 @@ over the numbers of its run, times what its factor's rate is multiplied by.
 """
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from workers.lab.models.layout import FactorLayout
-from workers.lab.products import multiply
+from workers.lab.products import sums_of_squares
 from workers.runs.optimizers import DescentBase
 from workers.runs.rates import Polyak, rate_table
 
@@ -72,7 +73,7 @@ class BatchRates:
         if self.is_adaptive:
             self._adaptive.measure(before, gradient, twice_loss, after)
             if self.factors is not None:
-                for part, factor in zip(self._layout.blocks(self._adaptive.spread), self.factors, strict=True):
+                for part, factor in zip(self._layout.rows(self._adaptive.spread), self.factors, strict=True):
                     part.mul_(factor)
 
     def of(self, number: int) -> Tensor:
@@ -90,7 +91,7 @@ class BatchRates:
         """
         if self.factors is None or self.is_adaptive:
             return self._layout.expand(self._tensor(values))
-        sizes = [rows * columns for rows, columns in self._layout.shapes]
+        sizes = map(prod, self._layout.shapes)
         columns = zip(self._factors.T, sizes, strict=True)
         return torch.cat([self._tensor(values * factors).repeat_interleave(size) for factors, size in columns])
 
@@ -112,33 +113,22 @@ class PolyakRates:
         self._most = tensor([min(one.most or largest, largest) for one in schedules])
         coupled = specs[0].decay_word == "coupled"
         self._half_decay = tensor([spec.weight_decay / 2 for spec in specs]) if coupled else None
-        self._squares = like.new_empty(len(layout.shapes), layout.runs, 1, 1)
         self.rates, self.spread = like.new_zeros(layout.runs), like.new_zeros(layout.size)
-        self._spread_blocks = layout.blocks(self.spread)
+        self._spread_rows = layout.rows(self.spread)
 
     def measure(self, before: Sequence[Tensor], gradient: Tensor, twice_loss: Tensor, after: Sequence[Tensor]) -> None:
         """See `BatchRates.measure`."""
         excess = 0.5 * twice_loss
         if self._half_decay is not None:
-            excess += self._half_decay * self._squared(before[0])
+            excess += self._half_decay * sums_of_squares(self._layout.blocks(before[0]))
         excess -= self._minimum
-        squared = self._squared(gradient)
+        squared = sums_of_squares(self._layout.blocks(gradient))
         rates = torch.minimum(excess / squared, self._most)
         self.rates.copy_(torch.where((excess > 0) & (squared > 0), rates, 0.0))
-        for block in self._spread_blocks:
-            block.copy_(self.rates[:, None, None].expand_as(block))
+        for row in self._spread_rows:
+            row.copy_(self.rates[:, None, None].expand_as(row))
         total, rest = before[-2], before[-1]
         added = self.rates + rest
         torch.add(total, added, out=after[-2])
         grown = after[-2] - total
         torch.add(total - (after[-2] - grown), added - grown, out=after[-1])
-
-    def _squared(self, vector: Tensor) -> Tensor:
-        """Sum of squares of each run's numbers, (runs,), factor after factor."""
-        for block, square in zip(self._layout.blocks(vector), self._squares, strict=True):
-            row = block.flatten(1).unsqueeze(1)
-            multiply(row, row.mT, square)
-        total = self._squares[0, :, 0, 0].clone()
-        for square in self._squares[1:]:
-            total += square[:, 0, 0]
-        return total

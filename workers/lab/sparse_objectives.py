@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from workers.lab.disturbances import Disturbances
 from workers.lab.native.components import Entries
 from workers.lab.terms import Weighting
 from workers.runs.observations import observe_entries
@@ -39,6 +40,7 @@ class SparseEntryObjective:
         self._residual, self._signal, self._parts = (torch.empty_like(self._targets) for _ in range(3))
         self._terms = weighting.on(self._residual, self._signal)
         self._run = torch.as_tensor(np.repeat(np.arange(self._runs), counts), device=device)
+        self._disturbances: Disturbances | None = None
         self.transposition = torch.as_tensor(np.lexsort((self._rows, self._columns)), device=device)
 
     def pull_back(self, observed: Tensor, loss: Tensor) -> Tensor:
@@ -50,7 +52,16 @@ class SparseEntryObjective:
         self._terms.evaluate()
         torch.mul(self._terms.left, self._terms.right, out=self._parts)
         loss.view(-1).zero_().index_add_(0, self._run, self._parts)
+        if self._disturbances is not None:
+            self._disturbances.disturb(self._terms)
         return self._signal
+
+    def disturb(self, disturbances: Disturbances) -> None:
+        """See `workers.lab.objectives.Objective`."""
+        self._disturbances = disturbances
+        run = self._run.cpu().numpy()
+        places = [np.flatnonzero(run == number)[:, None] for number in range(self._runs)]
+        disturbances.place(places, self._residual.shape)
 
     def entries(self) -> Entries:
         """The observed entries, for compiled code on a CPU."""

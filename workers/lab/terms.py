@@ -25,6 +25,15 @@ class Terms(Protocol):
         """Write the loss's derivative in each prediction into the buffer of the signal, then `left` and `right`."""
         ...
 
+    def disturb(self, labels: Tensor | None, shares: Tensor | None) -> None:
+        """Make the signal, which `evaluate` has written, that of a step; `left` and `right` no longer hold.
+
+        Args:
+            labels: what is added to the observed values, of the residual's shape.
+            shares: by what the signal is multiplied then, of that shape.
+        """
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Weighting:
@@ -92,6 +101,12 @@ class _SquareTerms:
     def evaluate(self) -> None:
         torch.mul(self.right, self._weights, out=self.left)
 
+    def disturb(self, labels: Tensor | None, shares: Tensor | None) -> None:
+        if labels is not None:
+            self.left.addcmul_(labels, self._weights, value=-1)
+        if shares is not None:
+            self.left.mul_(shares)
+
 
 class _PointwiseTerms:
     """phi and its slope, taken of whole vectors (`workers.lab.losses`)."""
@@ -104,11 +119,21 @@ class _PointwiseTerms:
         self._of_shape(self._parameters).copy_(weighting.parameters)
 
     def evaluate(self) -> None:
-        torch.mul(self._residual, self._signs, out=self._of_shape(self._arguments))
-        slope = self._maths.slope(self._arguments, self._parameters)
-        torch.mul(self._of_shape(slope), self._weights, out=self._signal)
+        self._pull_at(self._residual)
         value = self._maths.value(self._arguments, self._parameters)
         torch.mul(self._of_shape(value), 2.0, out=self.right)
+
+    def disturb(self, labels: Tensor | None, shares: Tensor | None) -> None:
+        if labels is not None:
+            self._pull_at(self._residual.sub_(labels))
+        if shares is not None:
+            self._signal.mul_(shares)
+
+    def _pull_at(self, residual: Tensor) -> None:
+        """The arguments of phi at residuals, and the signal."""
+        torch.mul(residual, self._signs, out=self._of_shape(self._arguments))
+        slope = self._maths.slope(self._arguments, self._parameters)
+        torch.mul(self._of_shape(slope), self._weights, out=self._signal)
 
     def _of_shape(self, flat: Tensor) -> Tensor:
         return flat[: self._count].view(self._residual.shape)

@@ -87,6 +87,23 @@ ADAM_UPDATE = FusedUpdate(
     " $slot0 = fused(-rate, $slot1 / (RANKWARD_ROOT($slot2) / root + epsilon), $slot0);",
 )
 
+SIGNUM_UPDATE = FusedUpdate(
+    constants=("beta", "share"),
+    step="$slot1 = fused(beta, $slot1, share * $gradient); $slot0 = fused(-rate, sign_of($slot1), $slot0);",
+)
+
+LION_UPDATE = FusedUpdate(
+    constants=("beta_1", "share_1", "beta_2", "share_2"),
+    step="$slot0 = fused(-rate, sign_of(fused(beta_1, $slot1, share_1 * $gradient)), $slot0);"
+    " $slot1 = fused(beta_2, $slot1, share_2 * $gradient);",
+)
+
+RMSPROP_UPDATE = FusedUpdate(
+    constants=("beta", "share", "epsilon"),
+    step="$slot1 = fused(beta, $slot1, share * ($gradient * $gradient));"
+    " $slot0 = fused(-rate, $gradient / (RANKWARD_ROOT($slot1) + epsilon), $slot0);",
+)
+
 GROUP_RMSPROP_UPDATE = FusedUpdate(
     constants=("beta", "share", "epsilon"),
     tables={"correction": Table("beta", _correction, _corrected_at)},

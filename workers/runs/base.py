@@ -14,7 +14,7 @@ class SpecModel(BaseModel, frozen=True):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-def _integral(value: Any) -> Any:
+def integral(value: Any) -> Any:
     """Convert a float with an integral value, such as 5e6, to int; leave everything else to the strict check."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -28,7 +28,7 @@ def classes_by_kind(union: Any) -> dict[str, type[Any]]:
 LARGEST_INTEGER = 2**53 - 1
 """Largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
 
-Integer = Annotated[int, BeforeValidator(_integral), Field(le=LARGEST_INTEGER)]
+Integer = Annotated[int, BeforeValidator(integral), Field(le=LARGEST_INTEGER)]
 Natural = Annotated[Integer, Field(ge=0)]
 Count = Annotated[Integer, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -50,6 +50,12 @@ def misfit(pointer: tuple[str | int, ...], message: str) -> PydanticCustomError:
         message: a sentence that says what to do.
     """
     return PydanticCustomError("misfit", "{message}", {"message": message, "pointer": list(pointer)})
+
+
+def misfit_at(pointer: tuple[str | int, ...], text: str, position: int, message: str) -> PydanticCustomError:
+    """The error for a mistake at a character of a text, counted from 0; see `misfit`."""
+    context = {"message": message, "pointer": list(pointer), "text": text, "position": position}
+    return PydanticCustomError("misfit", "{message}", context)
 
 
 def nested_numbers(value: Any) -> Any:
@@ -90,6 +96,8 @@ def check_tensor(tensor: Any, shape: Sequence[int], pointer: tuple[str | int, ..
     if not _has_shape(tensor, shape):
         if len(shape) == 2:
             message = f"This is a {shape[0]} x {shape[1]} matrix: give {shape[0]} rows of {shape[1]} numbers."
+        elif len(shape) == 1:
+            message = f"This is a vector: give {shape[0]} numbers."
         else:
             size = " x ".join(map(str, shape))
             message = f"This is a {size} tensor: nest lists of {', '.join(map(str, shape))} parts, outermost first."

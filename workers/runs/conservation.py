@@ -40,7 +40,7 @@ def carried_sign(spec: RunSpec) -> int:
     exponent = common_exponent(*factors)  # without it squares could leave the range of floats
     units = [np.ldexp(factor, -exponent) for factor in factors]
     largest = max(float(np.sum(factor**2)) for factor in units)
-    gaps = [float(np.linalg.norm(gap)) for gap in spec.model.conserved(units)]
+    gaps = [float(np.linalg.norm(gap)) for gap in spec.model.conserved(units, spec.problem.shape)]
     is_balanced = max(gaps) <= BALANCED_TO * largest
     return start_determinant(factors)[0] if is_balanced and _product_is_in_range(factors) else 0
 

@@ -5,6 +5,7 @@ from math import prod
 import numpy as np
 
 from workers.runs.metrics import gradients_per_point, multiply_adds_per_point
+from workers.runs.noise import disturbs_observations, gradient_noise_of, label_noise_of, minibatch_of
 from workers.runs.schedules import count_flow_points, count_points, most_kept
 from workers.runs.spec import RunSpec
 
@@ -31,6 +32,15 @@ POINT_SECONDS = 2e-5
 SNAPSHOT_ROW_BYTES = 64
 """What a row of a snapshot takes beside its factors."""
 
+DRAW_MULTIPLY_ADDS = {"normal": 40, "rademacher": 4}
+"""What a draw of noise takes, in multiply-adds, with its way to the signal; 40 ns of a core and 3 ns were measured."""
+
+SHARE_MULTIPLY_ADDS = 10
+"""What the share of a sample in a mini-batch takes: 5 to 10 ns of a core."""
+
+FEWEST_ROWS = 2
+"""Rows of a table of draws in memory at once (`workers.lab.disturbances`)."""
+
 FEWEST_STATES = 10
 """States in memory at once: those of the shortest chunk (`workers.lab.engines.descent.history`), and a gradient."""
 
@@ -44,9 +54,6 @@ FLOW_NUMBERS = 2**14
 ALONE_IN_BATCH = 2**62
 """More numbers than any batch may hold: a run of this weight has a batch to itself."""
 
-SOLVER_ITERATIONS = 1000
-"""Iterations of a first-order solver, roughly."""
-
 
 def most_multiply_adds(spec: RunSpec) -> int:
     """The most multiply-adds of a run: those of its steps and of costly metrics, or an estimate for a solver.
@@ -54,10 +61,14 @@ def most_multiply_adds(spec: RunSpec) -> int:
     The steps of a flow are chosen by its solver and not counted.
     """
     if not spec.model.is_trained:
-        return SOLVER_ITERATIONS * spec.model.multiply_adds(spec.problem.shape)
+        return spec.model.solve_multiply_adds(spec.problem)
     points = most_points(spec)
-    evaluations = most_steps(spec) + points * gradients_per_point(spec)
-    return evaluations * multiply_adds_per_step(spec) + points * multiply_adds_per_point(spec)
+    of_steps = sum(most_steps(part) * multiply_adds_per_step(part) for part in spec.phase_specs)
+    return of_steps + points * max(map(_multiply_adds_at_a_point, spec.phase_specs))
+
+
+def _multiply_adds_at_a_point(spec: RunSpec) -> int:
+    return gradients_per_point(spec) * multiply_adds_per_step(spec) + multiply_adds_per_point(spec)
 
 
 def seconds_per_point(spec: RunSpec) -> float:
@@ -69,10 +80,31 @@ def seconds_per_point(spec: RunSpec) -> float:
 
 
 def multiply_adds_per_step(spec: RunSpec) -> int:
-    """Multiply-adds of one step: the model's product and gradient, the residuals and the update."""
-    observed = spec.problem.multiply_adds(spec.loss.is_square) + spec.loss.multiply_adds * predicted_numbers(spec)
-    update = (spec.optimizer.multiply_adds + spec.optimizer.decays()) * trained_numbers(spec)
-    return spec.model.multiply_adds(spec.problem.shape) + observed + update
+    """Multiply-adds of one step: the model's product and gradient, the residuals, the update, and what is drawn.
+
+    Where steps see other observations than the loss, measurements are not reduced.
+    """
+    is_reduced = spec.loss.is_square and not disturbs_observations(spec)
+    observed = spec.problem.multiply_adds(is_reduced) + spec.loss.multiply_adds * predicted_numbers(spec)
+    evaluation = spec.model.multiply_adds(spec.problem.shape) + observed
+    update = spec.optimizer.update_multiply_adds(spec.factor_shapes) + spec.optimizer.decays() * trained_numbers(spec)
+    return spec.optimizer.evaluations * evaluation + update + draws_multiply_adds(spec)
+
+
+def draws_multiply_adds(spec: RunSpec) -> int:
+    """Multiply-adds of one step that draw its mini-batch and its noise."""
+    shares = SHARE_MULTIPLY_ADDS * spec.problem.sample_count if minibatch_of(spec) else 0
+    noise = spec.descent.noise if spec.descends else None
+    if noise is None:
+        return shares
+    drawn = spec.problem.observation_count if noise.kind == "label" else trained_numbers(spec)
+    return shares + DRAW_MULTIPLY_ADDS[noise.distribution] * drawn
+
+
+def draws_numbers(spec: RunSpec) -> int:
+    """Numbers that a step reads for its mini-batch and its noise, with those of entries that are not observed."""
+    of_observations = bool(minibatch_of(spec)) + bool(label_noise_of(spec))
+    return of_observations * predicted_numbers(spec) + bool(gradient_noise_of(spec)) * trained_numbers(spec)
 
 
 def predicted_numbers(spec: RunSpec) -> int:
@@ -94,16 +126,16 @@ def trained_numbers(spec: RunSpec) -> int:
 
 def most_steps(spec: RunSpec) -> int:
     """The most steps of a descent; 0 for a flow or a baseline, whose solver's steps are not counted."""
-    return spec.max_steps if spec.descends else 0
+    return spec.most_steps if spec.descends else 0
 
 
 def most_points(spec: RunSpec) -> int:
     """The most points that a run can record."""
     if not spec.model.is_trained:
-        return 1
+        return spec.model.solver_points(spec.problem.shape)
     if spec.is_flow:
         return count_flow_points(spec.record.per_decade, spec.max_time)
-    return count_points(spec.record, spec.max_steps)
+    return count_points(spec.record, spec.most_steps) + _ends_of_phases(spec)
 
 
 def snapshot_bytes(spec: RunSpec) -> int:
@@ -113,7 +145,12 @@ def snapshot_bytes(spec: RunSpec) -> int:
 
 def points_until(spec: RunSpec, step: int) -> int:
     """The most points that a run has recorded by a step; the steps of a flow number its points from 0."""
-    return count_points(spec.record, step) if spec.descends else step + 1
+    return count_points(spec.record, step) + _ends_of_phases(spec) if spec.descends else step + 1
+
+
+def _ends_of_phases(spec: RunSpec) -> int:
+    """Points that are recorded because a phase ends there, at most."""
+    return len(spec.phases or ())
 
 
 def working_numbers(spec: RunSpec) -> int:
@@ -122,7 +159,7 @@ def working_numbers(spec: RunSpec) -> int:
     observed = (4 if spec.problem.observes_entries else 2) * spec.problem.observed_numbers
     intermediate = spec.model.intermediate_numbers(spec.problem.shape)
     observed += spec.loss.working_numbers * predicted_numbers(spec)
-    return intermediate + entries + observed + FEWEST_STATES * state_numbers(spec)
+    return intermediate + entries + observed + FEWEST_STATES * state_numbers(spec) + FEWEST_ROWS * draws_numbers(spec)
 
 
 def batch_numbers(spec: RunSpec) -> int:
@@ -140,4 +177,5 @@ def batch_numbers(spec: RunSpec) -> int:
 
 def state_numbers(spec: RunSpec) -> int:
     """Numbers in a run's state: its factors, and what its optimiser carries beside them."""
-    return trained_numbers(spec) * spec.optimizer.slots + spec.optimizer.state_scalars
+    matrices = sum(map(prod, spec.optimizer.matrices(spec.factor_shapes)))
+    return trained_numbers(spec) * spec.optimizer.slots + matrices + spec.optimizer.state_scalars

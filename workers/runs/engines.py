@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-from workers.runs.costs import multiply_adds_per_step, observes_few_entries, trained_numbers
+from workers.runs.costs import draws_numbers, multiply_adds_per_step, observes_few_entries, trained_numbers
 from workers.runs.models import MODELS
+from workers.runs.noise import batch_words
 from workers.runs.optimizers import OPTIMIZERS
 from workers.runs.spec import RunSpec
 
@@ -34,6 +35,15 @@ ON_CORES = FusedSizes("a CPU", multiply_adds=120_000_000, numbers=2**18, entries
 
 ON_THREADS = FusedSizes("a GPU", multiply_adds=100_000, numbers=2_000, entries=2_000)
 """A thread of a GPU computes a run by itself and keeps its factors in its own memory."""
+
+OF_VECTORS = FusedSizes("a CPU", multiply_adds=20_000_000, numbers=2**12, entries=2**12)
+"""Of a diagonal network, all of whose numbers stand on the stack, those of eight runs side by side."""
+
+MOST_FUSED_SAMPLES = 2**12
+"""Most linear measurements of such a network, whose residuals stand there too."""
+
+MOST_FUSED_DRAWS = 2**15
+"""Numbers that the fused engine reads at a step for batches and noise. Those of 64 runs fill the tables of a launch."""
 
 DEEPEST_FUSED = 32
 """Greatest depth of the fused engine. It compiles code for every factor, which takes up to 6 seconds at this depth."""
@@ -114,22 +124,41 @@ def batch_key(spec: RunSpec) -> BatchKey:
     observed = f"few {problem.batch_words}" if observes_few_entries(spec) else problem.batch_words
     if problem.held_out_count:
         observed = f"{observed} held_out={problem.held_out_count}"
-    kinds = (spec.precision, spec.loss.kind, spec.optimizer.kind, *spec.optimizer.batch_words(), model.kind)
+    kinds = (
+        spec.precision,
+        spec.loss.kind,
+        spec.optimizer.kind,
+        *spec.optimizer.batch_words(),
+        *batch_words(spec),
+        model.kind,
+    )
     program = (*kinds, size, model.batch_words(problem.shape), observed, f"entries={len(spec.record.entries)}")
     return BatchKey(engine_of(spec), spec.device, " ".join(program))
 
 
 def fused_limit(spec: RunSpec) -> str | None:
     """Which limit of the fused engine a spec exceeds, as a sentence; None when the engine can run it."""
+    if spec.model.fuses_measurements:
+        return _fused_kinds(spec) or _fused_vectors(spec)
     return _fused_kinds(spec) or _fused_sizes(spec, ON_THREADS if spec.device == "cuda" else ON_CORES)
+
+
+def _fused_vectors(spec: RunSpec) -> str | None:
+    if spec.device == "cuda":
+        return f"The fused engine takes a {spec.model.kind} on a CPU only, and this run asks for a GPU."
+    if draws_numbers(spec):
+        return f"The fused engine takes a {spec.model.kind} without batches and noise, and this run has some."
+    if not spec.problem.observes_entries and (samples := spec.problem.observation_count) > MOST_FUSED_SAMPLES:
+        return f"The fused engine measures a vector {MOST_FUSED_SAMPLES:,} times at most, and this run {samples:,}."
+    return _fused_sizes(spec, OF_VECTORS)
 
 
 def _fused_kinds(spec: RunSpec) -> str | None:
     if not spec.model.is_fusable:
         return f"The fused engine takes {' and '.join(FUSABLE_MODELS)}, and this model is a {spec.model.kind}."
-    if not spec.optimizer.is_fusable:
-        return f"The fused engine descends by {' or '.join(FUSABLE_OPTIMIZERS)}, and this run by {spec.optimizer.kind}."
-    if not spec.problem.observes_entries:
+    if (name := spec.optimizer.unfused_name) is not None:
+        return f"The fused engine descends by {' or '.join(FUSABLE_OPTIMIZERS)}, and this run by {name}."
+    if not (spec.problem.observes_entries or spec.model.fuses_measurements):
         return "The fused engine fits observed entries only, and this problem observes linear measurements."
     if not spec.stop.at_first_step_below:
         return "The fused engine stops at the first step below the limit, and this run checks its loss by another rule."
@@ -138,7 +167,7 @@ def _fused_kinds(spec: RunSpec) -> str | None:
 
 def exceeds_threads(spec: RunSpec) -> bool:
     """Whether a run is too large for a thread of a GPU, so that torch computes it on a worker that has one."""
-    return _fused_sizes(spec, ON_THREADS) is not None
+    return spec.model.fuses_measurements or _fused_sizes(spec, ON_THREADS) is not None
 
 
 def _fused_sizes(spec: RunSpec, sizes: FusedSizes) -> str | None:
@@ -149,6 +178,10 @@ def _fused_sizes(spec: RunSpec, sizes: FusedSizes) -> str | None:
         return f"{on} trains at most {sizes.numbers:,} numbers, and this model has {numbers:,}."
     if (entries := prod(spec.problem.shape)) > sizes.entries:
         return f"{on} takes products of at most {sizes.entries:,} entries, and this one has {entries:,}."
+    if (numbers := draws_numbers(spec)) > MOST_FUSED_DRAWS:
+        return (
+            f"{on} reads at most {MOST_FUSED_DRAWS:,} numbers a step for batches and noise, and this run {numbers:,}."
+        )
     if (cost := multiply_adds_per_step(spec)) > sizes.multiply_adds:
         return f"{on} takes at most {sizes.multiply_adds:,} multiply-adds a step, and this run needs {cost:,}."
     return None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from workers.runs.scaling import unit_product
 
 Factor = npt.NDArray[np.float64]
-Shapes = Sequence[tuple[int, int]]
+Shapes = Sequence[tuple[int, ...]]
 
 
 def split_factors(flat: npt.NDArray[Any], shapes: Shapes) -> list[npt.NDArray[Any]]:
@@ -69,7 +69,7 @@ def determinant_sign(chain: Sequence[Factor]) -> int:
     return int(np.nan_to_num(np.linalg.slogdet(unit_product(chain)).sign))
 
 
-def _fitted(factor: Factor, shape: tuple[int, int]) -> Factor:
+def _fitted(factor: Factor, shape: Sequence[int]) -> Factor:
     fitted = np.zeros(shape)
     rows, columns = min(shape[0], factor.shape[0]), min(shape[1], factor.shape[1])
     fitted[:rows, :columns] = factor[:rows, :columns]

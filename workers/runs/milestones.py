@@ -48,6 +48,17 @@ def note_failed_checks(milestones: Milestones, runs: npt.NDArray[np.int64], step
     milestones[runs, _FAILED_CHECK] = steps
 
 
+def of_next_phase(milestones: Milestones, step: int, check_every: int | None) -> Milestones:
+    """One run's row as its next phase begins at `step`: no check of its loss has held yet.
+
+    Args:
+        check_every: of the next phase; None where the first step below the limit ends it.
+    """
+    row = milestones.copy()
+    row[_FAILED_CHECK] = NOT_YET if check_every is None else step - step % check_every
+    return row
+
+
 def note_losses(milestones: Milestones, losses: npt.NDArray[Any], first_step: npt.NDArray[np.int64]) -> None:
     """Enter the first step below each decade, in place.
 

@@ -80,6 +80,35 @@ class Constant:
         return f"{self.value:g}"
 
 
+@dataclass(frozen=True)
+class Later:
+    """Rates that begin at a step and a time of a run, not at its first step; nothing is said of earlier steps."""
+
+    of: Rates
+    step: int
+    time: float
+    is_adaptive: ClassVar[bool] = False
+
+    @property
+    def settles_at(self) -> int | None:
+        """See `Rates`."""
+        settled = self.of.settles_at
+        return settled and settled + self.step  # a rate that is always the same is so from step 0
+
+    def rates(self, first: int, count: int) -> Array:
+        """See `Rates`."""
+        return self.of.rates(first - self.step, count)
+
+    def times(self, steps: Steps) -> Array:
+        """See `Rates`."""
+        return self.time + self.of.times(steps - self.step)
+
+    @property
+    def label(self) -> str:
+        """See `Rates`."""
+        return self.of.label
+
+
 class Schedule(SpecModel, frozen=True):
     """Base of all kinds of schedule.
 

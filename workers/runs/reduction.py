@@ -34,10 +34,11 @@ class Reduced:
 
 def measured(problem: Problem, loss: LossBase) -> Reduced:
     """The linear measurements of a problem as a loss needs them: reduced for squares, whole for others."""
-    return reduced(problem) if loss.is_square else _whole(problem)
+    return reduced(problem) if loss.is_square else whole(problem)
 
 
-def _whole(problem: Problem) -> Reduced:
+def whole(problem: Problem) -> Reduced:
+    """The linear measurements of a problem as they are."""
     observed = _observed(problem)
     return Reduced(observed.tensors, observed.outputs, 0.0)
 

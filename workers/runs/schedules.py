@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.runs.snapshots import count_kept, kept_steps
-from workers.runs.spec import LATEST_TIME, Record, RunSpec
+from workers.runs.spec import Record, RunSpec
+from workers.runs.stops import LATEST_TIME
 
 Steps = npt.NDArray[np.int64]
 Times = npt.NDArray[np.float64]
@@ -92,7 +93,7 @@ def most_kept(spec: RunSpec) -> int:
         return 0
     if spec.is_flow:
         return count_kept(spec.record, count_flow_points(spec.record.per_decade, spec.max_time) - 1)
-    return count_kept(spec.record, spec.max_steps)
+    return count_kept(spec.record, spec.most_steps)
 
 
 def _log_spaced(points_per_decade: int, max_steps: int) -> Steps:

@@ -7,17 +7,20 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from workers.runs.base import Count, Listed, Natural, NonNegative, SpecModel, check_index, misfit
+from workers.runs.base import Listed, Natural, SpecModel, check_index, misfit
 from workers.runs.losses import HalfSse, Loss, Mse
 from workers.runs.metrics import ON_REQUEST, metric_misfit
-from workers.runs.models import MODELS, Model
+from workers.runs.models import MODELS, RESERVED, Model
+from workers.runs.noise import check_draws
 from workers.runs.optimizers import DescentBase, Optimizer
+from workers.runs.phases import MOST_PHASES, Phase, check_phases, with_whole_phases
 from workers.runs.precisions import Precision
 from workers.runs.problems import Problem
 from workers.runs.seeds import Seed
 from workers.runs.shapes import Index
 from workers.runs.snapshots import FactorSchedule
 from workers.runs.starts import Start
+from workers.runs.stops import Stop
 
 Engine = Literal["auto", "fused", "torch", "flow"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -26,37 +29,6 @@ if TYPE_CHECKING:
 else:
     ExtraMetric = Literal[*ON_REQUEST]
 DEFAULT_POINTS_PER_DECADE = 100
-
-LATEST_TIME = 1e18
-"""Latest end of a flow: the loss would be far below rounding."""
-
-
-class Stop(SpecModel, frozen=True):
-    """Stop after `max_steps`, or once the loss is strictly below `loss_below`, an absolute loss; 0 stands for never.
-
-    The loss is checked at every step and the first check that holds ends the run, unless told otherwise: checked at
-    the multiples of `check_every` only, and over after `checks_in_a_row` checks that hold. The authors' tensor
-    experiments check every 100 steps and ask for three in a row, so that they descend for at least 200 steps more.
-
-    A gradient_flow stops at `max_time` in place of `max_steps`, or as soon as its loss is below the limit.
-    """
-
-    max_steps: Natural | None = None
-    max_time: Annotated[float, Field(ge=0, le=LATEST_TIME)] | None = None
-    loss_below: NonNegative | None = None
-    check_every: Count = 1
-    checks_in_a_row: Count = 1
-
-    @property
-    def at_first_step_below(self) -> bool:
-        """Whether the first step below the limit ends the run."""
-        return self.check_every == self.checks_in_a_row == 1
-
-    @model_validator(mode="after")
-    def _checks_of_a_limit(self) -> Self:
-        if self.loss_below is None and not self.at_first_step_below:
-            raise misfit(("loss_below",), "Say which loss is checked: give loss_below.")
-        return self
 
 
 class Record(SpecModel, frozen=True):
@@ -98,12 +70,12 @@ def _usual_loss(fields: dict[str, Any]) -> HalfSse | Mse:
 
 
 def filled_in(run: Any) -> Any:
-    """A run as JSON values, with the parts that its model has defaults for."""
+    """A run as JSON values, with the parts that its model has defaults for, and whole phases."""
     match run:
         case {"model": {"kind": str(kind)}} if kind in MODELS:
-            return MODELS[kind].fill_in(run)
+            return with_whole_phases(MODELS[kind].fill_in(run))
         case _:
-            return run
+            return with_whole_phases(run)
 
 
 class RunSpec(SpecModel, frozen=True):
@@ -120,9 +92,25 @@ class RunSpec(SpecModel, frozen=True):
     device: Device = "auto"
     precision: Precision = "float64"
     seed: Seed = 0
+    phases: Annotated[tuple[Phase, ...], Listed, Field(min_length=1, max_length=MOST_PHASES)] | None = None
 
     @property
-    def factor_shapes(self) -> tuple[tuple[int, int], ...]:
+    def phase_specs(self) -> "tuple[RunSpec, ...]":
+        """The phases as runs without phases, each with its stop; a run without phases is its only one."""
+        if self.phases is None:
+            return (self,)
+        specs = [self.model_copy(update={"phases": None})]
+        for phase in self.phases:
+            specs.append(specs[-1].model_copy(update=phase.changes()))
+        return tuple(specs)
+
+    @property
+    def most_steps(self) -> int:
+        """The most steps of a descent in all its phases."""
+        return self.max_steps + sum(phase.stop.max_steps or 0 for phase in self.phases or ())
+
+    @property
+    def factor_shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of the factors, first to last."""
         return self.model.factor_shapes(self.problem.shape)
 
@@ -165,7 +153,7 @@ class RunSpec(SpecModel, frozen=True):
 
     @property
     def max_steps(self) -> int:
-        """The most steps of a descent."""
+        """The most steps of a descent, in its first phase."""
         assert self.stop.max_steps is not None
         return self.stop.max_steps
 
@@ -178,28 +166,41 @@ class RunSpec(SpecModel, frozen=True):
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, value: Any) -> Any:
-        return filled_in(value)
+        match value:
+            case {"model": {"kind": str(kind)}} if kind in RESERVED:
+                raise misfit(("model", "kind"), RESERVED[kind])
+            case _:
+                return filled_in(value)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        self.model.check_shape(self.problem.shape)
+        self.check_parts()
+        if self.model.is_trained:
+            self.init.check(self.model, self.problem)
+        for number, index in enumerate(self.record.entries):
+            check_index(index, self.problem.shape, ("record", "entries", number))
+        check_phases(self)
+        if (reason := metric_misfit(self)) is not None:
+            raise misfit(("record", "metrics"), reason)
+        return self
+
+    def check_parts(self) -> None:
+        """Raise a misfit unless problem, model, loss, optimiser and stop fit together, whatever the start."""
+        self.model.check(self.problem, self.loss)
         self.loss.check(self.problem)
-        if self.loss.takes_labels and not self.model.is_trained:
-            raise misfit(
-                ("loss",), f"A {self.model.kind} meets observed values, and those of {self.loss.kind} are labels."
-            )
         if self.is_flow:
             _check_flow(self)
         elif self.descends:
             _check_descent(self)
         if self.model.is_trained:
-            self.init.check(self.model, self.problem)
-            self.optimizer.check_factors(len(self.factor_shapes))
-        for number, index in enumerate(self.record.entries):
-            check_index(index, self.problem.shape, ("record", "entries", number))
-        if (reason := metric_misfit(self)) is not None:
-            raise misfit(("record", "metrics"), reason)
-        return self
+            self.optimizer.check_model(self.model, self.problem.shape)
+
+    def lasting(self, stop: Stop) -> Self:
+        """The run with another stop of its last phase, unchecked."""
+        if self.phases is None:
+            return self.model_copy(update={"stop": stop})
+        last = self.phases[-1].model_copy(update={"stop": stop})
+        return self.model_copy(update={"phases": (*self.phases[:-1], last)})
 
     def settled(self) -> Self:
         """The spec with defaults that depend on the observations filled in; large problems take a moment."""
@@ -225,6 +226,7 @@ def _check_descent(spec: RunSpec) -> None:
         raise misfit(
             ("stop", "max_steps"), f"This field is required: a {spec.optimizer.kind} stops after so many steps."
         )
+    check_draws(spec)
 
 
 def _check_flow(spec: RunSpec) -> None:

@@ -62,7 +62,7 @@ def expand(base: Mapping[str, Any], sweep: Sequence[Axis]) -> Iterator[SweptRun]
     Runs share every part of `base` and of the sweep that no axis leads into, so none of them is to be changed.
 
     Raises:
-        SweepError: a path leads through something that is not an object.
+        SweepError: a path leads through something that is no object, or to an item that a list does not have.
     """
     for positions in product(*(range(_axis_length(axis)) for axis in sweep)):
         spec, fresh = dict(base), set[int]()
@@ -109,18 +109,39 @@ def _check_path(path: str, number: int, ends: dict[str, int], passed: dict[str, 
 
 
 def _set_path(spec: dict[str, Any], path: str, value: Any, pointer: tuple[str | int, ...], fresh: set[int]) -> None:
-    """Set the value at a path of a run, in copies of the objects on the way.
+    """Set the value at a path of a run, in copies of the objects and lists on the way.
 
     Args:
-        fresh: ids of the objects of this run that no other run shares; those that are copied are added.
+        fresh: ids of the objects and lists of this run that no other run shares; those that are copied are added.
     """
     *parents, last = path.split(".")
+    inside: dict[str, Any] | list[Any] = spec
     for parent in parents:
-        child = spec.get(parent, {})
-        if not isinstance(child, dict):
+        child = _child(inside, parent, path, pointer)
+        if not isinstance(child, dict | list):
             raise SweepError(pointer, f"{parent!r} is not an object, so {path!r} leads nowhere; correct the path.")
         if id(child) not in fresh:
-            child = spec[parent] = dict(child)
+            child = child.copy()
             fresh.add(id(child))
-        spec = child
-    spec[last] = value
+            _set(inside, parent, child)
+        inside = child
+    if isinstance(inside, list):
+        _child(inside, last, path, pointer)
+    _set(inside, last, value)
+
+
+def _child(inside: dict[str, Any] | list[Any], name: str, path: str, pointer: tuple[str | int, ...]) -> Any:
+    """What a path goes on with; items of lists are counted from 0."""
+    if not isinstance(inside, list):
+        return inside.get(name, {})
+    if not (name.isdecimal() and name.isascii() and int(name) < len(inside)):
+        message = f"A list of {len(inside)} has no item {name!r}, so {path!r} leads nowhere; its items count from 0."
+        raise SweepError(pointer, message)
+    return inside[int(name)]
+
+
+def _set(inside: dict[str, Any] | list[Any], name: str, value: Any) -> None:
+    if isinstance(inside, list):
+        inside[int(name)] = value
+    else:
+        inside[name] = value

@@ -38,9 +38,9 @@ def theory_lines(runs: Sequence[DrawnRun], metric: str) -> list[Line]:
 
 
 def setting_of(run: DrawnRun) -> tuple[Setting, float] | None:
-    """The setting that theory sees in a run, and its loss over half the sum of squared residuals."""
+    """The setting that theory sees in a run, and its loss over half the sum of squared residuals; none with phases."""
     recognised = recognised_in(run.spec)
-    return None if isinstance(recognised, str) else (recognised.setting, loss_weight(run.spec))
+    return None if run.spec.phases or isinstance(recognised, str) else (recognised.setting, loss_weight(run.spec))
 
 
 def _line(known: tuple[Setting, float], runs: Sequence[DrawnRun], metric: str) -> Line | None:

@@ -130,7 +130,7 @@ def _signs(run: DrawnRun) -> Iterator[Marks]:
 
 
 def _has_theory(run: DrawnRun) -> bool:
-    return not isinstance(recognised_in(run.spec), str)
+    return not run.spec.phases and not isinstance(recognised_in(run.spec), str)
 
 
 KIND = Kind(

@@ -75,6 +75,59 @@ CASES: Cases = {
         "less than or equal to 1",
     ),
     "a cap of zero": (rate("polyak", most=0.0), "/run/optimizer/learning_rate/most", "greater than 0"),
+    "a batch of more samples than there are": (
+        changed("optimizer.batch", {"size": 4}),
+        "/run/optimizer/batch/size",
+        "3 samples",
+    ),
+    "an empty batch": (changed("optimizer.batch", {"size": 0}), "/run/optimizer/batch/size", "greater than"),
+    "negative noise": (
+        changed("optimizer.noise", {"kind": "label", "std": -1.0}),
+        "/run/optimizer/noise/std",
+        "equal to 0",
+    ),
+    "noise of an unknown distribution": (
+        changed("optimizer.noise", {"kind": "label", "std": 1.0, "distribution": "cauchy"}),
+        "/run/optimizer/noise/distribution",
+        "rademacher",
+    ),
+    "noise on labels of 1 and -1": (
+        {
+            "run": BASIC
+            | {
+                "problem": {"kind": "completion", "shape": [2, 2], "observations": [{"index": [0, 1], "value": 1.0}]},
+                "loss": "logistic",
+                "optimizer": BASIC["optimizer"] | {"noise": {"kind": "label", "std": 0.1}},
+            }
+        },
+        "/run/optimizer/noise/kind",
+        "gradient",
+    ),
+    "Polyak's rate with batches": (
+        {
+            "run": BASIC
+            | {"optimizer": BASIC["optimizer"] | {"learning_rate": {"kind": "polyak"}, "batch": {"size": 1}}}
+        },
+        "/run/optimizer/learning_rate",
+        "another schedule",
+    ),
+    "noise of a flow": (
+        {"run": FLOW | {"optimizer": {"kind": "gradient_flow", "noise": {"kind": "gradient", "std": 0.1}}}},
+        "/run/optimizer/noise",
+        "Unknown field",
+    ),
+    "more draws than the fused engine reads": (
+        {
+            "run": BASIC
+            | {
+                "problem": {"kind": "low_rank_completion", "shape": [190, 190], "rank": 1, "observed": 9},
+                "engine": "fused",
+                "optimizer": BASIC["optimizer"] | {"batch": {"size": 1}},
+            }
+        },
+        "/run/engine",
+        "batches and noise",
+    ),
     "a rate of a flow": (
         {"run": FLOW | {"optimizer": {"kind": "gradient_flow", "learning_rate": 0.1}}},
         "/run/optimizer/learning_rate",

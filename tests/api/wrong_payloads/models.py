@@ -2,8 +2,10 @@
 
 from tests.api.wrong_payloads.payloads import (
     NEGATIVE,
+    RECTANGLE,
     SQUARE,
     Cases,
+    baseline,
     changed,
     completion,
     completion_by,
@@ -120,6 +122,32 @@ CASES: Cases = {
         changed("model", {"kind": "nuclear_norm", "max_seconds": 1e6}),
         "/run/model/max_seconds",
         "3600",
+    ),
+    "least l1 of a tensor": (tensor(model={"kind": "least_l1"}), "/run/model/kind", "two dimensions"),
+    "least l1 of labels": (baseline("least_l1", loss="logistic"), "/run/loss", "those of logistic are labels"),
+    "least q without its start": (baseline("least_q"), "/run/model/alpha", "required"),
+    "least q of a start of zero": (baseline({"kind": "least_q", "alpha": 0.0}), "/run/model/alpha", "greater than 0"),
+    "least q of one layer": (baseline({"kind": "least_q", "alpha": 1.0, "depth": 1}), "/run/model/depth", "equal to 2"),
+    "greedy beyond full rank": (
+        baseline({"kind": "greedy_low_rank", "max_rank": 3}),
+        "/run/model/max_rank",
+        "a rank above 2",
+    ),
+    "greedy of sizes": (baseline("greedy_low_rank", loss={"kind": "l1"}), "/run/loss", "Lipschitz"),
+    "symmetric greedy of a rectangle": (
+        baseline({"kind": "greedy_low_rank", "symmetric": True}, problem={**RECTANGLE, "observed": 6}),
+        "/run/model/symmetric",
+        "3 x 4",
+    ),
+    "soft-impute of measurements": (
+        baseline("soft_impute", problem={**RECTANGLE, "kind": "low_rank_sensing", "measurements": 6}),
+        "/run/model/kind",
+        "this problem has measurements",
+    ),
+    "soft-impute of a huber loss": (
+        baseline("soft_impute", loss={"kind": "huber", "delta": 1.0}),
+        "/run/loss",
+        "take half_sse",
     ),
     "components of zero": (tensor(model={"kind": "cp_tensor", "rank": 0}), "/run/model/rank", "greater than or equal"),
     "too many components": (

@@ -40,5 +40,10 @@ def completion_by(model):
     return {"run": completion(observed(0, 1))["run"] | {"model": model}}
 
 
+def baseline(model, **parts):
+    return {"run": BASIC | {"model": {"kind": model} if isinstance(model, str) else model} | parts}
+
+
 NEGATIVE = {"kind": "gaussian", "std": 0.1, "determinant": "negative"}
 SQUARE = [[1.0, 0.0], [0.0, 1.0]]
+RECTANGLE = {"kind": "low_rank_completion", "shape": [3, 4], "rank": 1}

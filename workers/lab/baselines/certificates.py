@@ -1,25 +1,34 @@
-"""Certificates: a proven bound on the distance of a nuclear norm minimisation from its optimum.
+"""Certificates: a proven bound on the distance of a minimisation of a norm from its optimum.
 
-The dual of min ||W||_* subject to |A(W) - y| <= t is max <y, v> - <t, |v|> over ||A*(v)|| <= 1 in the spectral norm
-(Recht, Fazel, Parrilo 2010, section 2.4, with an interval for each observation). Any such v proves that no feasible W
-has a norm below its dual value. A solver's v, shortened until the spectral norm is at most 1, therefore gives a gap
-that does not depend on trusting the solver.
+The dual of min ||W|| subject to |A(W) - y| <= t is max <y, v> - <t, |v|> over ||A*(v)|| <= 1 in the dual norm (Recht,
+Fazel, Parrilo 2010, section 2.4, with an interval for each observation). The dual of the nuclear norm is the spectral
+norm, that of the sum of sizes of entries the largest size. Any such v proves that no feasible W has a norm below its
+dual value. A solver's v, shortened until its dual norm is at most 1, therefore gives a gap that does not depend on
+trusting the solver.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from workers.lab.baselines.constraints import Constraints
+from workers.lab.baselines.solutions import GAP_TOLERANCE, VIOLATION_TOLERANCE
 
 Array = npt.NDArray[np.float64]
 
-GAP_TOLERANCE = 1e-4
-"""Largest relative duality gap of an accepted solution."""
 
-VIOLATION_TOLERANCE = 1e-6
-"""Largest violation of a constraint by an accepted solution, as a fraction of the largest observed value."""
+@dataclass(frozen=True)
+class Norm:
+    """A norm of matrices, and its dual."""
+
+    of: Callable[[Array], float]
+    dual: Callable[[Array], float]
+
+
+NUCLEAR = Norm(lambda matrix: float(np.linalg.norm(matrix, "nuc")), lambda matrix: float(np.linalg.norm(matrix, 2)))
+L1 = Norm(lambda matrix: float(np.abs(matrix).sum()), lambda matrix: float(np.abs(matrix).max()))
 
 
 @dataclass(frozen=True)
@@ -27,8 +36,8 @@ class Certificate:
     """Proven properties of a matrix.
 
     Attributes:
-        norm: its nuclear norm.
-        bound: lower bound on the nuclear norm of every feasible matrix, in the same units.
+        norm: the norm that is least.
+        bound: lower bound on the norm of every feasible matrix, in the same units.
         violation: its largest violation of a constraint, in the units of the observations.
         allowed_violation: the largest violation that is accepted, in the same units.
     """
@@ -37,6 +46,11 @@ class Certificate:
     bound: float
     violation: float
     allowed_violation: float
+
+    @property
+    def proofs(self) -> dict[str, float]:
+        """The numbers that a summary holds."""
+        return {"duality_gap": self.gap, "constraint_violation": self.violation}
 
     @property
     def gap(self) -> float:
@@ -52,14 +66,14 @@ class Certificate:
         return None
 
 
-def certify(constraints: Constraints, matrix: Array, multipliers: Array) -> Certificate:
+def certify(constraints: Constraints, matrix: Array, multipliers: Array, norm: Norm = NUCLEAR) -> Certificate:
     """The certificate of a matrix and a solver's multipliers v (observations,), both in the constraints' scale."""
-    # The bound holds only for a v whose A*(v) has spectral norm at most 1.
+    # The bound holds only for a v whose A*(v) has a dual norm of at most 1.
     dual = (constraints.operator.T @ multipliers).reshape(constraints.shape)
-    shortened = multipliers / max(1.0, float(np.linalg.norm(dual, 2)))
+    shortened = multipliers / max(1.0, norm.dual(dual))
     bound = constraints.values @ shortened - constraints.tolerances @ np.abs(shortened)
     return Certificate(
-        norm=constraints.scale * float(np.linalg.norm(matrix, "nuc")),
+        norm=constraints.scale * norm.of(matrix),
         bound=constraints.scale * max(float(bound), 0.0),
         violation=constraints.violation(matrix),
         allowed_violation=VIOLATION_TOLERANCE

@@ -5,7 +5,6 @@ cvxpy takes a second to load and only this module needs it, so the first solve o
 
 import time
 import warnings
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from workers.lab.baselines.certificates import Certificate, certify
 from workers.lab.baselines.constraints import Constraints, constraints_of
+from workers.lab.baselines.solutions import NotSolved, Solution
 from workers.runs.models.nuclear_norm import NuclearNorm
 from workers.runs.observations import observe
 from workers.runs.problems import Problem
@@ -35,27 +35,6 @@ NO_SOLVER = "none"
 """Solver's name where the zero matrix meets every observation, so that no solver was called."""
 
 
-class NotSolved(Exception):
-    """No solution with a valid certificate; the message is a sentence that says why."""
-
-
-@dataclass(frozen=True)
-class Solution:
-    """A matrix of least nuclear norm.
-
-    Attributes:
-        matrix: of the problem's shape.
-        solver: name and version of the solver.
-        duality_gap: relative, see `workers.lab.baselines.certificates`.
-        constraint_violation: in the units of the observations.
-    """
-
-    matrix: Array
-    solver: str
-    duality_gap: float
-    constraint_violation: float
-
-
 @lru_cache(maxsize=32)
 def minimise_nuclear_norm(problem: Problem, model: NuclearNorm) -> Solution:
     """The solution for a problem with a matrix; runs with the same problem and model share it.
@@ -68,11 +47,11 @@ def minimise_nuclear_norm(problem: Problem, model: NuclearNorm) -> Solution:
     tolerance = model.tolerance_for(float(np.abs(observed.values).max()))
     constraints = constraints_of(observed, (rows, columns), tolerance)
     if (np.abs(constraints.values) <= constraints.tolerances).all():
-        return Solution(np.zeros((rows, columns)), NO_SOLVER, 0.0, 0.0)
+        return Solution([np.zeros((rows, columns))], NO_SOLVER, {"duality_gap": 0.0, "constraint_violation": 0.0})
     name = model.solver_for(problem.shape)
     matrix, certificate = _proven(constraints, name, model.max_seconds)
     solver = f"{name} {version(name)}"
-    return Solution(constraints.scale * matrix, solver, certificate.gap, certificate.violation)
+    return Solution([constraints.scale * matrix], solver, certificate.proofs)
 
 
 def _proven(constraints: Constraints, name: str, seconds: float) -> tuple[Array, Certificate]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from workers.records import Outcome
 from workers.runs.milestones import NOT_YET
-from workers.runs.spec import Stop
+from workers.runs.stops import Stop
 
 NEVER = np.iinfo(np.int64).max
 Slots = npt.NDArray[np.int64]

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
-from workers.lab.metrics.scaling import LEAST_PRODUCT, norm, times_power, unit_of
 
 
 def log_determinant(factors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -52,24 +50,6 @@ def _wide_parts(block: Tensor) -> tuple[Tensor, Tensor]:
     return triangle.mT, orthonormal.mT
 
 
-def balancedness_gap(factors: Sequence[Tensor]) -> Tensor:
-    """max over j of ||F_j^T F_j - F_(j+1) F_(j+1)^T||_F (Arora, Cohen, Hazan 2018); needs two factors or more."""
-    return torch.stack([_gap(left, right) for left, right in pairwise(factors)]).amax(dim=0)
-
-
-def _gap(left: Tensor, right: Tensor) -> Tensor:
-    """||A^T A - B B^T||_F, (points,); factors whose squares may have lost digits are scaled first, both alike."""
-    plain = norm(left.mT @ left - right @ right.mT, (1, 2))
-    lost = ~((plain >= LEAST_PRODUCT) & plain.isfinite())
-    if not lost.any():
-        return plain
-    largest = torch.maximum(left.abs().amax(dim=(1, 2)), right.abs().amax(dim=(1, 2)))
-    exponent = -unit_of(largest[:, None], (1,))[1]
-    left, right = (times_power(factor, exponent[:, None, None]) for factor in (left, right))
-    scaled = norm(left.mT @ left - right @ right.mT, (1, 2))
-    return torch.where(lost, times_power(scaled, -2 * exponent), plain)
-
-
 @dataclass(frozen=True)
 class Chain:
     """Matrices whose product is W, and what their metrics read beside them.
@@ -104,6 +84,5 @@ FORMULAS: dict[str, Callable[[Chain], Tensor]] = {
     "determinant_sign": lambda chain: chain.determinant[0],
     "log_abs_determinant": lambda chain: chain.determinant[1],
     "determinant": lambda chain: chain.determinant[0] * chain.determinant[1].exp(),
-    "balancedness_gap": lambda chain: balancedness_gap(chain.factors),
 }
 """By the names of the catalogue, each (points,)."""

@@ -15,9 +15,10 @@ from workers.lab.metrics.scaled_gradients import (
 )
 from workers.lab.metrics.scaling import LEAST_NORM, norm
 from workers.lab.metrics.state import Members, State
-from workers.lab.models.base import gradient_of
+from workers.lab.models.base import maths_of
 from workers.lab.objectives import Objective
 from workers.runs.models.base import ModelBase
+from workers.runs.spec import RunSpec
 
 BLOCK_BYTES = 32 * 2**20
 """Memory for the observations that go with one block of points."""
@@ -29,7 +30,7 @@ def gradient_norms(state: State) -> Tensor:
     norms = torch.empty(len(member), dtype=torch.float64)
     for block in blocks_of_points(member, objective.bytes_per_run):
         chosen = objective.select(torch.from_numpy(pad_rows(member[block], 2)))
-        padded = block_norms(state.specs[0].model, chosen, [pad_rows(factor[block], 2) for factor in state.factors])
+        padded = block_norms(state.specs[0], chosen, [pad_rows(factor[block], 2) for factor in state.factors])
         norms[block] = padded[: block.stop - block.start]
     return norms
 
@@ -44,16 +45,17 @@ def blocks_of_points(member: Members, bytes_per_run: int) -> Iterator[slice]:
         yield slice(start, min(start + size, len(member)))
 
 
-def block_norms(model: ModelBase, objective: Objective, factors: Sequence[Tensor]) -> Tensor:
+def block_norms(spec: RunSpec, objective: Objective, factors: Sequence[Tensor]) -> Tensor:
     """Norms at points each with its own observations, all at once: objective and factors (points, ...)."""
     gradient = [torch.empty_like(factor) for factor in factors]
     twice_loss = factors[0].new_empty(len(factors[0]), 1, 1)
-    gradient_of(model, objective, gradient).bind(factors, twice_loss)()
-    plain = torch.stack([block.square().sum(dim=(1, 2)) for block in gradient]).sum(dim=0).sqrt()
+    maths_of(spec.model, spec.problem.shape).gradient(objective, gradient).bind(factors, twice_loss)()
+    squares = [block.square().sum(dim=tuple(range(1, block.ndim))) for block in gradient]
+    plain = torch.stack(squares).sum(dim=0).sqrt()
     unsafe = ~((plain >= LEAST_NORM) & plain.isfinite())
     if unsafe.any():
         plain = torch.where(unsafe, norm(torch.cat([block.flatten(1) for block in gradient], dim=1), (1,)), plain)
-    return _with_lost_digits(model, objective, factors, twice_loss.flatten(), plain)
+    return _with_lost_digits(spec.model, objective, factors, twice_loss.flatten(), plain)
 
 
 def _with_lost_digits(

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from workers.lab.metrics.gradients import block_norms, blocks_of_points
 from workers.lab.metrics.padding import pad_rows
-from workers.lab.metrics.scaling import chain_product, sum_of_components, times_power, unit_chain, unit_of
+from workers.lab.metrics.products import product_of
+from workers.lab.metrics.scaling import times_power, unit_chain, unit_of
 from workers.lab.metrics.state import State
-from workers.lab.models.base import chain_of
+from workers.lab.models.base import maths_of
 from workers.lab.models.cp_tensor import ComponentGradient
 from workers.lab.objectives import FixedSignal, Objective
-from workers.runs.models.base import ModelBase
 from workers.runs.shapes import halves_of
+from workers.runs.spec import RunSpec
 
 MEASUREMENT_BYTES = 32 * 2**20
 """Memory for the gradients of measurements that are taken at once."""
@@ -36,35 +37,41 @@ Terms = tuple[Tensor, Tensor]
 
 def hessian_trace(state: State) -> Tensor:
     """The trace at the points of the runs that record it, (points,); NaN elsewhere."""
-    rows, model = state.rows_of("hessian_trace"), state.specs[0].model
-    observes_entries = state.specs[0].problem.observes_entries
+    rows, spec = state.rows_of("hessian_trace"), state.specs[0]
     member = state.member[rows]
     traces = torch.empty(len(rows), dtype=torch.float64)
     for block in blocks_of_points(member, 2 * state.objective.bytes_per_run):
         chosen = state.objective.select(torch.from_numpy(pad_rows(member[block], 2)))
         factors = [pad_rows(factor[torch.from_numpy(rows[block])], 2) for factor in state.factors]
-        traces[block] = _traces(model, chosen, factors, observes_entries)[: block.stop - block.start]
+        traces[block] = _traces(spec, chosen, factors)[: block.stop - block.start]
     return state.spread(traces, rows)
 
 
 FORMULAS: dict[str, Callable[[State], Tensor]] = {"hessian_trace": hessian_trace}
 
 
-def _traces(model: ModelBase, objective: Objective, factors: Sequence[Tensor], observes_entries: bool) -> Tensor:
+def _traces(spec: RunSpec, objective: Objective, factors: Sequence[Tensor]) -> Tensor:
     """Traces at points each with its own observations: objective and factors (points, ...)."""
-    product = sum_of_components(factors) if model.sums_components else chain_product(chain_of(model, factors))
+    product, model = product_of(spec, factors), spec.model
     curvature = objective.curvature(product)
-    if not observes_entries:
-        terms = [_of_measurements(model, objective, curvature, factors, product[0].numel())]
+    if not (spec.problem.observes_entries and model.has_layers):
+        terms = [_of_measurements(spec, objective, curvature, factors, product[0].numel())]
     elif model.sums_components:
         terms = [_of_components(objective, curvature, factors)]
     else:
         terms = [_of_square(curvature, factors[0]) if model.is_symmetric else _of_chain(curvature, factors)]
-    if model.is_symmetric:
-        signal = objective.pull_back(product, product.new_empty(len(product), 1, 1))
-        bend = 2 * factors[0].shape[2] * signal.diagonal(dim1=1, dim2=2).sum(dim=1, keepdim=True)
-        terms.append((bend, torch.zeros_like(bend, dtype=torch.int64)))
+    if (bend := _bend(spec, objective, product, factors)) is not None:
+        terms.append((bend[:, None], torch.zeros_like(bend, dtype=torch.int64)[:, None]))
     return _sum(*(torch.cat(parts, dim=1) for parts in zip(*terms, strict=True)))
+
+
+def _bend(spec: RunSpec, objective: Objective, product: Tensor, factors: Sequence[Tensor]) -> Tensor | None:
+    """<S, sum_i d^2 W / dF_i^2>, (points,), with S = dl/dW; None where it is 0."""
+    maths = maths_of(spec.model, spec.problem.shape)
+    if not maths.bends:
+        return None
+    signal = objective.pull_back(product, product.new_empty(len(product), 1, 1))
+    return maths.bend(signal, factors)
 
 
 def _of_chain(curvature: Tensor, factors: Sequence[Tensor]) -> Terms:
@@ -107,27 +114,28 @@ def _of_components(objective: Objective, curvature: Tensor, factors: Sequence[Te
 
 
 def _of_measurements(
-    model: ModelBase, objective: Objective, curvature: Tensor, factors: Sequence[Tensor], entries: int
+    spec: RunSpec, objective: Objective, curvature: Tensor, factors: Sequence[Tensor], entries: int
 ) -> Terms:
     """Point by point, f_m'' times the squared norm of the gradient of each measurement m of so many entries."""
     numbers = entries + sum(factor[0].numel() for factor in factors)
     most = max(2, MEASUREMENT_BYTES // (8 * NUMBERS_PER_MEASUREMENT * numbers))
-    norms = [
-        _norms(model, objective, objective.measurements(point, most), [factor[point] for factor in factors])
-        for point in range(len(curvature))
-    ]
+    norms: list[Tensor] = []
+    for point in range(len(curvature)):
+        entry_by_entry = torch.eye(entries, dtype=torch.float64).split(most)
+        measured = entry_by_entry if spec.problem.observes_entries else objective.measurements(point, most)
+        norms.append(_norms(spec, objective, measured, [factor[point] for factor in factors]))
     unit, exponent = unit_of(torch.stack(norms), (1,))
-    return (curvature[:, :, 0] * unit.square()).sum(dim=1, keepdim=True), 2 * exponent[:, None]
+    return (curvature.flatten(1) * unit.square()).sum(dim=1, keepdim=True), 2 * exponent[:, None]
 
 
-def _norms(model: ModelBase, objective: Objective, measurements: Iterable[Tensor], factors: Sequence[Tensor]) -> Tensor:
-    """Norms of the gradients of all measurements at a point, (m,): parts (m, entries), factors (rows, columns)."""
-    rows = prod(halves_of([len(factor) for factor in factors])[0]) if model.sums_components else len(factors[0])
+def _norms(spec: RunSpec, objective: Objective, measurements: Iterable[Tensor], factors: Sequence[Tensor]) -> Tensor:
+    """Norms of the gradients of all measurements at a point, (m,): parts (m, entries), factors without points."""
+    rows = prod(halves_of(spec.problem.shape)[0])
     norms: list[Tensor] = []
     for chunk in measurements:
         signal = pad_rows(chunk, 2).unflatten(1, (rows, -1))
-        repeated = [factor.expand(len(signal), *factor.shape) for factor in factors]
-        norms.append(block_norms(model, FixedSignal(objective, signal), repeated)[: len(chunk)])
+        repeated = [factor.expand(len(signal), *factor.shape).contiguous() for factor in factors]
+        norms.append(block_norms(spec, FixedSignal(objective, signal), repeated)[: len(chunk)])
     return torch.cat(norms)
 
 

@@ -4,17 +4,18 @@ Products come from differentiating the gradient once more (Pearlmutter 1994), fo
 """
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 import torch
 from torch import Tensor
 
 from workers.lab.metrics.padding import pad_rows
 from workers.lab.metrics.state import State
-from workers.lab.models.base import product_of
+from workers.lab.models.base import maths_of
 from workers.lab.models.layout import split_factors
+from workers.lab.models.maths import ModelMaths
 from workers.lab.objectives import Objective, build_objective
 from workers.runs.costs import trained_numbers, working_numbers
-from workers.runs.models.base import ModelBase
 from workers.runs.spec import RunSpec
 
 ALIGNED_SIZE = 4
@@ -31,21 +32,21 @@ class Hessian:
     """The Hessians of the losses of many points, by their products with vectors.
 
     Args:
-        model: of all points.
+        maths: of the model of all points.
         objective: the observations of each point.
-        factors: (points, rows, columns) each.
+        factors: (points, ...) each.
     """
 
-    def __init__(self, model: ModelBase, objective: Objective, factors: Sequence[Tensor]) -> None:
+    def __init__(self, maths: ModelMaths, objective: Objective, factors: Sequence[Tensor]) -> None:
         self._factors = [factor.detach().requires_grad_() for factor in factors]
-        loss = objective.losses(product_of(model, self._factors)).sum()
+        loss = objective.losses(maths.product(self._factors)).sum()
         self._gradient = torch.autograd.grad(loss, self._factors, create_graph=True)
-        self._shapes = [(factor.shape[1], factor.shape[2]) for factor in factors]
+        self._shapes = [tuple(factor.shape[1:]) for factor in factors]
 
     @property
     def shape(self) -> tuple[int, int]:
         """Points, and numbers of each."""
-        return len(self._factors[0]), sum(rows * columns for rows, columns in self._shapes)
+        return len(self._factors[0]), sum(map(prod, self._shapes))
 
     def times(self, vectors: Tensor) -> Tensor:
         """Products with one vector for each point, (points, numbers)."""
@@ -87,6 +88,7 @@ def over_hessians(state: State, name: str, multiple: int, kept: int, measure: Ca
     """
     rows = state.rows_of(name)
     with torch.inference_mode(False), torch.enable_grad():
+        maths = maths_of(state.specs[0].model, state.specs[0].problem.shape)
         member = state.member[rows]
         factors = [factor[torch.from_numpy(rows)] for factor in state.factors]
         objective = build_objective(state.specs, torch.float64, torch.device("cpu"))
@@ -95,7 +97,7 @@ def over_hessians(state: State, name: str, multiple: int, kept: int, measure: Ca
             block = slice(start, min(start + size, len(rows)))
             chosen = objective.select(torch.from_numpy(pad_rows(member[block], multiple)))
             padded = [pad_rows(factor[block], multiple) for factor in factors]
-            measured.append(measure(Hessian(state.specs[0].model, chosen, padded))[: block.stop - block.start])
+            measured.append(measure(Hessian(maths, chosen, padded))[: block.stop - block.start])
     return state.spread(torch.cat(measured), rows)
 
 

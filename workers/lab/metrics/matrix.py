@@ -9,15 +9,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.lab.metrics import around, entries, factors, held_out, singular_vectors, spectrum
+from workers.lab.metrics import around, balance, entries, factors, held_out, singular_vectors, spectrum
 from workers.lab.metrics.entries import Product
 from workers.lab.metrics.factors import Chain
 from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
-from workers.lab.metrics.scaling import chain_product
+from workers.lab.metrics.products import product_of
 from workers.lab.metrics.singular_vectors import Layers
 from workers.lab.metrics.spectrum import Spectrum
 from workers.lab.metrics.state import Members, State, Wanted
-from workers.lab.models.base import chain_of
+from workers.lab.models.base import maths_of
 from workers.lab.models.layout import split_factors
 from workers.runs.costs import trained_numbers
 from workers.runs.observations import infimal_rank
@@ -32,7 +32,7 @@ MANY_NUMBERS, LARGE_SIDE = 2**16, 16
 """Trained numbers from which points are padded to two as well, if no side of a factor is shorter: a point of these
 takes memory and time, and torch multiplies its matrices one by one, whatever stands beside them."""
 
-_FAMILIES = (spectrum, factors, entries, held_out, around, singular_vectors)
+_FAMILIES = (spectrum, factors, balance, entries, held_out, around, singular_vectors)
 NAMES = frozenset(name for family in _FAMILIES for name in family.FORMULAS)
 """Of the metrics that are measured here."""
 
@@ -56,17 +56,19 @@ def matrix_metrics(
     multiple = 2 if _is_large(specs[0]) else VECTOR_ROWS
     member, per_point = pad_rows(member, multiple), pad_rows(per_point, multiple)
     trained = torch.from_numpy(per_point).to(torch.float64)
-    matrices = chain_product(chain_of(specs[0].model, split_factors(trained, specs[0].factor_shapes)))
+    matrices = product_of(specs[0], split_factors(trained, specs[0].factor_shapes))
     usable = matrices.isfinite().flatten(1).all(dim=1) & trained.isfinite().all(dim=1)
     finite = split_factors(torch.where(usable[:, None], trained, 0.0), specs[0].factor_shapes)
     matrices = torch.where(usable[:, None, None], matrices, 0.0)
     known = None if carried is None else torch.from_numpy(pad_rows(carried, multiple))
-    chain = Chain(chain_of(specs[0].model, finite), specs[0].model.is_symmetric, known)
+    maths = maths_of(specs[0].model, specs[0].problem.shape)
+    chain = Chain(maths.chain(finite), specs[0].model.is_symmetric, known)
     state = State(specs, member, finite)
     products = Product(specs, member, matrices)
     columns = {
         **wanted.evaluate(spectrum.FORMULAS, _spectrum(specs, member, matrices, known)),
         **wanted.evaluate(factors.FORMULAS, chain),
+        **wanted.evaluate(balance.FORMULAS, state),
         **wanted.evaluate(entries.FORMULAS, products),
         **wanted.evaluate(held_out.FORMULAS, products),
         **wanted.evaluate(around.FORMULAS, state),

@@ -1,4 +1,4 @@
-"""All metrics of sums of components: from recorded factors to the columns of `workers.runs.metrics`."""
+"""All metrics of tensors, vectors and sums of components, from factors to the columns of `workers.runs.metrics`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.lab.metrics import around, entries, held_out, matricisations, matrix
+from workers.lab.metrics import around, balance, entries, gains, held_out, matricisations, matrix
 from workers.lab.metrics.entries import Product
 from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
-from workers.lab.metrics.scaling import norm, sum_of_components, vector_product
+from workers.lab.metrics.products import product_of
+from workers.lab.metrics.scaling import norm, vector_product
 from workers.lab.metrics.state import Members, State, Wanted
 from workers.lab.models.layout import split_factors
 from workers.lab.objectives import Objective, build_objective
-from workers.runs.shapes import halves_of
+from workers.runs.metrics.applicability import of_matrices
 from workers.runs.spec import RunSpec
 
 Column = npt.NDArray[Any]
@@ -29,11 +30,11 @@ BLOCK_BYTES = 32 * 2**20
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """Components and their sums.
+    """Factors and their products.
 
     Attributes:
-        factors: (points, dimension, rank), one for each mode.
-        matrices: (points, rows, columns), the sums reshaped by their halves.
+        factors: (points, ...) each; of a sum of components (points, dimension, rank), one for each mode.
+        matrices: (points, rows, columns), the products reshaped by their halves.
     """
 
     factors: Sequence[Tensor]
@@ -51,7 +52,13 @@ def component_norms(factors: Sequence[Tensor]) -> Tensor:
     return norms.topk(min(MOST_COMPONENT_NORMS, norms.shape[1]), dim=1).values
 
 
+def l1_norm(matrices: Tensor) -> Tensor:
+    """Sum of the sizes of the entries, (points,)."""
+    return matrices.abs().sum(dim=(1, 2))
+
+
 FORMULAS: dict[str, Callable[[Components], Tensor]] = {
+    "l1_norm": lambda components: l1_norm(components.matrices),
     "frobenius_norm": lambda components: frobenius_norm(components.matrices),
     "component_norms": lambda components: component_norms(components.factors),
 }
@@ -72,8 +79,7 @@ def tensor_metrics(specs: Sequence[RunSpec], member: Members, per_point: Column)
         _block_metrics(specs, wanted, objective, *block) for block in _blocks(specs[0], objective, member, per_point)
     ]
     columns = {name: np.concatenate([block[name] for block in blocks])[: len(member)] for name in blocks[0]}
-    is_matrix = len(specs[0].problem.shape) == 2
-    return {**columns, **matrix.matrix_metrics(specs, member, per_point)} if is_matrix else columns
+    return {**columns, **matrix.matrix_metrics(specs, member, per_point)} if of_matrices(specs[0]) else columns
 
 
 def _blocks(
@@ -81,8 +87,8 @@ def _blocks(
 ) -> Iterator[tuple[Members, Tensor]]:
     """Points in blocks of whole vectors (see VECTOR_ROWS), the last block filled up by repeating its last point."""
     member, per_point = pad_rows(member, VECTOR_ROWS), pad_rows(per_point, VECTOR_ROWS)
-    halves = sum(prod(half) for half in halves_of(spec.problem.shape))
-    point_bytes = objective.bytes_per_run + 8 * (4 * halves * spec.factor_shapes[0][1] + 3 * prod(spec.problem.shape))
+    intermediate = spec.model.intermediate_numbers(spec.problem.shape)
+    point_bytes = objective.bytes_per_run + 8 * (2 * intermediate + 3 * prod(spec.problem.shape))
     block = max(1, BLOCK_BYTES // point_bytes // VECTOR_ROWS) * VECTOR_ROWS
     for start in range(0, len(member), block):
         yield member[start : start + block], torch.from_numpy(per_point[start : start + block]).to(torch.float64)
@@ -93,14 +99,16 @@ def _block_metrics(
 ) -> dict[str, Column]:
     usable = per_point.isfinite().all(dim=1)
     factors = split_factors(torch.where(usable[:, None], per_point, 0.0), specs[0].factor_shapes)
-    matrices = sum_of_components(factors)
+    matrices = product_of(specs[0], factors)
     usable &= matrices.isfinite().flatten(1).all(dim=1)
     finite = torch.where(usable[:, None, None], matrices, 0.0)
     products, state = Product(specs, member, finite), State(specs, member, factors, objective)
-    measured_as_matrices = matrix.NAMES if len(specs[0].problem.shape) == 2 else frozenset[str]()
+    measured_as_matrices = matrix.NAMES if of_matrices(specs[0]) else frozenset[str]()
     columns = {
         **wanted.evaluate(FORMULAS, Components(factors, finite), but=measured_as_matrices),
         **wanted.evaluate(around.FORMULAS, state, but=measured_as_matrices),
+        **wanted.evaluate(gains.FORMULAS, state),
+        **wanted.evaluate(balance.FORMULAS, state, but=measured_as_matrices),
         **wanted.evaluate(entries.FORMULAS, products, but=measured_as_matrices),
         **wanted.evaluate(held_out.FORMULAS, products, but=measured_as_matrices),
         **wanted.evaluate(matricisations.FORMULAS, products),

@@ -1,4 +1,4 @@
-"""Memory layout of the factors of a batch: a flat vector of contiguous blocks (runs, rows, columns), one per factor.
+"""Memory layout of the factors of a batch: a flat vector of contiguous blocks (runs, ...), one per factor.
 
 A step then updates all factors of all runs by a single operation, and each factor is still a batch of matrices.
 """
@@ -23,7 +23,7 @@ class FactorLayout:
         runs: how many runs the batch holds.
     """
 
-    shapes: tuple[tuple[int, int], ...]
+    shapes: tuple[tuple[int, ...], ...]
     runs: int
 
     @property
@@ -41,6 +41,12 @@ class FactorLayout:
         sizes = [self.runs * prod(shape) for shape in self.shapes]
         parts = flat.split(sizes, dim=-1)
         return [part.unflatten(-1, (self.runs, *shape)) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def rows(self, flat: Tensor) -> list[Tensor]:
+        """Views (runs, 1, numbers) of a vector (size,), one per factor, whatever the factor's order."""
+        sizes = [prod(shape) for shape in self.shapes]
+        parts = flat.split([self.runs * size for size in sizes])
+        return [part.view(self.runs, 1, size) for part, size in zip(parts, sizes, strict=True)]
 
     def expand(self, values: Tensor) -> Tensor:
         """Spread a value per run (runs,) over the flat vector (size,)."""
@@ -66,7 +72,7 @@ class FactorLayout:
         return list(np.cumsum([prod(shape) for shape in self.shapes])[:-1])
 
 
-def split_factors(per_run: Tensor, shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
+def split_factors(per_run: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
     """(runs, entries_per_run) to the factors (runs, rows, columns), first to last."""
     parts = per_run.split([prod(shape) for shape in shapes], dim=1)
     return [part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -7,6 +7,7 @@ from typing import Protocol
 from torch import Tensor
 
 from workers.lab.objectives import Objective
+from workers.runs.models.base import ModelBase
 
 Evaluation = Callable[[], None]
 
@@ -18,7 +19,7 @@ class Gradient(Protocol):
         """Bind an evaluation to the memory of factors and loss.
 
         Args:
-            factors: (runs, rows, columns) per factor; each call reads their present values.
+            factors: (runs, ...) per factor; each call reads their present values.
             loss: (runs, 1, 1), where *twice* the loss is written.
 
         Returns:
@@ -28,7 +29,15 @@ class Gradient(Protocol):
 
 
 class ModelMaths(ABC):
-    """Product and gradient of one kind of model, for a batch of runs."""
+    """Product and gradient of one kind of model, for a batch of runs.
+
+    Args:
+        model: of all runs.
+        shape: of the problem.
+    """
+
+    def __init__(self, model: ModelBase, shape: Sequence[int]) -> None:
+        self._model, self._shape = model, tuple(shape)
 
     @abstractmethod
     def product(self, factors: Sequence[Tensor]) -> Tensor:
@@ -44,5 +53,18 @@ class ModelMaths(ABC):
 
         Args:
             objective: the observations of the batch.
-            gradient: (runs, rows, columns) per factor, where gradients are written.
+            gradient: (runs, ...) per factor, where gradients are written.
         """
+
+    def conserved(self, factors: Sequence[Tensor]) -> list[Tensor] | None:
+        """What a gradient flow conserves, (runs, ...) each, zero of balanced factors; None where the chain says it."""
+        return None
+
+    @property
+    def bends(self) -> bool:
+        """Whether W is not linear in every single trained number, so that it has second derivatives."""
+        return False
+
+    def bend(self, signal: Tensor, factors: Sequence[Tensor]) -> Tensor:
+        """<S, sum_i d^2 W / dF_i^2> over all trained numbers i, (runs,), of S (runs, rows, columns)."""
+        raise NotImplementedError

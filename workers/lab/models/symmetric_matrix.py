@@ -30,6 +30,14 @@ class SymmetricMatrixMaths(ModelMaths):
     def gradient(self, objective: Objective, gradient: Sequence[Tensor]) -> "SymmetricGradient":
         return SymmetricGradient(objective, gradient)
 
+    @property
+    def bends(self) -> bool:
+        return True
+
+    def bend(self, signal: Tensor, factors: Sequence[Tensor]) -> Tensor:
+        """2 rank tr S."""
+        return 2 * factors[0].shape[2] * signal.diagonal(dim1=1, dim2=2).sum(dim=1)
+
 
 class SymmetricGradient:
     """Loss and gradient at many states of one batch; every intermediate is allocated once.

@@ -1,5 +1,7 @@
 """Metrics: which there are, and which a run has. `catalogue` has the facts of each; the lists here follow from it."""
 
+from collections.abc import Iterable
+
 from workers.runs.metrics.catalogue import CATALOGUE
 from workers.runs.metrics.metric import ColumnKind, Measured, Metric, View, free
 
@@ -22,13 +24,19 @@ _COSTLY = tuple(metric for metric in CATALOGUE if not metric.gradients is metric
 
 
 def metrics_of(spec: Measured) -> tuple[str, ...]:
-    """Names of the metrics that a run's points have, in the order of METRICS."""
-    return tuple(name for name in METRICS if BY_NAME[name].applies(spec))
+    """Names of the metrics that a run's points have, in the order of METRICS; some may lack in some of its phases."""
+    return _applying(METRICS, spec)
 
 
 def summary_metrics_of(spec: Measured) -> tuple[str, ...]:
     """Names of the SUMMARY_METRICS that a run has."""
-    return tuple(name for name in SUMMARY_METRICS if BY_NAME[name].applies(spec))
+    return _applying(SUMMARY_METRICS, spec)
+
+
+def _applying(names: Iterable[str], spec: Measured) -> tuple[str, ...]:
+    """The metrics that apply to a run, or to a later phase of it."""
+    parts = (spec, *spec.phase_specs[1:])
+    return tuple(name for name in names if any(map(BY_NAME[name].applies, parts)))
 
 
 def shown_in(view: View) -> tuple[str, ...]:
@@ -38,9 +46,16 @@ def shown_in(view: View) -> tuple[str, ...]:
 
 
 def metric_misfit(spec: Measured) -> str | None:
-    """Why a run must not ask for a metric that it asks for, as one sentence; None where it may ask for all."""
-    reasons = (BY_NAME[name].misfit(spec) for name in ON_REQUEST if name in spec.record.metrics)
-    return next((reason for reason in reasons if reason is not None), None)
+    """Why a run must not ask for a metric that it asks for, as one sentence; None where it may ask for all.
+
+    A run with phases may ask for what any of them may.
+    """
+    parts = spec.phase_specs
+    for name in (name for name in ON_REQUEST if name in spec.record.metrics):
+        reasons = [BY_NAME[name].misfit(part) for part in parts]
+        if None not in reasons:
+            return reasons[0]
+    return None
 
 
 def gradients_per_point(spec: Measured) -> int:

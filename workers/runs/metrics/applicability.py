@@ -16,7 +16,17 @@ def always(spec: Measured) -> bool:
 
 def of_matrices(spec: Measured) -> bool:
     """Products of order 2."""
-    return len(spec.problem.shape) == 2
+    return len(spec.problem.shape) == 2 and not spec.model.is_vector(spec.problem.shape)
+
+
+def of_vectors(spec: Measured) -> bool:
+    """Products that are vectors."""
+    return spec.model.is_vector(spec.problem.shape)
+
+
+def of_gains(spec: Measured) -> bool:
+    """Products of two vectors, number by number."""
+    return spec.model.gains(spec.problem.shape)
 
 
 def of_squares(spec: Measured) -> bool:
@@ -27,6 +37,16 @@ def of_squares(spec: Measured) -> bool:
 def of_components(spec: Measured) -> bool:
     """Models that sum components."""
     return spec.model.sums_components
+
+
+def of_matricisations(spec: Measured) -> bool:
+    """Tensors, and sums of components of any order."""
+    return spec.model.sums_components or len(spec.problem.shape) > 2
+
+
+def of_phases(spec: Measured) -> bool:
+    """Runs of several phases."""
+    return len(spec.phase_specs) > 1
 
 
 def of_training(spec: Measured) -> bool:
@@ -40,13 +60,14 @@ def of_several_factors(spec: Measured) -> bool:
 
 
 def of_balance(spec: Measured) -> bool:
-    """Matrices that are products of several factors."""
-    return of_matrices(spec) and of_several_factors(spec)
+    """Matrices that are products of several factors, and contractions with something that a flow conserves."""
+    conserves = spec.model.conserves(spec.problem.shape)
+    return conserves and (of_matrices(spec) or not spec.model.has_layers)
 
 
 def of_conserving_flows(spec: Measured) -> bool:
-    """Flows of several factors, whose weights do not decay."""
-    return spec.is_flow and of_several_factors(spec) and not spec.decays
+    """Flows that conserve something: their model has several factors that meet, and their weights do not decay."""
+    return spec.is_flow and spec.model.conserves(spec.problem.shape) and not spec.decays
 
 
 def of_decays(spec: Measured) -> bool:
@@ -65,7 +86,7 @@ def of_infimal_ranks(spec: Measured) -> bool:
     """Matrices with at most one unobserved entry."""
     from workers.runs.observations import infimal_rank
 
-    return infimal_rank(spec.problem) is not None
+    return of_matrices(spec) and infimal_rank(spec.problem) is not None
 
 
 def of_targets(spec: Measured) -> bool:
@@ -81,6 +102,11 @@ def of_held_out(spec: Measured) -> bool:
 def of_baselines(spec: Measured) -> bool:
     """Baselines, which are solved instead of trained."""
     return not spec.model.is_trained
+
+
+def of_proofs(name: str) -> Callable[[Measured], bool]:
+    """The baselines of whose solution something is proven."""
+    return lambda spec: name in spec.model.proofs
 
 
 def of_margins(spec: Measured) -> bool:
@@ -101,7 +127,8 @@ def of_linear_baselines(spec: Measured) -> bool:
 def of_ranks(spec: Measured) -> bool:
     """Products small enough to be ranked, whose target is known or whose `rank` is asked for."""
     wanted = of_targets(spec) or "rank" in spec.record.metrics
-    return wanted and prod(spec.problem.shape) <= MOST_RANKED_ENTRIES
+    is_vector = spec.model.is_vector(spec.problem.shape)
+    return wanted and prod(spec.problem.shape) <= MOST_RANKED_ENTRIES and not is_vector
 
 
 def of_target_ranks(spec: Measured) -> bool:
@@ -116,7 +143,7 @@ def of_linear_ranks(spec: Measured) -> bool:
 
 def largest_rank(spec: Measured) -> int:
     """The largest rank that the product of a model of matrices can have."""
-    return min(map(min, spec.factor_shapes))
+    return spec.model.most_rank(spec.problem.shape)
 
 
 def of_several_singular_values(spec: Measured) -> bool:
@@ -129,9 +156,14 @@ def of_trained_matrices(spec: Measured) -> bool:
     return of_matrices(spec) and of_training(spec)
 
 
+def of_layers(spec: Measured) -> bool:
+    """Matrices that are trained as the product of their factors."""
+    return of_trained_matrices(spec) and spec.model.has_layers
+
+
 def of_trained_layers(spec: Measured) -> bool:
     """Matrices that are trained as products of several factors."""
-    return of_trained_matrices(spec) and of_several_factors(spec)
+    return of_layers(spec) and of_several_factors(spec)
 
 
 def of_target_matrices(spec: Measured) -> bool:
@@ -163,6 +195,16 @@ def no_matrix(name: str) -> Callable[[Measured], str | None]:
     return misfit
 
 
+def no_layers(name: str) -> Callable[[Measured], str | None]:
+    """The misfit of a metric of matrices that are the product of their factors; a baseline may name it, in vain."""
+
+    def misfit(spec: Measured) -> str | None:
+        fits = of_matrices(spec) and spec.model.has_layers
+        return None if fits else f"The metric {name!r} is one of matrices that are products of layers; leave it out."
+
+    return misfit
+
+
 def no_labels(spec: Measured) -> str | None:
     """Only labels have a margin."""
     if spec.loss.takes_labels:
@@ -170,13 +212,15 @@ def no_labels(spec: Measured) -> str | None:
     return f"Only the losses of labels have a margin, and this loss is {spec.loss.kind}; leave the metric out."
 
 
-def no_components(spec: Measured) -> str | None:
-    """Only sums of components are matricised."""
-    return None if of_components(spec) else "Matricisation ranks are those of a cp_tensor; leave the metric out."
+def no_matricisations(spec: Measured) -> str | None:
+    """Matrices are not matricised, unless they are sums of components."""
+    return None if of_matricisations(spec) else "Matricisation ranks are those of a tensor; leave the metric out."
 
 
 def too_large_to_rank(spec: Measured) -> str | None:
-    """Products of many entries are not ranked."""
+    """Products of many entries are not ranked, nor are vectors."""
+    if spec.model.is_vector(spec.problem.shape):
+        return "The rank of a vector is 1; leave it out."
     if (entries := prod(spec.problem.shape)) <= MOST_RANKED_ENTRIES:
         return None
     return f"This product has {entries:,} entries and ranks are found up to {MOST_RANKED_ENTRIES:,}; leave it out."

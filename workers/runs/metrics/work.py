@@ -50,7 +50,9 @@ def work_of_a_trace(spec: Measured) -> int:
     """Multiply-adds of the trace of a Hessian: of measurements, the gradient of each is taken by itself."""
     shape = spec.problem.shape
     each = spec.model.multiply_adds(shape) + prod(shape)
-    return each if spec.problem.observes_entries else spec.problem.observation_count * each
+    if not spec.problem.observes_entries:
+        return spec.problem.observation_count * each
+    return each if spec.model.has_layers else prod(shape) * each
 
 
 def work_of_held_out(spec: Measured) -> int:
@@ -62,7 +64,7 @@ def work_of_held_out(spec: Measured) -> int:
 
 def work_of_layers(spec: Measured) -> int:
     """Multiply-adds of the singular vectors of every layer."""
-    return sum(DECOMPOSITION * rows * columns * min(rows, columns) for rows, columns in spec.factor_shapes)
+    return sum(DECOMPOSITION * prod(shape) * min(shape) for shape in spec.factor_shapes)
 
 
 def work_of_the_product(spec: Measured) -> int:

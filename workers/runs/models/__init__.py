@@ -9,11 +9,35 @@ from pydantic import Field
 
 from workers.runs.base import classes_by_kind
 from workers.runs.models.base import ModelBase
+from workers.runs.models.contraction import Contraction
 from workers.runs.models.cp_tensor import CpTensor
 from workers.runs.models.deep_matrix import DeepMatrix
+from workers.runs.models.diagonal import Diagonal
+from workers.runs.models.greedy_low_rank import GreedyLowRank
+from workers.runs.models.least_l1 import LeastL1
+from workers.runs.models.least_q import LeastQ
 from workers.runs.models.nuclear_norm import NuclearNorm
+from workers.runs.models.soft_impute import SoftImpute
 from workers.runs.models.symmetric_matrix import SymmetricMatrix
 
-Model = Annotated[DeepMatrix | SymmetricMatrix | CpTensor | NuclearNorm, Field(discriminator="kind")]
+Model = Annotated[
+    DeepMatrix
+    | SymmetricMatrix
+    | CpTensor
+    | Contraction
+    | Diagonal
+    | NuclearNorm
+    | LeastL1
+    | LeastQ
+    | GreedyLowRank
+    | SoftImpute,
+    Field(discriminator="kind"),
+]
 MODELS: dict[str, type[ModelBase]] = classes_by_kind(Model)
 """The class of each kind."""
+
+RESERVED: dict[str, str] = {
+    "plugin": "Models of others are not taken yet, and GET /v1/plugins lists none; "
+    "a model that is multilinear can be written as a contraction.",
+}
+"""Kinds that are refused by a sentence of their own."""

@@ -29,7 +29,7 @@ class CpTensor(ModelBase, frozen=True):
     kind: Literal["cp_tensor"]
     rank: Count | None = None
 
-    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, ...], ...]:
         """Shapes (dimension, rank) of f1 ... fN."""
         return tuple((dimension, self.rank or highest_rank(shape)) for dimension in shape)
 
@@ -58,10 +58,10 @@ class CpTensor(ModelBase, frozen=True):
         shapes = self.factor_shapes(shape)
         return component_factor_std(start, len(shapes), shapes[0][1])
 
-    def chain(self, factors: Sequence[Factor]) -> list[Factor]:
+    def chain(self, factors: Sequence[Factor], shape: Sequence[int]) -> list[Factor]:
         return [factors[0], factors[1].T]
 
-    def conserved(self, factors: Sequence[Factor]) -> list[Factor]:
+    def conserved(self, factors: Sequence[Factor], shape: Sequence[int]) -> list[Factor]:
         """||f_r of a mode||^2 - ||f_r of the next mode||^2 for each component (Razin, Maman, Cohen 2021)."""
         return [(left**2).sum(axis=0) - (right**2).sum(axis=0) for left, right in pairwise(factors)]
 

@@ -34,7 +34,7 @@ class DeepMatrix(ModelBase, frozen=True):
     depth: Annotated[Count, Field(le=DEEPEST)]
     hidden_width: Count | None = None
 
-    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, ...], ...]:
         """Shapes of F1 ... FL."""
         width = self.hidden_width or min(shape)
         widths = [shape[0], *[width] * (self.depth - 1), shape[1]]
@@ -72,10 +72,10 @@ class DeepMatrix(ModelBase, frozen=True):
         width = shapes[0][1] if len(shapes) > 1 else 1
         return (balanced_scale if start.balanced else factor_std)(start, len(shapes), width)
 
-    def chain(self, factors: Sequence[Factor]) -> list[Factor]:
+    def chain(self, factors: Sequence[Factor], shape: Sequence[int]) -> list[Factor]:
         return list(factors)
 
-    def conserved(self, factors: Sequence[Factor]) -> list[Factor]:
+    def conserved(self, factors: Sequence[Factor], shape: Sequence[int]) -> list[Factor]:
         return balancedness_gaps(factors)
 
     def most_split_rank(self, shape: Sequence[int]) -> int:

@@ -1,20 +1,14 @@
 """Nuclear norm minimisation: a convex baseline to compare factorisations with."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
 
-from workers.runs.base import Positive
-from workers.runs.factors import Factor
-from workers.runs.models.base import ModelBase, check_is_matrix
+from workers.runs.base import NonNegative
+from workers.runs.models.solved import SolvedBase
 from workers.runs.observations import observe
 from workers.runs.problems import Problem
-from workers.runs.starts.gaussian import Gaussian
-
-LONGEST_SOLVE = 3600.0
-"""Most seconds that a run may allow its solver."""
 
 TOLERANCE = 1e-3
 """Largest residual unless a tolerance is given: of values of size 1 and up absolute, of smaller ones relative."""
@@ -27,34 +21,24 @@ BYTES_PER_OBSERVED_NUMBER, BYTES_PER_CONE_ENTRY, BYTES_PER_SQUARE = 560, 3000, 5
 Measured, above an idle process: Clarabel 169 MB for n = 60 and 1275 MB for n = 100; SCS 14, 56 and 124 MB for n = 100,
 200 and 300, and 1057 MB for n = 100 with 750 measurements of 2500 numbers."""
 
-UNUSED: dict[str, Any] = {
-    "init": {"kind": "identity", "scale": 1.0},
-    "optimizer": {"kind": "gradient_descent", "learning_rate": 1.0},
-    "stop": {"max_steps": 0},
-}
-"""Fills in the parts that describe a descent, where a run leaves them out; they are never used."""
 
-
-class NuclearNorm(ModelBase, frozen=True):
+class NuclearNorm(SolvedBase, frozen=True):
     """No descent but a baseline beside it: the W of least nuclear norm with every |W_o - y_o| at most a tolerance.
 
-    Solved as a semidefinite program (Fazel, Hindi, Boyd 2001). It trains nothing: the start, the optimiser, the stop,
-    the schedule and the engine of a run do not apply to it and may be left out; it records one point, at step 0.
+    Solved as a semidefinite program (Fazel, Hindi, Boyd 2001).
 
     Attributes:
         tolerance: in the units of the observations; TOLERANCE where it is left out, and where no observed value reaches
             size 1 that fraction of the largest.
         solver: `clarabel` (interior point, for small matrices), `scs` (first order), or the one that suits the size.
-        max_seconds: after which the solver gives up, and the run fails.
     """
 
     example: ClassVar[Mapping[str, Any]] = {"kind": "nuclear_norm", "tolerance": 0.1}
-    is_trained: ClassVar[bool] = False
+    proofs: ClassVar[tuple[str, ...]] = ("duality_gap", "constraint_violation")
 
     kind: Literal["nuclear_norm"]
-    tolerance: Annotated[float, Field(ge=0)] | None = None
+    tolerance: NonNegative | None = None
     solver: Literal["auto", "clarabel", "scs"] = "auto"
-    max_seconds: Annotated[Positive, Field(le=LONGEST_SOLVE)] = 600.0
 
     def tolerance_for(self, largest: float) -> float:
         """The tolerance in the units of observations, the largest of which in size is given."""
@@ -67,39 +51,12 @@ class NuclearNorm(ModelBase, frozen=True):
         largest = float(np.abs(observe(problem).values).max())
         return self.model_copy(update={"tolerance": self.tolerance_for(largest)})
 
-    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
-        """The shape of W itself."""
-        return ((shape[0], shape[1]),)
-
-    def depth_of(self, shape: Sequence[int]) -> int:
-        """W itself is the only factor."""
-        return 1
-
-    def check_shape(self, shape: Sequence[int]) -> None:
-        check_is_matrix(self.kind, shape)
-
     def multiply_adds(self, shape: Sequence[int]) -> int:
         """9 n^3, for a decomposition of the semidefinite matrix."""
         return 9 * self.semidefinite_size(shape) ** 3
 
-    def intermediate_numbers(self, shape: Sequence[int]) -> int:
-        return 0
-
-    def draw(self, start: Gaussian, shape: Sequence[int], stream: np.random.Generator) -> list[Factor]:
-        """Zeros; a solver does not use a start."""
-        return [np.zeros(factor) for factor in self.factor_shapes(shape)]
-
-    def chain(self, factors: Sequence[Factor]) -> list[Factor]:
-        return list(factors)
-
-    def conserved(self, factors: Sequence[Factor]) -> list[Factor]:
-        return []
-
     def label(self) -> str:
         return "nuclear norm"
-
-    def components(self, shape: Sequence[int]) -> int | None:
-        return None
 
     def solver_for(self, shape: Sequence[int]) -> str:
         """The solver that is called for a product of this shape: clarabel or scs."""
@@ -117,7 +74,8 @@ class NuclearNorm(ModelBase, frozen=True):
         """Rows plus columns."""
         return sum(shape)
 
-    @classmethod
-    def fill_in(cls, run: Mapping[str, Any]) -> dict[str, Any]:
-        """Parts that describe a descent, where they are left out, are taken from UNUSED."""
-        return {**UNUSED, **run}
+    def less_memory(self, shape: Sequence[int], observed_numbers: int, most: int) -> tuple[tuple[str, ...], str]:
+        scs = self.model_copy(update={"solver": "scs"})
+        if scs.solver_bytes(shape, observed_numbers) <= most:
+            return ("model", "solver"), "take the solver 'scs'"
+        return super().less_memory(shape, observed_numbers, most)

@@ -25,7 +25,7 @@ class SymmetricMatrix(ModelBase, frozen=True):
     kind: Literal["symmetric_matrix"]
     rank: Count | None = None
 
-    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, ...], ...]:
         """Shape of U, the only factor."""
         return ((shape[0], self.rank or shape[0]),)
 
@@ -59,10 +59,10 @@ class SymmetricMatrix(ModelBase, frozen=True):
     def entry_std(self, start: Gaussian, shape: Sequence[int]) -> float:
         return factor_std(start, 2, self.factor_shapes(shape)[0][1])
 
-    def chain(self, factors: Sequence[Factor]) -> list[Factor]:
+    def chain(self, factors: Sequence[Factor], shape: Sequence[int]) -> list[Factor]:
         return [factors[0], factors[0].T]
 
-    def conserved(self, factors: Sequence[Factor]) -> list[Factor]:
+    def conserved(self, factors: Sequence[Factor], shape: Sequence[int]) -> list[Factor]:
         return []
 
     def most_split_rank(self, shape: Sequence[int]) -> int:

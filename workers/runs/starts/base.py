@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from workers.runs.base import SpecModel
+from workers.runs.base import SpecModel, misfit
 from workers.runs.factors import Factor
 from workers.runs.problems import Problem
 
@@ -26,16 +26,20 @@ class Startable(Protocol):
     is_chain: ClassVar[bool]
     is_symmetric: ClassVar[bool]
     sums_components: ClassVar[bool]
+    has_layers: ClassVar[bool]
     width_name: ClassVar[str]
 
     @property
     def kind(self) -> str: ...
 
-    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, int], ...]: ...
+    def factor_shapes(self, shape: Sequence[int]) -> tuple[tuple[int, ...], ...]: ...
+    def factor_names(self, shape: Sequence[int]) -> tuple[str, ...]: ...
+    def imbalances(self, shape: Sequence[int]) -> tuple[int, ...] | None: ...
     def depth_of(self, shape: Sequence[int]) -> int: ...
     def draw(self, start: "Gaussian", shape: Sequence[int], stream: np.random.Generator) -> list[Factor]: ...
     def entry_std(self, start: "Gaussian", shape: Sequence[int]) -> float: ...
-    def chain(self, factors: Sequence[Factor]) -> list[Factor]: ...
+    def check_gaussian(self, start: "Gaussian", shape: Sequence[int]) -> None: ...
+    def chain(self, factors: Sequence[Factor], shape: Sequence[int]) -> list[Factor]: ...
     def most_split_rank(self, shape: Sequence[int]) -> int: ...
     def split(self, matrix: Factor, rank: int) -> list[Factor]: ...
 
@@ -96,3 +100,13 @@ class StartBase(SpecModel, ABC, frozen=True):
     def may_be_balanced(self) -> bool:
         """Whether factors of this start may be balanced; independently drawn factors never are."""
         return True
+
+
+def check_matrices(kind: str, model: Startable, shape: Sequence[int]) -> None:
+    """Raise a misfit, pointing into the run, unless every factor is a matrix."""
+    orders = {len(factor) for factor in model.factor_shapes(shape)}
+    if orders != {2}:
+        raise misfit(
+            ("init", "kind"),
+            f"The factors of an {kind} start are matrices, and this {model.kind} has others; use a gaussian.",
+        )

@@ -10,7 +10,7 @@ from workers.runs.base import Positive, misfit
 from workers.runs.factors import Factor, determinant_sign
 from workers.runs.haar import haar
 from workers.runs.problems import Problem
-from workers.runs.starts.base import LABEL_DIGITS, Size, Startable, StartBase, StartError
+from workers.runs.starts.base import LABEL_DIGITS, Size, Startable, StartBase, StartError, check_matrices
 
 DeterminantSign = Literal["any", "positive", "negative"]
 SIGNS = {"positive": 1, "negative": -1}
@@ -28,7 +28,7 @@ class Drawn(StartBase, frozen=True):
         """A determinant sign needs a square product of full rank."""
         if self.determinant == "any":
             return
-        if model.sums_components:
+        if model.sums_components or not model.has_layers:
             raise misfit(("init", "determinant"), f"A {model.kind} is not drawn by its determinant; ask for 'any'.")
         self._check_determinant(model, problem.shape)
 
@@ -37,7 +37,10 @@ class Drawn(StartBase, frozen=True):
         stream = np.random.default_rng(seed)
         for _ in range(MOST_REDRAWS):
             factors = self.draw(model, problem, stream)
-            if self.determinant == "any" or determinant_sign(model.chain(factors)) == SIGNS[self.determinant]:
+            if (
+                self.determinant == "any"
+                or determinant_sign(model.chain(factors, problem.shape)) == SIGNS[self.determinant]
+            ):
                 return factors
         raise StartError(
             f"No start with a {self.determinant} determinant was found in {MOST_REDRAWS} draws; "
@@ -94,6 +97,11 @@ class Orthogonal(Drawn, frozen=True):
 
     kind: Literal["orthogonal"]
     scale: Positive
+
+    def check(self, model: Startable, problem: Problem) -> None:
+        """Every factor needs to be a matrix."""
+        check_matrices(self.kind, model, problem.shape)
+        super().check(model, problem)
 
     def draw(self, model: Startable, problem: Problem, stream: np.random.Generator) -> list[Factor]:
         return [self.scale * haar(stream, *shape) for shape in model.factor_shapes(problem.shape)]

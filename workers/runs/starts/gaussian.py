@@ -47,10 +47,12 @@ class Gaussian(Drawn, frozen=True):
 
     def check(self, model: Startable, problem: Problem) -> None:
         """Components have neither balance nor determinant; a list is one of independent factors."""
-        if model.sums_components and self.balanced:
+        if self.balanced and (model.sums_components or not model.has_layers):
             raise misfit(("init", "balanced"), "Balanced starts are those of deep_matrix; leave balanced out here.")
         if isinstance(self.std, tuple):
             self._check_each(len(self.std), len(model.factor_shapes(problem.shape)))
+        else:
+            model.check_gaussian(self, problem.shape)
         super().check(model, problem)
 
     def draw(self, model: Startable, problem: Problem, stream: np.random.Generator) -> list[Factor]:

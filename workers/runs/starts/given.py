@@ -4,30 +4,46 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from workers.runs.base import Listed, Natural, check_matrix, misfit
+from workers.runs.base import Listed, Natural, check_tensor, misfit
 from workers.runs.factors import Factor
+from workers.runs.named import to_named
 from workers.runs.problems import Problem
-from workers.runs.shapes import Matrix
+from workers.runs.shapes import Tensor
 from workers.runs.starts.base import LABEL_DIGITS, Size, Startable, StartBase, StartError
 
-Factors = Annotated[tuple[Matrix, ...], Listed, Field(min_length=1)]
+Factors = Annotated[tuple[Tensor, ...], Listed, Field(min_length=1)]
+NamedFactors = Annotated[dict[str, Tensor], Field(min_length=1), AfterValidator(to_named)]
+
+
+def _list_or_object(value: Any) -> str:
+    return "object" if isinstance(value, Mapping) else "list"
+
+
+FactorsOrNamed = Annotated[
+    Annotated[Factors, Tag("list")] | Annotated[NamedFactors, Tag("object")], Discriminator(_list_or_object)
+]
 
 
 class Explicit(StartBase, frozen=True):
-    """The factors themselves, first to last."""
+    """The factors themselves, first to last, or by their names where the model gives them names."""
 
     example: ClassVar[Mapping[str, Any]] = {"kind": "explicit", "factors": [[[0.3, 0.1], [-0.2, 0.4]]]}
 
     kind: Literal["explicit"]
-    factors: Factors
+    factors: FactorsOrNamed
 
     def check(self, model: Startable, problem: Problem) -> None:
-        """Each factor needs a matrix of its shape."""
-        _check_factors(self.factors, model.factor_shapes(problem.shape))
+        """Each factor needs numbers of its shape."""
+        if isinstance(self.factors, dict):
+            _check_names(self.factors, model, problem.shape)
+        else:
+            _check_factors(self.factors, model.factor_shapes(problem.shape))
 
     def make(self, model: Startable, problem: Problem, seed: int) -> list[Factor]:
+        if isinstance(self.factors, dict):
+            return _arrays([self.factors[name] for name in model.factor_names(problem.shape)])
         return _arrays(self.factors)
 
     def label(self, says_balance: bool, digits: int = LABEL_DIGITS) -> str:
@@ -57,7 +73,7 @@ class OtherRun(StartBase, frozen=True):
     factors: Factors | None = None
 
     def check(self, model: Startable, problem: Problem) -> None:
-        """Each factor needs a matrix of its shape, once the other run was read."""
+        """Each factor needs numbers of its shape, once the other run was read."""
         if self.factors is not None:
             _check_factors(self.factors, model.factor_shapes(problem.shape))
 
@@ -77,21 +93,35 @@ def _arrays(factors: Sequence[Any]) -> list[Factor]:
     return [np.array(factor, dtype=np.float64) for factor in factors]
 
 
-def _check_factors(factors: Sequence[Any], shapes: Sequence[tuple[int, int]]) -> None:
-    """Raise a misfit unless there is a matrix of its shape for each factor."""
+def _check_factors(factors: Sequence[Any], shapes: Sequence[tuple[int, ...]]) -> None:
+    """Raise a misfit unless there are numbers of its shape for each factor."""
     if len(factors) != (count := len(shapes)):
         raise misfit(
             ("init", "factors"),
             f"The model has {count} factor{'s'[: count - 1]}, and {len(factors)} were given; give one for each.",
         )
     for number, (factor, shape) in enumerate(zip(factors, shapes, strict=True)):
-        check_matrix(factor, shape, ("init", "factors", number))
+        check_tensor(factor, shape, ("init", "factors", number))
 
 
-def _size(factors: Sequence[Any]) -> Size | None:
+def _check_names(factors: Mapping[str, Any], model: Startable, shape: Sequence[int]) -> None:
+    """Raise a misfit unless each factor of the model, and nothing else, has numbers of its shape under its name."""
+    names = model.factor_names(shape)
+    for name in factors:
+        if name not in names:
+            raise misfit(("init", "factors", name), f"The model has no factor {name!r}; it has {', '.join(names)}.")
+    for name, needed in zip(names, model.factor_shapes(shape), strict=True):
+        if name not in factors:
+            raise misfit(("init", "factors"), f"The factor {name!r} is missing; give its numbers.")
+        check_tensor(factors[name], needed, ("init", "factors", name))
+
+
+def _size(factors: Sequence[Any] | Mapping[str, Any]) -> Size | None:
     """The largest entry of the smallest factor; factors of zeros are meant to be zero."""
-    largest = [max(abs(entry) for row in factor for entry in row) for factor in factors]
-    least = min((entry for entry in largest if entry > 0), default=None)
-    if least is None:
+    items = factors.items() if isinstance(factors, Mapping) else enumerate(factors)
+    largest = {key: float(np.abs(np.array(factor)).max()) for key, factor in items}
+    sizes = [(size, key) for key, size in largest.items() if size > 0]
+    if not sizes:
         return None
-    return Size(("init", "factors", largest.index(least)), "a largest entry", least, least)
+    least, key = min(sizes, key=lambda pair: pair[0])
+    return Size(("init", "factors", key), "a largest entry", least, least)

@@ -15,7 +15,8 @@ against runs.
 
 A mean square loss has lambda over its weight in place of lambda. For U U^T, lambda is halved: one factor counts for
 two. Decoupled decay has the stationary points of coupled decay under gradient descent, and of lambda (1 - beta) under
-momentum; under adaptive optimisers it has others, and theory is silent.
+momentum; under adaptive optimisers it has others, and theory is silent. So it is of sharpness-aware minimisation, and
+where batches or noise keep descent from coming to rest.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.runs.losses import loss_weight
-from workers.runs.optimizers import DescentBase, GradientDescent, Momentum
+from workers.runs.noise import is_stochastic
+from workers.runs.optimizers import DescentBase, GradientDescent, Momentum, Sam
 from workers.runs.spec import RunSpec
 from workers.runs.theory.settings import Setting
 
@@ -171,11 +173,13 @@ def stationary_point(weight: float, depth: int) -> StationaryPoint | None:
 
 def _effective_decay(spec: RunSpec) -> float | None:
     """lambda of a product of `depth` factors with the stationary points of a run; None where theory is silent."""
-    if not spec.decays or not (spec.model.is_chain or spec.model.is_symmetric):
+    if not spec.decays or is_stochastic(spec) or not (spec.model.is_chain or spec.model.is_symmetric):
         return None
     optimizer, weight = spec.optimizer, spec.optimizer.weight_decay
     if isinstance(optimizer, DescentBase):
         if optimizer.frozen is not None:
+            return None
+        if isinstance(optimizer, Sam):  # comes to rest where the gradient nearby is 0
             return None
         if optimizer.decay == "decoupled" and not isinstance(optimizer, GradientDescent | Momentum):
             return None

@@ -4,7 +4,8 @@ Both laws hold for plain gradient descent in the basic 2 x 2 setting. They were 
 against runs; the tightness law is that of the gradient flow, which descent follows.
 In d x d they hold to leading order in a large W00. From 3 x 3 to 10 x 10, runs of depth 3 to a loss of 1e-3 grew by the
 law within 4 %. With learning rates up to 0.1 the loss first rose within 15 % of the predicted W00 at depths 3 and 4.
-Other settings have no law, and neither have weight decay, factors that are frozen or have rates of their own.
+Other settings have no law, and neither have weight decay, batches, noise, nor factors that are frozen or have rates of
+their own.
 
 A mean square loss is 2 / m times the half sum over the m observations, so its descent is that of the half sum with
 learning rate and time multiplied by 2 / m. The descent of U U^T is that of a balanced product of depth 2 whose factors
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from math import inf, isfinite
 
 from workers.runs.losses import loss_weight
+from workers.runs.noise import is_stochastic
 from workers.runs.optimizers import DescentBase, GradientDescent, GradientFlow
 from workers.runs.spec import RunSpec
 from workers.runs.theory.settings import Setting
@@ -83,4 +85,4 @@ def _has_laws(spec: RunSpec, setting: Setting) -> bool:
     plain = isinstance(spec.optimizer, GradientDescent | GradientFlow) and spec.depth > 1 and not spec.decays
     if isinstance(spec.optimizer, DescentBase):  # per-factor rates are those of another flow
         plain &= spec.optimizer.learning_rate_factors is None and spec.optimizer.frozen is None
-    return plain and setting.kind in ("basic_2x2", "all_but_corner")
+    return plain and not is_stochastic(spec) and setting.kind in ("basic_2x2", "all_but_corner")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.runs.losses import loss_weight
+from workers.runs.noise import gradient_noise_of, label_noise_of
 from workers.runs.spec import RunSpec
 from workers.runs.theory import bounds
 from workers.runs.theory.decay import limit_with_decay
@@ -133,7 +134,9 @@ def _refusal_of_symmetric(recognised: Recognised) -> str | None:
 
 
 def _limit(spec: RunSpec, recognised: Recognised) -> float | None:
-    """Limit of the unobserved entry; None for a symmetric model that cannot come near the observations."""
+    """Limit of the unobserved entry; None where noise keeps the loss from zero, or a symmetric model is far from it."""
+    if label_noise_of(spec) or gradient_noise_of(spec):
+        return None
     if spec.decays:
         return limit_with_decay(spec, recognised.setting)
     reachable = not spec.model.is_symmetric or is_nearly_semidefinite(spec.problem)

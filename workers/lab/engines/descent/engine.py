@@ -14,13 +14,14 @@ import numpy.typing as npt
 import torch
 
 from workers.lab.decays import build_optimizer
+from workers.lab.disturbances import Disturbances, build_disturbances
 from workers.lab.engines.descent.history import SHORTEST_CHUNK, History
 from workers.lab.engines.descent.stepping import stepper_for
 from workers.lab.engines.descents import CHEAP_SECONDS, Clock, Descents, Snapshots, carried_times
 from workers.lab.engines.recording import Schedules, affordable_runs, with_last_steps
 from workers.lab.engines.stopping import NEVER, LossLimits, Stops, find_stops
-from workers.lab.models.base import build_model
 from workers.lab.models.layout import FactorLayout
+from workers.lab.optimizers import build_gradient
 from workers.runs.costs import MULTIPLY_ADDS_PER_SECOND, multiply_adds_per_step, observes_few_entries
 from workers.runs.milestones import failed_checks, note_failed_checks, note_losses
 from workers.runs.snapshots import kept_steps
@@ -76,8 +77,9 @@ class _Lanes:
         self._steps = descents.steps[members]
         self._running = np.arange(len(members)) < self._run_count
         self._layout = FactorLayout(specs[0].factor_shapes, len(members))
-        slots, scalars = specs[0].optimizer.slots, specs[0].optimizer.state_scalars
-        self._history = History(self._layout, slots, scalars, dtype, device)
+        optimizer = specs[0].optimizer
+        matrices = optimizer.matrices(specs[0].factor_shapes)
+        self._history = History(self._layout, optimizer.slots, optimizer.state_scalars, dtype, device, matrices)
         self._history.load(descents.states[members])
         self._optimizer = build_optimizer(specs, self._layout, dtype, device, self._history.capacity)
         self._bind(specs, dtype, device)
@@ -89,10 +91,13 @@ class _Lanes:
         history, runs = self._history, self._layout.runs
         self._gradient = torch.zeros(self._layout.size, dtype=dtype, device=device)
         self._twice_loss = torch.zeros(history.capacity + 1, runs, 1, 1, dtype=dtype, device=device)
-        model = build_model(specs, self._layout.blocks(self._gradient))
+        self._disturbances = build_disturbances(specs, self._layout, self._gradient, history.capacity)
+        disturbing = self._disturbances if isinstance(self._disturbances, Disturbances) else None
+        model = build_gradient(specs, self._layout, self._gradient, disturbing)
         losses, self._loss_of_runs = self._twice_loss.unbind(), self._twice_loss[:, :, 0, 0].unbind()
         self._evaluate = [model.bind(factors, loss) for factors, loss in zip(history.factors, losses, strict=True)]
-        self._stepper = stepper_for(self._step, device, capturable=not observes_few_entries(specs[0]))
+        capturable = specs[0].optimizer.is_capturable and not observes_few_entries(specs[0])
+        self._stepper = stepper_for(self._step, device, capturable)
 
     @property
     def mostly_running(self) -> bool:
@@ -104,7 +109,8 @@ class _Lanes:
 
         Zero when the slice is over, or when it is too short to record the next step of all runs and there are several.
         """
-        steps = int(np.clip(CHUNK_SECONDS / self._step_seconds, 1, self._history.capacity))
+        capacity = min(self._history.capacity, self._disturbances.capacity)
+        steps = int(np.clip(CHUNK_SECONDS / self._step_seconds, 1, capacity))
         steps, fewest = clock.steps_allowed(steps), int(self._run_count == 1)
         prices = np.where(self._running, self._snapshots.prices(self._members), 0.0)
         while steps > fewest and not self._are_recordable(steps, prices, clock.recording_seconds):
@@ -120,7 +126,8 @@ class _Lanes:
 
     def begin(self) -> None:
         """Evaluate the present states, then record and test the runs at step 0."""
-        self._evaluate[0]()
+        self._disturbances.prepare(0, self._steps, 1)
+        self._evaluate_at(0)
         fresh = self._running & ~self._descents.begun[self._members]
         self._have_begun = bool(fresh.any())
         if self._have_begun:
@@ -136,6 +143,7 @@ class _Lanes:
         """Take `steps` steps with all lanes, then record and stop runs by their losses."""
         started = time.perf_counter()
         self._optimizer.prepare(self._steps, steps)
+        self._disturbances.prepare(1, self._steps + 1, steps)
         self._stepper.take(steps)
         self._finish_chunk(first_slot=1, last_slot=steps, considered=self._running.copy())
         self._history.restart(steps)
@@ -151,7 +159,13 @@ class _Lanes:
         """Step from the state in the slot before `slot` into `slot`, then evaluate it."""
         states = self._history.states
         self._optimizer.step(states[slot - 1], self._gradient, states[slot], slot, self._loss_of_runs[slot - 1])
+        self._evaluate_at(slot)
+
+    def _evaluate_at(self, slot: int) -> None:
+        """The loss of the states in a slot, and the gradient of the step that leaves them."""
+        self._disturbances.use(slot)
         self._evaluate[slot]()
+        self._disturbances.disturb_gradient(self._gradient)
 
     def _finish_chunk(self, first_slot: int, last_slot: int, considered: npt.NDArray[np.bool_]) -> None:
         """Enter the slots from `first_slot` to `last_slot` of the considered lanes: milestones, points and ends."""

@@ -1,5 +1,7 @@
 """The history of a chunk: every state of a batch, slot after slot, so that any state can be read afterwards."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -19,33 +21,45 @@ class History:
     Args:
         layout: layout of the factors in a flat vector.
         slots, scalars: vectors and single numbers per run in a state (`workers.runs.optimizers`).
+        matrices: shapes of the matrices of each run between them.
 
     Attributes:
         capacity: the most steps of a chunk.
-        states: for each slot its vectors (size,), then its scalars (runs,).
+        states: for each slot its vectors (size,), its matrices (runs, rows, columns), then its scalars (runs,).
         factors: for each slot the factors (runs, rows, columns).
     """
 
     def __init__(
-        self, layout: FactorLayout, slots: int, scalars: int, dtype: torch.dtype, device: torch.device
+        self,
+        layout: FactorLayout,
+        slots: int,
+        scalars: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        matrices: Sequence[tuple[int, int]] = (),
     ) -> None:
-        fitting = HISTORY_BYTES // (slots * layout.size * dtype.itemsize)
+        self._matrix_layout = FactorLayout(tuple(matrices), layout.runs)
+        fitting = HISTORY_BYTES // ((slots * layout.size + self._matrix_layout.size) * dtype.itemsize)
         self.capacity = int(np.clip(fitting, SHORTEST_CHUNK, LONGEST_CHUNK))
-        self._layout, self._slots, self._scalar_count = layout, slots, scalars
-        width = slots * layout.size
-        self._all = torch.zeros(self.capacity + 1, width + scalars * layout.runs, dtype=dtype, device=device)
-        self._vectors = self._all[:, :width].unflatten(1, (slots, layout.size))
-        self._scalars = self._all[:, width:].unflatten(1, (scalars, layout.runs)) if scalars else None
+        self._layout, self._slots = layout, slots
+        widths = (slots * layout.size, self._matrix_layout.size, scalars * layout.runs)
+        self._all = torch.zeros(self.capacity + 1, sum(widths), dtype=dtype, device=device)
+        vectors, self._matrices, singles = self._all.split(widths, dim=1)
+        self._vectors = vectors.unflatten(1, (slots, layout.size))
+        self._scalars = singles.unflatten(1, (scalars, layout.runs)) if scalars else None
         self.states = [self._unbound(slot) for slot in range(self.capacity + 1)]
         self.factors = [layout.blocks(state[0]) for state in self.states]
 
     def load(self, states: npt.NDArray[np.generic]) -> None:
         """Put states (runs, numbers of a state) into slot 0."""
-        cut = states.shape[1] - self._scalar_count
+        cut = self._slots * self._layout.entries_per_run
+        end = cut + self._matrix_layout.entries_per_run
         per_slot = states[:, :cut].reshape(len(states), self._slots, -1).swapaxes(0, 1)
         self._vectors[0].copy_(torch.from_numpy(self._layout.flatten(per_slot)))
+        if end > cut:
+            self._matrices[0].copy_(torch.from_numpy(self._matrix_layout.flatten(states[:, cut:end])))
         if self._scalars is not None:
-            self._scalars[0].copy_(torch.from_numpy(states[:, cut:].T.copy()))
+            self._scalars[0].copy_(torch.from_numpy(states[:, end:].T.copy()))
 
     def restart(self, slot: int) -> None:
         """Begin the next chunk from a slot."""
@@ -55,6 +69,8 @@ class History:
         """States (rows, numbers of a state) at the given slots and runs, each (rows,)."""
         index = self._index(slots, runs)
         parts = [self._layout.gather(self._vectors[:, vector], index) for vector in range(self._slots)]
+        if self._matrix_layout.shapes:
+            parts.append(self._matrix_layout.gather(self._matrices, index))
         if self._scalars is not None:
             parts.append(self._scalars.swapaxes(1, 2)[index])
         return torch.cat(parts, dim=1).cpu().numpy()
@@ -70,7 +86,8 @@ class History:
 
     def _unbound(self, slot: int) -> list[Tensor]:
         scalars = [] if self._scalars is None else list(self._scalars[slot].unbind())
-        return [*self._vectors[slot].unbind(), *scalars]
+        matrices = self._matrix_layout.blocks(self._matrices[slot]) if self._matrix_layout.shapes else []
+        return [*self._vectors[slot].unbind(), *matrices, *scalars]
 
     def _index(self, slots: npt.NDArray[np.int64], runs: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         return torch.from_numpy(slots).to(self._all.device), torch.from_numpy(runs).to(self._all.device)

@@ -4,6 +4,8 @@ Where a determinant falls towards zero while entries grow, rounding and the tole
 at depth 2 near |W00| = 8, where det W is e^-32. A balanced start does not lose it (`flow.end_to_end`).
 """
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,11 +26,12 @@ class FactorFlow:
     """A system whose coordinates are the factors of a run, first to last, each in row-major order."""
 
     def __init__(self, spec: RunSpec) -> None:
-        self._model, self._shapes = spec.model, spec.factor_shapes
+        self._shapes = spec.factor_shapes
+        self._conserved_at = partial(spec.model.conserved, shape=spec.problem.shape)
         self._gradient = ChainGradient(spec) if spec.model.is_chain else ModelGradient(spec)
         self._start = starting_factors(spec)
         self._decay = spec.optimizer.weight_decay
-        self._conserved = [] if spec.decays else spec.model.conserved(self._start)
+        self._conserved = [] if spec.decays else self._conserved_at(self._start)
 
     def coordinates_of(self, reading: Reading) -> Array:
         return reading.factors.copy()
@@ -51,7 +54,7 @@ class FactorFlow:
         exponent = common_exponent(*factors, *self._start)
         if abs(exponent) > MOST_SQUARED_EXPONENT:
             factors = [np.ldexp(factor, -exponent) for factor in factors]
-            conserved = self._model.conserved([np.ldexp(factor, -exponent) for factor in self._start])
-        now = self._model.conserved(factors)
+            conserved = self._conserved_at([np.ldexp(factor, -exponent) for factor in self._start])
+        now = self._conserved_at(factors)
         changes = (float(np.linalg.norm(new - start)) for new, start in zip(now, conserved, strict=True))
         return max(changes) / (max(float(np.sum(factor**2)) for factor in factors) or 1.0)

@@ -16,7 +16,7 @@ from scipy.integrate import BDF, DOP853
 from workers.lab.engines.flow.systems import System, jacobian
 from workers.runs.optimizers import GradientFlow
 from workers.runs.scaling import norm
-from workers.runs.spec import LATEST_TIME
+from workers.runs.stops import LATEST_TIME
 
 Array = npt.NDArray[np.float64]
 

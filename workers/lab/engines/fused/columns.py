@@ -5,7 +5,7 @@ with zeros to chunks of CHUNK_BYTES. The arrays stand in memory that the launch 
 fit a thread's stack.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
@@ -22,7 +22,16 @@ from workers.lab.engines.fused.operations import (
     residual_of,
 )
 from workers.lab.engines.fused.program import Program
-from workers.lab.engines.fused.statements import constants, lines, loss_constants, scalars, slot_name, term, update
+from workers.lab.engines.fused.statements import (
+    constants,
+    disturb,
+    lines,
+    loss_constants,
+    scalars,
+    slot_name,
+    term,
+    update,
+)
 from workers.lab.engines.fused.text import UNROLL
 from workers.lab.engines.fused.tiles import Tiles
 
@@ -66,6 +75,7 @@ class _Writer:
             "forward": lines(line for operation in forward(program) for line in self._text(operation)),
             "signal": self.memory.declared("signal", residual.rows, residual.columns),
             "loss": lines(self._loss()),
+            "disturb": lines(disturb(program, self, "weight_chunks[n]", "residual[n]")),
             "backward": lines(line for operation in backward(program) for line in self._text(operation)),
             "update": lines(update(program, self)),
             "store": lines(chain(self._copies(to_state=True), scalars(program, to_state=True))),
@@ -152,6 +162,17 @@ class _Writer:
     def size_of(self, shape: tuple[int, int]) -> int:
         """See `Statements`."""
         return self.memory.chunks(*shape)
+
+    def drawn(self, names: Sequence[str], begin: int, shape: tuple[int, int], statement: str) -> Iterator[str]:
+        """See `Statements`; the numbers of a step are padded first."""
+        yield "{"
+        for name in names:
+            table, padded = self.program.tables.index(name), f"{name}_{shape[0]}_{shape[1]}"
+            yield self.memory.declared(padded, *shape)
+            yield f"const T* const {name}_now = table[{table}][0] + stride[{table}][0] * (from + taken);"
+            yield self._copy(f"{name}_now", begin, padded, shape, to_state=False)
+        reads = " ".join(f"const V {name} = {name}_{shape[0]}_{shape[1]}[n];" for name in names)
+        yield f"for (int n = 0; n < {self.size_of(shape)}; ++n) {{ {reads} {statement} }} }}"
 
     def squares(self, out: str, matrix: str, shape: tuple[int, int]) -> Iterator[str]:
         """See `Statements`; padding adds zeros."""

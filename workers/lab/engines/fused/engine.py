@@ -86,6 +86,8 @@ def program_of(descents: Descents, runs: int, device: str) -> Program:
     if device != "cpu":
         return thread
     by_lanes = replace(thread, lanes=vector_bytes() // thread.item_bytes)
+    if thread.diagonal:
+        return thread if runs == 1 else by_lanes
     few = 2 * runs <= by_lanes.lanes
     if thread.columns >= (WIDE if few else FEWEST_COLUMNS_OF_BATCHES):
         return replace(thread, layout="columns", vector_bytes=max(CHUNK_BYTES, vector_bytes()))

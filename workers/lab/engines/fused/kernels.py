@@ -27,6 +27,7 @@ FLOAT_ARRAYS = (
     "due_factors",
     "due_times",
     "tables",
+    "measurements",
     "workspace",
 )
 INT64_ARRAYS = (
@@ -38,6 +39,7 @@ INT64_ARRAYS = (
     "due_steps",
     "table_begins",
     "table_strides",
+    "measurement_begins",
 )
 INT32_ARRAYS = ("status", "reached")
 """Arrays of a launch by type; floats have the run's precision."""

@@ -4,10 +4,11 @@ Every quantity of a step is a vector over runs, so all lanes do the same arithme
 number.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
+from workers.lab.engines.fused import diagonals
 from workers.lab.engines.fused.operations import (
     Matrix,
     Operation,
@@ -18,7 +19,16 @@ from workers.lab.engines.fused.operations import (
     forward,
 )
 from workers.lab.engines.fused.program import Program
-from workers.lab.engines.fused.statements import constants, lines, loss_constants, scalars, slot_name, term, update
+from workers.lab.engines.fused.statements import (
+    constants,
+    disturb,
+    lines,
+    loss_constants,
+    scalars,
+    slot_name,
+    term,
+    update,
+)
 from workers.lab.engines.fused.text import KEEP_ROLLED, UNROLL
 
 MOST_UNROLLED = 1000
@@ -33,13 +43,18 @@ def pieces(program: Program) -> dict[str, str]:
         "functions": "",
         "load": lines((*_load(program), *loss_constants(program))),
         "constants": lines(constants(program)),
-        "forward": lines(line for operation in forward(program) for line in _text(program, operation)),
+        "forward": lines(diagonals.forward(program) if program.diagonal else _all(program, forward(program))),
         "signal": "V signal[CELLS];",
         "loss": lines(_loss(program)),
-        "backward": lines(line for operation in backward(program) for line in _text(program, operation)),
+        "disturb": lines(disturb(program, _ByLanes(program), "weight[n]", "residual[n]")),
+        "backward": lines(diagonals.backward(program) if program.diagonal else _all(program, backward(program))),
         "update": lines(update(program, _ByLanes(program))),
         "store": lines(_store(program)),
     }
+
+
+def _all(program: Program, operations: Iterable[Operation]) -> Iterator[str]:
+    return (line for operation in operations for line in _text(program, operation))
 
 
 def _load(program: Program) -> Iterator[str]:
@@ -67,11 +82,11 @@ def _parts(program: Program) -> Iterator[tuple[str, int, int]]:
 
 def _loss(program: Program) -> Iterator[str]:
     """The signal, and twice the loss."""
-    sums, unroll = program.partial_sums, _unroll(program)
+    sums, unroll, columns = program.partial_sums, _unroll(program), program.observed_columns
     yield f"Lanes twice; {{ V sum[{sums}];"
     yield f"{unroll} for (int n = 0; n < {sums}; ++n) sum[n] = V(T(0));"
-    yield f"{unroll} for (int i = 0; i < {program.rows}; ++i) {unroll} for (int j = 0; j < {program.columns}; ++j) {{"
-    yield f"const int n = i * {program.columns} + j; V& part = sum[j % {sums}];"
+    yield f"{unroll} for (int i = 0; i < {program.rows}; ++i) {unroll} for (int j = 0; j < {columns}; ++j) {{"
+    yield f"const int n = i * {columns} + j; V& part = sum[j % {sums}];"
     yield f"{term(program, 'weight[n]', 'residual[n]', 'part')} }}"
     yield from _halved(sums, "twice")
 
@@ -110,6 +125,14 @@ class _ByLanes:
 
     def size_of(self, shape: tuple[int, int]) -> int:
         return prod(shape)
+
+    def drawn(self, names: Sequence[str], begin: int, shape: tuple[int, int], statement: str) -> Iterator[str]:
+        tables = [self.program.tables.index(name) for name in names]
+        reads = (
+            f"const V {name} = numbers_at({table}, from + taken, {begin} + n);"
+            for name, table in zip(names, tables, strict=True)
+        )
+        yield f"{self.unroll} for (int n = 0; n < {prod(shape)}; ++n) {{ {' '.join(reads)} {statement} }}"
 
     def squares(self, out: str, matrix: str, shape: tuple[int, int]) -> Iterator[str]:
         return _squares(self.program, out, matrix, shape)

@@ -1,7 +1,8 @@
 """Launches of the fused engine: runs laid out in blocks of lanes, and read back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,18 @@ import numpy.typing as npt
 
 from workers.lab.engines.descents import Descents, Snapshots, carried_times
 from workers.lab.engines.fused.columns import workspace_numbers
-from workers.lab.engines.fused.program import CONVERGED, DIVERGED, EXHAUSTED, FRESH, GOING, OVER, Manner, Program
+from workers.lab.engines.fused.program import (
+    CONVERGED,
+    DISTURBANCES,
+    DIVERGED,
+    EXHAUSTED,
+    FRESH,
+    GOING,
+    OVER,
+    Manner,
+    Program,
+    Terms,
+)
 from workers.lab.engines.fused.source import update_of
 from workers.lab.engines.fused.tables import Tables
 from workers.lab.engines.recording import Schedules
@@ -17,8 +29,10 @@ from workers.lab.engines.stopping import NEVER
 from workers.lab.losses import maths_of
 from workers.records import Outcome
 from workers.runs.milestones import LOSS_DECADES, decades_reached
-from workers.runs.observations import observe_entries
-from workers.runs.problems import ObservedEntries
+from workers.runs.models.diagonal import Diagonal
+from workers.runs.noise import gradient_noise_of, label_noise_of, minibatch_of
+from workers.runs.observations import observe, observe_entries
+from workers.runs.problems import LinearMeasurements
 from workers.runs.rates import Polyak
 from workers.runs.schedules import due_steps
 from workers.runs.snapshots import kept_steps
@@ -36,23 +50,26 @@ class Constants:
 
     def __init__(self, specs: Sequence[RunSpec]) -> None:
         dtype = np.dtype(specs[0].precision)
-        observed = [observe_entries(spec.problem) for spec in specs]
+        observed = [_observed(spec) for spec in specs]
         self.manner = manner_of(specs)
         program = program_like(specs[0], self.manner)
-        self.tables = Tables([spec.descent for spec in specs], program.update, program.tables)
+        self.tables = Tables(specs, program)
         self.max_steps = np.array([spec.max_steps for spec in specs], dtype=np.int64)
         self.schedules, self.kept = Schedules(specs), Schedules(specs, kept_steps)
         self.due = Schedules(specs, due_steps)
         self.thresholds = _not_below([*map(float, LOSS_DECADES), 0.0], dtype)
         self.arrays: dict[str, Array] = {
             "targets": np.array(
-                [spec.loss.targets(entries.values) for spec, entries in zip(specs, observed, strict=True)], dtype=dtype
+                [spec.loss.targets(values) for spec, (values, _) in zip(specs, observed, strict=True)], dtype=dtype
             ),
-            "weights": np.array(list(map(_weights, specs, observed)), dtype=dtype),
+            "weights": np.array(
+                [_weights(spec, *numbers) for spec, numbers in zip(specs, observed, strict=True)], dtype
+            ),
             "constants": np.array([_constants(spec, program) for spec in specs], dtype=dtype),
             "limits": _not_below([spec.stop.loss_below or 0.0 for spec in specs], dtype),
             "last_steps": self.max_steps,
         }
+        self.measurements, self.arrays["measurement_begins"] = _measurements(specs, dtype)
 
     def steps_due(self, descents: Descents, alive: Array, steps: int) -> tuple[Array, Array]:
         """Bounds (after, until] of the steps that each run passes in a launch; empty for runs that are over."""
@@ -62,19 +79,41 @@ class Constants:
         return after, np.minimum(descents.steps + steps, self.max_steps)
 
 
-def _weights(spec: RunSpec, entries: ObservedEntries) -> Array:
-    return spec.loss.weights(entries.values, spec.problem.observation_count) * entries.mask
+def _observed(spec: RunSpec) -> tuple[Array, Array]:
+    """The observed numbers of a run, and which of them count."""
+    if spec.problem.observes_entries:
+        entries = observe_entries(spec.problem)
+        return entries.values, entries.mask
+    values = observe(spec.problem).values
+    return values, np.ones(values.shape, dtype=bool)
+
+
+def _weights(spec: RunSpec, values: Array, mask: Array) -> Array:
+    return spec.loss.weights(values, spec.problem.observation_count) * mask
+
+
+def _measurements(specs: Sequence[RunSpec], dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """All different measurements of the runs one after the other, and where those of each run begin, (runs,)."""
+    if specs[0].problem.observes_entries:
+        return np.zeros(1, dtype=dtype), np.zeros(len(specs), dtype=np.int64)
+    number = {problem: place for place, problem in enumerate(dict.fromkeys(spec.problem for spec in specs))}
+    tensors = [observed.tensors for observed in map(observe, number) if isinstance(observed, LinearMeasurements)]
+    begins = np.array([tensors[0].size * number[spec.problem] for spec in specs], dtype=np.int64)
+    return np.concatenate([tensor.ravel() for tensor in tensors]).astype(dtype), begins
 
 
 def manner_of(specs: Sequence[RunSpec]) -> Manner:
     """How the steps of a batch are taken; beside runs with a schedule, constant rates come from a table, too."""
     first, count = specs[0].descent, len(specs[0].factor_shapes)
+    of_run = (label_noise_of(specs[0]), minibatch_of(specs[0]), gradient_noise_of(specs[0]))
+    disturbances = zip(DISTURBANCES, of_run, strict=True)
     scheduled = any(spec.constant_learning_rate is None for spec in specs)
     return Manner(
         rates="adaptive" if first.rates.is_adaptive else "table" if scheduled else "constant",
         decay=first.decay_word,
         is_factored=any(set(spec.descent.factors_of_rate(count)) != {1.0} for spec in specs),
         frozen=tuple(sorted(first.frozen or ())),
+        disturbances=tuple(name for name, part in disturbances if part is not None),
     )
 
 
@@ -82,8 +121,18 @@ def program_like(spec: RunSpec, manner: Manner) -> Program:
     """The program of a batch with a run alone in a block, whose layout is not chosen yet."""
     slots, scalars, is_symmetric = spec.optimizer.slots, spec.optimizer.scalars, spec.model.is_symmetric
     update = update_of(spec)
-    parts = (spec.factor_shapes, slots, update, spec.precision, 1, is_symmetric)
-    return Program(*parts, loss=maths_of(spec.loss).fused, scalars=scalars, manner=manner)
+    shapes = tuple((prod(shape[:-1]), shape[-1]) for shape in spec.factor_shapes)
+    parts = (shapes, slots, update, spec.precision, 1, is_symmetric)
+    program = Program(*parts, loss=maths_of(spec.loss).fused, scalars=scalars, manner=manner)
+    if not isinstance(spec.model, Diagonal):
+        return program
+    samples = 0 if spec.problem.observes_entries else spec.problem.observation_count
+    return replace(program, diagonal=_terms(spec.model, spec.problem.shape), samples=samples)
+
+
+def _terms(model: Diagonal, shape: Sequence[int]) -> Terms:
+    form = model.multilinear(shape)
+    return tuple((term.sign, tuple(form.names.index(name) for name in term.of)) for term in form.terms)
 
 
 def _constants(spec: RunSpec, program: Program) -> list[float]:
@@ -136,7 +185,8 @@ def lay_out(
     lanes = np.pad(members, (0, blocks * program.lanes - len(members)), mode="edge")  # the last run fills up its block
     due = constants.due.due(*constants.steps_due(descents, members, steps))
     arrays: dict[str, Array] = {name: array[lanes] for name, array in constants.arrays.items()}
-    arrays |= {"thresholds": constants.thresholds, "workspace": _workspace(program)}
+    arrays |= {"thresholds": constants.thresholds, "measurements": constants.measurements}
+    arrays |= {"workspace": _workspace(program)}
     arrays |= _progress_of_lanes(descents, lanes, len(members))
     arrays |= _due_points(due, lanes, program, descents.states.dtype)
     arrays |= constants.tables.arrays(lanes, descents.steps, steps, descents.states.dtype)

@@ -79,7 +79,7 @@ def signal_of(program: Program) -> Matrix:
 
 def gradient_of(program: Program, number: int, shape: tuple[int, int]) -> Matrix:
     """The gradient of a factor."""
-    is_product = program.symmetric or len(program.shapes) > 1
+    is_product = program.symmetric or program.diagonal or len(program.shapes) > 1
     return _pulled(factor(number, shape)) if is_product else signal_of(program)
 
 

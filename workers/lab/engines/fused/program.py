@@ -23,7 +23,13 @@ WIDE = 4
 CHUNK_BYTES = 32
 """Bytes to which the rows of a matrix are padded in the layout by columns."""
 
+LABELS, SHARES, GRADIENTS = DISTURBANCES = ("label_noise", "shares", "gradient_noise")
+"""Tables with a number for each entry of the product, and for each trained number, at every step: what is added to the
+observed values, by what the signal is multiplied, and what is added to the gradient."""
+
 Layout = Literal["lanes", "columns"]
+Terms = tuple[tuple[int, tuple[int, ...]], ...]
+"""Signs, and numbers of factors."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,14 @@ class Manner:
         decay: how weights decay.
         is_factored: whether the rate differs from factor to factor.
         frozen: numbers of the factors that take no steps.
+        disturbances: names of what changes the gradient of a step, of DISTURBANCES.
     """
 
     rates: Literal["constant", "table", "adaptive"] = "constant"
     decay: Literal["none", "coupled", "decoupled"] = "none"
     is_factored: bool = False
     frozen: tuple[int, ...] = ()
+    disturbances: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,8 @@ class Program:
         loss: the loss of an entry and its derivative.
         scalars: single numbers that the optimiser carries beside its vectors.
         manner: how the steps are taken.
+        diagonal: of a diagonal network, whose factors are single rows, each term's sign and the numbers of its factors.
+        samples: linear measurements of a run, 0 where entries are observed.
     """
 
     shapes: tuple[tuple[int, int], ...]
@@ -72,6 +82,8 @@ class Program:
     loss: FusedLoss = SQUARES.fused
     scalars: int = 0
     manner: Manner = Manner()
+    diagonal: Terms = ()
+    samples: int = 0
 
     @property
     def trained(self) -> tuple[int, ...]:
@@ -94,7 +106,14 @@ class Program:
     @property
     def tables(self) -> tuple[str, ...]:
         """Names of the numbers that a run reads at every step, in the order of their memory."""
-        return (*(("rate",) if self.manner.rates == "table" else ()), *self.update.tables)
+        rates = ("rate",) if self.manner.rates == "table" else ()
+        return (*rates, *self.update.tables, *self.manner.disturbances)
+
+    def width(self, table: str) -> int:
+        """Numbers of a table at a step."""
+        if table not in DISTURBANCES:
+            return 1
+        return self.entries if table == GRADIENTS else self.cells
 
     @property
     def times(self) -> int:
@@ -128,8 +147,13 @@ class Program:
 
     @property
     def cells(self) -> int:
-        """Entries of the product."""
-        return self.rows * self.columns
+        """Entries of the product, or its linear measurements: the numbers of which the loss is taken."""
+        return self.samples or self.rows * self.columns
+
+    @property
+    def observed_columns(self) -> int:
+        """Columns of the matrix that those numbers are laid out in."""
+        return self.samples or self.columns
 
     @property
     def partial_sums(self) -> int:
@@ -137,9 +161,9 @@ class Program:
 
         A narrow product has a single sum, to which entry after entry is added.
         """
-        if self.columns < WIDE:
+        if self.observed_columns < WIDE:
             return 1
-        return min(MOST_PARTIAL_SUMS, 1 << (self.columns - 1).bit_length())
+        return min(MOST_PARTIAL_SUMS, 1 << (self.observed_columns - 1).bit_length())
 
     @property
     def partial_squares(self) -> int:
@@ -160,7 +184,9 @@ class Program:
     def multiply_adds(self) -> int:
         """Multiply-adds of one step of one run."""
         products = 3 * sum(self.shapes[0][0] * inner * outer for inner, outer in self.shapes[1:])
-        if self.symmetric:
+        if self.diagonal:
+            products = 2 * self.samples * self.columns + 3 * self.entries
+        elif self.symmetric:
             products = 2 * self.shapes[0][0] * self.entries
         squares = self.entries if self.sums_squares else 0
         return products + 2 * self.cells + self.slots * self.entries + squares

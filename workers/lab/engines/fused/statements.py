@@ -5,7 +5,7 @@ from string import Template
 from typing import Protocol
 
 from workers.lab.engines.fused.operations import gradient_of
-from workers.lab.engines.fused.program import Program
+from workers.lab.engines.fused.program import DISTURBANCES, GRADIENTS, LABELS, SHARES, Program
 
 
 def lines(statements: Iterable[str]) -> str:
@@ -39,6 +39,8 @@ def constants(program: Program) -> Iterator[str]:
             continue
         yield f"const Lanes run_{name} = constant[{number}]; const V {name} = V(run_{name});"
     for number, name in enumerate(program.tables):
+        if name in DISTURBANCES:
+            continue
         yield f"const bool {name}_shared = is_shared[{number}]; const Count {name}_stride = stride[{number}][0];"
         yield f"const T* const {name}_begin = table[{number}][0] + {name}_stride * from;"
 
@@ -67,6 +69,14 @@ class Statements(Protocol):
         """`out`, the sum of squares of a matrix; partial sums as those of a loss (`Program.partial_sums`)."""
         ...
 
+    def drawn(self, names: Sequence[str], begin: int, shape: tuple[int, int], statement: str) -> Iterator[str]:
+        """A statement for every entry, or chunk of entries, n of a matrix, with its numbers of tables by their names.
+
+        Args:
+            begin: where the numbers of the matrix begin among those of a step.
+        """
+        ...
+
     @property
     def unroll(self) -> str:
         """What stands before loops."""
@@ -75,6 +85,8 @@ class Statements(Protocol):
 
 def update(program: Program, layout: Statements) -> Iterator[str]:
     """The optimiser's step on every entry, or chunk of entries, of each factor."""
+    if GRADIENTS in program.manner.disturbances:
+        yield from _noisy_gradients(program, layout)
     manner, gradients = program.manner, [gradient_of(program, *factor).name for factor in enumerate(program.shapes)]
     if program.sums_squares:
         yield from _squares(program, layout, gradients)
@@ -92,6 +104,33 @@ def update(program: Program, layout: Statements) -> Iterator[str]:
         count = layout.size_of(program.shapes[number])
         yield f"{{ {_rates_of_factor(program, number)}"
         yield f"{layout.unroll} for (int n = 0; n < {count}; ++n) {{ {begin} {step} }} }}"
+
+
+def disturb(program: Program, layout: Statements, weight: str, residual: str) -> Iterator[str]:
+    """The signal as a step takes it, from that of the loss; see `DISTURBANCES`.
+
+    Args:
+        weight, residual: of entry, or chunk of entries, n.
+    """
+    names = [name for name in program.manner.disturbances if name != GRADIENTS]
+    statement = ""
+    if LABELS in names:
+        terms = Template(program.loss.statements).substitute(weight=weight, residual="noisy")
+        statement = f"const V noisy = {residual} - {LABELS}; {terms} signal[n] = pulled;"
+    if SHARES in names:
+        statement += f" signal[n] = signal[n] * {SHARES};"
+    if names:
+        yield from layout.drawn(names, 0, (program.rows, program.columns), statement)
+
+
+def _noisy_gradients(program: Program, layout: Statements) -> Iterator[str]:
+    """The noise of the step added to the gradients of the factors that take steps."""
+    begin = 0
+    for number, shape in enumerate(program.shapes):
+        if number in program.trained:
+            gradient = gradient_of(program, number, shape).name
+            yield from layout.drawn((GRADIENTS,), begin, shape, f"{gradient}[n] = {gradient}[n] + {GRADIENTS};")
+        begin += shape[0] * shape[1]
 
 
 def _rates_of_factor(program: Program, number: int) -> str:
@@ -116,6 +155,8 @@ def _squares(program: Program, layout: Statements, gradients: Sequence[str]) -> 
 
 def _tables(program: Program) -> Iterator[str]:
     for number, name in enumerate(program.tables):
+        if name in DISTURBANCES:
+            continue
         kind = "Lanes" if name == "rate" else "const Lanes"
         shared, at = f"{name}_begin[{name}_stride * taken]", "from + taken"
         yield f"{kind} run_{name} = {name}_shared ? Lanes({shared}) : numbers_at({number}, {at});"

@@ -1,4 +1,4 @@
-"""Tables of a launch: the numbers that runs read at every step, computed before it, such as the rates of a schedule.
+"""Tables of a launch: the numbers that runs read at every step, computed before it: rates, and draws of noise.
 
 Runs that read the same numbers share a row, and runs of one block that share all rows read them once. A row of numbers
 that no longer change has a single number.
@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workers.lab.updates import FusedUpdate
-from workers.runs.optimizers import DescentBase
+from workers.lab.engines.fused.program import DISTURBANCES, GRADIENTS, LABELS, SHARES, Program
+from workers.runs.disturbing import batch_shares, gradient_noise, label_noise
+from workers.runs.observations import observe_entries
+from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[Any]
 
@@ -26,13 +28,15 @@ class Row:
 
     Attributes:
         key: equal for runs that read the same numbers at the same step.
-        values: function from the steps taken before and a count to the next numbers (count,).
+        values: function from the steps taken before and a count to the next numbers (count,), or (count, width).
         settles_at: the step from which the numbers are all the same, None where there is none.
+        width: numbers of a step.
     """
 
     key: Hashable
     values: Callable[[int, int], npt.NDArray[np.float64]] = field(compare=False)
     settles_at: int | None
+    width: int = 1
 
     def is_settled(self, step: int) -> bool:
         """Whether the numbers do not change from a step on."""
@@ -43,14 +47,14 @@ class Tables:
     """The tables of the runs of a batch.
 
     Args:
-        optimizers: of the runs.
-        update: their step.
-        names: of the tables, in the order of their memory.
+        specs: of the runs.
+        program: of their steps.
     """
 
-    def __init__(self, optimizers: Sequence[DescentBase], update: FusedUpdate, names: Sequence[str]) -> None:
-        self._rows = [[_row(optimizer, update, name) for name in names] for optimizer in optimizers]
-        self._count = len(names)
+    def __init__(self, specs: Sequence[RunSpec], program: Program) -> None:
+        self._rows = [[_row(spec, program, name) for name in program.tables] for spec in specs]
+        self._count = len(program.tables)
+        self._zeros = np.zeros(max(map(program.width, program.tables), default=1))
 
     def steps(self, members: Array, taken: Array, wanted: int) -> int:
         """`wanted` steps, or as many as the tables of a launch have numbers for; at least 1.
@@ -59,7 +63,7 @@ class Tables:
             members: positions of the runs in the batch.
             taken: (runs of the batch,), steps taken before.
         """
-        changing = sum(not row.is_settled(step) for row, step in self._distinct(members, taken))
+        changing = sum(row.width for row, step in self._distinct(members, taken) if not row.is_settled(step))
         return wanted if not changing else max(1, min(wanted, MOST_NUMBERS // changing))
 
     def sorted(self, members: Array, taken: Array) -> Array:
@@ -69,19 +73,20 @@ class Tables:
         return members[sorted(range(len(members)), key=order.__getitem__)] if self._count else members
 
     def arrays(self, lanes: Array, taken: Array, steps: int, dtype: np.dtype[Any]) -> dict[str, Array]:
-        """The numbers of a launch, and where those of each lane begin and how far apart they are."""
-        begins, numbers, end = dict[tuple[Row, int], int](), list[Array](), 0
+        """The numbers of a launch after a row of zeros; where those of each lane begin, and how far apart they are."""
+        begins, numbers, end = dict[tuple[Row, int], int](), [self._zeros.astype(dtype)], len(self._zeros)
         for row, step in self._distinct(lanes, taken):
             begins[row, step] = end
-            numbers.append(row.values(step, 1 if row.is_settled(step) else steps).astype(dtype, copy=False))
+            values = row.values(step, 1 if row.is_settled(step) else steps)
+            numbers.append(values.astype(dtype, copy=False).reshape(-1))
             end += len(numbers[-1])
         read = [[(row, int(taken[run])) for row in self._rows[run]] for run in lanes.tolist()]
         shape = (len(lanes), self._count)
         return {
-            "tables": _joined(numbers) if numbers else np.zeros(1, dtype),
+            "tables": np.concatenate(numbers),
             "table_begins": np.array([[begins[one] for one in of_lane] for of_lane in read], np.int64).reshape(shape),
             "table_strides": np.array(
-                [[not row.is_settled(step) for row, step in of_lane] for of_lane in read], np.int64
+                [[0 if row.is_settled(step) else row.width for row, step in of_lane] for of_lane in read], np.int64
             ).reshape(shape),
         }
 
@@ -90,15 +95,35 @@ class Tables:
         return list(dict.fromkeys((row, int(taken[run])) for run in runs.tolist() for row in self._rows[run]))
 
 
-def _joined(numbers: Sequence[Array]) -> Array:
-    """All numbers in one array; a single long one is not copied."""
-    return np.ascontiguousarray(numbers[0]) if len(numbers) == 1 else np.concatenate(numbers)
-
-
-def _row(optimizer: DescentBase, update: FusedUpdate, name: str) -> Row:
+def _row(spec: RunSpec, program: Program, name: str) -> Row:
+    optimizer = spec.descent
     if name == "rate":
         rates = optimizer.rates
         return Row(rates, rates.rates, rates.settles_at)
-    table = update.tables[name]
-    value = getattr(optimizer, table.field)
-    return Row((name, value), lambda first, count: table.values(value, first, count), table.settles_at(value))
+    if name in DISTURBANCES:
+        return _disturbance(spec, name, program.width(name))
+    table = program.update.tables[name]
+    value, began_at = getattr(optimizer, table.field), optimizer.began_at
+    return Row(
+        (name, value, began_at),
+        lambda first, count: table.values(value, first - began_at, count),
+        began_at + table.settles_at(value),
+    )
+
+
+def _disturbance(spec: RunSpec, name: str, width: int) -> Row:
+    """The draws of a run, those of observations at their entries of the product and zeros elsewhere."""
+    draws = {LABELS: label_noise, SHARES: batch_shares, GRADIENTS: gradient_noise}[name](spec)
+    assert draws is not None
+    key = (name, spec.seed, spec.descent.batch if name == SHARES else spec.descent.noise)
+    if name == GRADIENTS:
+        return Row(key, draws, None, width)
+    mask = observe_entries(spec.problem).mask
+    observed = np.flatnonzero(mask)
+
+    def placed(first: int, count: int) -> Array:
+        numbers = np.zeros((count, width))
+        numbers[:, observed] = draws(first, count)
+        return numbers
+
+    return Row((*key, mask.tobytes()), placed, None, width)

@@ -13,6 +13,7 @@ TYPES = """
 #endif
 typedef $scalar T;
 typedef T V;
+typedef $whole Whole;
 typedef T Lanes;
 #if defined(__clang__)
 #define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
@@ -30,6 +31,7 @@ VECTOR_TYPES = """
 #pragma clang fp contract(off)
 typedef $scalar T;
 typedef T V __attribute__((ext_vector_type($lanes)));
+typedef $whole Whole __attribute__((ext_vector_type($lanes)));
 typedef V Lanes;
 typedef float Singles __attribute__((ext_vector_type($lanes)));
 #define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
@@ -43,6 +45,7 @@ COLUMN_TYPES = """
 #pragma clang fp contract(off)
 typedef $scalar T;
 typedef T V __attribute__((ext_vector_type($chunk)));
+typedef $whole Whole __attribute__((ext_vector_type($chunk)));
 typedef T X __attribute__((ext_vector_type($vector), aligned(32)));
 typedef T Lanes;
 #define RANKWARD_FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
@@ -63,6 +66,7 @@ constexpr int $statuses;
 struct Block {
     Lanes state[STATE], target[CELLS], weight[CELLS], constant[CONSTANTS > 0 ? CONSTANTS : 1];
     $tables
+    $measured
     $work
 
     $functions
@@ -97,6 +101,7 @@ struct Block {
             $signal
             $loss
             if (!RANKWARD_ALL((twice >= low) & (twice <= largest))) break;
+            $disturb
             $backward
             $update
         }
@@ -105,7 +110,8 @@ struct Block {
     }
 
     // Zero a lane: it goes on with the others, computing zeros that never stop the block.
-    CUDA_CALLABLE void park(int number) {
+    CUDA_CALLABLE void park(int number, const T* zeros) {
+        $park_tables
         for (int n = 0; n < STATE; ++n) lane(state[n], number) = T(0);
         for (int n = 0; n < CELLS; ++n) lane(target[n], number) = lane(weight[n], number) = T(0);
     }
@@ -128,9 +134,11 @@ for (int l = 0; l < LANES; ++l) {
     for (int n = 0; n < CONSTANTS; ++n)
         Block::lane(now.constant[n], l) = runs.constants.data[Count(run) * CONSTANTS + n];
     $table_rows
-    if (runs.status.data[run] == OVER) now.park(l);
+    $measured_rows
+    if (runs.status.data[run] == OVER) now.park(l, runs.tables.data);
 }
 $shared_rows
+$measured_alike
 
 // Go on from event to event; what happens at events is outside the loop over steps and may take its time.
 Count left = steps;
@@ -170,7 +178,7 @@ for (;;) {
                 runs.states.data[Count(run) * STATE + n] = Block::lane(now.state[n], l);
         }
         if (outcome != GOING) {
-            now.park(l);
+            now.park(l, runs.tables.data);
             continue;
         }
         going = true;
@@ -208,7 +216,7 @@ for (;;) {
             runs.losses.data[run] = T(0.5) * Block::lane(twice, l);
             for (int n = 0; n < STATE; ++n)
                 runs.states.data[Count(run) * STATE + n] = Block::lane(now.state[n], l);
-            now.park(l);
+            now.park(l, runs.tables.data);
         }
         left -= taken;
         arrived = false;
@@ -225,10 +233,10 @@ TABLES = """const T* table[TABLES][LANES];
     Count stride[TABLES][LANES];
     bool is_shared[TABLES];
 
-    // The numbers of the lanes in a table, at a step of the launch, where they differ.
-    CUDA_CALLABLE Lanes numbers_at(int number, Count at) const {
+    // The numbers of the lanes in a table, at a step of the launch, where they differ; those at place n of a step.
+    CUDA_CALLABLE Lanes numbers_at(int number, Count at, int n = 0) const {
         Lanes out;
-        for (int l = 0; l < LANES; ++l) lane(out, l) = table[number][l][stride[number][l] * at];
+        for (int l = 0; l < LANES; ++l) lane(out, l) = table[number][l][stride[number][l] * at + n];
         return out;
     }
 """
@@ -245,4 +253,23 @@ SHARED_ROWS = """for (int i = 0; i < TABLES; ++i) {
     for (int l = 1; l < LANES; ++l)
         if (now.table[i][l] != now.table[i][0] || now.stride[i][l] != now.stride[i][0]) now.is_shared[i] = false;
 }
+"""
+
+MEASURED = """const T* measured[LANES];
+    bool is_measured_alike;
+
+    // The numbers of the lanes in their measurements, where those differ.
+    CUDA_CALLABLE V measured_at(int at) const {
+        Lanes out;
+        for (int l = 0; l < LANES; ++l) lane(out, l) = measured[l][at];
+        return out;
+    }
+"""
+"""The linear measurements of a block: where those of each lane begin, and whether all lanes have the same."""
+
+MEASURED_ROWS = "now.measured[l] = runs.measurements.data + runs.measurement_begins.data[run];"
+
+MEASURED_ALIKE = """now.is_measured_alike = true;
+for (int l = 1; l < LANES; ++l)
+    if (now.measured[l] != now.measured[0]) now.is_measured_alike = false;
 """

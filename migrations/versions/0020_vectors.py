@@ -1,0 +1,34 @@
+"""norms and gains of vectors: columns of points and of summaries
+
+Revision ID: 0020
+Revises: 0019
+"""
+
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from migrations.columns import add_columns, drop_columns
+from migrations.views import replaced_views, views_of
+
+revision = "0020"
+down_revision = "0019"
+branch_labels = None
+depends_on = None
+
+BEFORE = views_of("0019_objectives")
+NEW = {"l1_norm": sa.Double, "gain": sa.JSON}
+VIEWS = replace(BEFORE, summary=(*BEFORE.summary, *NEW), points=(*BEFORE.points, *NEW))
+NEW_COLUMNS = {"run_summaries": NEW, "trajectory_points": NEW}
+
+
+def upgrade() -> None:
+    """Apply this revision; adding columns rewrites no row."""
+    with replaced_views(BEFORE, VIEWS):
+        add_columns(NEW_COLUMNS)
+
+
+def downgrade() -> None:
+    """Undo this revision."""
+    with replaced_views(VIEWS, BEFORE):
+        drop_columns(NEW_COLUMNS)

@@ -1,0 +1,59 @@
+"""The guide in a browser: its scripts run under its policy, nothing is asked elsewhere, axe finds no serious fault."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.test_accessibility import LOOKS, is_serious
+from tests.helpers.api_server import serving
+from tests.helpers.guide import build_guide, guide_from
+
+PAGES = ("index.html", "field.html", "gallery.html", "reference.html", "metrics.html", "presets/figure_1.html")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("guide")
+    build_guide(folder)
+    return folder
+
+
+@pytest.fixture
+def open_guide(browser, settings, address):
+    complaints, contexts = [], []
+    with guide_from(address), serving(settings) as (host, port):
+        origin = f"http://{host}:{port}/"
+
+        def opened(name, scheme, width):
+            context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+            contexts.append(context)
+            page = context.new_page()
+            page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("request", lambda asked: complaints.append(asked.url) if not is_ours(asked.url, origin) else None)
+            page.goto(f"{origin}guide/{name}")
+            return page
+
+        yield opened
+        for context in contexts:
+            context.close()
+    assert complaints == []
+
+
+def is_ours(url, origin):
+    return url.startswith((origin, "data:", f"blob:{origin}"))
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+@pytest.mark.parametrize("name", PAGES)
+def test_no_serious_fault(open_guide, name, scheme, width):
+    page = open_guide(name, scheme, width)
+    found = Axe().run(page).response["violations"]
+    assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found if is_serious(one)] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+
+
+def test_words_are_searched_for(open_guide):
+    page = open_guide("index.html", "light", 1280)
+    page.locator(".md-search__input").first.click()
+    page.keyboard.type("weight decay")
+    page.locator(".md-search-result__link").first.wait_for(timeout=60_000)

@@ -1,0 +1,91 @@
+"""The functions that losses of the fused engine call, against 40 digits of Python's decimal numbers."""
+
+from decimal import Decimal, localcontext
+from string import Template
+
+import numpy as np
+import pytest
+
+from workers.lab.engines.fused.functions import text_of
+from workers.lab.engines.fused.source import SCALARS
+from workers.lab.engines.fused.text import TYPES, VECTOR_TYPES
+from workers.lab.native.building import bound
+
+NUMBERS = {"float64": np.float64, "float32": np.float32}
+CALL = """
+$types
+constexpr int WIDTH = $lanes;
+struct Functions {
+    static CUDA_CALLABLE V fused(V a, V b, V c) { return RANKWARD_FUSED(a, b, c); }
+    $functions
+};
+const long long* given = (const long long*)call;
+const T* in = (const T*)given[0];
+T* out = (T*)given[1];
+for (long long n = 0; n < given[2]; n += $lanes) {
+    V argument;
+    for (int l = 0; l < $lanes; ++l) ((T*)&argument)[l] = in[n + l];
+    const V value = Functions::$name(argument);
+    for (int l = 0; l < $lanes; ++l) out[n + l] = ((T*)&value)[l];
+}
+"""
+
+
+def computed(name: str, precision: str, arguments, lanes: int):
+    """The function of many arguments, as the fused engine computes it with so many lanes."""
+    scalar, whole, _ = SCALARS[precision]
+    size = np.dtype(NUMBERS[precision]).itemsize
+    kinds = {"scalar": scalar, "whole": whole, "lanes": lanes, "vector_bits": 8 * max(32, lanes * size)}
+    types = Template(VECTOR_TYPES if lanes > 1 else TYPES).substitute(kinds)
+    functions = text_of((name,), precision)
+    source = Template(CALL).substitute(types=types, functions=functions, name=name, lanes=lanes)
+    results = np.empty_like(arguments)
+    bound(source, 1, np.array([arguments.ctypes.data, results.ctypes.data, len(arguments)], dtype=np.int64))()
+    return results
+
+
+def errors(results, arguments, exact):
+    """Distances from the exact values in units of the last place."""
+    with localcontext() as context:
+        context.prec = 40
+        exactly = [exact(Decimal(float(argument))) for argument in arguments]
+        units = np.spacing(np.array([float(value) for value in exactly]).astype(results.dtype))
+        distances = zip(results, exactly, units, strict=True)
+        return np.array(
+            [abs(float((Decimal(float(ours)) - value) / Decimal(float(unit)))) for ours, value, unit in distances]
+        )
+
+
+@pytest.mark.parametrize("precision", NUMBERS)
+def test_exponentials(precision):
+    ends = (-745.0, 709.0) if precision == "float64" else (-103.0, 88.0)
+    arguments = np.concatenate([np.linspace(*ends, 4000), np.linspace(-1, 1, 4000), np.logspace(-30, 0, 96)])
+    arguments = arguments.astype(NUMBERS[precision])
+    results = computed("exp_of", precision, arguments, 4)
+    assert errors(results, arguments, Decimal.exp).max() < 1.6
+    for lanes in (1, 2, 8):
+        assert computed("exp_of", precision, arguments, lanes).tobytes() == results.tobytes()
+
+
+@pytest.mark.parametrize("precision", NUMBERS)
+def test_logarithms_of_numbers_a_little_above_one(precision):
+    arguments = np.concatenate([np.linspace(0, 1, 4000), np.logspace(-300, 0, 96), np.logspace(-9, 0, 4000)])
+    arguments = arguments.astype(NUMBERS[precision])
+    results = computed("log1p_of", precision, arguments, 4)
+    assert (
+        errors(
+            results,
+            arguments,
+            lambda argument: (1 + argument).ln() if argument > Decimal("1e-15") else argument - argument**2 / 2,
+        ).max()
+        < 2.5
+    )
+    for lanes in (1, 2, 8):
+        assert computed("log1p_of", precision, arguments, lanes).tobytes() == results.tobytes()
+
+
+@pytest.mark.parametrize("precision", NUMBERS)
+def test_what_has_no_exponential_in_the_finite_numbers(precision):
+    arguments = np.array([-np.inf, -1e30, 1e30, np.inf, np.nan, 0.0, -0.0, -800.0], dtype=NUMBERS[precision])
+    results = computed("exp_of", precision, arguments, 8)
+    assert np.array_equal(results, [0, 0, np.inf, np.inf, np.nan, 1, 1, 0], equal_nan=True)

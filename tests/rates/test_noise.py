@@ -1,0 +1,262 @@
+"""Mini-batches and noise: the steps that they take, the loss that is recorded, and a law that holds through noise."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.helpers.slices import assert_same_progress, points_of
+from tests.helpers.specs import run_whole, spec
+from workers.lab.models.base import product_of
+from workers.lab.models.layout import split_factors
+from workers.runs.costs import multiply_adds_per_step
+from workers.runs.draws import DISTRIBUTIONS, GRADIENT_STREAM, LABEL_STREAM
+from workers.runs.engines import batch_key, engine_of
+from workers.runs.minibatches import Minibatches
+from workers.runs.noise import Batch
+from workers.runs.observations import observe
+from workers.runs.problems import ObservedEntries
+from workers.runs.theory.verdicts import columns_needed, judge
+
+REGRESSION = {"kind": "random_regression", "samples": 12, "dimension": 3, "outputs": 2, "noise": 0.1}
+SENSING = {"kind": "low_rank_sensing", "shape": [3, 2], "rank": 1, "measurements": 9, "norm": 1.0}
+ENTRIES = {"kind": "low_rank_completion", "shape": [3, 4], "rank": 2, "observed": 7}
+FEW = {"kind": "low_rank_completion", "shape": [12, 12, 12], "rank": 1, "observed": 40}
+PROBLEMS = {"entries": ENTRIES, "few": FEW, "sensing": SENSING, "regression": REGRESSION}
+
+LABELS = {"kind": "label", "std": 0.5, "distribution": "rademacher"}
+DISTURBANCES = {
+    "labels": {"noise": {"kind": "label", "std": 0.3}},
+    "gradients": {"noise": {"kind": "gradient", "std": 0.3, "distribution": "rademacher"}},
+    "batch": {"batch": {"size": 3}},
+    "repeated": {"batch": {"size": 4, "replacement": True}},
+    "labels of a batch": {"noise": LABELS, "batch": {"size": 3}},
+}
+both_engines = pytest.mark.parametrize("engine", ["torch", "fused"])
+every_problem = pytest.mark.parametrize("problem", PROBLEMS)
+
+
+def descent(problem="entries", loss="half_sse", steps=10, seed=0, **optimizer):
+    """A descent whose optimiser has further fields, with its factors at every step."""
+    parts = {
+        "problem": PROBLEMS[problem],
+        "loss": loss,
+        "model": {"kind": "cp_tensor", "rank": 3} if problem == "few" else {"kind": "deep_matrix", "depth": 2},
+        "init": {"kind": "gaussian", "std": 0.4},
+        "optimizer": {"kind": "gradient_descent", "learning_rate": 0.02} | optimizer,
+        "stop": {"max_steps": steps},
+        "record": {"every": 1, "factors": {"every": 1}},
+        "engine": "auto",
+        "seed": seed,
+    }
+    return spec(**parts)
+
+
+def factors_of(run):
+    """The numbers of the factors at every step."""
+    return np.asarray(run_whole(run).kept.factors)
+
+
+def predicted(run, numbers):
+    """What is observed of the product of the factors (1, numbers), (samples, numbers of a sample), and its values."""
+    product = product_of(run.model, split_factors(numbers, run.factor_shapes))[0]
+    observed = observe(run.problem)
+    if isinstance(observed, ObservedEntries):
+        mask = torch.tensor(observed.mask)
+        return product.view(run.problem.shape)[mask][:, None], torch.tensor(observed.values)[mask][:, None]
+    outputs = torch.tensor(observed.outputs)
+    return torch.tensor(observed.tensors) @ product.reshape(outputs.shape[1], -1).T, outputs
+
+
+def gradient_by_definition(run, numbers, step):
+    """The gradient that a step takes, of the loss over the samples of its batch, with the noise of the step."""
+    factors = torch.tensor(numbers[None], requires_grad=True)
+    values, observed = predicted(run, factors)
+    batch, noise = run.optimizer.batch, run.optimizer.noise
+    shares = torch.ones(len(values), 1, dtype=torch.float64)
+    if batch is not None:
+        shares = torch.tensor(Minibatches(batch, run.seed, len(values)).shares(step, 1)).view(-1, 1)
+    if noise is not None and noise.kind == "label":
+        drawn = DISTRIBUTIONS[noise.distribution](run.seed, LABEL_STREAM, values.numel()).draws(step, 1)
+        observed = observed + noise.std * torch.tensor(drawn).view(values.shape)
+    residuals = (values - observed).abs()
+    phi = residuals.square() / 2
+    if run.loss.kind == "huber":
+        phi = torch.where(residuals <= run.loss.delta, phi, run.loss.delta * (residuals - run.loss.delta / 2))
+    (run.loss.weight(run.problem.observation_count) * shares * phi).sum().backward()
+    gradient = factors.grad.numpy()[0]
+    if noise is not None and noise.kind == "gradient":
+        drawn = DISTRIBUTIONS[noise.distribution](run.seed, GRADIENT_STREAM, len(numbers)).draws(step, 1)
+        gradient = gradient + noise.std * drawn[0]
+    return gradient
+
+
+@every_problem
+@pytest.mark.parametrize("loss", ["half_sse", "mse", {"kind": "huber", "delta": 0.2}], ids=str)
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+def test_a_step_takes_the_gradient_of_its_batch_with_its_noise(problem, loss, disturbance):
+    """On the engine that `auto` takes."""
+    run = descent(problem, loss, **DISTURBANCES[disturbance])
+    factors = factors_of(run)
+    for step in range(10):
+        moved = factors[step] - 0.02 * gradient_by_definition(run, factors[step], step)
+        np.testing.assert_allclose(factors[step + 1], moved, rtol=1e-10, atol=1e-12)
+
+
+@every_problem
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+def test_the_recorded_loss_is_that_of_all_observations_without_noise(problem, disturbance):
+    run = descent(problem, "mse", **DISTURBANCES[disturbance])
+    result = run_whole(run)
+    for step, numbers in enumerate(result.kept.factors):
+        values, observed = predicted(run, torch.tensor(numbers[None]))
+        loss = (values - observed).square().mean().item()
+        assert points_of(result)[0, step]["loss"] == pytest.approx(loss, rel=1e-12)
+
+
+def test_the_first_step_below_the_limit_is_one_of_the_full_loss():
+    run = descent(steps=2000, batch={"size": 1}, weight_decay=1e-3)
+    stopped = run_whole(spec(**run.resolved() | {"stop": {"max_steps": 2000, "loss_below": 0.5}}))
+    losses = [point["loss"] for _, point in sorted(points_of(run_whole(run)).items())]
+    assert stopped.progress[0].checkpoint.step == next(step for step, loss in enumerate(losses) if loss < 0.5)
+
+
+@both_engines
+def test_balancedness_follows_its_law_through_label_noise(engine):
+    """d_k = d_0 prod (1 - lr^2 r^2) with d = u^2 - v^2, whatever the residuals r are, and signs of numpy's Philox."""
+    run = spec(
+        problem={"kind": "completion", "shape": [1, 1], "observations": [{"index": [0, 0], "value": 1.0}]},
+        model={"kind": "deep_matrix", "depth": 2},
+        init={"kind": "explicit", "factors": [[[0.2]], [[2.0]]]},
+        optimizer={"kind": "gradient_descent", "learning_rate": 0.1, "noise": LABELS},
+        stop={"max_steps": 3000},
+        record={"every": 0, "factors": {"every": 1}},
+        engine=engine,
+    )
+    u, v = factors_of(run).T
+    drawn = np.random.Philox(counter=0, key=0).random_raw(4 * 3000)[::4]
+    noise = 0.5 * np.where(drawn & np.uint64(1), 1.0, -1.0)
+    residuals = u[:-1] * v[:-1] - 1 - noise
+    difference = u**2 - v**2
+    law = difference[0] * np.concatenate([[1.0], np.cumprod(1 - 0.01 * residuals**2)])
+    np.testing.assert_allclose(difference, law, rtol=1e-9, atol=1e-14)
+    assert abs(difference[-1]) < 1e-2 * abs(difference[0])
+
+
+@every_problem
+def test_a_batch_of_all_samples_has_the_bits_of_none(problem):
+    all_samples = descent(problem).problem.sample_count
+    without, full = descent(problem), descent(problem, batch={"size": all_samples})
+    assert batch_key(full) == batch_key(without)
+    ours, theirs = run_whole(full), run_whole(without)
+    assert_same_progress(ours.progress[0], theirs.progress[0])
+    np.testing.assert_array_equal(ours.kept.factors, theirs.kept.factors)
+
+
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+def test_the_same_seed_gives_the_same_and_another_seed_another(disturbance):
+    start = {"kind": "constant", "value": 0.3}
+    first, again, other = (
+        factors_of(spec(**descent(seed=seed, **DISTURBANCES[disturbance]).resolved() | {"init": start}))
+        for seed in (3, 3, 4)
+    )
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first[0], other[0])
+    assert (first[-1] != other[-1]).any()
+
+
+def test_frozen_factors_have_no_noise():
+    factors = factors_of(descent(frozen=[1], noise={"kind": "gradient", "std": 1.0}))
+    assert (factors[0] != factors[-1]).any()
+    first = descent().factor_shapes[0][0] * descent().factor_shapes[0][1]
+    np.testing.assert_array_equal(factors[0, first:], factors[-1, first:])
+
+
+def test_seeds_and_sizes_share_a_batch_and_kinds_do_not():
+    keys = [
+        [batch_key(descent(seed=seed, batch={"size": size, "replacement": again}))]
+        for seed, size, again in ((0, 1, False), (1, 3, True))
+    ]
+    assert keys[0] == keys[1]
+    kinds = [descent(**fields) for fields in ({}, *DISTURBANCES.values())]
+    assert len({str(batch_key(run)) for run in kinds}) == len(kinds) - 1  # both ways to draw a batch are the same
+
+
+def test_runs_with_sizes_of_their_own_have_their_bits_in_a_batch():
+    runs = [descent(seed=seed, batch={"size": size}, noise=LABELS) for seed, size in ((0, 1), (1, 3), (1, 6))]
+    together = run_whole(*runs)
+    for run, progress in zip(runs, together.progress, strict=True):
+        assert_same_progress(run_whole(run).progress[0], progress)
+
+
+@both_engines
+def test_noise_of_size_zero_changes_nothing(engine):
+    quiet, plain = (
+        spec(**descent(**fields).resolved() | {"engine": engine})
+        for fields in ({"noise": {"kind": "gradient", "std": 0.0}}, {})
+    )
+    np.testing.assert_array_equal(factors_of(quiet), factors_of(plain))
+
+
+@pytest.mark.parametrize("loss", ["half_sse", {"kind": "huber", "delta": 0.2}], ids=str)
+@pytest.mark.parametrize("shape", [[2, 2], [3, 4], [9, 11]], ids=str)
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+def test_both_engines_take_the_same_steps(disturbance, shape, loss):
+    """By lanes and by columns, alone and beside others, of which some are over."""
+    problem = {"kind": "low_rank_completion", "shape": shape, "rank": 1, "observed": 4}
+    runs = [
+        spec(
+            **descent(loss=loss, seed=seed, **DISTURBANCES[disturbance]).resolved()
+            | {"problem": problem, "stop": {"max_steps": 40 + 7 * seed}}
+        )
+        for seed in range(9)
+    ]
+    fused, torch_s = (
+        [spec(**run.resolved() | {"engine": engine, "record": {"every": 0}}) for run in runs]
+        for engine in ("fused", "torch")
+    )
+    together, ours = run_whole(*fused), run_whole(*torch_s)
+    for run, progress, reference in zip(fused, together.progress, ours.progress, strict=True):
+        assert_same_progress(run_whole(run).progress[0], progress)
+        np.testing.assert_allclose(progress.checkpoint.state, reference.checkpoint.state, rtol=1e-9, atol=1e-12)
+
+
+def test_auto_takes_the_fused_engine_where_draws_are_few():
+    assert engine_of(descent(noise=LABELS)) == "fused"
+    large = {"kind": "low_rank_completion", "shape": [190, 190], "rank": 1, "observed": 300}
+    assert engine_of(spec(**descent(noise=LABELS).resolved() | {"problem": large})) == "torch"
+    assert engine_of(spec(**descent().resolved() | {"problem": large})) == "fused"
+
+
+def test_draws_have_a_price():
+    plain = multiply_adds_per_step(descent("regression"))
+    for disturbance in DISTURBANCES.values():
+        assert multiply_adds_per_step(descent("regression", **disturbance)) > plain
+
+
+def test_a_batch_of_all_samples_divides_them_only_with_replacement():
+    assert Batch(size=3).divides(4)
+    assert not Batch(size=4).divides(4)
+    assert Batch(size=4, replacement=True).divides(4)
+
+
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+def test_theory_keeps_its_bounds_and_is_silent_on_what_noise_breaks(disturbance):
+    fields = DISTURBANCES[disturbance]
+    if "batch" in fields:
+        fields = fields | {"batch": fields["batch"] | {"size": 2}}
+    parts = {"init": {"kind": "identity", "scale": 0.5}, "stop": {"max_steps": 100}, "engine": "auto"}
+    decaying = {"kind": "gradient_descent", "learning_rate": 0.01, "weight_decay": 0.01}
+    noisy, plain = (judged(spec(**parts, optimizer=decaying | more)) for more in (fields, {}))
+    assert plain.predicted_limit is not None
+    assert noisy.predicted_limit is None
+    assert noisy.bound_holds is not None
+    without_decay = judged(spec(**parts, optimizer=decaying | {"weight_decay": 0.0} | fields))
+    assert without_decay.tightness_law is without_decay.stability_limit is None
+    assert (without_decay.predicted_limit is None) == ("noise" in fields)
+
+
+def judged(run):
+    """Theory's verdict on a run that is over."""
+    result = run_whole(run)
+    columns = {name: result.points.columns[name] for name in columns_needed(run)}
+    return judge(run, columns, result.progress[0].summary["determinant_sign_changed_at"])

@@ -1,0 +1,1 @@
+"""Contractions of named factors, without torch: subscripts, paths, prices and conserved quantities."""

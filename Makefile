@@ -5,14 +5,22 @@ BIN := .venv/bin
 WORKERS ?= logical
 TOGETHER := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: setup demo serve test test-fast coverage lint format hooks docs bench gallery gpu clean
+.PHONY: setup demo serve test test-fast containers coverage lint format hooks docs bench gallery gpu clean
 
 setup: .venv/installed
+
+# By uv where it is installed, which takes a fraction of pip's time; either compiles each module once.
+UV := $(shell command -v uv)
+ifdef UV
+INSTALL = uv pip install --quiet --python $(BIN)/python --compile-bytecode
+else
+INSTALL = $(BIN)/python -m pip install --quiet
+endif
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rankward needs Python 3.11 or newer; name one with make PYTHON=...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 demo: setup
@@ -30,6 +38,10 @@ test: setup
 FAST := not (alone or processes or postgresql or slow)
 test-fast: setup
 	$(BIN)/python -m pytest $(TOGETHER) -q --hypothesis-profile=fast -m "$(FAST)"
+
+# The image and docker-compose.yml for real, with kills; needs a Docker engine and root, and says so where there is none.
+containers: setup
+	$(BIN)/python -m pytest -rs --containers --timeout 3600 tests/containers
 
 # Lines and branches that the tests do not reach; what runs in processes of its own is not counted.
 coverage: setup

@@ -128,6 +128,19 @@ class DryRun(BaseModel):
     cost: Cost
 
 
+class ComputedWith(BaseModel):
+    """With what a run was computed: equal specs give equal bits where all of this, engine and device are equal."""
+
+    rankward: str
+    python: str
+    numpy: str
+    torch: str
+    warp: str
+    processor: Annotated[str, Field(description="Model of the processor.")]
+    instructions: Annotated[str, Field(description="Widest vector instructions that torch uses on it.")]
+    gpu: Annotated[str | None, Field(description="Model of the GPU that the run was computed on.")]
+
+
 class Run(BaseModel):
     """A run as it stands; `summary` holds the last value of every metric that applies to it."""
 
@@ -141,6 +154,10 @@ class Run(BaseModel):
     summary: dict[str, Any]
     engine: str | None
     device: str | None
+    computed_with: Annotated[
+        ComputedWith | None,
+        Field(description="Of its last slice; null before its first, and of runs of earlier versions."),
+    ]
     steps_per_second: float | None
     created_at: datetime
     started_at: datetime | None

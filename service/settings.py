@@ -12,9 +12,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.values.addresses import Network, host_name, is_loopback, networks
+from service.values.variables import PREFIX
 from workers.runs.metrics import CATALOGUE
-
-PREFIX = "RANKWARD_"
 
 
 class FileSource(PydanticBaseSettingsSource):
@@ -149,6 +148,10 @@ class Settings(BaseSettings):
     tls_ca: Path | None = Field(default=None, description="Certificate of the authority that signed the cluster's.")
     tls_cert: Path | None = Field(default=None, description="This process's certificate in the cluster.")
     tls_key: Path | None = Field(default=None, description="Key of that certificate.")
+    alive_file: Path | None = Field(
+        default=None,
+        description="File whose time a machine's workers of a cluster renew every 5 s while all of them work.",
+    )
     cluster_timeout_seconds: float = Field(
         default=30.0, gt=0, description="Silence of the scheduler after which its slices in flight are given up."
     )

@@ -26,6 +26,7 @@ FOLDER_MARKERS = {
     "browser": ("processes", "browser", "alone"),
     "chaos": ("processes", "chaos", "alone"),
     "cluster": ("processes", "alone"),
+    "containers": ("alone", "containers"),
     "e2e": ("processes", "alone"),
     "examples": ("processes",),
     "kinds": ("slow",),
@@ -36,15 +37,17 @@ FOLDER_MARKERS = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="Full length: minutes or hours in place of seconds.")
+    parser.addoption("--containers", action="store_true", help="Build the image, and run docker-compose.yml.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         _mark(item)
-    if not config.getoption("--long"):
-        skipped = [item for item in items if item.get_closest_marker("long")]
-        config.hook.pytest_deselected(items=skipped)
-        items[:] = [item for item in items if item not in skipped]
+    for option in ("long", "containers"):
+        if not config.getoption(f"--{option}"):
+            skipped = [item for item in items if item.get_closest_marker(option)]
+            config.hook.pytest_deselected(items=skipped)
+            items[:] = [item for item in items if item not in skipped]
 
 
 def _mark(item: pytest.Item) -> None:

@@ -350,6 +350,7 @@ class SliceResult:
 
     Attributes:
         kept: the factors to be kept; None where no run of the batch keeps any.
+        computed_with: versions and hardware (`workers.computed_with`); None before `run_slice` has added them.
     """
 
     progress: Progress
@@ -358,3 +359,4 @@ class SliceResult:
     engine: str
     device: str
     kept: KeptFactors | None = None
+    computed_with: Mapping[str, str | None] | None = None

@@ -3,6 +3,8 @@
 torch is imported at the first call, so the dispatcher can refer to this function without loading torch.
 """
 
+from dataclasses import replace
+
 from workers.records import Batch, Budget, SliceResult
 
 
@@ -17,6 +19,8 @@ def run_slice(batch: Batch, budget: Budget) -> SliceResult:
         Progress of every member in order, and the points recorded on the way. A run's results do not depend on where
         it is cut into slices.
     """
+    from workers.computed_with import computed_with
     from workers.lab.execution import execute
 
-    return execute(batch, budget)
+    result = execute(batch, budget)
+    return replace(result, computed_with=computed_with(result.device))

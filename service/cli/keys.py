@@ -4,19 +4,19 @@ import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from service.cli.roles import DataDir, settings_of
+from service.cli.sides import of_server
 from service.cli.tables import Column, make_console, print_table
-from service.processes.private_files import make_private
-from service.settings import Settings
-from service.store.database import Database
-from service.store.migrate import check_schema, migrate
-from service.store.sqlite import database_file
-from service.use_cases import keys
 from service.values.visible import visible
+
+if TYPE_CHECKING:  # none of it is there where the client alone is installed
+    from service.settings import Settings
+    from service.store.database import Database
+    from service.use_cases.keys import Scope
 
 app = typer.Typer(help="API keys: who may read, submit, administer.", no_args_is_help=True)
 
@@ -35,6 +35,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
+@of_server
 def create(
     name: Annotated[str, typer.Argument(help="Who or what the key is for.")],
     scope: Scopes = ["read", "submit"],  # noqa: B006 (typer copies it)
@@ -45,6 +46,8 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it, once."""
+    from service.use_cases import keys
+
     quotas = {
         "max_requests_per_minute": max_requests_per_minute,
         "max_unfinished_runs": max_unfinished_runs,
@@ -60,8 +63,11 @@ def create(
 
 
 @app.command("list")
+@of_server
 def list_all(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List the keys: their first characters, scopes and limits."""
+    from service.use_cases import keys
+
     with _database(settings_of(data_dir=data_dir)) as database:
         listed = keys.list_keys(database)
     if as_json:
@@ -79,17 +85,22 @@ def list_all(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+@of_server
 def revoke(
     prefix: Annotated[str, typer.Argument(help="The key's first characters, as `rankward keys list` shows them.")],
     data_dir: DataDir = None,
 ) -> None:
     """End a key; the next request that brings it is refused."""
+    from service.use_cases import keys
+
     with _database(settings_of(data_dir=data_dir)) as database:
         keys.revoke_key(database, prefix)
     make_console().print(f"{visible(prefix)} is revoked.")
 
 
 def _limits(key: Mapping[str, Any]) -> str:
+    from service.use_cases import keys
+
     shown = [f"{quota} {key[quota]:,.15g}" for quota in keys.QUOTAS if key[quota] is not None]
     return ", ".join(shown) or "-"
 
@@ -108,8 +119,13 @@ def _rfc_3339(moment: datetime) -> str:
 
 
 @contextmanager
-def _database(settings: Settings) -> Generator[Database]:
+def _database(settings: "Settings") -> "Generator[Database]":
     """The database of the settings; a file of its own is made, anything else must have been migrated."""
+    from service.processes.private_files import make_private
+    from service.store.database import Database
+    from service.store.migrate import check_schema, migrate
+    from service.store.sqlite import database_file
+
     if settings.database_url is None:
         make_private(settings.data_dir, database_file(settings.url))
         migrate(settings.url)
@@ -121,7 +137,9 @@ def _database(settings: Settings) -> Generator[Database]:
         database.close()
 
 
-def _scope(given: str) -> keys.Scope:
+def _scope(given: str) -> "Scope":
+    from service.use_cases import keys
+
     for scope in keys.SCOPES:
         if scope == given:
             return scope

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from workers.runs.metrics import CATALOGUE
+
 
 def show_metrics() -> None:
     """List all metrics as a Markdown table: name, type, which runs have it, definition."""
@@ -10,8 +12,6 @@ def show_metrics() -> None:
 
 def metrics_table() -> Iterator[str]:
     """Lines of the table."""
-    from workers.runs.metrics import CATALOGUE  # loads numpy, which few commands need
-
     yield "| metric | type | of | runs | definition |"
     yield "|---|---|---|---|---|"
     for metric in CATALOGUE:

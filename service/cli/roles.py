@@ -3,14 +3,17 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from service.cli.tables import make_console
+from service.errors import RankwardError
 from service.processes.signals import on_stop_signals
-from service.settings import Settings
 from service.values.visible import visible
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 DataDir = Annotated[Path | None, typer.Option(help="Where the database file lives. [default: .rankward]")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
@@ -108,12 +111,24 @@ def demo(data_dir: DataDir = None, figures: Figures = Path()) -> None:
         show_what_it_does(supervisor.url, settings, figures)
 
 
-def settings_of(**given: object) -> Settings:
-    """The settings of the environment, changed by the options that were given."""
-    return Settings.model_validate({**Settings().model_dump(), **{k: v for k, v in given.items() if v is not None}})
+class InvalidSetting(RankwardError):
+    """A setting is not valid"""
 
 
-def _workers(settings: Settings) -> str:
+def settings_of(**given: object) -> "Settings":
+    """The settings of the environment, changed by the options that were given; raises InvalidSetting."""
+    from pydantic import ValidationError
+
+    from service.settings import Settings
+
+    try:
+        return Settings.model_validate({**Settings().model_dump(), **{k: v for k, v in given.items() if v is not None}})
+    except ValidationError as error:
+        mistakes = (f"{mistake['loc'][0]}: {mistake['msg']}" for mistake in error.errors())
+        raise InvalidSetting("; ".join(mistakes)) from None
+
+
+def _workers(settings: "Settings") -> str:
     """Where the computing happens, in a few words."""
     from service.processes.placement import places
 

@@ -3,10 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic_core import PydanticUndefined
-from pydantic_settings import BaseSettings
-
-from service.settings import PREFIX, Limits, Settings
+from service.values.variables import PREFIX
 
 
 def show_settings() -> None:
@@ -16,16 +13,17 @@ def show_settings() -> None:
 
 def settings_table() -> Iterator[str]:
     """Lines of the table."""
+    from service.settings import Limits, Settings
+
     yield "| variable | default | meaning |"
     yield "|---|---|---|"
-    models: tuple[type[BaseSettings], ...] = (Settings, Limits)
-    for model in models:
+    for model in (Settings, Limits):
         for name, field in model.model_fields.items():
             yield f"| `{PREFIX}{name.upper()}` | {_spell(field.default)} | {field.description} |"
 
 
 def _spell(default: Any) -> str:
-    if default in (None, "") or default is PydanticUndefined:
+    if default in (None, ""):
         return "-"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"

@@ -1,13 +1,13 @@
 """How the command line shows what a server answers: tables of experiments, runs, groups, and of anything."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-
-import orjson
 
 from service.cli.tables import Column, fits_terminal, id_column, print_table
 from service.client.api import Json
 from service.values.digits import SETTING, told_apart
+from service.values.field_labels import field_label
 from workers.runs.metrics import BY_NAME, shown_in
 
 _MEASURED = {name: cell for name in shown_in("terminal") if (cell := BY_NAME[name].cell) is not None}
@@ -94,7 +94,7 @@ def _column(name: str, values: Sequence[Any], importance: int) -> Column:
 
 def _texts(values: Sequence[Any], form: str = SETTING) -> list[str]:
     """Texts of a column; lists and objects as JSON."""
-    plain = [orjson.dumps(value).decode() if isinstance(value, list | dict) else value for value in values]
+    plain = [_json(value) if isinstance(value, list | dict) else value for value in values]
     return told_apart(plain, form)
 
 
@@ -114,8 +114,6 @@ def _importance(metric: str) -> int:
 
 def _settings(runs: Sequence[Json], importance: int) -> Iterator[Column]:
     """Depth, start and rate, and further fields in which the runs differ; those in which they do not go first."""
-    from service.values.labels import field_label  # loads numpy, which few commands need
-
     stated = list(zip(*_stated(runs), strict=True)) if runs else [(), (), ()]
     for heading, cells in zip(("depth", "start", "rate"), stated, strict=True):
         least = _LEAST_START if heading == "start" else None
@@ -124,7 +122,7 @@ def _settings(runs: Sequence[Json], importance: int) -> Iterator[Column]:
     specs = [dict(_leaves(run["spec"])) for run in runs]
     for path in dict.fromkeys(path for spec in specs for path in spec):
         values = [spec.get(path) for spec in specs]
-        if path not in _STATED and len(set(map(orjson.dumps, values))) > 1 and not _is_told(path, specs, stated[1]):
+        if path not in _STATED and len(set(map(_json, values))) > 1 and not _is_told(path, specs, stated[1]):
             yield Column(field_label(path), _texts(values), importance, _LEAST_LABEL)
 
 
@@ -132,16 +130,15 @@ def _is_told(path: str, specs: Sequence[Mapping[str, Any]], starts: Sequence[str
     """Whether the labels of starts tell apart what a field of the start has."""
     if not path.startswith("init."):
         return False
-    values: dict[str, set[bytes]] = {}
+    values: dict[str, set[str]] = {}
     for spec, label in zip(specs, starts, strict=True):
-        values.setdefault(label, set()).add(orjson.dumps(spec.get(path)))
+        values.setdefault(label, set()).add(_json(spec.get(path)))
     return all(len(same) == 1 for same in values.values())
 
 
 def _stated(runs: Sequence[Json]) -> list[tuple[str, ...]]:
     """Depth, start and rate of each run, in words that tell unlike rates apart."""
-    from service.values.labels import rate_label, start_label
-
+    start_label, rate_label = _labels()
     specs = [run["spec"] for run in runs]
     rates = [spec["optimizer"].get("learning_rate") for spec in specs]
     spelled = [
@@ -149,6 +146,27 @@ def _stated(runs: Sequence[Json]) -> list[tuple[str, ...]]:
     ]
     depths = [str(spec["model"].get("depth", "-")) for spec in specs]
     return list(zip(depths, map(start_label, specs), told_apart(spelled), strict=True))
+
+
+def _labels() -> tuple[Callable[[Json], str], Callable[[Json], str]]:
+    """What says the start and the learning rate of a run, given its spec: their kinds where no server is installed.
+
+    What the kind leaves out of starts that differ then has columns of its own, as fields of a newer server have.
+    """
+    try:
+        from service.values.labels import rate_label, start_label  # loads numpy and pydantic
+    except ModuleNotFoundError:
+        return (lambda spec: spec["init"]["kind"]), _rate_kind
+    return start_label, rate_label
+
+
+def _rate_kind(spec: Json) -> str:
+    rate = spec["optimizer"].get("learning_rate")
+    return rate["kind"] if isinstance(rate, dict) else "flow" if rate is None else f"{rate:g}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 _SPREAD_FORMS = ("d", "d", ".2e", ".4g", ".4g", ".4g")

@@ -1,6 +1,6 @@
 """A Python client of the HTTP API; the command line is built on it.
 
-It needs neither torch nor pyarrow to be imported; `trajectories` and `run_table` import pyarrow when they are called.
+It needs nothing heavy; `trajectories` and `run_table` need pyarrow, which `rankward[arrow]` brings.
 """
 
 import logging
@@ -15,9 +15,10 @@ from service.client.plain import NotJson, plain
 from service.client.progress import experiment_bar
 from service.client.transport import SILENT, ServerSaidNo, ServerUnreachable, Transport
 from service.exports.arrow_types import Table
+from service.values.extras import NotInstalled, check_installed
 from service.values.ids import new_id
 
-__all__ = ["Json", "NotJson", "Rankward", "ServerSaidNo", "ServerUnreachable"]
+__all__ = ["Json", "NotInstalled", "NotJson", "Rankward", "ServerSaidNo", "ServerUnreachable"]
 
 Json = dict[str, Any]
 Names = str | Iterable[str] | None
@@ -237,7 +238,10 @@ class Rankward:
         experiment_id: str | None = None,
         max_points: int | None = None,
     ) -> Table:
-        """Points of all selected runs as an Arrow table of run_id, step, time and metrics; see its `to_pandas`."""
+        """Points of all selected runs as an Arrow table of run_id, step, time and metrics; see its `to_pandas`.
+
+        Raises NotInstalled without pyarrow, as `run_table` does.
+        """
         wanted = {"where": where, "metrics": _listed(metrics), "experiment_id": experiment_id, "max_points": max_points}
         return self._table("/v1/trajectories", **wanted)
 
@@ -297,6 +301,7 @@ class Rankward:
             wanted["cursor"] = page["next"]
 
     def _table(self, path: str, **parameters: Any) -> Table:
+        check_installed("arrow", "A table")
         import pyarrow as pa
 
         method, target, query = _list_request(path, _given(format="arrow", **parameters))

@@ -10,7 +10,7 @@ import orjson
 from service.figures.extents import share_of
 from service.figures.picture import DASHES, Color, ColorScale, Dash, Shade
 from service.values.digits import told_apart
-from service.values.labels import field_label, setting_label
+from service.values.field_labels import field_label, setting_label
 from workers.runs.models import MODELS
 from workers.runs.models.solved import UNUSED
 from workers.runs.parts import path_of, pieces_of

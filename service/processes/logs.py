@@ -81,3 +81,9 @@ def take_over_libraries() -> None:
         logger.handlers.clear()
         logger.setLevel(logging.NOTSET)
         logger.propagate = True
+    logging.getLogger("distributed.nanny").addFilter(_is_no_ordinary_end)
+
+
+def _is_no_ordinary_end(record: logging.LogRecord) -> bool:
+    """Whether a line of a worker's nanny is worth a warning: a process killed at the end had stored all it had."""
+    return "still alive after" not in record.getMessage()

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from service.queries.errors import QueryError
 from service.queries.fields import NUMERIC, Field, Kind, Node, Open, Path, Values, any_object, leaf
 from service.queries.spec_nodes import SpecNode
-from service.schemas import Experiment, Run
+from service.schemas import ComputedWith, Experiment, Run
 from service.values.statuses import RUN_STATUSES
 from workers.records import Outcome
 from workers.runs.metrics import METRICS, SUMMARY_METRICS
@@ -57,6 +57,7 @@ _RUN = {
     "step": leaf(Kind.INTEGER),
     "engine": leaf(Kind.TEXT),
     "device": leaf(Kind.TEXT),
+    "computed_with": any_object({name: leaf(Kind.TEXT) for name in ComputedWith.model_fields}),
     "steps_per_second": leaf(Kind.NUMBER),
     "created_at": leaf(Kind.TIME),
     "started_at": leaf(Kind.TIME),

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,8 @@ from workers.records import NO_POINT, NextPhase, Progress, SliceResult
 from workers.runs.milestones import milestone_columns
 
 _STEP = sa.select(checkpoints.c.step).where(checkpoints.c.run_id == runs.c.id).correlate(runs).scalar_subquery()
+_OF_SLICE = tuple(field.name for field in fields(SliceResult) if field.name in runs.c)
+"""Columns of a run that are those of its last slice; a field of a worker's report goes to the column of its name."""
 
 
 def apply_slice(connection: sa.Connection, lease: Lease, result: SliceResult, now: datetime) -> int:
@@ -176,8 +178,7 @@ def _end_lease(
     """Update the runs, whose checkpoints are stored; the last ending is that of all runs that still have the lease."""
     common = {
         "step": sa.func.coalesce(_STEP, 0),
-        "engine": result.engine,
-        "device": result.device,
+        **{name: getattr(result, name) for name in _OF_SLICE},
         "compute_seconds": runs.c.compute_seconds + result.seconds,
         "lease_token": None,
         "batch_limit": 0,

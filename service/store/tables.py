@@ -107,6 +107,7 @@ runs = sa.Table(
     sa.Column("compute_seconds", sa.Double, nullable=False, server_default="0"),
     sa.Column("engine", sa.String(16)),
     sa.Column("device", sa.String(64)),
+    sa.Column("computed_with", sa.JSON(none_as_null=True)),
     # The spec without its long parts, which are null there; where they belong (spec_parts.py), NULL where it has none;
     # and columns for the fields that people filter on.
     sa.Column("spec", sa.JSON, nullable=False),

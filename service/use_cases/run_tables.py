@@ -17,6 +17,7 @@ COLUMNS = (
     *NAMED_COLUMNS,
     *(f"summary.{name}" for name in RUNS.names("summary")),
     *_SCALARS[_AFTER_STEP:],
+    "computed_with",
     "tags",
     "spec",
 )

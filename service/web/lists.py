@@ -11,7 +11,7 @@ from service.errors import FieldError, InvalidPayload
 from service.use_cases.applicable import applicable_columns
 from service.use_cases.listing import ListQuery
 from service.use_cases.timings import run_timing
-from service.values.labels import field_label
+from service.values.field_labels import field_label
 from service.values.numbers import NON_FINITE
 from service.web import formats
 from service.web.digits import told_apart

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup, escape
 
 from service.queries.catalogues import RUNS
-from service.values.labels import field_label
+from service.values.field_labels import field_label
 from service.web import formats, guide, texts
 from service.web.assets import PLOTLY_ADDRESS, assets
 

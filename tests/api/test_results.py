@@ -2,13 +2,18 @@
 
 import io
 import json
+import platform
 import sqlite3
+from importlib.metadata import version
 
 import numpy as np
 import pytest
+import torch
 
 from tests.api.test_experiments import SWEEP
 from tests.helpers.specs import BASIC
+
+PACKAGES = {"rankward": "rankward", "numpy": "numpy", "torch": "torch", "warp": "warp-lang"}
 
 
 def test_the_points_in_sql_are_those_of_the_api(api, finish, settings):
@@ -131,3 +136,23 @@ def test_numbers_that_are_not_finite_travel_as_strings(api, finish):
     (run,) = api.get("/v1/runs").json()["items"]
     assert run["summary"]["log_abs_determinant"] == "-Infinity"
     assert api.get(f"/v1/runs/{run['id']}/trajectory").json()["columns"]["log_abs_determinant"] == ["-Infinity"] * 4
+
+
+def test_a_run_says_with_what_it_was_computed(api, finish):
+    queued = api.post("/v1/experiments", json={"run": BASIC}).headers["location"].rpartition("/")[2]
+    assert api.get(f"/v1/runs?experiment_id={queued}").json()["items"][0]["computed_with"] is None
+    finish({"run": BASIC})
+    (run,) = api.get("/v1/runs?limit=1&order_by=-created_at").json()["items"]
+    assert run["computed_with"] == {
+        **{name: version(package) for name, package in PACKAGES.items()},
+        "python": platform.python_version(),
+        "processor": run["computed_with"]["processor"],
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "gpu": None,
+    }
+    assert run["computed_with"]["processor"]
+    same = f"computed_with.torch = '{version('torch')}' AND computed_with.gpu IS NULL"
+    listed = api.get("/v1/runs", params={"where": same, "fields": "id,computed_with.warp"}).json()["items"]
+    assert {"id": run["id"], "computed_with": {"warp": version("warp-lang")}} in listed
+    header, *_ = api.get("/v1/runs?format=csv").text.splitlines()
+    assert "computed_with" in header.split(",")

@@ -121,8 +121,7 @@ class Site:
         return int(self.metrics().get("rankward_dispatcher_workers", 0))
 
     def _command(self, service: str, port: int | None = None) -> list[str]:
-        rankward, *arguments = COMPOSE["services"][service]["command"]
-        assert rankward == "rankward"
+        arguments = COMPOSE["services"][service]["command"]
         return [sys.executable, "-m", "service.cli", *(self._here(one, service, port) for one in arguments)]
 
     def _env(self, service: str) -> dict[str, str]:
@@ -139,7 +138,7 @@ class Site:
         value = re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value)
         value = value.replace("tls://scheduler:8786", f"tls://127.0.0.1:{way}")
         value = value.replace("/certificates", str(self.directory / "certificates"))
-        value = value.replace("/run/secrets", str(self.directory))
+        value = value.replace("/run/secrets", str(self.directory)).replace("/data/", f"{self.directory}/")
         ports = {"8786": self.scheduler_port, "8000": port, "9100": self._metrics_port}
         return str(ports.get(value, value))
 

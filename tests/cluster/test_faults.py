@@ -63,6 +63,14 @@ def site(tmp_path_factory, patience):
             yield site
 
 
+def test_workers_show_that_they_live_while_they_have_their_scheduler(site):
+    """The file by which containers are checked, in tests/cluster's directory in place of /data."""
+    alive = site.directory / "alive"
+    until(lambda: alive.exists() and time.time() - alive.stat().st_mtime < 10, "a sign of life", 120)
+    seen = alive.stat().st_mtime
+    until(lambda: alive.stat().st_mtime > seen, "another one", 30)
+
+
 @pytest.fixture(scope="module")
 def quiet(site):
     return finished(site, started(site))

@@ -39,8 +39,8 @@ LIMITS = Limits(max_named_fields=1000)
 DOCS = Path(__file__).parents[2] / "docs"
 
 _LOW_RANK = {"kind": "low_rank_completion", "shape": [3, 3], "rank": 1, "observed": 5, "noise": 0.1, "held_out": 2}
-_OF_OTHERS = ("matricisation", "margin")
-"""Of tensors, and of labels."""
+_OF_OTHERS = ("matricisation", "margin", "local", "cut")
+"""Of tensors, of labels and of trees."""
 _ASKED = [name for name in ON_REQUEST if not name.startswith(_OF_OTHERS)]
 _MATRIX = BASIC | {"problem": _LOW_RANK, "record": {"metrics": _ASKED, "entries": [[0, 1]]}}
 _LISTED = {"kind": "completion", "shape": [2, 2], "observations": [{"index": [0, 1], "value": 2.0}]}
@@ -50,6 +50,10 @@ _TENSOR = BASIC | {
     "init": {"kind": "gaussian", "std": 0.1},
     "optimizer": {"kind": "momentum", "learning_rate": 1e-2, "beta": 0.5},
     "record": {"metrics": ["matricisation_ranks", "matricisation_effective_ranks"], "every": 5},
+}
+_TREE = _TENSOR | {
+    "model": {"kind": "hierarchical_tensor", "widths": [2, 2]},
+    "record": {"metrics": ["local_component_norms", "cut_ranks", "cut_singular_values"], "every": 5},
 }
 _SYMMETRIC = BASIC | {
     "model": {"kind": "symmetric_matrix", "rank": 2},
@@ -92,7 +96,7 @@ _PHASED = BASIC | {"phases": [{"problem": {"z": 2.0}, "stop": {"max_steps": 9}}]
 SPECS = (
     *(BASIC, _MATRIX, _REGRESSION, _LAMBDA, _DECAYING, _TENSOR, _SYMMETRIC, _BALANCED, _BASELINE, _LABELLED, _HUBER),
     *(_DISTURBED, _CONTRACTION, _CONTRACTION | {"init": {"kind": "constant", "value": 0.5}}),
-    *(_POTENTIAL, _GREEDY, _IMPUTED),
+    *(_TREE, _POTENTIAL, _GREEDY, _IMPUTED),
     *(_PHASED, FLOW, FLOW | {"stop": {"max_time": 7.0}}),
 )
 

@@ -26,7 +26,7 @@ from tests.helpers.specs import member, run_whole
 from tests.kinds.combinations import SHAPES, changed, fitting_examples, training, valid, with_all_metrics
 from tests.kinds.examples import example_of, kinds_of, models_of
 from workers.joining import joined
-from workers.lab.metrics import gains, matricisations, matrix, penalties, tensor
+from workers.lab.metrics import components, gains, matricisations, matrix, penalties, tensor
 from workers.lab.rank_search import RANKS
 from workers.records import Batch, Budget, Points, SliceResult
 from workers.runs.losses import Logistic
@@ -157,9 +157,8 @@ def test_every_metric_has_one_entry():
 
 
 def test_formulas_are_those_that_the_catalogue_asks_for():
-    assert matrix.NAMES | penalties.NAMES | set(tensor.FORMULAS) | set(gains.FORMULAS) | set(
-        matricisations.FORMULAS
-    ) | OF_ENGINES == set(METRICS)
+    of_tensors = {*tensor.FORMULAS, *components.FORMULAS, *gains.FORMULAS, *matricisations.FORMULAS}
+    assert matrix.NAMES | penalties.NAMES | of_tensors | OF_ENGINES == set(METRICS)
     assert set(SUMMARY_METRICS) == OF_SEARCHES_AND_SOLVERS
 
 

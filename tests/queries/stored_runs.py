@@ -21,6 +21,16 @@ TAGS = (
     {},
     {"paper": "é", "trial": "1e1"},
 )
+COMPUTED_WITH = {
+    "rankward": "0.1.0",
+    "python": "3.11.7",
+    "numpy": "2.4.6",
+    "torch": "2.13.0+cpu",
+    "warp": "1.19.0",
+    "processor": "A Processor",
+    "instructions": "AVX512",
+    "gpu": None,
+}
 NUMBERS = (0.0, 1.0, -1.5, 0.1, 1e-300, 1e300, math.inf, -math.inf, None, 5e-324, 3.0)
 
 
@@ -93,6 +103,7 @@ def _row(chance, spec, index):
         "compute_seconds": chance.choice([0.0, 2.0]),
         "engine": chance.choice([None, "fused", "torch"]),
         "device": chance.choice([None, "cpu"]),
+        "computed_with": chance.choice([None, COMPUTED_WITH, {**COMPUTED_WITH, "torch": "2.14.1", "gpu": "H200"}]),
         "started_at": chance.choice([None, NOW]),
         "finished_at": chance.choice([None, NOW + timedelta(microseconds=5)]),
     }

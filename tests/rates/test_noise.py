@@ -6,7 +6,7 @@ import torch
 
 from tests.helpers.slices import assert_same_progress, points_of
 from tests.helpers.specs import run_whole, spec
-from workers.lab.models.base import product_of
+from workers.lab.models.base import maths_of
 from workers.lab.models.layout import split_factors
 from workers.runs.costs import multiply_adds_per_step
 from workers.runs.draws import DISTRIBUTIONS, GRADIENT_STREAM, LABEL_STREAM
@@ -58,7 +58,7 @@ def factors_of(run):
 
 def predicted(run, numbers):
     """What is observed of the product of the factors (1, numbers), (samples, numbers of a sample), and its values."""
-    product = product_of(run.model, split_factors(numbers, run.factor_shapes))[0]
+    product = maths_of(run.model, run.problem.shape).product(split_factors(numbers, run.factor_shapes))[0]
     observed = observe(run.problem)
     if isinstance(observed, ObservedEntries):
         mask = torch.tensor(observed.mask)

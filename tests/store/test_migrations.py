@@ -121,8 +121,10 @@ VIEWS = {
     "0018_test_loss": "3afad3fa4fa5ad27e1e6fb4cb11231726f185f7cf2ca40f66d57b0bdae4bc187",
     "0019_objectives": "2618df64f6b3f0136c7817d5440d45f0834943df15cb2a2d5d52a080cf186e39",
     "0020_vectors": "706684e278056d5a313243b2f8a728146ee097421ff674feb8f061454148e590",
-    "0021_phases": "e85221e3cd15634780d764bdf9af505945671d943376b40d56ff489942472659",
-    "0022_baselines": "c12914b77c2f37d9ac0aaffb76f5b0376d8dcee050dd285921c60c88d0dc6019",
+    "0021_phases": "64f1a7d2e65bdbc864c69ce12b27d6e256349fe964d692b279e3fea9ddde14c0",
+    "0022_baselines": "89663aeac98a732fc61e3173012d8124e3f94a3138ebda0c3a2f43f73e02e67e",
+    "0023_computed_with": "8eb90267e2b778b6d1a0fa6202f17f0e705a50f1208865121b104ab72f080acb",
+    "0024_components_of_trees_and_cuts": "1ece8aca156912c8c371aa10d29aba7b0a53373f2bc53f747f11ae3fa53e0999",
 }
 """Digests of the views' texts. A revision that was released is not changed: a new one replaces them."""
 

@@ -17,7 +17,7 @@ from workers.lab.metrics.penalties import objective_columns
 from workers.lab.metrics.tensor import tensor_metrics
 from workers.records import Points
 from workers.runs.costs import seconds_per_point
-from workers.runs.metrics.applicability import of_matrices
+from workers.runs.metrics.applicability import of_components, of_cuts, of_matrices
 from workers.runs.spec import RunSpec, times_at
 
 Column = npt.NDArray[Any]
@@ -128,6 +128,6 @@ def _metrics(
     factors: npt.NDArray[Any],
     carried: npt.NDArray[Any] | None,
 ) -> dict[str, Any]:
-    if specs[0].model.sums_components or not of_matrices(specs[0]):
+    if of_components(specs[0]) or of_cuts(specs[0]) or not of_matrices(specs[0]):
         return tensor_metrics(specs, member, factors)
     return matrix_metrics(specs, member, factors, carried)

@@ -7,5 +7,5 @@ KIND = vector_kind(
     numbered("component"),
     title="Component norms",
     about="The norms of the largest components of a tensor factorisation against step, time or loss.",
-    needs="runs of a cp_tensor",
+    needs="runs of a cp_tensor, a symmetric_tensor or a hierarchical_tensor",
 )

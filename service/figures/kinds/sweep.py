@@ -12,7 +12,7 @@ from service.figures.metric_axes import label_of, shown
 from service.figures.picture import Array, Axis, Cells, ColorScale, Panel, Picture
 from service.figures.variation import REPETITIONS, is_wide, values_of, varying_paths
 from service.values.digits import told_apart
-from service.values.labels import field_label
+from service.values.field_labels import field_label
 from service.values.quantiles import median
 from workers.runs.metrics import BY_NAME, shown_in, summary_metrics_of
 from workers.runs.spec import RunSpec

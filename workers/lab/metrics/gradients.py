@@ -47,6 +47,8 @@ def blocks_of_points(member: Members, bytes_per_run: int) -> Iterator[slice]:
 
 def block_norms(spec: RunSpec, objective: Objective, factors: Sequence[Tensor]) -> Tensor:
     """Norms at points each with its own observations, all at once: objective and factors (points, ...)."""
+    if not spec.model.has_layers:  # letters of a contraction are viewed together
+        factors = [factor.contiguous() for factor in factors]
     gradient = [torch.empty_like(factor) for factor in factors]
     twice_loss = factors[0].new_empty(len(factors[0]), 1, 1)
     maths_of(spec.model, spec.problem.shape).gradient(objective, gradient).bind(factors, twice_loss)()

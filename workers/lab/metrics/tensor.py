@@ -1,7 +1,6 @@
 """All metrics of tensors, vectors and sums of components, from factors to the columns of `workers.runs.metrics`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -10,11 +9,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.lab.metrics import around, balance, entries, gains, held_out, matricisations, matrix
+from workers.lab.metrics import around, balance, components, entries, gains, held_out, matricisations, matrix
+from workers.lab.metrics.components import Components
 from workers.lab.metrics.entries import Product
 from workers.lab.metrics.padding import VECTOR_ROWS, pad_rows
 from workers.lab.metrics.products import product_of
-from workers.lab.metrics.scaling import norm, vector_product
+from workers.lab.metrics.scaling import norm
 from workers.lab.metrics.state import Members, State, Wanted
 from workers.lab.models.layout import split_factors
 from workers.lab.objectives import Objective, build_objective
@@ -22,23 +22,9 @@ from workers.runs.metrics.applicability import of_matrices
 from workers.runs.spec import RunSpec
 
 Column = npt.NDArray[Any]
-MOST_COMPONENT_NORMS = 10
 
 BLOCK_BYTES = 32 * 2**20
 """Memory for the intermediates of one block of points."""
-
-
-@dataclass(frozen=True, eq=False)
-class Components:
-    """Factors and their products.
-
-    Attributes:
-        factors: (points, ...) each; of a sum of components (points, dimension, rank), one for each mode.
-        matrices: (points, rows, columns), the products reshaped by their halves.
-    """
-
-    factors: Sequence[Tensor]
-    matrices: Tensor
 
 
 def frobenius_norm(matrices: Tensor) -> Tensor:
@@ -46,23 +32,13 @@ def frobenius_norm(matrices: Tensor) -> Tensor:
     return norm(matrices, (1, 2))
 
 
-def component_norms(factors: Sequence[Tensor]) -> Tensor:
-    """prod over modes of ||f_r||, the largest MOST_COMPONENT_NORMS first: factors (points, dimension, rank)."""
-    norms = vector_product(torch.stack([norm(factor, (1,)) for factor in factors]))
-    return norms.topk(min(MOST_COMPONENT_NORMS, norms.shape[1]), dim=1).values
-
-
 def l1_norm(matrices: Tensor) -> Tensor:
     """Sum of the sizes of the entries, (points,)."""
     return matrices.abs().sum(dim=(1, 2))
 
 
-FORMULAS: dict[str, Callable[[Components], Tensor]] = {
-    "l1_norm": lambda components: l1_norm(components.matrices),
-    "frobenius_norm": lambda components: frobenius_norm(components.matrices),
-    "component_norms": lambda components: component_norms(components.factors),
-}
-"""By the names of the catalogue, each (points,), or (points, width) of a vector."""
+FORMULAS: dict[str, Callable[[Tensor], Tensor]] = {"l1_norm": l1_norm, "frobenius_norm": frobenius_norm}
+"""By the names of the catalogue, each (points,), of products reshaped by their halves."""
 
 
 @torch.inference_mode()
@@ -104,8 +80,10 @@ def _block_metrics(
     finite = torch.where(usable[:, None, None], matrices, 0.0)
     products, state = Product(specs, member, finite), State(specs, member, factors, objective)
     measured_as_matrices = matrix.NAMES if of_matrices(specs[0]) else frozenset[str]()
+    axes = specs[0].model.component_axes(specs[0].problem.shape)
     columns = {
-        **wanted.evaluate(FORMULAS, Components(factors, finite), but=measured_as_matrices),
+        **wanted.evaluate(FORMULAS, finite, but=measured_as_matrices),
+        **wanted.evaluate(components.FORMULAS, Components(factors, axes)),
         **wanted.evaluate(around.FORMULAS, state, but=measured_as_matrices),
         **wanted.evaluate(gains.FORMULAS, state),
         **wanted.evaluate(balance.FORMULAS, state, but=measured_as_matrices),

@@ -4,6 +4,7 @@ Each term is contracted along a path that depends on the model alone, with one d
 in a factor is the sum over its occurrences in all terms.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import combinations
@@ -92,8 +93,11 @@ class ContractionGradient:
         self._gradient = dict(zip(form.names, gradient, strict=True))
         like = gradient[0]
         constants = _operands(form, like, {})
+        counts = Counter(name for term in form.terms for name in term.of)
+        alone = {name: block for name, block in self._gradient.items() if counts[name] == 1}
         self._terms = [
-            TermGradient(path, term.of, constants, like) for term, path in zip(form.terms, form.paths, strict=True)
+            TermGradient(path, term.of, constants, like, alone)
+            for term, path in zip(form.terms, form.paths, strict=True)
         ]
         self._product = like.new_empty(len(like), *form.shape)
 
@@ -139,7 +143,9 @@ class ContractionGradient:
         for pieces in terms:
             for name, part, steps in pieces:
                 whole = self._gradient[name]
-                operations += [*steps, partial(whole.add_ if name in written else whole.copy_, part)]
+                operations += steps
+                if part is not whole:
+                    operations.append(partial(whole.add_ if name in written else whole.copy_, part))
                 written.add(name)
         return operations
 

@@ -21,16 +21,28 @@ class TermGradient:
         names: of its operands.
         constants: arrays (runs, ...) of those operands that are not trained, by name.
         like: a tensor of the type and on the device of all arrays, its first dimension the runs.
+        alone: the gradient (runs, ...), contiguous, of each factor that occurs once in all terms, by name: it is
+            written at once, without a copy.
 
     Attributes:
         signal: (runs, ...), dl/d term, which must be written before the backward pass.
     """
 
-    def __init__(self, path: TermPath, names: Sequence[str], constants: Mapping[str, Tensor], like: Tensor) -> None:
+    def __init__(
+        self,
+        path: TermPath,
+        names: Sequence[str],
+        constants: Mapping[str, Tensor],
+        like: Tensor,
+        alone: Mapping[str, Tensor],
+    ) -> None:
         self._path, self._names, self._constants = path, names, constants
         self._trained, self._letters = path.is_trained, path.letters
         self._values = [self._empty(step.letters, like) for step in path.steps]
         self._gradients = [self._empty(letters, like) for letters in self._letters]
+        if path.steps:
+            for number, name in enumerate(names):
+                self._gradients[number] = alone.get(name, self._gradients[number])
         self.signal = self._empty(path.output, like) if not path.steps else self._gradients[-1]
         ones = path.operands[len(names) :]
         self._fixed = [like.new_ones(len(like), path.sizes[letter]) for letter in ones]

@@ -119,5 +119,8 @@ class Multilinear:
     def product(self, factors: Sequence[Array]) -> Array:
         """The product of factors, first to last, by numpy."""
         operands = {**self.constants, **dict(zip(self.names, factors, strict=True))}
-        parts = (term.sign * np.einsum(term.einsum, *(operands[name] for name in term.of)) for term in self.terms)
+        parts = (
+            term.sign * np.einsum(term.einsum, *(operands[name] for name in term.of), optimize=True)
+            for term in self.terms
+        )
         return np.asarray(sum(parts), dtype=np.float64)

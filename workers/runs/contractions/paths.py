@@ -14,6 +14,11 @@ from opt_einsum import paths
 
 from workers.runs.contractions.subscripts import Sizes, Subscripts
 
+MOST_SEARCHED = 8
+"""Operands up to which the best order is looked for, in a tenth of a second at most; by dynamic programming."""
+
+_BEST: Any = paths.DynamicProgramming(minimize="flops")
+
 
 @dataclass(frozen=True)
 class PairStep:
@@ -116,5 +121,6 @@ def _order(operands: Sequence[str], output: str, sizes: Sizes) -> list[tuple[int
     numbers: Any = {letter: number for number, letter in enumerate(sizes)}
     inputs = [frozenset(numbers[letter] for letter in letters) for letters in operands]
     by_number = {numbers[letter]: size for letter, size in sizes.items()}
-    path = paths.auto(inputs, frozenset(numbers[letter] for letter in output), by_number)
+    search = _BEST if len(operands) <= MOST_SEARCHED else paths.auto
+    path = search(inputs, frozenset(numbers[letter] for letter in output), by_number)
     return [(min(pair), max(pair)) for pair in paths.linear_to_ssa(path)]

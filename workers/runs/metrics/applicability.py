@@ -35,8 +35,18 @@ def of_squares(spec: Measured) -> bool:
 
 
 def of_components(spec: Measured) -> bool:
-    """Models that sum components."""
-    return spec.model.sums_components
+    """Models whose product is a sum of components."""
+    return bool(spec.model.component_axes(spec.problem.shape))
+
+
+def of_local_components(spec: Measured) -> bool:
+    """Trees with components at several nodes."""
+    return len(spec.model.component_axes(spec.problem.shape)) > 1
+
+
+def of_cuts(spec: Measured) -> bool:
+    """Models that cut the modes in two."""
+    return bool(spec.model.cuts(spec.problem.shape))
 
 
 def of_matricisations(spec: Measured) -> bool:

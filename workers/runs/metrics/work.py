@@ -72,6 +72,13 @@ def work_of_the_product(spec: Measured) -> int:
     return DECOMPOSITION * prod(spec.problem.shape) * min(spec.problem.shape)
 
 
+def work_of_cuts(spec: Measured) -> int:
+    """Multiply-adds of the singular values of the matricisation of every cut."""
+    shape = spec.problem.shape
+    halves = (prod(shape[begin:end]) for begin, end in spec.model.cuts(shape))
+    return sum(DECOMPOSITION * prod(shape) * min(half, prod(shape) // half) for half in halves)
+
+
 def work_of_an_alignment(spec: Measured) -> int:
     """Multiply-adds of dl/dW, and of the singular vectors of the product."""
     residuals = prod(spec.problem.shape) + spec.problem.multiply_adds(spec.loss.is_square)

@@ -13,12 +13,19 @@ from workers.runs.models.contraction import Contraction
 from workers.runs.models.cp_tensor import CpTensor
 from workers.runs.models.deep_matrix import DeepMatrix
 from workers.runs.models.diagonal import Diagonal
+from workers.runs.models.difference import Difference
 from workers.runs.models.greedy_low_rank import GreedyLowRank
+from workers.runs.models.hierarchical_tensor import HierarchicalTensor
 from workers.runs.models.least_l1 import LeastL1
 from workers.runs.models.least_q import LeastQ
 from workers.runs.models.nuclear_norm import NuclearNorm
+from workers.runs.models.offset import Offset
 from workers.runs.models.soft_impute import SoftImpute
 from workers.runs.models.symmetric_matrix import SymmetricMatrix
+from workers.runs.models.symmetric_tensor import SymmetricTensor
+from workers.runs.models.tensor_train import TensorTrain
+from workers.runs.models.tubal import Tubal
+from workers.runs.models.tucker import Tucker
 
 Model = Annotated[
     DeepMatrix
@@ -26,6 +33,13 @@ Model = Annotated[
     | CpTensor
     | Contraction
     | Diagonal
+    | HierarchicalTensor
+    | Tucker
+    | TensorTrain
+    | SymmetricTensor
+    | Tubal
+    | Difference
+    | Offset
     | NuclearNorm
     | LeastL1
     | LeastQ

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from workers.runs.base import SpecModel, misfit
+from workers.runs.contractions.invariants import Axis
 from workers.runs.factors import Factor
 from workers.runs.starts.gaussian import Gaussian
 
 if TYPE_CHECKING:
     from workers.runs.losses import LossBase
     from workers.runs.problems import Problem
+
+Cut = tuple[int, int]
+"""Modes begin ... end - 1 of a tensor, which are cut from all others."""
 
 
 class ModelBase(SpecModel, ABC, frozen=True):
@@ -115,6 +119,18 @@ class ModelBase(SpecModel, ABC, frozen=True):
 
         They are quadratic: of factors twice as large they are four times as large.
         """
+
+    def component_axes(self, shape: Sequence[int]) -> tuple[tuple[Axis, ...], ...]:
+        """Dimensions of factors along which the slices of one index make up a component, whose norm is their product.
+
+        For each node of a tree, those of its local components, children first, so that the last are the components of
+        the product; of a plain sum of components once; empty for a model without.
+        """
+        return ()
+
+    def cuts(self, shape: Sequence[int]) -> tuple[Cut, ...]:
+        """Cuts of the modes in two whose matricisations have ranks that the sizes of the factors bound."""
+        return ()
 
     def most_split_rank(self, shape: Sequence[int]) -> int:
         """The largest rank of a matrix that `split` writes in factors; 0 for a model that cannot."""

@@ -52,7 +52,7 @@ class Contraction(ResolvedModel, frozen=True):
     kind: Literal["contraction"]
     factors: Annotated[dict[str, FactorShape], Field(min_length=1), AfterValidator(to_named)]
     terms: Annotated[tuple[Term, ...], Listed, Field(min_length=1, max_length=MOST_TERMS)]
-    constants: Annotated[dict[str, Constant], AfterValidator(to_named)] = Named()
+    constants: Annotated[dict[str, Constant], AfterValidator(to_named)] = Field(default_factory=Named)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from workers.runs.base import Count
+from workers.runs.contractions.invariants import Axis
 from workers.runs.factors import Factor, leading_part
 from workers.runs.models.base import ModelBase
 from workers.runs.scaling import LEAST_PRODUCT
@@ -64,6 +65,9 @@ class CpTensor(ModelBase, frozen=True):
     def conserved(self, factors: Sequence[Factor], shape: Sequence[int]) -> list[Factor]:
         """||f_r of a mode||^2 - ||f_r of the next mode||^2 for each component (Razin, Maman, Cohen 2021)."""
         return [(left**2).sum(axis=0) - (right**2).sum(axis=0) for left, right in pairwise(factors)]
+
+    def component_axes(self, shape: Sequence[int]) -> tuple[tuple[Axis, ...], ...]:
+        return (tuple((mode, 1) for mode in range(len(shape))),)
 
     def most_split_rank(self, shape: Sequence[int]) -> int:
         return min(*shape, self.factor_shapes(shape)[0][1]) if len(shape) == 2 else 0

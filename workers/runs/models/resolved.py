@@ -74,7 +74,7 @@ class ResolvedModel(ModelBase, frozen=True):
 
     def check_gaussian(self, start: Gaussian, shape: Sequence[int]) -> None:
         """The std of the product needs entries that share it."""
-        if start.std_of == "product" and _spread(self.multilinear(shape)) is None:
+        if start.std_of == "product" and self.entry_variance(shape) is None:
             raise misfit(
                 ("init", "std_of"),
                 "The entries of this product share no standard deviation: it has constants, a factor twice in a term, "
@@ -85,10 +85,13 @@ class ResolvedModel(ModelBase, frozen=True):
         """With m terms' sums of independent products of k normal numbers, an entry has variance m std^(2 k)."""
         if start.std_of == "factor":
             return start.common_std
-        form = self.multilinear(shape)
-        spread = _spread(form)
-        assert spread is not None  # `check_gaussian`
-        return float(np.exp((log(start.common_std) - log(spread) / 2) / form.depth))
+        variance = self.entry_variance(shape)
+        assert variance is not None  # `check_gaussian`
+        return float(np.exp((log(start.common_std) - log(variance) / 2) / self.depth_of(shape)))
+
+    def entry_variance(self, shape: Sequence[int]) -> float | None:
+        """The variance of an entry for factors of variance 1; None unless it goes with one power of their std."""
+        return _spread(self.multilinear(shape))
 
     def chain(self, factors: Sequence[Factor], shape: Sequence[int]) -> list[Factor]:
         """The product itself."""
@@ -114,6 +117,14 @@ class ResolvedModel(ModelBase, frozen=True):
     def batch_words(self, shape: Sequence[int]) -> str:
         """A digest of everything that the model says: its batches share their terms and constants."""
         return f"model={sha256(self.model_dump_json().encode()).hexdigest()[:DIGEST_LETTERS]}"
+
+
+def check_count(field: str, given: int, needed: int, what: str) -> None:
+    """Raise a misfit, pointing at a list of the model, unless it has as many numbers as the problem's shape needs."""
+    if given != needed:
+        raise misfit(
+            ("model", field), f"The problem's shape needs {needed} {field} and {given} are given; give {what}."
+        )
 
 
 @lru_cache(maxsize=1024)

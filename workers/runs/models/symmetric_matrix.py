@@ -9,10 +9,8 @@ from workers.runs.base import Count, misfit
 from workers.runs.factors import Factor
 from workers.runs.models.base import ModelBase, check_is_matrix
 from workers.runs.models.deep_matrix import factor_std
-from workers.runs.problems import PROBLEMS, LowRank
+from workers.runs.models.symmetric_targets import with_symmetric_target
 from workers.runs.starts.gaussian import Gaussian
-
-_LOW_RANK_KINDS = tuple(kind for kind, problem in PROBLEMS.items() if issubclass(problem, LowRank))
 
 
 class SymmetricMatrix(ModelBase, frozen=True):
@@ -84,8 +82,4 @@ class SymmetricMatrix(ModelBase, frozen=True):
     @classmethod
     def fill_in(cls, run: Mapping[str, Any]) -> dict[str, Any]:
         """A square low rank target is symmetric unless it says otherwise: no other target could be fitted."""
-        match run.get("problem"):
-            case {"kind": kind, "shape": [rows, columns]} if kind in _LOW_RANK_KINDS and rows == columns:
-                return {**run, "problem": {"symmetric": True, **run["problem"]}}
-            case _:
-                return dict(run)
+        return with_symmetric_target(run)

@@ -1,0 +1,1 @@
+"""The image and docker-compose.yml for real, and the commands of docs/containers.md: `make containers`."""

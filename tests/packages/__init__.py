@@ -1,0 +1,1 @@
+"""What is installed: the wheel, the source distribution, and the client without the server."""

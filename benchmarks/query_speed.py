@@ -26,8 +26,9 @@ import sqlalchemy as sa
 from benchmarks.store_speed import databases
 from service.store.database import Database
 from service.store.experiments import insert_experiment, insert_runs
+from service.store.inserts import upsert_columns
 from service.store.migrate import migrate
-from service.store.point_writes import insert_points, summary_rows
+from service.store.point_writes import insert_points, metric_columns
 from service.store.run_rows import new_run
 from service.store.tables import runs, summaries
 from workers.records import Points
@@ -95,10 +96,10 @@ def _insert(connection: sa.Connection, ids: Any, points: int, chance: np.random.
         columns[name] = chance.lognormal(-7, 3, shape) if METRICS[name] != "integer" else np.ones(shape)
     found = Points(np.repeat(np.arange(len(ids)), points), columns)
     insert_points(connection, dict(enumerate(ids)), found)
-    common = {"steps": 5_000_000, "time": 1.0, "first_step_below": {"1e0": 0}}
-    last = summary_rows(found, [(member + 1) * points - 1 for member in range(len(ids))])
-    rows = [{"run_id": run_id, **common, **one} for run_id, one in zip(ids, last, strict=True)]
-    connection.execute(sa.insert(summaries), rows)
+    common = {"steps": 5_000_000, "time": 1.0, "first_step_below": '{"1e0":0}'}
+    last = metric_columns(found, np.arange(1, len(ids) + 1) * points - 1)
+    columns = {"run_id": list(ids), **{name: [value] * len(ids) for name, value in common.items()}, **last}
+    upsert_columns(connection, summaries, columns)
 
 
 class Api:

@@ -81,9 +81,9 @@ def _slice(name: str, database: Database) -> SliceCosts:
     assert lease is not None
     message = pickle.dumps(lease.batch)
     leased = time.perf_counter()
-    result = run_slice(lease.batch, Budget(SLICE_SECONDS))
+    answer = pickle.dumps(run_slice(lease.batch, Budget(SLICE_SECONDS)))
     computed = time.perf_counter()
-    answer = pickle.dumps(result)
+    result = pickle.loads(answer)
     with database.writing() as connection:
         apply_slice(connection, lease, result, datetime.now(UTC))
     stored = time.perf_counter()

@@ -164,7 +164,13 @@ class Settings(BaseSettings):
     )
     event_poll_seconds: float = Field(default=0.25, gt=0, description="How often events are looked for.")
     heartbeat_seconds: float = Field(default=15.0, gt=0, description="Longest silence of an event stream.")
-    slice_seconds: float = Field(default=2.0, gt=0, le=60, description="Seconds of descent in one slice.")
+    slice_seconds: float = Field(default=2.0, gt=0, le=60, description="Seconds of descent in one slice, at least.")
+    longest_slice_seconds: float = Field(
+        default=20.0,
+        gt=0,
+        le=600,
+        description="Seconds to which slices grow where workers could not be fed otherwise.",
+    )
     poll_seconds: float = Field(default=0.1, gt=0, description="How often the dispatcher looks for runs.")
     lease_seconds: float = Field(
         default=10.0,

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from service.dispatch.cluster import Cluster
 from service.dispatch.leadership import Leadership
 from service.dispatch.metrics import Reports
+from service.dispatch.pace import Pace
 from service.dispatch.planner import MOST_RUNS_PER_BATCH, NO_PRIORITY, Facts, Queue, StartSlice, plan, room
 from service.settings import Settings
 from service.store import leases
@@ -42,10 +43,11 @@ SECONDS_TO_FINISH = 15.0
 
 @dataclass(frozen=True)
 class _Submitted:
-    """A slice at the cluster, and since when, by a steady clock."""
+    """A slice at the cluster: since when, by a steady clock, and the seconds for which it is to compute."""
 
     future: "Future[SliceResult]"
     at: float
+    seconds: float
 
 
 @dataclass
@@ -73,12 +75,13 @@ class Dispatcher:
     _reports: Reports = field(default_factory=Reports)
     _swept_at: float = -SECONDS_BETWEEN_SWEEPS
     _planned_at: float = float("-inf")
+    _pace: Pace = field(default_factory=Pace)
 
     def run(self) -> None:
         """Dispatch until stopped; raises Deposed when another dispatcher took over."""
         while not self.stopping.is_set():
             self._patiently(self.tick)
-        deadline = time.monotonic() + self.settings.slice_seconds + SECONDS_TO_FINISH
+        deadline = time.monotonic() + self._longest_submitted() + SECONDS_TO_FINISH
         while self._in_flight and time.monotonic() < deadline:
             self._patiently(self._store_finished)
         self._patiently(self._give_up_the_rest)
@@ -105,8 +108,10 @@ class Dispatcher:
         if not (idle or ahead):
             return
         for start in plan(self._facts(idle, ahead)):
-            self._start(start)
+            begun = time.monotonic()
+            self._start(start, workers)
             self._planned_at = time.monotonic()
+            self._pace.leased(self._planned_at - begun)
 
     def _patiently(self, act: Callable[[], None]) -> None:
         """Act, or pause if the database is locked, full or gone: nothing is lost, and a later try repeats the act."""
@@ -132,7 +137,7 @@ class Dispatcher:
             on_cores=not self.cluster.may_have_gpus(),
         )
 
-    def _start(self, start: StartSlice) -> None:
+    def _start(self, start: StartSlice, workers: int) -> None:
         key = start.queue.key
         with self.leadership.writing() as connection:
             lease = leases.lease_runs(connection, key, start.runs, datetime.now(UTC))
@@ -144,13 +149,15 @@ class Dispatcher:
         if key.batch_limit is not None:
             self._suspects.add(lease.token)
         self._reports.started(lease)
-        future = self._submit(lease)
-        self._submitted[lease.token] = _Submitted(future, time.monotonic())
+        shortest, longest = self.settings.slice_seconds, self.settings.longest_slice_seconds
+        seconds = self._pace.length(shortest, longest, workers, lease.computed_seconds)
+        future = self._submit(lease, seconds)
+        self._submitted[lease.token] = _Submitted(future, time.monotonic(), seconds)
         future.add_done_callback(lambda done: self._done.put((lease, done)))
 
-    def _submit(self, lease: Lease) -> "Future[SliceResult]":
+    def _submit(self, lease: Lease, seconds: float) -> "Future[SliceResult]":
         try:
-            return self.cluster.submit(lease.batch, Budget(self.settings.slice_seconds))
+            return self.cluster.submit(lease.batch, Budget(seconds))
         except Exception as error:  # for example a batch that cannot be sent; handled like a failure at the worker
             failed: Future[SliceResult] = Future()
             failed.set_exception(error)
@@ -165,11 +172,13 @@ class Dispatcher:
             return
 
     def _store(self, lease: Lease, future: "Future[SliceResult]") -> None:
+        begun = time.monotonic()
         try:
             self._write(lease, future)
         except DATABASE_AWAY:
             self._done.put((lease, future))  # stored at the next try
             raise
+        self._pace.stored(time.monotonic() - begun)
         del self._in_flight[lease.token]
         self._submitted.pop(lease.token, None)
         self._suspects.discard(lease.token)
@@ -205,7 +214,7 @@ class Dispatcher:
 
     def _give_up_unwanted(self) -> None:
         """Give up slices that take too long and whose runs have all been cancelled, deleted or changed."""
-        now, patience = time.monotonic(), SLICES_TO_WAIT * self.settings.slice_seconds + SECONDS_OF_GRACE
+        now, patience = time.monotonic(), SLICES_TO_WAIT * self._longest_submitted() + SECONDS_OF_GRACE
         late = [token for token, slice_ in self._submitted.items() if now - slice_.at > patience]
         late = [token for token in late if token not in self._abandoned]
         if not late or now - self._looked_at < SECONDS_BETWEEN_LOOKS:
@@ -217,6 +226,9 @@ class Dispatcher:
             self._abandoned.add(token)
             self._reports.abandoned(self._in_flight[token])
             self.cluster.abandon(self._submitted[token].future)
+
+    def _longest_submitted(self) -> float:
+        return max((slice_.seconds for slice_ in self._submitted.values()), default=0.0)
 
     def _give_up_the_rest(self) -> None:
         with self.leadership.writing() as connection:

@@ -75,7 +75,8 @@ class Reports:
         self._ended(lease, "stored")
         COMPUTE_SECONDS.observe(result.seconds)
         STEPS.labels(result.engine, result.device).inc(_steps(lease, result))
-        over = [lease.run_ids[i] for i, progress in enumerate(result.progress) if progress.outcome or progress.error]
+        progress = result.progress
+        over = [lease.run_ids[i] for i, end in enumerate(progress.outcome) if end is not None or i in progress.error]
         _say_over(_names(connection, over))
 
     def lost(self, lease: Lease) -> None:
@@ -136,9 +137,6 @@ def _names(connection: sa.Connection, run_ids: Sequence[int]) -> list[tuple[str,
 
 
 def _steps(lease: Lease, result: SliceResult) -> int:
-    pairs = zip(lease.batch.members, result.progress, strict=True)
-    return sum(
-        progress.checkpoint.step - (member.checkpoint.step if member.checkpoint else 0)
-        for member, progress in pairs
-        if progress.checkpoint is not None
-    )
+    begun, checkpoints = result.progress.begun, [member.checkpoint for member in lease.batch.members]
+    before = [0 if checkpoint is None else checkpoint.step for checkpoint in checkpoints]
+    return int((result.progress.step - before)[begun].sum())

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from service.store.inserts import insert_into
+from service.store.inserts import insert_columns
 from service.store.tables import factor_snapshots as snapshots
 from workers.records import KeptFactors
 
@@ -25,13 +25,13 @@ def insert_snapshots(connection: sa.Connection, run_ids: Mapping[int, int], kept
     """
     if kept is None:
         return
-    rows = [
-        {"run_id": run_ids[member], "step": step, "factors": factors.tobytes()}
-        for member, step, factors in zip(kept.member.tolist(), kept.step.tolist(), kept.factors, strict=True)
-        if member in run_ids
-    ]
-    if rows:
-        connection.execute(insert_into(connection, snapshots).on_conflict_do_nothing(), rows)
+    chosen = np.flatnonzero(np.isin(kept.member, list(run_ids)))
+    columns = {
+        "run_id": [run_ids[member] for member in kept.member[chosen].tolist()],
+        "step": kept.step[chosen].tolist(),
+        "factors": [factors.tobytes() for factors in kept.factors[chosen]],
+    }
+    insert_columns(connection, snapshots, columns)
 
 
 def read_snapshot(connection: sa.Connection, run_id: int, step: int, precision: str) -> npt.NDArray[Any] | None:

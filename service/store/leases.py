@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from service.store.among import among
 from service.store.revisions import take_revision
 from service.store.spec_parts import read_parts
 from service.store.tables import LEASED, WAITING, checkpoints, runs
@@ -29,12 +30,14 @@ class Lease:
         token: stored in the rows of the runs while the lease holds.
         key: of the queue that the runs were taken from.
         run_ids: internal ids, in the order of the batch's members.
+        computed_seconds: for how long the youngest of the runs has been computed.
     """
 
     token: str
     key: QueueKey
     run_ids: tuple[int, ...]
     batch: Batch
+    computed_seconds: float = 0.0
 
 
 _IN_ORDER = ("urgency", "share", "batch_key", "batch_limit")
@@ -110,12 +113,15 @@ def lease_runs(connection: sa.Connection, key: QueueKey, most: int, now: datetim
     ).all()
     if not ids:
         return None
-    take_revision(connection, sa.and_(runs.c.id.in_(ids), runs.c.status == "queued"))
+    chosen = among(connection, runs.c.id, ids)
+    take_revision(connection, sa.and_(chosen, runs.c.status == "queued"))
     token = new_id()
     changes = {"lease_token": token, "status": "running"}
     started = sa.func.coalesce(runs.c.started_at, sa.literal(now, runs.c.started_at.type))
-    connection.execute(sa.update(runs).where(runs.c.id.in_(ids)).values({**changes, "started_at": started}))
-    return Lease(token, key, tuple(ids), _load_batch(connection, ids))
+    connection.execute(sa.update(runs).where(chosen).values({**changes, "started_at": started}))
+    rows = _load_rows(connection, token)
+    batch = Batch(tuple(map(_member, rows)), read_parts(connection, rows).texts)
+    return Lease(token, key, tuple(ids), batch, min(row["compute_seconds"] for row in rows))
 
 
 def release_others(connection: sa.Connection, tokens: Sequence[str]) -> int:
@@ -147,13 +153,15 @@ def _release(connection: sa.Connection, selected: sa.ColumnElement[bool]) -> int
     return connection.execute(sa.update(runs).where(selected).values(lease_token=None)).rowcount
 
 
-def _load_batch(connection: sa.Connection, ids: Sequence[int]) -> Batch:
+def _load_rows(connection: sa.Connection, token: str) -> Sequence[Mapping[Any, Any]]:
+    """What a batch needs of each run of a lease, in the order of their ids."""
     query = (
         sa.select(
             sa.cast(runs.c.spec, sa.Text).label("spec"),
             runs.c.experiment_id,
             runs.c.parts,
             runs.c.precision,
+            runs.c.compute_seconds,
             checkpoints.c.step,
             checkpoints.c.state,
             checkpoints.c.milestones,
@@ -161,11 +169,10 @@ def _load_batch(connection: sa.Connection, ids: Sequence[int]) -> Batch:
             checkpoints.c.phase_ends,
         )
         .outerjoin(checkpoints, checkpoints.c.run_id == runs.c.id)
-        .where(runs.c.id.in_(ids))
+        .where(runs.c.lease_token == token)
         .order_by(runs.c.id)
     )
-    rows = connection.execute(query).mappings().all()
-    return Batch(tuple(map(_member, rows)), read_parts(connection, rows).texts)
+    return connection.execute(query).mappings().all()
 
 
 def _member(row: Mapping[Any, Any]) -> Member:

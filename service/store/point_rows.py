@@ -1,45 +1,41 @@
-"""Conversion of points for a database: values for SQLite's driver, lines of text for PostgreSQL's COPY.
+"""Conversion of points for a database: values for SQLite's driver, and JSON of vectors.
 
-Complete columns are converted at once, because a Python call per number would cost more than the database.
+Many rows are converted at once, because a Python call per number would cost more than the database.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
-from service.values.numbers import NAN, spell_all, word_of
+from service.values.numbers import spell_all
 from workers.runs.metrics import TRAJECTORY_COLUMNS, ColumnKind
 
-COPY_NULL = "null"
-"""NULL in a line of text: orjson's text for NaN."""
-
-LINES_AT_ONCE = 1024
+ROWS_AT_ONCE = 2048
+"""Rows whose values exist at the same time; those of all points would not stay in a core's cache."""
 
 Array = npt.NDArray[Any]
 
 
-def value_rows(run_ids: Array, columns: Mapping[str, Array]) -> Iterator[tuple[Any, ...]]:
-    """Rows of run id and columns; NaN becomes NULL on every database."""
-    values = (to_values(column, TRAJECTORY_COLUMNS[name]) for name, column in columns.items())
-    return zip(run_ids.tolist(), *values, strict=True)
+def value_rows(columns: Mapping[str, Array]) -> Iterator[tuple[Any, ...]]:
+    """Rows of the columns, by the names of a point's columns; NaN becomes NULL on every database."""
+    kinds: Mapping[str, ColumnKind] = {"run_id": "integer", **TRAJECTORY_COLUMNS}
 
+    def block(start: int) -> Iterator[tuple[Any, ...]]:
+        chosen = slice(start, start + ROWS_AT_ONCE)
+        return zip(*(to_values(column[chosen], kinds[name]) for name, column in columns.items()), strict=True)
 
-def copy_lines(run_ids: Array, columns: Mapping[str, Array]) -> Iterator[str]:
-    """The same rows as text for COPY, in blocks: the server reads a block while the next is being made."""
-    for start in range(0, len(run_ids), LINES_AT_ONCE):
-        block = slice(start, start + LINES_AT_ONCE)
-        texts = (_to_texts(column[block], TRAJECTORY_COLUMNS[name]) for name, column in columns.items())
-        lines = map("\t".join, zip(_number_texts(run_ids[block]), *texts, strict=True))
-        yield "\n".join((*lines, ""))
+    # No Python is run for a row; zip makes a tuple anew only while somebody has the last one.
+    return chain.from_iterable(map(block, range(0, len(columns["run_id"]), ROWS_AT_ONCE)))
 
 
 def to_values(column: Array, kind: ColumnKind) -> list[Any]:
     """A column as Python values: numbers, None for NaN, and JSON for vectors."""
     if kind == "vector":
-        return _vector_texts(column)
+        return b"\n".join(vector_texts(column)).decode().split("\n")
     missing = np.flatnonzero(np.isnan(column)).tolist()
     values = _without_fraction(column).tolist() if kind == "integer" else column.tolist()
     for index in missing:
@@ -47,32 +43,16 @@ def to_values(column: Array, kind: ColumnKind) -> list[Any]:
     return values
 
 
-def _to_texts(column: Array, kind: ColumnKind) -> list[str]:
-    if kind == "vector":
-        return _vector_texts(column)
-    texts = _number_texts(_without_fraction(column) if kind == "integer" else column)
-    for index in np.flatnonzero(~np.isfinite(column)).tolist():
-        word = word_of(column[index])
-        texts[index] = COPY_NULL if word == NAN else word
+def vector_texts(column: Array) -> list[bytes]:
+    """JSON of the rows of an array (points, width), at least one; floats as the shortest texts of their 64 bits."""
+    exact = column.astype(np.float64) if column.dtype.kind == "f" else column
+    dumped = orjson.dumps(np.ascontiguousarray(exact), option=orjson.OPT_SERIALIZE_NUMPY)
+    texts = dumped[1:-1].replace(b"],[", b"]\n[").split(b"\n")
+    finite = np.isfinite(column)
+    if not finite.all():
+        for index in np.flatnonzero(~finite.all(axis=1)).tolist():
+            texts[index] = orjson.dumps(spell_all(column[index].tolist()))
     return texts
-
-
-def _number_texts(column: Array) -> list[str]:
-    return _dump(column)[1:-1].split(",")
-
-
-def _vector_texts(column: Array) -> list[str]:
-    """JSON texts of the rows of an array (points, width)."""
-    texts = [f"[{row}]" for row in _dump(column)[2:-2].split("],[")]
-    for index in np.flatnonzero(~np.isfinite(column).all(axis=1)).tolist():
-        texts[index] = orjson.dumps(spell_all(column[index].tolist())).decode()
-    return texts
-
-
-def _dump(array: Array) -> str:
-    """JSON of an array with at least one row; each float is the shortest text that restores its 64 bits."""
-    exact = array.astype(np.float64) if array.dtype.kind == "f" else array
-    return orjson.dumps(np.ascontiguousarray(exact), option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
 def _without_fraction(column: Array) -> Array:

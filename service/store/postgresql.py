@@ -1,6 +1,6 @@
 """PostgreSQL beneath SQLAlchemy: options of connections, and features of the driver that SQLAlchemy lacks."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,6 +43,14 @@ def driver_errors(connection: sa.Connection, statement: str) -> Generator[None]:
         yield
     except PsycopgError as error:
         raise DBAPIError.instance(statement, None, error, PsycopgError, dialect=connection.dialect) from error
+
+
+def copy_in(connection: sa.Connection, statement: str, blocks: Iterable[bytes]) -> None:
+    """Send blocks of bytes to a COPY FROM STDIN, in the transaction of a connection."""
+    driver: Any = connection.connection.driver_connection
+    with driver_errors(connection, statement), driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for block in blocks:
+            copy.write(block)
 
 
 def binary_cursor(connection: sa.Connection, query: sa.Select[Any]) -> Any:

@@ -1,29 +1,29 @@
 """Storage of slices' results, each in a single transaction and only while its lease holds."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import orjson
 import sqlalchemy as sa
 
+from service.store.among import among
 from service.store.factor_snapshots import insert_snapshots
-from service.store.inserts import insert_into
+from service.store.inserts import upsert_columns
 from service.store.leases import Lease, lock_runs
-from service.store.point_writes import insert_points, summary_rows
+from service.store.point_writes import insert_points, metric_columns
 from service.store.revisions import CURRENT, take_revision
 from service.store.tables import checkpoints, runs, summaries
-from workers.records import RunProgress, SliceResult
+from workers.records import NO_POINT, NextPhase, Progress, SliceResult
+from workers.runs.milestones import milestone_columns
 
-Changes = dict[str, Any]
-_OF_NEXT_PHASE = ("batch_key", "numbers")
-"""Columns of a run that a slice writes where another phase begins, and otherwise leaves as they are."""
-_OF_PROGRESS = tuple(
-    field.name for field in fields(RunProgress) if field.name in runs.c and field.name not in _OF_NEXT_PHASE
-)
+_STEP = sa.select(checkpoints.c.step).where(checkpoints.c.run_id == runs.c.id).correlate(runs).scalar_subquery()
 _OF_SLICE = tuple(field.name for field in fields(SliceResult) if field.name in runs.c)
-_CHANGED = ("status", "step", "finished_at", *_OF_PROGRESS, *_OF_SLICE)
-"""Columns of a run that a slice writes; a field of a worker's report goes to the column of its name."""
+"""Columns of a run that are those of its last slice; a field of a worker's report goes to the column of its name."""
 
 
 def apply_slice(connection: sa.Connection, lease: Lease, result: SliceResult, now: datetime) -> int:
@@ -38,11 +38,14 @@ def apply_slice(connection: sa.Connection, lease: Lease, result: SliceResult, no
         return 0
     insert_points(connection, members, result.points)
     insert_snapshots(connection, members, result.kept)
-    stored = [(run_id, result.progress[member]) for member, run_id in members.items()]
-    _upsert(connection, checkpoints, [_checkpoint(run_id, progress) for run_id, progress in stored])
-    _upsert_summaries(connection, stored, result)
-    take_revision(connection, runs.c.id.in_(held))
-    _update_runs(connection, [_run_changes(run_id, lease.token, progress, result, now) for run_id, progress in stored])
+    ids, progress = np.array(lease.run_ids), result.progress
+    begun = np.array([member for member in members if progress.begun[member]], dtype=np.int64)
+    _store_checkpoints(connection, ids[begun], progress, begun)
+    for some in _of_equal_columns(progress, begun):
+        _store_summaries(connection, ids[some], result, some)
+    _store_next_phases(connection, lease.token, progress, members)
+    take_revision(connection, runs.c.lease_token == lease.token)
+    _end_lease(connection, lease.token, _endings(progress, members), result, now)
     return len(members)
 
 
@@ -55,7 +58,7 @@ def fail_slice(connection: sa.Connection, lease: Lease, error: str, most_attempt
     held = _held(connection, lease)
     if not held:
         return 0
-    members, freed = runs.c.id.in_(held), {"lease_token": None}
+    members, freed = among(connection, runs.c.id, held), {"lease_token": None}
     if len(lease.run_ids) > 1:
         half = (len(lease.run_ids) + 1) // 2
         connection.execute(sa.update(runs).where(members).values({**freed, "batch_limit": half}))
@@ -72,81 +75,117 @@ def _held(connection: sa.Connection, lease: Lease) -> set[int]:
     return set(lock_runs(connection, runs.c.lease_token == lease.token))
 
 
-def _checkpoint(run_id: int, progress: RunProgress) -> Changes | None:
-    checkpoint = progress.checkpoint
-    if checkpoint is None:
-        return None
-    return {
-        "run_id": run_id,
-        "step": checkpoint.step,
-        "state": checkpoint.state.tobytes(),
-        "milestones": checkpoint.milestones.tobytes(),
-        "rank_search": None if checkpoint.rank_search is None else checkpoint.rank_search.tobytes(),
-        "phase_ends": [list(end) for end in checkpoint.phase_ends] or None,
+Members = npt.NDArray[np.int64]
+"""Positions in a batch; the ids of their runs come with them in the same order."""
+
+
+def _store_checkpoints(connection: sa.Connection, run_ids: Members, progress: Progress, members: Members) -> None:
+    chosen = members.tolist()
+    searches = map(progress.rank_search.get, chosen)
+    phase_ends = map(progress.phase_ends.get, chosen)
+    columns = {
+        "run_id": run_ids.tolist(),
+        "step": progress.step[members].tolist(),
+        "state": [state.tobytes() for state in progress.states(chosen)],
+        "milestones": [milestones.tobytes() for milestones in progress.milestones[members]],
+        "rank_search": [None if search is None else search.tobytes() for search in searches],
+        "phase_ends": [None if ends is None else orjson.dumps([*map(list, ends)]).decode() for ends in phase_ends],
     }
+    upsert_columns(connection, checkpoints, columns)
 
 
-def _upsert_summaries(
-    connection: sa.Connection, stored: Sequence[tuple[int, RunProgress]], result: SliceResult
+def _of_equal_columns(progress: Progress, members: Members) -> list[Members]:
+    """The runs in groups whose summaries have equal columns: those of runs that recorded a point have the metrics."""
+    recorded = progress.last_point[members] != NO_POINT
+    if not progress.more:
+        return [members[recorded], members[~recorded]]
+    groups: dict[Hashable, list[int]] = defaultdict(list)
+    for member, has_point in zip(members.tolist(), recorded.tolist(), strict=True):
+        groups[has_point, frozenset(progress.more.get(member, ()))].append(member)
+    return [np.array(group, dtype=np.int64) for group in groups.values()]
+
+
+def _store_summaries(connection: sa.Connection, run_ids: Members, result: SliceResult, members: Members) -> None:
+    """Write milestones of runs, and metrics if they recorded a point in this slice; see `_of_equal_columns`."""
+    progress, chosen = result.progress, members.tolist()
+    milestones = milestone_columns(progress.milestones[members])
+    milestones["first_step_below"] = [orjson.dumps(steps).decode() for steps in milestones["first_step_below"]]
+    last_points = progress.last_point[members]
+    columns = {
+        "run_id": run_ids.tolist(),
+        "steps": progress.step[members].tolist(),
+        **milestones,
+        **{name: [column[member] for member in chosen] for name, column in progress.findings.items()},
+        **{name: [progress.more[member][name] for member in chosen] for name in _more(progress, chosen)},
+        **(metric_columns(result.points, last_points) if (last_points != NO_POINT).all() else {}),
+    }
+    upsert_columns(connection, summaries, columns)
+
+
+def _more(progress: Progress, members: Sequence[int]) -> Mapping[str, Any]:
+    """The further columns of runs that have them equal; no runs have none."""
+    return progress.more.get(members[0], {}) if members else {}
+
+
+def _store_next_phases(connection: sa.Connection, token: str, progress: Progress, members: dict[int, int]) -> None:
+    """Give runs that enter another phase its key and size of batches, which the others keep."""
+    ids: dict[NextPhase, list[int]] = defaultdict(list)
+    for member, phase in progress.next_phase.items():
+        if member in members:
+            ids[phase].append(members[member])
+    for phase, run_ids in ids.items():
+        of_runs = sa.and_(runs.c.lease_token == token, among(connection, runs.c.id, run_ids))
+        connection.execute(sa.update(runs).where(of_runs).values(phase._asdict()))
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """How runs leave a slice; `outcome` and `error` are None for runs that go on."""
+
+    outcome: str | None
+    error: str | None
+
+    def values(self, now: datetime) -> dict[str, Any]:
+        """New values of columns of the runs; an ending is a change of status, and has a revision."""
+        if self.outcome is None and self.error is None:
+            return {"status": "running", "outcome": None, "error": None, "finished_at": None}
+        status = "succeeded" if self.error is None else "failed"
+        return {
+            "status": status,
+            "outcome": self.outcome,
+            "error": self.error,
+            "finished_at": now,
+            "revision": CURRENT,
+        }
+
+
+def _endings(progress: Progress, members: dict[int, int]) -> list[tuple[_Ending, list[int]]]:
+    """The runs by their endings, the fewest first."""
+    ids: dict[_Ending, list[int]] = defaultdict(list)
+    for member, run_id in members.items():
+        outcome = progress.outcome[member] if progress.begun[member] else None
+        ids[_Ending(outcome, progress.error.get(member))].append(run_id)
+    return sorted(ids.items(), key=lambda item: len(item[1]))
+
+
+def _end_lease(
+    connection: sa.Connection,
+    token: str,
+    endings: Sequence[tuple[_Ending, list[int]]],
+    result: SliceResult,
+    now: datetime,
 ) -> None:
-    """Write milestones of every run, and metrics of those that recorded a point in this slice."""
-    begun = [(run_id, progress) for run_id, progress in stored if progress.checkpoint is not None]
-    brief = [_brief_summary(run_id, progress) for run_id, progress in begun if progress.last_point is None]
-    recorded = [
-        (_brief_summary(run_id, progress), progress.last_point)
-        for run_id, progress in begun
-        if progress.last_point is not None
-    ]
-    metrics = summary_rows(result.points, [last_point for _, last_point in recorded])
-    _upsert(connection, summaries, [values | measured for (values, _), measured in zip(recorded, metrics, strict=True)])
-    _upsert(connection, summaries, brief)
-
-
-def _brief_summary(run_id: int, progress: RunProgress) -> Changes:
-    return {"run_id": run_id, **progress.summary}
-
-
-def _run_changes(run_id: int, token: str, progress: RunProgress, result: SliceResult, now: datetime) -> Changes:
-    over = progress.outcome is not None or progress.error is not None
-    status = "failed" if progress.error is not None else "succeeded" if over else "running"
-    new = {
-        "status": status,
-        "step": progress.checkpoint.step if progress.checkpoint else 0,
-        "finished_at": now if over else None,
-        **{name: getattr(progress, name) for name in (*_OF_PROGRESS, *_OF_NEXT_PHASE)},
+    """Update the runs, whose checkpoints are stored; the last ending is that of all runs that still have the lease."""
+    common = {
+        "step": sa.func.coalesce(_STEP, 0),
         **{name: getattr(result, name) for name in _OF_SLICE},
+        "compute_seconds": runs.c.compute_seconds + result.seconds,
+        "lease_token": None,
+        "batch_limit": 0,
+        "attempts": 0,
     }
-    bound = {f"new_{name}": value for name, value in new.items()}
-    return {"key": run_id, "token": token, "seconds": result.seconds, "over": over, **bound}
-
-
-def _update_runs(connection: sa.Connection, changes: Sequence[Changes]) -> None:
-    statement = (
-        sa.update(runs)
-        .where(runs.c.id == sa.bindparam("key"), runs.c.lease_token == sa.bindparam("token"))
-        .values(
-            compute_seconds=runs.c.compute_seconds + sa.bindparam("seconds"),
-            lease_token=None,
-            batch_limit=0,
-            attempts=0,
-            revision=sa.case((sa.bindparam("over"), CURRENT), else_=runs.c.revision),
-            **{name: sa.bindparam(f"new_{name}") for name in _CHANGED},
-            **{name: sa.func.coalesce(_new(name), runs.c[name]) for name in _OF_NEXT_PHASE},
-        )
-    )
-    connection.execute(statement, list(changes))
-
-
-def _new(name: str) -> sa.BindParameter[Any]:
-    return sa.bindparam(f"new_{name}", type_=runs.c[name].type)
-
-
-def _upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any] | None]) -> None:
-    by_columns: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        if row is not None:
-            by_columns.setdefault(tuple(row), []).append(row)
-    for names, values in by_columns.items():
-        insert = insert_into(connection, table)
-        changed = {name: insert.excluded[name] for name in names if name != "run_id"}
-        connection.execute(insert.on_conflict_do_update(index_elements=["run_id"], set_=changed), values)
+    for ending, run_ids in endings:
+        of_runs = runs.c.lease_token == token
+        if ending != endings[-1][0]:
+            of_runs = sa.and_(of_runs, among(connection, runs.c.id, run_ids))
+        connection.execute(sa.update(runs).where(of_runs).values({**common, **ending.values(now)}))

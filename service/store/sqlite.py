@@ -2,14 +2,14 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from service.metrics import STATEMENT_SECONDS
 from service.values.numbers import number_in
@@ -59,6 +59,12 @@ def check_foreign_keys(connection: sa.Connection) -> None:
         raise sqlite3.IntegrityError(f"The change of the schema would leave rows that refer to nothing: {broken}")
 
 
+def execute_rows(connection: sa.Connection, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Run a statement for each of many rows; SQLAlchemy would keep all of them as a list."""
+    with _driver_errors(statement):
+        _driver_of(connection).executemany(statement, rows)
+
+
 def free_pages(connection: sa.Connection, most: int) -> None:
     """Give free pages of the file back to the disk, in a transaction; the file's last pages take their places.
 
@@ -83,12 +89,12 @@ def truncate_log(connection: sa.Connection) -> bool:
 
 
 @contextmanager
-def _driver_errors() -> Generator[None]:
+def _driver_errors(statement: str | None = None) -> Generator[None]:
     """Translate the driver's errors as SQLAlchemy does for the statements that it runs itself."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        raise OperationalError(None, None, error) from error
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
 
 
 def _set_up(busy_seconds: float, checkpoint_pages: int) -> Callable[[Any, object], None]:

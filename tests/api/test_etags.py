@@ -1,5 +1,6 @@
 """ETags: after every change, a resource that shows something else has another one, and 304 says the truth."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -85,7 +86,7 @@ class Watched:
     def fail(self, lease):
         with self.database.writing() as connection:
             for run_id in lease.run_ids:
-                part = leases.Lease(lease.token, lease.key, (run_id,), lease.batch)
+                part = replace(lease, run_ids=(run_id,))
                 fail_slice(connection, part, "no luck", 1, NOW)
 
     def act(self, method, path, json=None):

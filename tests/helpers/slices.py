@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tests.helpers.specs import member
-from workers.records import Batch, Budget, Member, Points, RunProgress, SliceResult
+from workers.records import Batch, Budget, Member, Points, Progress, RunProgress, SliceResult
 from workers.runs.engines import batch_key
 from workers.runs.phases import present_spec
 from workers.runs.spec import RunSpec
@@ -34,7 +34,7 @@ def run_in_slices(specs: Sequence[RunSpec], cuts: Sequence[int]) -> tuple[SliceR
                 members[run] = member(specs[run], progress.checkpoint)
         active = [run for run in active if final[run].outcome is None]
         if not active:
-            return SliceResult(tuple(final[i] for i in range(len(specs))), last_points, 0, "", ""), points
+            return SliceResult(Progress.of([final[i] for i in range(len(specs))]), last_points, 0, "", ""), points
     raise AssertionError("the runs did not end")
 
 

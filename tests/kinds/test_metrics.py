@@ -25,9 +25,10 @@ from tests.helpers.losses import fitted
 from tests.helpers.specs import member, run_whole
 from tests.kinds.combinations import SHAPES, changed, fitting_examples, training, valid, with_all_metrics
 from tests.kinds.examples import example_of, kinds_of, models_of
+from workers.joining import joined
 from workers.lab.metrics import components, gains, matricisations, matrix, penalties, tensor
 from workers.lab.rank_search import RANKS
-from workers.records import Batch, Budget, Points, SliceResult, joined
+from workers.records import Batch, Budget, Points, SliceResult
 from workers.runs.losses import Logistic
 from workers.runs.metrics import (
     BY_NAME,

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.schemas import ExperimentRequest
 from service.settings import Limits
+from service.store import copy_rows, point_rows
 from service.store import points as stored_points
 from service.store.point_writes import insert_points
 from service.store.points import PointSelection, read_points, stream_points
@@ -102,6 +103,40 @@ def test_points_stored_twice_are_there_once_as_they_first_were(database, experim
     write(database, made([0, 0], [1.0, 2.0]), {0: 1})
     write(database, made([0, 0, 0], [7.0, 8.0, 9.0]), {0: 1})
     assert read(database, 1, "step", "loss") == {"step": [0, 1, 2], "loss": [1.0, 2.0, 9.0]}
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 3, 1000])
+def test_any_pattern_of_what_is_missing_is_null_where_it_is_and_nowhere_else(
+    database, experiment, monkeypatch, rows_at_once
+):
+    """Rows are written in blocks of those that are NULL in the same columns."""
+    monkeypatch.setattr(copy_rows, "ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(point_rows, "ROWS_AT_ONCE", rows_at_once)
+    random = np.random.default_rng(3)
+    names = ("loss", "frobenius_norm", "determinant_sign", "numerical_rank")
+    numbers = {name: random.integers(-5, 5, 50) + (0.25 if i < 2 else 0.0) for i, name in enumerate(names)}
+    numbers = {name: np.where(random.random(50) < 0.3, np.nan, column) for name, column in numbers.items()}
+    numbers["gradient_norm"] = np.full(50, np.nan)
+    vectors = {"singular_values": random.random((50, 3)), "entries": np.round(random.normal(size=(50, 1)), 2)}
+    numbers |= {"balancedness_gap": random.random(50).astype(np.float32)}
+    ranks = {"matricisation_ranks": random.integers(1, 9, (50, 3))}
+    columns = {"step": np.tile(np.arange(25), 2) + 2**40, **numbers, **vectors, **ranks}
+    write(database, Points(np.repeat([0, 1], 25), columns), {0: 1, 1: 2})
+    for run_id, rows in ((1, slice(0, 25)), (2, slice(25, 50))):
+        stored = read(database, run_id, *columns)
+        for name, column in columns.items():
+            expected = [None if np.ndim(value) == 0 and value != value else value for value in column[rows].tolist()]
+            assert stored[name] == expected, name
+
+
+def test_an_integer_too_large_for_its_column_is_an_error(database, database_kind, experiment):
+    points = made([0, 0], [1.0, 2.0], numerical_rank=np.array([1.0, 2.0**40]))
+    if database_kind == "sqlite":  # whose integers all have 64 bits
+        write(database, points, {0: 1})
+        assert read(database, 1, "numerical_rank") == {"numerical_rank": [1, 2**40]}
+    else:
+        with pytest.raises(OverflowError, match=r"1099511627776.* 32 bits of the column numerical_rank"):
+            write(database, points, {0: 1})
 
 
 def test_a_deleted_experiment_takes_its_points_along(database, experiment):

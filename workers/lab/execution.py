@@ -11,6 +11,7 @@ import orjson
 import torch
 from cachetools import LRUCache, cached
 
+from workers.joining import joined
 from workers.lab.borders import Phased, crossed, is_over, of_phases
 from workers.lab.engines.descent import engine as torch_engine
 from workers.lab.engines.descents import Clock, Descents, Engine, EngineUnavailable, carried_times
@@ -19,6 +20,7 @@ from workers.lab.engines.flow.state import flow_summary
 from workers.lab.measuring import MeasuredSnapshots
 from workers.lab.rank_search import Search, is_done, outcome_of, search_ranks, search_summary
 from workers.records import (
+    NO_POINT,
     Batch,
     Budget,
     Checkpoint,
@@ -26,14 +28,15 @@ from workers.records import (
     Member,
     Outcome,
     Points,
+    Progress,
     RunProgress,
     SliceResult,
-    joined,
+    columns_of_findings,
 )
 from workers.runs.costs import batch_numbers, state_numbers
 from workers.runs.engines import EngineName, batch_key, engine_of, exceeds_threads
 from workers.runs.initializers import starting_factors
-from workers.runs.milestones import milestone_summary, no_milestones, note_determinant_signs, widened
+from workers.runs.milestones import no_milestones, note_determinant_signs, widened
 from workers.runs.parts import Parts, Pieces
 from workers.runs.phases import present_spec
 from workers.runs.reading import StoredReader
@@ -71,17 +74,21 @@ def _execute(batch: Batch, budget: Budget) -> SliceResult:
     searches = [checkpoint.rank_search for checkpoint in checkpoints.values()]
     begun = [runs[position] for position in checkpoints]
     progress, points, kept, engine = _advance_descents(descents, begun, searches, budget, engine, device)
-    errors = {position: RunProgress(error=start) for position, start in enumerate(starts) if isinstance(start, str)}
-    by_position = {**errors, **dict(zip(checkpoints, progress, strict=True))}
     positions = np.array(list(checkpoints), dtype=np.int64)
     return SliceResult(
-        progress=tuple(by_position[position] for position in range(len(starts))),
+        progress=progress if len(positions) == len(starts) else _with_errors(progress, starts),
         points=Points(positions[points.member], points.columns),
         kept=kept and replace(kept, member=positions[kept.member]),
         seconds=time.perf_counter() - started,
         engine=engine,
         device=device,
     )
+
+
+def _with_errors(progress: Progress, starts: Sequence[Checkpoint | str]) -> Progress:
+    """The progress of a batch, from that of its runs that have a start, and why the others have none."""
+    begun = iter(progress)
+    return Progress.of([RunProgress(error=start) if isinstance(start, str) else next(begun) for start in starts])
 
 
 def _advance_descents(
@@ -91,7 +98,7 @@ def _advance_descents(
     budget: Budget,
     engine: EngineName,
     device: str,
-) -> tuple[list[RunProgress], Points, KeptFactors | None, EngineName]:
+) -> tuple[Progress, Points, KeptFactors | None, EngineName]:
     """Advance descents and rank searches within a budget.
 
     Returns:
@@ -106,13 +113,16 @@ def _advance_descents(
     if descents.specs:
         engine = _advance_by(engine, descents, clock, device, snapshots)
     points = of_phases(runs, snapshots.points())
-    going_on = {number for number, run in enumerate(runs) if run.goes_on(descents.outcomes[number])}
+    going_on = [number for number, run in enumerate(runs) if run.goes_on(descents.outcomes[number])]
     for number in going_on:
         descents.outcomes[number] = None
     searches = search_ranks(descents, searches, clock)
     progress = _progress(descents, runs, points, searches)
-    for number in going_on:
-        progress[number] = _into_next_phase(runs[number], descents.specs[number], progress[number])
+    if going_on:
+        specs = descents.specs
+        progress = progress.over_borders(
+            {number: _into_next_phase(runs[number], specs[number], progress[number]) for number in going_on}
+        )
     return progress, points, snapshots.all_kept(), engine
 
 
@@ -245,17 +255,51 @@ def _descents(specs: Sequence[RunSpec], batch: Batch, checkpoints: Mapping[int, 
 
 def _progress(
     descents: Descents, runs: Sequence[Phased], points: Points, searches: Sequence[Search | None]
-) -> list[RunProgress]:
+) -> Progress:
     """Progress of every run; enters the determinant signs of its points into its milestones."""
-    first, last = (np.searchsorted(points.member, np.arange(len(descents.specs)), side) for side in ("left", "right"))
-    signs = points.columns.get("determinant_sign")
-    progress: list[RunProgress] = []
-    for run, (begin, end) in enumerate(zip(first, last, strict=True)):
-        if signs is not None:
-            note_determinant_signs(descents.milestones[run], points.columns["step"][begin:end], signs[begin:end])
-        last_point = int(end) - 1 if end > begin else None
-        progress.append(_run_progress(descents, runs[run], run, last_point, searches[run]))
-    return progress
+    numbers = np.arange(len(descents.specs))
+    first, end = (np.searchsorted(points.member, numbers, side) for side in ("left", "right"))
+    if (signs := points.columns.get("determinant_sign")) is not None:
+        for run, (begin, over) in enumerate(zip(first.tolist(), end.tolist(), strict=True)):
+            note_determinant_signs(descents.milestones[run], points.columns["step"][begin:over], signs[begin:over])
+    searching = {
+        run: search
+        for run, (spec, search) in enumerate(zip(descents.specs, searches, strict=True))
+        if search is not None and not is_done(spec, search)
+    }
+    recorded = (end > first).tolist()
+    findings, more = columns_of_findings(
+        {**_found(descents, run, search), **(runs[run].lacking(descents.specs[run]) if recorded[run] else {})}
+        if descents.begun[run]
+        else None
+        for run, search in enumerate(searches)
+    )
+    return Progress(
+        begun=descents.begun,
+        step=descents.steps,
+        state=descents.states,
+        state_numbers=np.full(len(numbers), descents.states.shape[-1]),
+        milestones=descents.milestones,
+        last_point=np.where(end > first, end - 1, NO_POINT),
+        outcome=[None if run in searching else outcome for run, outcome in enumerate(descents.outcomes)],
+        rank_search=searching,
+        error=descents.errors,
+        phase_ends={number: run.ends for number, run in enumerate(runs) if run.ends},
+        next_phase={},
+        findings=findings,
+        more=more,
+    )
+
+
+def _found(descents: Descents, run: int, search: Search | None) -> dict[str, Any]:
+    """What the summary of a run that has begun holds beside what its checkpoint does."""
+    spec = descents.specs[run]
+    times = (
+        flow_summary(descents.states[run])
+        if spec.is_flow
+        else {"time": _time(descents, run), "drift_exceeded_at": None}
+    )
+    return {**times, **search_summary(spec, search), **descents.findings.get(run, {})}
 
 
 def _time(descents: Descents, run: int) -> float:
@@ -263,31 +307,3 @@ def _time(descents: Descents, run: int) -> float:
     spec = descents.specs[run]
     at = carried_times(descents.states[[run]]) if spec.carries_time else times_at(spec, descents.steps[[run]])
     return float(at[0])
-
-
-def _run_progress(
-    descents: Descents, phased: Phased, run: int, last_point: int | None, search: Search | None
-) -> RunProgress:
-    if not descents.begun[run]:
-        return RunProgress(error=descents.errors.get(run))
-    spec, step, milestones = descents.specs[run], int(descents.steps[run]), descents.milestones[run]
-    searching = search is not None and not is_done(spec, search)
-    times = (
-        flow_summary(descents.states[run])
-        if spec.is_flow
-        else {"time": _time(descents, run), "drift_exceeded_at": None}
-    )
-    return RunProgress(
-        checkpoint=Checkpoint(step, descents.states[run], milestones, search if searching else None, phased.ends),
-        outcome=None if searching else descents.outcomes[run],
-        error=descents.errors.get(run),
-        summary={
-            "steps": step,
-            **times,
-            **milestone_summary(milestones),
-            **search_summary(spec, search),
-            **descents.findings.get(run, {}),
-            **(phased.lacking(spec) if last_point is not None else {}),
-        },
-        last_point=last_point,
-    )

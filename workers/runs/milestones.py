@@ -114,11 +114,16 @@ def forget_point(row: bytes, step: int, *, has_sign: bool) -> bytes:
     return milestones.tobytes()
 
 
+def milestone_columns(milestones: Milestones) -> dict[str, list[Any]]:
+    """The milestones of all runs under their names in a summary."""
+    reached = [
+        {name: step for name, step in zip(LOSS_DECADES, row, strict=False) if step != NOT_YET}
+        for row in milestones[:, : len(LOSS_DECADES)].tolist()
+    ]
+    changed_at = [None if step == NOT_YET else step for step in milestones[:, _CHANGED_AT].tolist()]
+    return {"first_step_below": reached, "determinant_sign_changed_at": changed_at}
+
+
 def milestone_summary(milestones: Milestones) -> dict[str, Any]:
     """One run's milestones under their names in a run's summary."""
-    reached = {name: int(step) for name, step in zip(LOSS_DECADES, milestones, strict=False) if step != NOT_YET}
-    changed_at = int(milestones[_CHANGED_AT])
-    return {
-        "first_step_below": reached,
-        "determinant_sign_changed_at": None if changed_at == NOT_YET else changed_at,
-    }
+    return {name: value for name, (value,) in milestone_columns(milestones[None]).items()}

@@ -36,3 +36,12 @@ def test_single_samples_end_sparser_the_larger_the_rate(server: Server):
     assert by_all[:, 0] == pytest.approx([0.16832, 0.16952, 0.17066, 0.17179, 0.17289, 0.17397, 0.17503], rel=1e-3)
     assert (np.diff(by_singles, axis=0) < 0).all()
     assert (by_singles[-1] < 2e-3).all()
+
+
+def test_rates_that_stay_large_for_longer_end_sparser(server: Server):
+    runs = finished(server, "andriushchenko_2023")
+    errors = last(runs, "reconstruction_error", 4, 3)
+    assert errors.mean(axis=1) == pytest.approx([0.3960, 0.2005, 0.1442, 0.0817], rel=0.1)
+    assert (errors[1:].max(axis=1) < errors[:-1].min(axis=1)).all()
+    norms = last(runs, "l1_norm", 4, 3)
+    assert norms.mean(axis=1) == pytest.approx([20.319, 17.784, 17.188, 16.900], rel=0.01)

@@ -124,7 +124,9 @@ def test_columns_are_there_exactly_where_they_apply(spec):
     assert set(columns) == {"step", "time", *metrics_of(spec)}
     for name in metrics_of(spec):
         assert columns[name].ndim == (2 if METRICS[name] == "vector" else 1), name
-        assert np.isfinite(columns[name][-1]).all(), name
+        last = columns[name][-1]
+        # Solvers end at exact zeros, and so at determinants of 0.
+        assert np.isfinite(last).all() or (name == "log_abs_determinant" and last == -np.inf), name
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=name_of)

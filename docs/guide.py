@@ -47,7 +47,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     if page.file.src_uri in ("field.md", "gallery.md"):
         markdown = re.sub(r"(?<!\[)`(\w+)`", _linked, markdown)
     markdown = markdown.replace("../service/presets/pictures/", "presets/")
-    return re.sub(r"\[([^\]]*)\]\((?:\.\./|proxies/)[^)]*\)", r"\1", markdown)
+    return re.sub(r"\[([^\]]*)\]\((?:\.\./|proxies/|kubernetes|systemd)[^)]*\)", r"\1", markdown)
 
 
 def _linked(code: re.Match[str]) -> str:

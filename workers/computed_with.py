@@ -26,7 +26,7 @@ def computed_with(device: str) -> dict[str, str | None]:
         "python": platform.python_version(),
         "processor": _processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
+        "gpu": torch.cuda.get_device_name() if device == "cuda" and torch.cuda.is_available() else None,
     }
 
 

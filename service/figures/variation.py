@@ -38,7 +38,7 @@ def leaves(spec: Mapping[str, Any]) -> dict[str, Any]:
 
     Those that a baseline has for the descents of its sweep alone are left out.
     """
-    model = MODELS.get(spec["model"]["kind"])  # None of a newer server
+    model = MODELS.get(spec.get("model", {}).get("kind"))  # None of a newer server
     if model is not None and not model.is_trained:
         spec = {name: part for name, part in spec.items() if name not in UNUSED}
     pieces = pieces_of(spec)

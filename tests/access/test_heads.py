@@ -48,7 +48,7 @@ def paths(api, finish):
     ids = {"experiment_id": experiment["id"], "run_id": api.get("/v1/runs").json()["items"][0]["id"], "digest": "any"}
     templates = list(paths_of(api.app.routes))
     return [
-        f"{template}{query}".format(**ids, file=name, name=name)
+        f"{template}{query}".replace(":path}", "}").format(**ids, file=name, name=name)
         for template in templates
         for name in FILES.get(template, [""])
         for query in QUERIES.get(template, [""])

@@ -60,7 +60,7 @@ def test_split_equals_unsplit(case):
 
 def test_a_single_run_is_computed_once(monkeypatch):
     lanes = []
-    build = engine.build_model
-    monkeypatch.setattr(engine, "build_model", lambda specs, *rest: lanes.append(len(specs)) or build(specs, *rest))
+    build = engine.build_gradient
+    monkeypatch.setattr(engine, "build_gradient", lambda specs, *rest: lanes.append(len(specs)) or build(specs, *rest))
     run_whole(specs_of("300 x 270, momentum")[0])
     assert lanes == [1]

@@ -275,11 +275,13 @@ def absolute_of(name, point):
 
 
 def test_every_metric_of_points_is_here():
-    assert set(OF_MATRICES) | set(OF_TENSORS) | OF_OTHER_RUNS == set(METRICS)
+    assert set(OF_MATRICES) | set(OF_TENSORS) | OF_OTHER_RUNS | OF_FORMS == set(METRICS)
 
 
-OF_OTHER_RUNS = {"conservation_drift", "objective", "margin", "test_loss"}
-"""Of flows, of weight decay, of labels and of held-out observations: those have tests of their own."""
+OF_OTHER_RUNS = {"conservation_drift", "objective", "margin", "test_loss", "phase"}
+"""Of flows, of weight decay, of labels, of held-out observations and of phases: those have tests of their own."""
+OF_FORMS = {"l1_norm", "gain", "local_component_norms", "cut_ranks", "cut_singular_values"}
+"""Of contractions and their named forms, which are not scaled near the ends of the floats."""
 
 OF_TENSORS = {"component_norms", "frobenius_norm", "matricisation_ranks", "matricisation_effective_ranks"}
 

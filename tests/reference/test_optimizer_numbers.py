@@ -29,7 +29,7 @@ def test_spectral_descent_learns_all_modes_together_and_the_smallest_first():
     assert modes[25] == pytest.approx(np.full(3, 0.063001), rel=1e-12)
     assert modes[50][:2] == pytest.approx(np.full(2, 0.251001), rel=1e-12)
     assert modes[100][0] == pytest.approx(1.002001, rel=1e-12)
-    learnt = [int(np.argmax(np.abs(np.sort(modes)[:, 2 - mode] - s) < 0.03 * s)) for mode, s in enumerate(TARGET)]
+    learnt = [int(np.argmax(np.abs(np.sort(modes)[:, 2 - mode] - s) < 0.01 * s)) for mode, s in enumerate(TARGET)]
     assert learnt == pytest.approx([np.sqrt(s) / 0.01 for s in TARGET], abs=2)
 
 

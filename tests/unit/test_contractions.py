@@ -203,7 +203,16 @@ def test_a_vector_fits_a_problem_with_one_row_and_has_the_metrics_of_vectors():
     columns = run_whole(run).points.columns
     assert columns["loss"][-1] < columns["loss"][0]
     assert set(columns) == {
-        *("step", "time", "loss", "frobenius_norm", "balancedness_gap", "gradient_norm", "reconstruction_error")
+        *(
+            "step",
+            "time",
+            "loss",
+            "frobenius_norm",
+            "l1_norm",
+            "balancedness_gap",
+            "gradient_norm",
+            "reconstruction_error",
+        )
     }
 
 

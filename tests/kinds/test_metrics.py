@@ -50,7 +50,8 @@ from workers.slices import run_slice
 
 OF_ENGINES = {"loss", "conservation_drift", "phase"}
 """Columns that an engine alone can tell, or who gives it a phase to descend."""
-OF_SEARCHES_AND_SOLVERS = {*RANKS, "linear_reconstruction_error", "solver", "duality_gap", "constraint_violation"}
+OF_SOLVERS = {"solver", "duality_gap", "constraint_violation", "stationarity"}
+OF_SEARCHES_AND_SOLVERS = {*RANKS, "linear_reconstruction_error", *OF_SOLVERS}
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 KNOWN_TARGET = {
     "kind": "completion",

@@ -4,6 +4,7 @@ Runs that read the same numbers share a row, and runs of one block that share al
 that no longer change has a single number.
 """
 
+import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,9 @@ from workers.runs.observations import observe_entries
 from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[Any]
+
+NUMBERS_AT_ONCE = 2**14
+"""Numbers of a table that are computed together."""
 
 MOST_NUMBERS = 2**21
 """Numbers of the tables of a launch, 16 MiB in float64; a launch is shortened where the runs need more."""
@@ -37,6 +41,13 @@ class Row:
     values: Callable[[int, int], npt.NDArray[np.float64]] = field(compare=False)
     settles_at: int | None
     width: int = 1
+
+    def write(self, step: int, count: int, out: Array) -> None:
+        """Write the numbers of `count` steps into `out` (count, width), some at a time, which stay in the cache."""
+        several = max(1, NUMBERS_AT_ONCE // self.width)
+        for begin in range(0, count, several):
+            part = out[begin : begin + several]
+            part[...] = self.values(step + begin, len(part)).reshape(part.shape)
 
     def is_settled(self, step: int) -> bool:
         """Whether the numbers do not change from a step on."""
@@ -74,16 +85,18 @@ class Tables:
 
     def arrays(self, lanes: Array, taken: Array, steps: int, dtype: np.dtype[Any]) -> dict[str, Array]:
         """The numbers of a launch after a row of zeros; where those of each lane begin, and how far apart they are."""
-        begins, numbers, end = dict[tuple[Row, int], int](), [self._zeros.astype(dtype)], len(self._zeros)
-        for row, step in self._distinct(lanes, taken):
-            begins[row, step] = end
-            values = row.values(step, 1 if row.is_settled(step) else steps)
-            numbers.append(values.astype(dtype, copy=False).reshape(-1))
-            end += len(numbers[-1])
+        begins, end = dict[tuple[Row, int], int](), len(self._zeros)
+        distinct = [(row, step, 1 if row.is_settled(step) else steps) for row, step in self._distinct(lanes, taken)]
+        numbers = _memory(end + sum(row.width * count for row, _, count in distinct), dtype)
+        numbers[:end] = 0
+        for row, step, count in distinct:
+            begins[row, step], begin = end, end
+            end += row.width * count
+            row.write(step, count, numbers[begin:end].reshape(count, row.width))
         read = [[(row, int(taken[run])) for row in self._rows[run]] for run in lanes.tolist()]
         shape = (len(lanes), self._count)
         return {
-            "tables": np.concatenate(numbers),
+            "tables": numbers,
             "table_begins": np.array([[begins[one] for one in of_lane] for of_lane in read], np.int64).reshape(shape),
             "table_strides": np.array(
                 [[0 if row.is_settled(step) else row.width for row, step in of_lane] for of_lane in read], np.int64
@@ -93,6 +106,17 @@ class Tables:
     def _distinct(self, runs: Array, taken: Array) -> list[tuple[Row, int]]:
         """Rows of runs with the steps at which they begin, each once."""
         return list(dict.fromkeys((row, int(taken[run])) for run in runs.tolist() for row in self._rows[run]))
+
+
+_kept = threading.local()
+
+
+def _memory(count: int, dtype: np.dtype[Any]) -> Array:
+    """Memory for the tables of a launch, kept for the next: touching new pages takes longer than filling them."""
+    kept: dict[str, Array] = _kept.__dict__
+    if dtype.name not in kept or len(kept[dtype.name]) < count:
+        kept[dtype.name] = np.empty(count, dtype)
+    return kept[dtype.name][:count]
 
 
 def _row(spec: RunSpec, program: Program, name: str) -> Row:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-_VAGUE = ("kind", "rank", "seed", "std", "scale", "norm", "noise", "shape", "determinant")
+_VAGUE = ("kind", "rank", "seed", "std", "scale", "value", "norm", "noise", "shape", "determinant")
 
 
 def field_label(path: str) -> str:

@@ -18,6 +18,7 @@ from workers.runs.engines import engine_of
 from workers.runs.losses import Kinds
 from workers.runs.metrics import SUMMARY_METRICS, metrics_of, summary_metrics_of
 from workers.runs.models import Model
+from workers.runs.noise import is_stochastic
 from workers.runs.optimizers import Optimizer
 from workers.runs.problems import Problem
 from workers.runs.rates import SCHEDULES
@@ -38,6 +39,13 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("combination", chosen, ids=str)
     if "trained" in metafunc.fixturenames:
         metafunc.parametrize("trained", [one for one in chosen if is_trained(one.specs[0])], ids=str)
+    if "undisturbed" in metafunc.fixturenames:
+        metafunc.parametrize("undisturbed", [one for one in chosen if is_undisturbed(one.specs[0])], ids=str)
+
+
+def is_undisturbed(spec):
+    """Whether a run moves, and its steps follow the gradient of its loss."""
+    return is_trained(spec) and not is_stochastic(spec)
 
 
 @cache
@@ -81,11 +89,9 @@ def test_a_run_that_goes_on_equals_a_longer_run(trained):
     assert_same(points_of(short) | points_of(rest), points_of(longer), **EXACT)
 
 
-def test_the_loss_falls(trained):
-    if getattr(trained.specs[0].optimizer, "batch", None) or getattr(trained.specs[0].optimizer, "noise", None):
-        return  # its steps do not follow the gradient of the loss
-    for run, progress in enumerate(whole(trained).progress):
-        losses = [point["loss"] for _, point in sorted(points_of_run(whole(trained), run).items())]
+def test_the_loss_falls(undisturbed):
+    for run, progress in enumerate(whole(undisturbed).progress):
+        losses = [point["loss"] for _, point in sorted(points_of_run(whole(undisturbed), run).items())]
         assert progress.outcome in (Outcome.CONVERGED, Outcome.BUDGET_EXHAUSTED)
         assert losses[-1] < losses[0]
 

@@ -35,9 +35,8 @@ test: setup
 	$(BIN)/python -m pytest -m alone
 
 # What is worth running after every change: no PostgreSQL, no browser, nothing that takes seconds to start.
-FAST := not (alone or processes or postgresql or slow)
 test-fast: setup
-	$(BIN)/python -m pytest $(TOGETHER) -q --hypothesis-profile=fast -m "$(FAST)"
+	$(BIN)/python -m pytest $(TOGETHER) -q --fast
 
 # The image and docker-compose.yml for real, with kills; needs a Docker engine and root, and says so where there is none.
 containers: setup

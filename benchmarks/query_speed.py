@@ -31,7 +31,7 @@ from service.store.migrate import migrate
 from service.store.point_writes import insert_points, metric_columns
 from service.store.run_rows import new_run
 from service.store.tables import runs, summaries
-from workers.records import Points
+from workers.results import Points
 from workers.runs.metrics import METRICS, metrics_of
 from workers.runs.spec import RunSpec
 

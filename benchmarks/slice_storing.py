@@ -35,7 +35,8 @@ from service.store.slices import apply_slice
 from service.store.sqlite import execute_rows
 from service.store.tables import trajectory_points
 from service.use_cases.submissions import submit
-from workers.records import Budget, SliceResult
+from workers.records import Budget
+from workers.results import SliceResult
 from workers.slices import run_slice
 
 RUNS, STEPS, TIMES = 1024, 1000, 7

@@ -24,7 +24,7 @@ from service.store.run_rows import new_run
 from service.values.ids import new_id
 from tests.helpers.postgresql import PostgreSQL
 from tests.helpers.specs import spec
-from workers.records import Points
+from workers.results import Points
 
 RUNS, POINTS_PER_RUN = 100, 500
 QUEUED, KEYS = 100_000, 40

@@ -1,5 +1,7 @@
 """Shared fixtures: a migrated database, the API on it, a dispatcher with workers in this process, a real server."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,9 +19,8 @@ from tests.helpers.inline_cluster import InlineCluster
 from tests.helpers.servers import Server
 
 hypothesis_settings.register_profile("rankward", derandomize=True, deadline=None, max_examples=25)
-# `make test-fast` takes this: fewer examples wherever a test does not say how many.
+# With --fast: fewer examples wherever a test does not say how many.
 hypothesis_settings.register_profile("fast", derandomize=True, deadline=None, max_examples=8)
-hypothesis_settings.load_profile("rankward")
 
 
 FOLDER_MARKERS = {
@@ -34,20 +35,40 @@ FOLDER_MARKERS = {
 }
 """Marks of every test of a folder; see pyproject.toml for what they say."""
 
+LENGTHY = frozenset({"alone", "postgresql", "processes", "slow"})
+"""Marks of what --fast leaves out."""
+
+MEMORY, ROOM = Path("/dev/shm"), 4 << 30
+"""Where temporary files are in memory, and the free bytes there from which the tests use it."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="No PostgreSQL, no browser, nothing that takes seconds.")
     parser.addoption("--long", action="store_true", help="Full length: minutes or hours in place of seconds.")
     parser.addoption("--containers", action="store_true", help="Build the image, and run docker-compose.yml.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis_settings.load_profile("fast" if config.getoption("--fast") else "rankward")
+    # Each test has a database of its own: on a disk, half of the time goes to writing and removing files.
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out whole folders, which are not even imported."""
+    marks = FOLDER_MARKERS.get(collection_path.name, ()) if collection_path.parent == Path(__file__).parent else ()
+    return True if config.getoption("--fast") and LENGTHY.intersection(marks) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         _mark(item)
-    for option in ("long", "containers"):
-        if not config.getoption(f"--{option}"):
-            skipped = [item for item in items if item.get_closest_marker(option)]
-            config.hook.pytest_deselected(items=skipped)
-            items[:] = [item for item in items if item not in skipped]
+    unwanted = {option for option in ("long", "containers") if not config.getoption(f"--{option}")}
+    unwanted |= LENGTHY if config.getoption("--fast") else set()
+    skipped = [item for item in items if any(mark.name in unwanted for mark in item.iter_markers())]
+    config.hook.pytest_deselected(items=skipped)
+    items[:] = [item for item in items if item not in set(skipped)]
 
 
 def _mark(item: pytest.Item) -> None:

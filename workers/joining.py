@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workers.records import KeptFactors, Points, Progress, RunProgress, SliceResult
+from workers.results import KeptFactors, Points, Progress, RunProgress, SliceResult
 
 
 def joined(slices: Sequence[SliceResult]) -> SliceResult:

@@ -5,7 +5,8 @@ torch is imported at the first call, so the dispatcher can refer to this functio
 
 from dataclasses import replace
 
-from workers.records import Batch, Budget, SliceResult
+from workers.records import Batch, Budget
+from workers.results import SliceResult
 
 
 def run_slice(batch: Batch, budget: Budget) -> SliceResult:

@@ -12,7 +12,8 @@ from service.dispatch.configuration import ONE_THREAD, PRIVATE_PAGES, configure_
 from service.errors import RankwardError
 from service.processes.placement import places
 from service.settings import Settings
-from workers.records import Batch, Budget, SliceResult
+from workers.records import Batch, Budget
+from workers.results import SliceResult
 from workers.slices import run_slice
 
 _ENDED = (Status.closing, Status.closed, Status.failed)

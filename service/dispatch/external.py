@@ -12,7 +12,8 @@ from distributed.comm.core import CommClosedError
 from service.dispatch.abandonment import abandon, slice_key
 from service.dispatch.configuration import configure_dask, security_of
 from service.settings import Settings
-from workers.records import Batch, Budget, SliceResult
+from workers.records import Batch, Budget
+from workers.results import SliceResult
 from workers.slices import run_slice
 
 SECONDS_BETWEEN_LOOKS = 1.0

@@ -20,7 +20,8 @@ from service.store.dispatcher_lease import Deposed
 from service.store.leases import Lease
 from service.store.slices import apply_slice, fail_slice
 from service.values.queues import QueueKey
-from workers.records import Budget, SliceResult
+from workers.records import Budget
+from workers.results import SliceResult
 
 SECONDS_BETWEEN_TRIES = 1.0
 """Pause after the database did not answer."""

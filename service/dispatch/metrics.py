@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from service.settings import Settings
 from service.store.leases import Lease
 from service.store.tables import experiments, runs
-from workers.records import SliceResult
+from workers.results import SliceResult
 
 REGISTRY = CollectorRegistry()
 ProcessCollector(namespace="rankward_dispatcher", registry=REGISTRY)

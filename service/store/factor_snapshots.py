@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from service.store.inserts import insert_columns
 from service.store.tables import factor_snapshots as snapshots
-from workers.records import KeptFactors
+from workers.results import KeptFactors
 
 MOST_ROWS, MOST_BYTES = 5000, 16 * 2**20
 """Removed in a transaction, in which other writers wait; one snapshot at least."""

@@ -13,7 +13,7 @@ from service.store.point_rows import to_values, value_rows
 from service.store.postgresql import copy_in
 from service.store.sqlite import execute_rows
 from service.store.tables import runs, trajectory_points
-from workers.records import Points
+from workers.results import Points
 from workers.runs.metrics import TRAJECTORY_COLUMNS
 
 

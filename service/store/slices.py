@@ -18,7 +18,7 @@ from service.store.leases import Lease, lock_runs
 from service.store.point_writes import insert_points, metric_columns
 from service.store.revisions import CURRENT, take_revision
 from service.store.tables import checkpoints, runs, summaries
-from workers.records import NO_POINT, NextPhase, Progress, SliceResult
+from workers.results import NO_POINT, NextPhase, Progress, SliceResult
 from workers.runs.milestones import milestone_columns
 
 _STEP = sa.select(checkpoints.c.step).where(checkpoints.c.run_id == runs.c.id).correlate(runs).scalar_subquery()

@@ -4,7 +4,8 @@ import json
 import os
 import signal
 
-from workers.records import Batch, Budget, SliceResult
+from workers.records import Batch, Budget
+from workers.results import SliceResult
 from workers.slices import run_slice
 
 GUILTY_SEED = 13

@@ -2,7 +2,8 @@
 
 from concurrent.futures import Future
 
-from workers.records import Batch, Budget, SliceResult
+from workers.records import Batch, Budget
+from workers.results import SliceResult
 from workers.slices import run_slice
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from tests.helpers.specs import member
-from workers.records import Batch, Budget, Member, Points, Progress, RunProgress, SliceResult
+from workers.records import Batch, Budget, Member
+from workers.results import Points, Progress, RunProgress, SliceResult
 from workers.runs.engines import batch_key
 from workers.runs.phases import present_spec
 from workers.runs.spec import RunSpec

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from workers.records import Batch, Budget, Checkpoint, Member, SliceResult
+from workers.records import Batch, Budget, Checkpoint, Member
+from workers.results import SliceResult
 from workers.runs.spec import RunSpec
 from workers.slices import run_slice
 

@@ -12,6 +12,7 @@ from tests.kinds.examples import Example, example_of, kinds_of, models_of
 from workers.runs.engines import engine_misfit, engine_of
 from workers.runs.initializers import starting_factors
 from workers.runs.losses import Kinds
+from workers.runs.metrics import BY_NAME
 from workers.runs.models import Model
 from workers.runs.models.base import ModelBase
 from workers.runs.models.deep_matrix import DeepMatrix
@@ -304,12 +305,11 @@ def _completed(kinds: tuple[type, type, type, type], parts: dict[str, Any]) -> I
 
 def with_all_metrics(spec: RunSpec) -> RunSpec:
     """The spec with every metric on request that it may ask for, and one entry."""
-    asked: list[str] = []
-    for name in get_args(ExtraMetric):
-        record = {**spec.resolved()["record"], "metrics": [*asked, name]}
-        asked = [*asked, name] if valid(spec.resolved() | {"record": record}) else asked
+    fitting = [
+        name for name in get_args(ExtraMetric) if any(BY_NAME[name].misfit(part) is None for part in spec.phase_specs)
+    ]
     entry = [0] * len(spec.problem.shape)
-    return changed(spec, record={**spec.resolved()["record"], "metrics": asked, "entries": [entry]})
+    return changed(spec, record={**spec.resolved()["record"], "metrics": fitting, "entries": [entry]})
 
 
 def _numbered(spec: RunSpec, run: int) -> RunSpec:

@@ -13,7 +13,8 @@ from tests.helpers.slices import EXACT, assert_same, assert_same_progress, point
 from tests.helpers.specs import member, run_whole
 from tests.kinds.combinations import Combination, combinations, disturbed, is_trained, lengthened, scheduled
 from tests.kinds.examples import kinds_of
-from workers.records import Batch, Budget, Outcome, SliceResult
+from workers.records import Batch, Budget, Outcome
+from workers.results import SliceResult
 from workers.runs.engines import engine_of
 from workers.runs.losses import Kinds
 from workers.runs.metrics import SUMMARY_METRICS, metrics_of, summary_metrics_of

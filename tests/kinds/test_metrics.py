@@ -28,7 +28,8 @@ from tests.kinds.examples import example_of, kinds_of, models_of
 from workers.joining import joined
 from workers.lab.metrics import components, gains, matricisations, matrix, penalties, tensor
 from workers.lab.rank_search import RANKS
-from workers.records import Batch, Budget, Points, SliceResult
+from workers.records import Batch, Budget
+from workers.results import Points, SliceResult
 from workers.runs.losses import Logistic
 from workers.runs.metrics import (
     BY_NAME,

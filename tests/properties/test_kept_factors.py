@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from tests.helpers.specs import flow, member, run_whole, spec
 from workers.joining import joined
-from workers.records import Batch, Budget, SliceResult
+from workers.records import Batch, Budget
+from workers.results import SliceResult
 from workers.runs.costs import snapshot_bytes, state_numbers, trained_numbers
 from workers.runs.schedules import most_kept
 from workers.runs.spec import RunSpec

@@ -23,7 +23,7 @@ from service.use_cases.experiments import delete
 from service.use_cases.submissions import submit
 from tests.helpers.databases import BOTH_DATABASES
 from tests.helpers.specs import BASIC
-from workers.records import Points
+from workers.results import Points
 
 RUNS, POINTS = 10, 12_000
 

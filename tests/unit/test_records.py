@@ -9,7 +9,8 @@ import pytest
 from tests.helpers.slices import assert_same_progress
 from tests.helpers.specs import member, spec
 from workers.joining import joined
-from workers.records import Batch, Budget, Checkpoint, Member, PhaseEnd, Progress, RunProgress
+from workers.records import Batch, Budget, Checkpoint, Member, PhaseEnd
+from workers.results import Progress, RunProgress
 from workers.runs.milestones import milestone_summary, no_milestones
 from workers.slices import run_slice
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from workers.records import Checkpoint, Outcome, PhaseEnd, Points
+from workers.records import Checkpoint, Outcome, PhaseEnd
+from workers.results import Points
 from workers.runs.costs import state_numbers, trained_numbers
 from workers.runs.metrics import metrics_of
 from workers.runs.milestones import of_next_phase

@@ -19,20 +19,8 @@ from workers.lab.engines.flow import engine as flow
 from workers.lab.engines.flow.state import flow_summary
 from workers.lab.measuring import MeasuredSnapshots
 from workers.lab.rank_search import Search, is_done, outcome_of, search_ranks, search_summary
-from workers.records import (
-    NO_POINT,
-    Batch,
-    Budget,
-    Checkpoint,
-    KeptFactors,
-    Member,
-    Outcome,
-    Points,
-    Progress,
-    RunProgress,
-    SliceResult,
-    columns_of_findings,
-)
+from workers.records import Batch, Budget, Checkpoint, Member, Outcome
+from workers.results import NO_POINT, KeptFactors, Points, Progress, RunProgress, SliceResult, columns_of_findings
 from workers.runs.costs import batch_numbers, state_numbers
 from workers.runs.engines import EngineName, batch_key, engine_of, exceeds_threads
 from workers.runs.initializers import starting_factors

@@ -15,7 +15,7 @@ from workers.lab.engines.descents import CHEAP_SECONDS, NO_LIMIT, POINT_BYTES, C
 from workers.lab.metrics.matrix import matrix_metrics
 from workers.lab.metrics.penalties import objective_columns
 from workers.lab.metrics.tensor import tensor_metrics
-from workers.records import Points
+from workers.results import Points
 from workers.runs.costs import seconds_per_point
 from workers.runs.metrics.applicability import of_components, of_cuts, of_matrices
 from workers.runs.spec import RunSpec, times_at

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from workers.records import Budget, KeptFactors, Outcome
+from workers.records import Budget, Outcome
+from workers.results import KeptFactors
 from workers.runs.optimizers import TIME_SCALARS
 from workers.runs.spec import RunSpec
 

@@ -72,10 +72,11 @@ def test_less_than_the_last_phase_is_no_extension(api, finish):
 
 def test_a_run_cancelled_in_a_later_phase_is_tried_again_from_there(api, dispatcher, finish):
     posted = api.post("/v1/experiments", json={"run": RUN}).headers["location"]
-    dispatcher.tick()
-    dispatcher.tick()
-    (run,) = runs_of(api, {"id": posted.rpartition("/")[2]})
-    assert run["step"] in (77, 227)
+    run = {"step": 0}
+    while run["step"] < 77:  # where its first phase ends, which takes several slices on a busy machine
+        dispatcher.tick()
+        (run,) = runs_of(api, {"id": posted.rpartition("/")[2]})
+    assert run["status"] == "running"
     api.post(f"/v1/runs/{run['id']}/cancel")
     assert api.post(f"/v1/runs/{run['id']}/retry").status_code == 202
     (whole,) = runs_of(api, finish({"run": RUN}))

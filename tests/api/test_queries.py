@@ -14,7 +14,7 @@ from tests.helpers.specs import BASIC
 
 TWO_DEPTHS = {
     "tags": {"paper": "2005.06398"},
-    "run": BASIC | {"record": {"every": 50}},
+    "run": BASIC | {"stop": {"max_steps": 400}, "record": {"every": 50}},
     "sweep": [{"model.depth": [2, 3]}, {"seed": [0, 1, 2]}],
 }
 

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.filterwarnings(
 )  # of losses below 0, which no run has
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_any_numbers_are_drawn_and_what_is_empty_says_why(name):
     @settings(max_examples=60)

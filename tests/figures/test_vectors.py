@@ -34,6 +34,7 @@ def lines_of(name, run, **asked):
     return panel.series
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KIND_NAMES)
 @pytest.mark.parametrize("x", ["step", "time", "loss"])
 def test_every_component_is_a_line(name, x):

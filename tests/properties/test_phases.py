@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -75,7 +75,6 @@ PARTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25)
 @given(
     st.lists(st.lists(PARTS, min_size=1, max_size=3), min_size=2, max_size=3), st.lists(st.integers(1, 25), max_size=5)
 )

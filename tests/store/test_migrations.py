@@ -90,6 +90,7 @@ def words(options):
     return {name: set(re.findall(r"\w+", str(value))) for name, value in options.items()}
 
 
+@pytest.mark.slow
 @BOTH_DATABASES
 def test_every_revision_is_reached_from_below_and_from_above(database: Database):
     """With rows in it, and with views that can be read; and from each of them the newest one is."""

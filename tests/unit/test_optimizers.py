@@ -223,6 +223,8 @@ WRITTEN_OUT = [
 ]
 """Constants, steps, two learning rates, how far apart numbers may be, and runs."""
 CASES = [(*case, setting) for *case, settings in WRITTEN_OUT for setting in settings]
+LENGTHY = "shampoo"
+"""Its roots by the Schur decompositions of scipy take seconds."""
 
 
 def test_every_optimizer_that_steps_is_written_out():
@@ -231,7 +233,7 @@ def test_every_optimizer_that_steps_is_written_out():
 
 @pytest.mark.parametrize(
     ("constants", "written_out", "rates", "atol", "setting"),
-    CASES,
+    [pytest.param(*case, marks=[pytest.mark.slow] * (case[0]["kind"] == LENGTHY)) for case in CASES],
     ids=["-".join(map(str, [*case[0].values(), case[-1]["model"]["kind"]])) for case in CASES],
 )
 def test_a_run_takes_the_written_out_steps(constants, written_out, rates, atol, setting):

@@ -276,6 +276,12 @@ class Rankward:
         """A preset, ready to submit."""
         return self._json("GET", f"/v1/presets/{name}")
 
+    def openapi(self) -> Json:
+        """The OpenAPI document: every call, and the JSON schema of experiments and runs."""
+        return self._json("GET", "/openapi.json")
+
+    # Figures
+
     def figures(self, experiment_id: str) -> Json:
         """The figures that can be drawn of an experiment: `default` names the one that shows it best."""
         return self._json("GET", f"/v1/experiments/{experiment_id}/figures")

@@ -6,7 +6,20 @@ from io import TextIOWrapper
 import typer
 from rich.text import Text
 
-from service.cli import clients, cluster, factors, figures, keys, mcp, metrics, queries, reproduce, roles, settings
+from service.cli import (
+    clients,
+    cluster,
+    export,
+    factors,
+    figures,
+    keys,
+    mcp,
+    metrics,
+    queries,
+    reproduce,
+    roles,
+    settings,
+)
 from service.cli.sides import of_client, of_server
 from service.cli.tables import make_console
 from service.errors import RankwardError, title_of
@@ -23,7 +36,7 @@ for command in (cluster.scheduler, cluster.worker, cluster.certificates):
     app.command()(of_server(command))
 for command in (clients.submit, clients.run, clients.wait, clients.cancel, clients.retry, clients.extend):
     app.command()(of_client(command))
-for command in (queries.presets, queries.runs, queries.experiments, queries.summary, queries.export):
+for command in (queries.presets, queries.runs, queries.experiments, queries.summary, export.export):
     app.command()(of_client(command))
 for command in (figures.figure, factors.factors, reproduce.reproduce):
     app.command()(of_client(command))

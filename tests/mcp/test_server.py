@@ -1,4 +1,4 @@
-"""`rankward mcp`: its tools over the client of the SDK, and as an assistant starts it, over standard input and output."""
+"""`rankward mcp`: its tools over the SDK, and as an assistant starts it, over standard input and output."""
 
 import json
 import os

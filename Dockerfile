@@ -34,6 +34,20 @@ COPY workers workers
 COPY migrations migrations
 RUN --mount=type=cache,target=/root/.cache/pip python -m pip wheel --no-deps --wheel-dir /wheels .
 
+# The guide, by tools that stay behind: what Rankward needs is there already, to read the presets and the HTTP calls.
+FROM dependencies AS guide
+WORKDIR /build
+COPY constraints.txt /
+COPY pyproject.toml mkdocs.yml README.md ./
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m pip --python /opt/rankward/bin/python install --constraint /constraints.txt \
+        "$(python -c "import tomllib; print(*(one for one in tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['dev'] if one.startswith('mkdocs')))")"
+RUN --mount=type=bind,from=code,source=/wheels,target=/wheels \
+    python -m pip --python /opt/rankward/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
+COPY docs docs
+COPY service/presets service/presets
+RUN NO_MKDOCS_2_WARNING=1 /opt/rankward/bin/python -m mkdocs build --strict --quiet
+
 FROM python:${PYTHON}
 LABEL org.opencontainers.image.title="Rankward" org.opencontainers.image.licenses="Apache-2.0"
 RUN groupadd --gid 10001 rankward \
@@ -41,7 +55,9 @@ RUN groupadd --gid 10001 rankward \
  && install -d -o rankward -g rankward -m 0700 /data /certificates
 COPY --from=dependencies /opt/rankward /opt/rankward
 RUN --mount=type=bind,from=code,source=/wheels,target=/wheels \
-    python -m pip --python /opt/rankward/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
+    --mount=type=bind,from=guide,source=/build/service/web/built_guide,target=/guide \
+    python -m pip --python /opt/rankward/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl \
+ && cp -r /guide /opt/rankward/lib/python3*/site-packages/service/web/built_guide
 # Numbers, because Kubernetes cannot tell of a name that it is not root's (`runAsNonRoot`).
 USER 10001:10001
 # The only directory that is written to, beside /tmp; nothing is imported from it.

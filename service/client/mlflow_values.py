@@ -26,18 +26,18 @@ def state(run: Json) -> str:
 
 def tags(run: Json) -> dict[str, str]:
     """What is known of a run beside its spec and its numbers."""
-    known = {name: run[name] for name in _OF_TAGS if run[name] is not None}
+    known = {name: run[name] for name in _OF_TAGS}
     return {RUN_TAG: run["id"], EXPERIMENT_TAG: run["experiment_id"], **dict(parameters(known))}
 
 
 def parameters(spec: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Fields of a spec by dotted paths; what is no object is one value, lists as JSON, and too long ones left out."""
+    """Fields of a spec by dotted paths; what is no object is one value, lists as JSON; no nulls, none too long."""
     for key, value in spec.items():
         if isinstance(value, Mapping):
             yield from parameters(value, f"{path}{key}.")
             continue
         text = value if isinstance(value, str) else json.dumps(value)
-        if len(text) <= LONGEST_PARAMETER:
+        if value is not None and len(text) <= LONGEST_PARAMETER:
             yield name(f"{path}{key}"), text
 
 

@@ -13,6 +13,7 @@ from tests.examples.running import ROOT, SMALL, said
 from tests.helpers.slurm import Slurm, is_installed
 
 EXAMPLES = ROOT / "examples"
+PAGE = (ROOT / "docs" / "other_tools.md").read_text()
 EXECUTE = """
 import sys, nbclient, nbformat
 notebook = nbformat.read(sys.argv[1], 4)
@@ -36,6 +37,10 @@ def runs_in(folder):
     return set(pq.read_table(folder)["run_id"].to_pylist())
 
 
+def test_the_page_names_every_example():
+    assert {path.name for path in EXAMPLES.iterdir()} == set(re.findall(r"\(\.\./examples/([^)]+)\)", PAGE))
+
+
 def test_the_shell_script(environment, tmp_path):
     assert "unobserved_entry" in said(["sh", str(EXAMPLES / "curl.sh")], environment, tmp_path)
     assert pq.read_table(tmp_path / "shell.parquet").num_rows > 0
@@ -57,6 +62,7 @@ def test_polars(environment, tmp_path):
 def test_joblib_computes_once(server, environment, tmp_path):
     first = python("joblib_sweep.py", environment, tmp_path)
     assert len(re.findall(r"^depth [23], seed [012]: effective rank 1\.", first, re.MULTILINE)) == 6
+    assert f"```text\n{first}```" in PAGE
     stored = len(list(server.client.experiments("name = 'from joblib'")))
     assert python("joblib_sweep.py", environment, tmp_path) == first
     assert len(list(server.client.experiments("name = 'from joblib'"))) == stored == 6

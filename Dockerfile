@@ -6,7 +6,9 @@ ARG PYTHON=3.11.13-slim-bookworm
 FROM python:${PYTHON} AS requirements
 COPY pyproject.toml /
 RUN python -c "import tomllib; project = tomllib.load(open('/pyproject.toml', 'rb'))['project']; extras = project['optional-dependencies']; \
-    print(*project['dependencies'], *extras['arrow'], *(one for one in extras['server'] if not one.startswith('rankward')), sep='\n')" > /requirements.txt
+    print(*project['dependencies'], *extras['arrow'], *(one for one in extras['server'] if not one.startswith('rankward')), sep='\n')" > /requirements.txt \
+ && python -c "import tomllib; extras = tomllib.load(open('/pyproject.toml', 'rb'))['project']['optional-dependencies']; \
+    print(*(one for one in extras['dev'] if one.startswith('mkdocs')), sep='\n')" > /guide_requirements.txt
 
 # What it needs, which changes rarely: a change of code leaves this stage, and its layer of the image, as it is.
 FROM python:${PYTHON} AS dependencies
@@ -37,13 +39,12 @@ RUN --mount=type=cache,target=/root/.cache/pip python -m pip wheel --no-deps --w
 # The guide, by tools that stay behind: what Rankward needs is there already, to read the presets and the HTTP calls.
 FROM dependencies AS guide
 WORKDIR /build
-COPY constraints.txt /
-COPY pyproject.toml mkdocs.yml README.md ./
+COPY --from=requirements /guide_requirements.txt /
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python -m pip --python /opt/rankward/bin/python install --constraint /constraints.txt \
-        "$(python -c "import tomllib; print(*(one for one in tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['dev'] if one.startswith('mkdocs')))")"
+    python -m pip --python /opt/rankward/bin/python install --constraint /constraints.txt --requirement /guide_requirements.txt
 RUN --mount=type=bind,from=code,source=/wheels,target=/wheels \
     python -m pip --python /opt/rankward/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
+COPY mkdocs.yml README.md ./
 COPY docs docs
 COPY service/presets service/presets
 RUN NO_MKDOCS_2_WARNING=1 /opt/rankward/bin/python -m mkdocs build --strict --quiet
@@ -57,7 +58,7 @@ COPY --from=dependencies /opt/rankward /opt/rankward
 RUN --mount=type=bind,from=code,source=/wheels,target=/wheels \
     --mount=type=bind,from=guide,source=/build/service/web/built_guide,target=/guide \
     python -m pip --python /opt/rankward/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl \
- && cp -r /guide /opt/rankward/lib/python3*/site-packages/service/web/built_guide
+ && cd /opt/rankward/lib/python3*/site-packages/service/web && cp -r /guide built_guide
 # Numbers, because Kubernetes cannot tell of a name that it is not root's (`runAsNonRoot`).
 USER 10001:10001
 # The only directory that is written to, beside /tmp; nothing is imported from it.

@@ -19,16 +19,17 @@ from service.presets import all_presets
 
 PAGE = Path(__file__).parent.parent / "docs" / "preset_costs.md"
 WORKERS = 2
+IDLE_SECONDS = 0.1
 LONGEST_MINUTES = 15.0
 """After that a preset is cancelled; its row says so."""
 NAMES = ("preset", "runs", "steps", "seconds", "processor seconds", "stored", "load before")
 HEAD = """# What presets cost
 
-Time and disk of each preset, measured by `python -m benchmarks.preset_costs`: two workers, a service with an empty
-database (SQLite), and no kernels compiled before. *Seconds* are from the submission to the last run's end.
-*Processor seconds* are those of the workers, compiling included. *Stored* is what the database has grown by.
+Time and disk of each preset, measured by `python -m benchmarks.preset_costs`: two workers that are started already, an
+empty database (SQLite), and no kernels compiled before. *Seconds* are from the submission to the last run's end.
+*Processor seconds* are those of the workers meanwhile, compiling included. *Stored* is what the database has grown by.
 *Load before* is how many processes the machine had to run in the minute before, on average: where it is not near 0, the
-preset shared the machine with other work, and is faster alone; its processor seconds hardly differ.
+preset shared the machine with other work, and is faster alone; its processor seconds differ less.
 
 """
 SUMMARY = "SELECT sum(runs), sum(steps) FROM experiment_summary"
@@ -91,9 +92,13 @@ def _machine(service: Service) -> str:
 
 
 def _wait_until_ready(service: Service) -> None:
-    """A dispatcher works, and its workers are started."""
+    """A dispatcher works, and its workers have loaded what they need: they are idle for a second."""
     while httpx2.get(f"{service.client.url}/readyz").is_error:
         time.sleep(0.1)
+    spent = -1.0
+    while (now := _processor_seconds(service)) - spent > IDLE_SECONDS:
+        spent = now
+        time.sleep(1)
 
 
 def _processor_seconds(service: Service) -> float:

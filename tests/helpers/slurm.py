@@ -55,13 +55,23 @@ class Slurm:
 
     def __enter__(self) -> "Slurm":
         self._daemons = [self._started("slurmctld"), self._started("slurmd")]
+        try:
+            self._wait_for_a_node()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _wait_for_a_node(self) -> None:
         until = time.monotonic() + PATIENCE_SECONDS
         while "idle" not in self._asked(["sinfo"], os.environ, Path.cwd()).stdout:
             assert time.monotonic() < until, f"no node is idle: {Path(self._log.name).read_text()}"
             time.sleep(0.2)
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def _end(self) -> None:
         for daemon in reversed(self._daemons):
             daemon.terminate()
             daemon.wait(30)

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
+from inspect import iscoroutinefunction
 from typing import Any
 
+from anyio import to_thread
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
@@ -42,9 +44,9 @@ def _in_words(tool: Callable[..., Any]) -> Callable[..., Any]:
     """A tool whose objects come on one line, and whose known errors have the sentences of the command line."""
 
     @wraps(tool)
-    def run(*arguments: Any, **options: Any) -> Any:
+    async def run(*arguments: Any, **options: Any) -> Any:
         try:
-            said = tool(*arguments, **options)
+            said = await _called(partial(tool, *arguments, **options))
         except RankwardError as error:
             raise ToolError(f"{title_of(error)}. {error.detail}") from None
         if not isinstance(said, dict):
@@ -53,3 +55,8 @@ def _in_words(tool: Callable[..., Any]) -> Callable[..., Any]:
         return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=said)
 
     return run
+
+
+async def _called(tool: Callable[[], Any]) -> Any:
+    """What a tool answers; one that asks the service and waits for it does so in a thread."""
+    return await (tool() if iscoroutinefunction(tool) else to_thread.run_sync(tool))

@@ -3,6 +3,7 @@
 import time
 from typing import Annotated, Any
 
+from anyio import sleep, to_thread
 from pydantic import Field
 
 from service.client.api import POLL_SECONDS, Json, Rankward
@@ -30,7 +31,7 @@ class Writing:
         """Submit an experiment or a preset; it is computed in the background. dry_run says before what it costs."""
         return self._client.submit(chosen(self._client, experiment, preset), key)
 
-    def wait(
+    async def wait(
         self,
         experiment: ExperimentId,
         seconds: Annotated[float, Field(ge=0, le=MOST_SECONDS, description="The longest wait.")] = 30,
@@ -38,11 +39,11 @@ class Writing:
         """Wait until every run of an experiment is over, or the time is; `is_over` says which. Then call it again."""
         until = time.monotonic() + seconds
         while True:
-            now = self._client.experiment(experiment)
+            now = await to_thread.run_sync(self._client.experiment, experiment)
             is_over = now["status"] not in ("queued", "running")
             if is_over or time.monotonic() >= until:
                 return {**_short(now), "is_over": is_over}
-            time.sleep(min(POLL_SECONDS, max(until - time.monotonic(), 0)))
+            await sleep(min(POLL_SECONDS, max(until - time.monotonic(), 0)))
 
     def cancel(self, experiment: ExperimentId) -> Json:
         """Cancel the runs of an experiment that are not over; what they have computed stays."""

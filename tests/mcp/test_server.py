@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import anyio
 import pytest
 
 from service.client.api import Rankward
@@ -202,6 +204,23 @@ def test_what_may_write_submits_waits_and_cancels(server):
     assert not said(server.client, "wait", allow_writes=True, experiment=long["id"], seconds=0)["is_over"]
     assert said(server.client, "cancel", allow_writes=True, experiment=long["id"])["runs"]["cancelled"] == 1
     assert "There is no experiment" in refusal(server.client, "cancel", allow_writes=True, experiment="f" * 8)
+
+
+def test_an_assistant_that_gives_up_waiting_is_free_at_once(server):
+    endless = {"run": {**BASIC, "optimizer": {"kind": "gradient_descent", "learning_rate": 1e-7}}}
+    endless["run"]["stop"] = {"max_steps": 10_000_000}
+    stored = server.client.submit(endless)["id"]
+
+    async def give_up():
+        async with mcp.Client(build(server.client, allow_writes=True)) as assistant:
+            with anyio.move_on_after(1) as given_up:
+                await assistant.call_tool("wait", {"experiment": stored, "seconds": 600})
+            return given_up.cancelled_caught
+
+    began = time.monotonic()
+    assert run(give_up())
+    assert time.monotonic() - began < 60
+    server.client.cancel(stored)
 
 
 def test_a_server_that_is_away_is_a_sentence(monkeypatch):

@@ -6,7 +6,9 @@ ARG PYTHON=3.11.13-slim-bookworm
 FROM python:${PYTHON} AS requirements
 COPY pyproject.toml /
 RUN python -c "import tomllib; project = tomllib.load(open('/pyproject.toml', 'rb'))['project']; extras = project['optional-dependencies']; \
-    print(*project['dependencies'], *extras['arrow'], *(one for one in extras['server'] if not one.startswith('rankward')), sep='\n')" > /requirements.txt
+    print(*project['dependencies'], *extras['arrow'], *(one for one in extras['server'] if not one.startswith('rankward')), sep='\n')" > /requirements.txt \
+ && python -c "import tomllib; extras = tomllib.load(open('/pyproject.toml', 'rb'))['project']['optional-dependencies']; \
+    print(*(one for one in extras['dev'] if one.startswith('mkdocs')), sep='\n')" > /guide_requirements.txt
 
 # What it needs, which changes rarely: a change of code leaves this stage, and its layer of the image, as it is.
 FROM python:${PYTHON} AS dependencies
@@ -34,6 +36,19 @@ COPY workers workers
 COPY migrations migrations
 RUN --mount=type=cache,target=/root/.cache/pip python -m pip wheel --no-deps --wheel-dir /wheels .
 
+# The guide, by tools that stay behind: what Rankward needs is there already, to read the presets and the HTTP calls.
+FROM dependencies AS guide
+WORKDIR /build
+COPY --from=requirements /guide_requirements.txt /
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m pip --python /opt/rankward/bin/python install --constraint /constraints.txt --requirement /guide_requirements.txt
+RUN --mount=type=bind,from=code,source=/wheels,target=/wheels \
+    python -m pip --python /opt/rankward/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
+COPY mkdocs.yml README.md ./
+COPY docs docs
+COPY service/presets service/presets
+RUN NO_MKDOCS_2_WARNING=1 /opt/rankward/bin/python -m mkdocs build --strict --quiet
+
 FROM python:${PYTHON}
 LABEL org.opencontainers.image.title="Rankward" org.opencontainers.image.licenses="Apache-2.0"
 RUN groupadd --gid 10001 rankward \
@@ -41,7 +56,9 @@ RUN groupadd --gid 10001 rankward \
  && install -d -o rankward -g rankward -m 0700 /data /certificates
 COPY --from=dependencies /opt/rankward /opt/rankward
 RUN --mount=type=bind,from=code,source=/wheels,target=/wheels \
-    python -m pip --python /opt/rankward/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
+    --mount=type=bind,from=guide,source=/build/service/web/built_guide,target=/guide \
+    python -m pip --python /opt/rankward/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl \
+ && cd /opt/rankward/lib/python3*/site-packages/service/web && cp -r /guide built_guide
 # Numbers, because Kubernetes cannot tell of a name that it is not root's (`runAsNonRoot`).
 USER 10001:10001
 # The only directory that is written to, beside /tmp; nothing is imported from it.

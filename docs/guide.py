@@ -20,6 +20,7 @@ from service.presets import Preset, all_presets, has_pictures, picture_name
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "service" / "presets" / "pictures"
+COSTS = ROOT / "docs" / "preset_costs.md"
 OUTSIDE = (
     "CONTRIBUTING",
     "CHANGELOG",
@@ -99,8 +100,15 @@ def preset_page(name: str, preset: Preset) -> str:
         f'    with open("{name}.png", "wb") as file:\n'
         f'        file.write(rankward.figure(experiment["id"], "{preset.figure}"))'
     )
-    parts += ["## Run it again", f"```sh\n{commands}\n```", f"```python\n{python}\n```"]
+    parts += ["## Run it again", *_cost(name), f"```sh\n{commands}\n```", f"```python\n{python}\n```"]
     return "\n\n".join([*parts, "## Spec", f"```yaml\n{_yaml(preset.experiment)}```"]) + "\n"
+
+
+def _cost(name: str) -> Iterator[str]:
+    """What a preset took when it was measured, where it was."""
+    row = re.search(rf"^\| `{name}` \| \S+ \| \S+ \| (.+?) \| .+? \| (.+?) \|", COSTS.read_text(), re.MULTILINE)
+    if row is not None and row[1] != "-":
+        yield f"It took {row[1]} s with two workers and stored {row[2]} ([what presets cost](../preset_costs.md))."
 
 
 def _yaml(value: Mapping[str, Any]) -> str:

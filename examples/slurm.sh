@@ -23,4 +23,5 @@ sweep:
 SPEC
 
 rankward submit "part-$TASK.yaml" --wait --json > "part-$TASK.json"
-rankward export trajectories --where "tags.slurm_task = '$TASK'" --format parquet -o "part-$TASK.parquet"
+ID=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])' < "part-$TASK.json")
+rankward export trajectories --experiment "$ID" --format parquet -o "part-$TASK.parquet"

@@ -29,6 +29,11 @@ class RankwardError(Exception):
         self.detail = detail
 
 
+def title_of(error: BaseException) -> str:
+    """The first line of an error's docstring, which is its title; the name of its class without it."""
+    return (type(error).__doc__ or type(error).__name__).partition("\n")[0]
+
+
 class InvalidPayload(RankwardError):
     """The payload is not valid"""
 

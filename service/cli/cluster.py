@@ -29,10 +29,10 @@ def worker(
         str, typer.Option(envvar="RANKWARD_SCHEDULER", help="Address of the scheduler, tls://host:8786.")
     ],
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes. [default: one per GPU, else per core]")
+        int | None, typer.Option(min=1, help="Worker processes.", show_default="one per GPU, else per core")
     ] = None,
     host: Annotated[
-        str | None, typer.Option(help="Address under which others reach this machine. [default: found out]")
+        str | None, typer.Option(help="Address under which others reach this machine.", show_default="found out")
     ] = None,
 ) -> None:
     """Start the workers of this machine: they compute slices for the scheduler's cluster."""

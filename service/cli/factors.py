@@ -15,10 +15,10 @@ from service.values.visible import visible
 def factors(
     run: RunId,
     step: Annotated[
-        int | None, typer.Option(min=0, help="A step at which the run kept its factors. [default: as they stand]")
+        int | None, typer.Option(min=0, help="A step at which the run kept its factors.", show_default="as they stand")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write. [default: RUN.npz or RUN_STEP.npz]")
+        Path | None, typer.Option("--output", "-o", help="File to write.", show_default="RUN.npz or RUN_STEP.npz")
     ] = None,
     show: Annotated[bool, typer.Option("--list", help="List the steps that there are instead, as JSON.")] = False,
     url: Url = DEFAULT_URL,

@@ -23,9 +23,11 @@ def figure(
     experiment: ExperimentId,
     name: Annotated[
         str | None,
-        typer.Argument(help="Which figure. [default: the one that shows it best]", autocompletion=figure_names),
+        typer.Argument(help="Which figure.", show_default="the one that shows it best", autocompletion=figure_names),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="File to write: .png, .svg, .json. [default: NAME.png]")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write: .png, .svg, .json.", show_default="NAME.png")
+    ] = None,
     metrics: Annotated[str | None, typer.Option(help="Metrics to draw, by commas.")] = None,
     metric: Annotated[str | None, typer.Option(help="The metric of a sweep or a comparison.")] = None,
     x: Annotated[str | None, typer.Option(help="step, time or loss; of a sweep, a path such as model.depth.")] = None,

@@ -26,10 +26,10 @@ Scopes = Annotated[
         "--scope", help="read, submit (and cancel) or admin (and delete); may be repeated.", show_default=True
     ),
 ]
-RequestLimit = Annotated[int | None, typer.Option(min=1, help="Requests in a minute. [default: the service's]")]
-RunLimit = Annotated[int | None, typer.Option(min=0, help="Runs that are not over. [default: the service's]")]
+RequestLimit = Annotated[int | None, typer.Option(min=1, help="Requests in a minute.", show_default="the service's")]
+RunLimit = Annotated[int | None, typer.Option(min=0, help="Runs that are not over.", show_default="the service's")]
 WorkLimit = Annotated[
-    float | None, typer.Option(min=0, help="Multiply-adds (steps x size) of those runs. [default: the service's]")
+    float | None, typer.Option(min=0, help="Multiply-adds (steps x size) of those runs.", show_default="the service's")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -6,10 +6,23 @@ from io import TextIOWrapper
 import typer
 from rich.text import Text
 
-from service.cli import clients, cluster, factors, figures, keys, metrics, queries, reproduce, roles, settings
+from service.cli import (
+    clients,
+    cluster,
+    export,
+    factors,
+    figures,
+    keys,
+    mcp,
+    metrics,
+    queries,
+    reproduce,
+    roles,
+    settings,
+)
 from service.cli.sides import of_client, of_server
 from service.cli.tables import make_console
-from service.errors import RankwardError
+from service.errors import RankwardError, title_of
 from service.values.visible import visible_lines
 
 app = typer.Typer(
@@ -23,10 +36,11 @@ for command in (cluster.scheduler, cluster.worker, cluster.certificates):
     app.command()(of_server(command))
 for command in (clients.submit, clients.run, clients.wait, clients.cancel, clients.retry, clients.extend):
     app.command()(of_client(command))
-for command in (queries.presets, queries.runs, queries.experiments, queries.summary, queries.export):
+for command in (queries.presets, queries.runs, queries.experiments, queries.summary, export.export):
     app.command()(of_client(command))
 for command in (figures.figure, factors.factors, reproduce.reproduce):
     app.command()(of_client(command))
+app.command()(of_client(mcp.mcp))
 app.command("open")(of_client(clients.open_page))
 app.command("metrics")(of_client(metrics.show_metrics))
 app.command("settings")(of_server(settings.show_settings))
@@ -41,7 +55,7 @@ def main() -> None:
     try:
         app()
     except RankwardError as error:
-        _end((type(error).__doc__ or "Error").partition("\n")[0], error.detail)
+        _end(title_of(error), error.detail)
     except OSError as error:
         _end("The system said no", f"{error.filename or ''} {error.strerror or error}")
 

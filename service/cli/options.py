@@ -25,3 +25,5 @@ RunId = Annotated[
 ]
 AnyId = Annotated[str, typer.Argument(help="Id of an experiment or of a run, whole or short.", autocompletion=any_ids)]
 OfExperiment = Annotated[str | None, typer.Option(help="Only runs of this experiment.", autocompletion=experiment_ids)]
+Where = Annotated[str | None, typer.Option(help='Only these, e.g. "model.depth >= 3 AND summary.loss < 1e-4".')]
+Fields = Annotated[str | None, typer.Option(help="Only these fields, e.g. id,model.depth,summary.loss.")]

@@ -1,20 +1,15 @@
-"""Commands that ask a server what it holds, and take it away."""
+"""Commands that ask a server what it holds."""
 
 from itertools import islice
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from service.cli.clients import print_json
-from service.cli.options import ApiKey, AsJson, ExperimentId, OfExperiment, Url
+from service.cli.options import ApiKey, AsJson, ExperimentId, Fields, OfExperiment, Url, Where
 from service.cli.show import print_experiments, print_objects, print_runs
-from service.cli.tables import Column, make_console, print_table
-from service.client.api import DEFAULT_URL, RUNS_PER_PAGE, Format, Rankward
-from service.values.visible import visible
-
-Where = Annotated[str | None, typer.Option(help='Only these, e.g. "model.depth >= 3 AND summary.loss < 1e-4".')]
-Fields = Annotated[str | None, typer.Option(help="Only these fields, e.g. id,model.depth,summary.loss.")]
+from service.cli.tables import Column, print_table
+from service.client.api import DEFAULT_URL, RUNS_PER_PAGE, Rankward
 
 
 def runs(
@@ -76,26 +71,6 @@ def summary(
     with Rankward(url, api_key) as client:
         summaries = client.summary(experiment, metric, group_by, where)
     print_json(summaries) if as_json else _print_summary(summaries)
-
-
-def export(
-    what: Annotated[Literal["runs", "trajectories"], typer.Argument(help="What to take away.")] = "trajectories",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write. [default: WHAT.FORMAT]")] = None,
-    format: Annotated[Format, typer.Option(help="Format of the file.")] = "parquet",
-    experiment: OfExperiment = None,
-    where: Where = None,
-    metrics: Annotated[str | None, typer.Option(help="Only these metrics of trajectories, e.g. loss.")] = None,
-    max_points: Annotated[int | None, typer.Option(min=2, help="Thin each trajectory to so many points.")] = None,
-    fields: Fields = None,
-    url: Url = DEFAULT_URL,
-    api_key: ApiKey = None,
-) -> None:
-    """Write runs or trajectories to a file."""
-    file = output or Path(f"{what}.{format}")
-    only: dict[str, Any] = {"fields": fields} if what == "runs" else {"metrics": metrics, "max_points": max_points}
-    with Rankward(url, api_key) as client:
-        written = client.export(what, format, file, experiment_id=experiment, where=where, **only)
-    make_console().print(f"Wrote {visible(str(file))} ({written:,} bytes)")
 
 
 def _print_summary(summaries: list[dict[str, Any]]) -> None:

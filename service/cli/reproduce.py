@@ -14,7 +14,7 @@ from service.client.reproduction import first_difference, unlike
 from service.errors import RankwardError
 
 OnUrl = Annotated[
-    str | None, typer.Option("--on", help="Another server that computes it. [default: the one that has the run]")
+    str | None, typer.Option("--on", help="Another server that computes it.", show_default="the one that has the run")
 ]
 
 

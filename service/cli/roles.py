@@ -15,10 +15,10 @@ from service.values.visible import visible
 if TYPE_CHECKING:
     from service.settings import Settings
 
-DataDir = Annotated[Path | None, typer.Option(help="Where the database file lives. [default: .rankward]")]
-Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
-Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one. [default: 8000]")]
-Workers = Annotated[int | None, typer.Option(help="Worker processes. [default: one per GPU, else per core]")]
+DataDir = Annotated[Path | None, typer.Option(help="Where the database file lives.", show_default=".rankward")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.", show_default="8000")]
+Workers = Annotated[int | None, typer.Option(help="Worker processes.", show_default="one per GPU, else per core")]
 Name = Annotated[str | None, typer.Option(help="Kept over restarts: the lease of the one before is taken at once.")]
 Figures = Annotated[Path, typer.Option(help="Where to write the figures.")]
 Descriptor = Annotated[int | None, typer.Option(hidden=True)]

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from service.client.plain import NotJson, plain
 from service.client.progress import experiment_bar
 from service.client.transport import SILENT, ServerSaidNo, ServerUnreachable, Transport
 from service.exports.arrow_types import Table
 from service.values.extras import NotInstalled, check_installed
-from service.values.ids import new_id
 
 __all__ = ["Json", "NotInstalled", "NotJson", "Rankward", "ServerSaidNo", "ServerUnreachable"]
 
@@ -70,7 +70,7 @@ class Rankward:
 
     def submit(self, experiment: Mapping[str, Any], key: str | None = None) -> Json:
         """Post an experiment; returns it as stored. The same `key` and experiment are stored once."""
-        headers = {"Idempotency-Key": key or new_id()}
+        headers = {"Idempotency-Key": key or str(uuid4())}
         return self._json("POST", "/v1/experiments", json=plain(experiment), headers=headers, repeatable=True)
 
     def dry_run(self, experiment: Mapping[str, Any]) -> Json:
@@ -275,6 +275,12 @@ class Rankward:
     def preset(self, name: str) -> Json:
         """A preset, ready to submit."""
         return self._json("GET", f"/v1/presets/{name}")
+
+    def openapi(self) -> Json:
+        """The OpenAPI document: every call, and the JSON schema of experiments and runs."""
+        return self._json("GET", "/openapi.json")
+
+    # Figures
 
     def figures(self, experiment_id: str) -> Json:
         """The figures that can be drawn of an experiment: `default` names the one that shows it best."""

@@ -269,3 +269,11 @@ def test_what_differs_is_said_with_why_it_may(monkeypatch, capsys):
     for status in ("running", "cancelled", "failed"):
         with pytest.raises(reproduce.NothingToCompare, match=f"is {status}; "):
             reproduce.reproduce(status)
+
+
+@pytest.mark.parametrize(
+    ("command", "default"),
+    [("serve", "(.rankward)"), ("export", "(WHAT.FORMAT)"), ("figure", "(NAME.png)"), ("export", "(parquet)")],
+)
+def test_help_shows_defaults_that_are_found_out_later(command, default):
+    assert f"[default: {default}]" in CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output

@@ -1,75 +1,29 @@
 """Every example in the documentation and in `examples/`, run against a real server with a small experiment."""
 
 import json
-import os
 import re
 import socket
 import sqlite3
-import subprocess
 import sys
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
-import pyarrow.parquet as pq
 import pytest
 
 from service.edge.protocol import MOST_URL_BYTES
 from service.settings import Settings
 from service.store.database import Database
+from tests.examples.running import ROOT, SMALL, said
 from tests.helpers.servers import Server
 
-ROOT = Path(__file__).parents[2]
 DOCS = ("queries.md", "exports.md", "reproducing.md", "walkthrough.md")
 FENCE = re.compile(r"^```(\w+) run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SMALL = {
-    "name": "small",
-    "tags": {"paper": "2005.06398"},
-    "run": {
-        "problem": {"kind": "perturbed_2x2"},
-        "model": {"kind": "deep_matrix"},
-        "init": {"kind": "gaussian", "std": 1e-3, "std_of": "product", "balanced": True, "determinant": "positive"},
-        "optimizer": {"kind": "gradient_descent", "learning_rate": 1e-2},
-        "stop": {"max_steps": 5000, "loss_below": 1e-3},
-    },
-    "sweep": [{"model.depth": [2, 3]}, {"seed": [0, 1]}],
-}
-
-
-@pytest.fixture(scope="module")
-def experiment(server: Server):
-    return server.client.wait(server.client.submit(SMALL)["id"])
-
-
-@pytest.fixture
-def environment(server: Server, experiment, tmp_path):
-    """Where the examples find the server, its experiment and the command line."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    command = folder / "rankward"
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m service.cli "$@"\n')
-    command.chmod(0o755)
-    run = next(server.client.runs(experiment["id"], where="model.depth = 3"))["id"]
-    return {
-        **os.environ,
-        "PATH": f"{folder}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "RANKWARD_URL": server.url,
-        "EXPERIMENT": experiment["id"],
-        "RUN": run,
-    }
 
 
 def snippets(page):
     found = FENCE.findall((ROOT / "docs" / page).read_text())
     assert found, f"{page} has no example that is run"
     return found
-
-
-def said(command, environment, folder):
-    ended = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120)
-    assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
-    return ended.stdout
 
 
 @pytest.mark.parametrize("page", DOCS)
@@ -131,47 +85,6 @@ def test_the_documented_columns_of_the_views(server: Server, experiment):
             assert set(spec) <= named
             assert {"experiment_id"} <= set(columns)
     database.close()
-
-
-def test_the_shell_script(environment, tmp_path):
-    assert "unobserved_entry" in said(["sh", str(ROOT / "examples" / "curl.sh")], environment, tmp_path)
-    assert pq.read_table(tmp_path / "shell.parquet").num_rows > 0
-
-
-@pytest.mark.parametrize("script", ["sweep.py", "duckdb_query.py"])
-def test_a_python_script(script, environment, tmp_path):
-    assert said([sys.executable, str(ROOT / "examples" / script)], environment, tmp_path)
-
-
-def test_the_notebook(environment, tmp_path):
-    notebook = json.loads((ROOT / "examples" / "norms_and_rank.ipynb").read_text())
-    code = "\n\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
-    assert said([sys.executable, "-c", f"{code}\nrankward.close()"], environment, tmp_path)
-
-
-def test_the_slurm_script(environment, tmp_path):
-    said(["bash", str(ROOT / "examples" / "slurm.sh")], {**environment, "SLURM_ARRAY_TASK_ID": "1"}, tmp_path)
-    assert json.loads((tmp_path / "part-1.json").read_text())["runs"]["succeeded"] == 2
-    assert len(set(pq.read_table(tmp_path / "part-1.parquet")["run_id"].to_pylist())) == 2
-
-
-def test_the_rule_of_the_snakefile(environment, tmp_path):
-    """Snakemake itself is not there; its shell command is run with the rule's files put in, as it would do it."""
-    (tmp_path / "specs").mkdir()
-    (tmp_path / "experiments").mkdir()
-    (tmp_path / "points").mkdir()
-    (tmp_path / "specs" / "small.yaml").write_text(json.dumps(SMALL))
-    (shell,) = re.findall(r'shell:\s+"""(.*?)"""', (ROOT / "examples" / "Snakefile").read_text(), re.DOTALL)
-    files = {
-        "{input}": "specs/small.yaml",
-        "{output.experiment}": "experiments/small.json",
-        "{output.points}": "points/small.parquet",
-    }
-    for name, file in files.items():
-        assert name in shell
-        shell = shell.replace(name, file)
-    said(["bash", "-euo", "pipefail", "-c", shell], environment, tmp_path)
-    assert pq.read_table(tmp_path / "points" / "small.parquet").num_rows > 0
 
 
 def test_an_expression_of_a_megabyte_is_refused_in_words(server: Server):

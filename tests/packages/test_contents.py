@@ -60,7 +60,14 @@ def test_the_wheel_asks_for_little_and_its_extras_for_the_rest(built):
     assert not always & HEAVY
     of_server = {re.split(r"[\[<>=;]", one)[0] for one in asked if 'extra == "server"' in one}
     assert of_server | {"pyarrow"} >= HEAVY
-    assert set(metadata(built.wheel).get_all("Provides-Extra")) == {"arrow", "server", "dev"}
+    assert set(metadata(built.wheel).get_all("Provides-Extra")) == {
+        "arrow",
+        "mcp",
+        "mlflow",
+        "examples",
+        "server",
+        "dev",
+    }
 
 
 def test_the_wheel_has_the_command_and_the_licence(built):

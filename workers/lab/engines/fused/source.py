@@ -1,8 +1,7 @@
 """C++ source of the fused engine's inner loop, written out for one set of shapes.
 
-Multiply-adds are explicit and the compiler may fuse nothing else. Every sum has one order, and so have exp and ln; only
-powers are those of the processor's library. This makes a run's bits independent of the runs around it, of the layout
-and, but for powers, of the device.
+Multiply-adds are explicit and the compiler may fuse nothing else. Every sum has one order, and so have exp, ln and
+powers. This makes a run's bits independent of the runs around it, of the layout and of the device.
 """
 
 from collections.abc import Iterator

@@ -4,7 +4,7 @@ A tile reads each number of `b` once for all its rows and each number of `a` onc
 vectors of AVX-512, ten loads feed 24 multiply-adds; with 4 rows by 3 vectors of AVX2, seven feed 12.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -16,6 +16,9 @@ REGISTERS = {32: 16, 64: 32}
 
 MOST_VECTORS = {32: 3, 64: 4}
 """Vectors of a tile at most, by the bytes of a vector."""
+
+MOST_VECTORS_OF_ROW = {32: 8, 64: 16}
+"""Vectors of a tile of a single row, which must hide the time that a multiply-add takes."""
 
 MOST_ROWS = 12
 """Rows of a tile at most; more would only make the code longer."""
@@ -49,33 +52,22 @@ class Tiles:
 
     def _lines(self) -> Iterator[str]:
         yield f"constexpr int J = {self.columns}; int j = 0;"
-        for kind, vectors, count in self._column_groups():
+        for kind, vectors, count in _column_groups(self.program, self.columns, MOST_VECTORS):
             most_rows = (REGISTERS[self.program.vector_bytes] - 1 - vectors) // vectors
-            yield f"{KEEP_ROLLED} for (int m = 0; m < {count}; ++m, j += {vectors * self._width(kind)}) {{ int i = 0;"
+            step = vectors * _width(self.program, kind)
+            yield f"{KEEP_ROLLED} for (int m = 0; m < {count}; ++m, j += {step}) {{ int i = 0;"
             for rows, tiles in _groups(self.rows, min(MOST_ROWS, most_rows)):
                 yield f"{KEEP_ROLLED} for (int t = 0; t < {tiles}; ++t, i += {rows}) {{"
                 yield from self._tile(kind, rows, vectors)
                 yield "}"
             yield "}"
 
-    def _column_groups(self) -> Iterator[tuple[str, int, int]]:
-        """(vector type, vectors, number of groups) of the columns; a last chunk may be half of a vector."""
-        full, rest = divmod(self.columns * self.program.item_bytes, self.program.vector_bytes)
-        for vectors, count in _groups(full, MOST_VECTORS[self.program.vector_bytes]):
-            yield "X", vectors, count
-        if rest:
-            yield "V", 1, 1
-
-    def _width(self, kind: str) -> int:
-        """Numbers of a vector."""
-        return (self.program.vector_bytes if kind == "X" else CHUNK_BYTES) // self.program.item_bytes
-
     def _tile(self, kind: str, rows: int, vectors: int) -> Iterator[str]:
         """Sums of `rows` rows by `vectors` vectors, each in the order of k."""
         over_rows, over_vectors = (
             f"{UNROLL} for (int {n} = 0; {n} < {size}; ++{n})" for n, size in zip("rc", (rows, vectors), strict=True)
         )
-        column = f"J + j + c * {self._width(kind)}"
+        column = f"J + j + c * {_width(self.program, kind)}"
         left = f"{kind}(a[(i + r) * {self.row_step} + {{k}} * {self.inner_step}])"
         right = f"*(const {kind}*)(b + {{k}} * {column})"
         first = f"{left.format(k=0)} * {right.format(k=0)}"
@@ -87,6 +79,59 @@ class Tiles:
         yield f"{over_rows} {{ const {kind} left = {left.format(k='k')};"
         yield f"{over_vectors} sum[r][c] = __builtin_elementwise_fma(left, right[c], sum[r][c]); }} }}"
         yield f"{over_rows} {over_vectors} *({kind}*)(out + (i + r) * {column}) = sum[r][c];"
+
+
+@dataclass(frozen=True)
+class RowTiles:
+    """A row times a matrix, out = a b, or a b - minus; each number of `b` is read once.
+
+    Attributes:
+        program: whose vectors are used.
+        outer, inner: rows and columns of the matrix whose entries, row by row, are the row `a`.
+        stride: distance in `a` from row to row of that matrix.
+        columns: of `b`, `minus` and `out`, padded to chunks.
+        has_minus: whether sums start at -minus.
+    """
+
+    program: Program
+    outer: int
+    inner: int
+    stride: int
+    columns: int
+    has_minus: bool
+
+    def text(self) -> str:
+        """Statements that compute the row, column group by column group, each sum in the order of the entries."""
+        return "\n        ".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"constexpr int J = {self.columns}; int j = 0;"
+        for kind, vectors, count in _column_groups(self.program, self.columns, MOST_VECTORS_OF_ROW):
+            width = _width(self.program, kind)
+            over_vectors = f"{UNROLL} for (int c = 0; c < {vectors}; ++c)"
+            first = f"-*(const {kind}*)(minus + j + c * {width})" if self.has_minus else f"{kind}(T(0))"
+            yield f"{KEEP_ROLLED} for (int m = 0; m < {count}; ++m, j += {vectors * width}) {{"
+            yield f"{kind} sum[{vectors}]; {over_vectors} sum[c] = {first}; const T* right = b + j;"
+            yield f"{KEEP_ROLLED} for (int i = 0; i < {self.outer}; ++i)"
+            yield f"{KEEP_ROLLED} for (int k = 0; k < {self.inner}; ++k, right += J) {{"
+            yield f"const {kind} left = {kind}(a[i * {self.stride} + k]);"
+            term = f"*(const {kind}*)(right + c * {width})"
+            yield f"{over_vectors} sum[c] = __builtin_elementwise_fma(left, {term}, sum[c]); }}"
+            yield f"{over_vectors} *({kind}*)(out + j + c * {width}) = sum[c]; }}"
+
+
+def _column_groups(program: Program, columns: int, most: Mapping[int, int]) -> Iterator[tuple[str, int, int]]:
+    """(vector type, vectors, number of groups) of the columns; a last chunk may be half of a vector."""
+    full, rest = divmod(columns * program.item_bytes, program.vector_bytes)
+    for vectors, count in _groups(full, most[program.vector_bytes]):
+        yield "X", vectors, count
+    if rest:
+        yield "V", 1, 1
+
+
+def _width(program: Program, kind: str) -> int:
+    """Numbers of a vector."""
+    return (program.vector_bytes if kind == "X" else CHUNK_BYTES) // program.item_bytes
 
 
 def _groups(total: int, most: int) -> Iterator[tuple[int, int]]:

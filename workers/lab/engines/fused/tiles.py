@@ -20,6 +20,10 @@ MOST_VECTORS = {32: 3, 64: 4}
 MOST_VECTORS_OF_ROW = {32: 8, 64: 16}
 """Vectors of a tile of a single row, which must hide the time that a multiply-add takes."""
 
+MOST_TERMS = 100
+"""Terms of a tile at most: so many rows of its vectors of `b`, 25 KiB, stay in the first-level cache. Longer sums are
+stored and gone on with."""
+
 MOST_ROWS = 12
 """Rows of a tile at most; more would only make the code longer."""
 
@@ -51,18 +55,28 @@ class Tiles:
         return "\n        ".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield f"constexpr int J = {self.columns}; int j = 0;"
+        yield f"constexpr int J = {self.columns};"
+        begin = 0
+        for terms, count in _groups(self.inner, MOST_TERMS):
+            for _ in range(count):
+                yield "{ int j = 0;"
+                yield from self._block(begin, begin + terms)
+                yield "}"
+                begin += terms
+
+    def _block(self, begin: int, end: int) -> Iterator[str]:
+        """The terms from `begin` to `end` of all sums."""
         for kind, vectors, count in _column_groups(self.program, self.columns, MOST_VECTORS):
             most_rows = (REGISTERS[self.program.vector_bytes] - 1 - vectors) // vectors
             step = vectors * _width(self.program, kind)
             yield f"{KEEP_ROLLED} for (int m = 0; m < {count}; ++m, j += {step}) {{ int i = 0;"
             for rows, tiles in _groups(self.rows, min(MOST_ROWS, most_rows)):
                 yield f"{KEEP_ROLLED} for (int t = 0; t < {tiles}; ++t, i += {rows}) {{"
-                yield from self._tile(kind, rows, vectors)
+                yield from self._tile(kind, rows, vectors, begin, end)
                 yield "}"
             yield "}"
 
-    def _tile(self, kind: str, rows: int, vectors: int) -> Iterator[str]:
+    def _tile(self, kind: str, rows: int, vectors: int, begin: int, end: int) -> Iterator[str]:
         """Sums of `rows` rows by `vectors` vectors, each in the order of k."""
         over_rows, over_vectors = (
             f"{UNROLL} for (int {n} = 0; {n} < {size}; ++{n})" for n, size in zip("rc", (rows, vectors), strict=True)
@@ -71,10 +85,12 @@ class Tiles:
         left = f"{kind}(a[(i + r) * {self.row_step} + {{k}} * {self.inner_step}])"
         right = f"*(const {kind}*)(b + {{k}} * {column})"
         first = f"{left.format(k=0)} * {right.format(k=0)}"
-        if self.has_minus:
+        if begin:
+            first = f"*(const {kind}*)(out + (i + r) * {column})"
+        elif self.has_minus:
             first = f"-*(const {kind}*)(minus + (i + r) * {column})"
         yield f"{kind} sum[{rows}][{vectors}]; {over_rows} {over_vectors} sum[r][c] = {first};"
-        yield f"{KEEP_ROLLED} for (int k = {0 if self.has_minus else 1}; k < {self.inner}; ++k) {{"
+        yield f"{KEEP_ROLLED} for (int k = {begin or int(not self.has_minus)}; k < {end}; ++k) {{"
         yield f"{kind} right[{vectors}]; {over_vectors} right[c] = {right.format(k='k')};"
         yield f"{over_rows} {{ const {kind} left = {left.format(k='k')};"
         yield f"{over_vectors} sum[r][c] = __builtin_elementwise_fma(left, right[c], sum[r][c]); }} }}"

@@ -6,10 +6,10 @@ from string import Template
 import numpy as np
 import pytest
 
-from workers.lab.engines.fused.functions import text_of
 from workers.lab.engines.fused.source import SCALARS
 from workers.lab.engines.fused.text import TYPES, VECTOR_TYPES
 from workers.lab.native.building import bound
+from workers.lab.native.functions import text_of
 
 NUMBERS = {"float64": np.float64, "float32": np.float32}
 CALL = """

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from string import Template
 
 from workers.lab.engines.fused import columns, lanes
-from workers.lab.engines.fused.functions import text_of
 from workers.lab.engines.fused.program import (
     CONVERGED,
     DISTURBANCES,
@@ -32,6 +31,7 @@ from workers.lab.engines.fused.text import (
     TYPES,
     VECTOR_TYPES,
 )
+from workers.lab.native.functions import text_of
 from workers.lab.optimizers import MATHS
 from workers.lab.updates import FusedUpdate
 from workers.runs.milestones import LOSS_DECADES, WIDTH

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 
+from workers.lab.engines.fused import sharing
 from workers.lab.engines.fused.memory import ALIGNMENT, Memory
 from workers.lab.engines.fused.operations import (
     Matrix,
@@ -70,16 +71,18 @@ class _Writer:
         program: the program.
         memory: what is taken so far.
         functions: bodies of the functions for products and transposes, by what stands before them.
+        shared: names of those whose products cores share.
     """
 
     program: Program
     memory: Memory
     functions: dict[str, str] = field(default_factory=dict[str, str])
+    shared: list[str] = field(default_factory=list[str])
 
     def pieces(self) -> dict[str, str]:
         program, residual = self.program, residual_of(self.program)
         texts = {
-            "work": "T* work;",
+            "work": "T* work; Count* desk;" if program.is_shared else "T* work;",
             "storage": self._storage(),
             "load": lines((*self._load(), *loss_constants(program))),
             "constants": lines(constants(program)),
@@ -92,12 +95,14 @@ class _Writer:
             "store": lines(chain(self._copies(to_state=True), scalars(program, to_state=True))),
         }
         functions = "".join(f"{head} {{\n{body}\n    }}\n    " for head, body in self.functions.items())
-        return {**texts, "functions": functions}
+        return {**texts, "functions": functions + (sharing.text(self.shared) if program.is_shared else "")}
 
     def _storage(self) -> str:
         blocks = "".join(f"Block& {name} = *(Block*)(work + {self.memory.block()}); " for name in ("now", "before"))
         begin = f"((unsigned long long)runs.workspace.data + {ALIGNMENT - 1}) / {ALIGNMENT} * {ALIGNMENT}"
-        return f"T* work = (T*)({begin}); {blocks} now.work = before.work = work;"
+        desk = "now.desk = before.desk = (Count*)runs.desk.data;" if self.program.is_shared else ""
+        helps = sharing.STORAGE if self.program.is_shared else ""
+        return f"{helps} T* work = (T*)({begin}); {blocks} now.work = before.work = work; {desk}"
 
     def _load(self) -> Iterator[str]:
         program = self.program
@@ -166,10 +171,18 @@ class _Writer:
         tiles = Tiles(self.program, out.rows, product.inner, stride(out.columns), *steps, product.minus_target)
         function = f"product_{out.rows}_{product.inner}_{out.columns}"
         function += "_transposed" * product.left_transposed + "_target" * product.minus_target
-        self.functions[f"{_FUNCTION} {function}(const T* a, const T* b, const T* minus, T* out)"] = tiles.text()
+        only = ", int only" * self.program.is_shared
+        self.functions[f"{_FUNCTION} {function}(const T* a, const T* b, const T* minus, T* out{only})"] = tiles.text()
         minus = "(T*)target_chunks" if product.minus_target else "nullptr"
+        arguments = f"(T*){product.left.name}, (T*){right}, {minus}, (T*){out.name}"
         yield self.memory.declared(out.name, out.rows, out.columns)
-        yield f"{function}((T*){product.left.name}, (T*){right}, {minus}, (T*){out.name});"
+        yield self._shared(function, tiles.pieces, arguments) if self.program.is_shared else f"{function}({arguments});"
+
+    def _shared(self, function: str, pieces: int, arguments: str) -> str:
+        """The call of a product whose pieces cores share."""
+        if function not in self.shared:
+            self.shared.append(function)
+        return f"share(desk, {self.shared.index(function)}, {pieces}, {arguments});"
 
     def _measured(self, out: Matrix, entries: Matrix, matrix: str, minus: str) -> Iterator[str]:
         """The entries of a matrix, as a row, times measurements or back; see `measured_numbers`."""

@@ -23,6 +23,7 @@ from workers.lab.engines.fused.program import (
     Program,
     Terms,
 )
+from workers.lab.engines.fused.sharing import new_desk
 from workers.lab.engines.fused.source import update_of
 from workers.lab.engines.fused.tables import Tables
 from workers.lab.engines.recording import Schedules
@@ -176,7 +177,7 @@ def lay_out(
     due = constants.due.due(*constants.steps_due(descents, members, steps))
     arrays: dict[str, Array] = {name: array[lanes] for name, array in constants.arrays.items()}
     arrays |= {"thresholds": constants.thresholds, **constants.measurements.arrays(program, lanes)}
-    arrays |= {"workspace": _workspace(program)}
+    arrays |= {"workspace": _workspace(program), "desk": new_desk()}
     arrays |= _progress_of_lanes(descents, lanes, len(members))
     arrays |= _due_points(due, lanes, program, descents.states.dtype)
     arrays |= constants.tables.arrays(lanes, descents.steps, steps, descents.states.dtype)

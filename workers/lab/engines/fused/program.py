@@ -69,6 +69,7 @@ class Program:
         manner: how the steps are taken.
         diagonal: of a diagonal network, whose factors are single rows, each term's sign and the numbers of its factors.
         samples: linear measurements of a run, 0 where entries are observed.
+        is_shared: whether several cores share the products of the layout by columns.
     """
 
     shapes: tuple[tuple[int, int], ...]
@@ -84,6 +85,7 @@ class Program:
     manner: Manner = Manner()
     diagonal: Terms = ()
     samples: int = 0
+    is_shared: bool = False
 
     @property
     def trained(self) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from workers.lab.engines.fused.program import CHUNK_BYTES, Program
+from workers.lab.engines.fused.sharing import PARTS
 from workers.lab.engines.fused.text import KEEP_ROLLED, UNROLL
 
 REGISTERS = {32: 16, 64: 32}
@@ -56,10 +57,12 @@ class Tiles:
 
     def _lines(self) -> Iterator[str]:
         yield f"constexpr int J = {self.columns};"
+        if self.program.is_shared:
+            yield f"constexpr int PARTS = {PARTS};"
         begin = 0
         for terms, count in _groups(self.inner, MOST_TERMS):
             for _ in range(count):
-                yield "{ int j = 0;"
+                yield "{ int j = 0, piece = 0;" if self.program.is_shared else "{ int j = 0;"
                 yield from self._block(begin, begin + terms)
                 yield "}"
                 begin += terms
@@ -69,12 +72,32 @@ class Tiles:
         for kind, vectors, count in _column_groups(self.program, self.columns, MOST_VECTORS):
             most_rows = (REGISTERS[self.program.vector_bytes] - 1 - vectors) // vectors
             step = vectors * _width(self.program, kind)
-            yield f"{KEEP_ROLLED} for (int m = 0; m < {count}; ++m, j += {step}) {{ int i = 0;"
+            yield f"{KEEP_ROLLED} for (int m = 0; m < {count}; ++m, j += {step})"
+            yield from self._part()
             for rows, tiles in _groups(self.rows, min(MOST_ROWS, most_rows)):
-                yield f"{KEEP_ROLLED} for (int t = 0; t < {tiles}; ++t, i += {rows}) {{"
+                yield f"{KEEP_ROLLED} for (int t = {self._bound(tiles, 0)}; t < {self._bound(tiles, 1)}; ++t) {{"
+                yield f"const int i = first_row + t * {rows};"
                 yield from self._tile(kind, rows, vectors, begin, end)
-                yield "}"
+                yield f"}} first_row += {rows * tiles};"
             yield "}"
+
+    def _part(self) -> Iterator[str]:
+        """The beginning of a piece; of shared products only that which is wanted is computed."""
+        if self.program.is_shared:
+            yield f"{KEEP_ROLLED} for (int part = 0; part < PARTS; ++part) if (piece++ == only) {{ int first_row = 0;"
+        else:
+            yield "{ int first_row = 0;"
+
+    def _bound(self, tiles: int, end: int) -> str:
+        """The tiles at which a piece begins and ends."""
+        if not self.program.is_shared:
+            return str(tiles * end)
+        return f"{tiles} * (part + {end}) / PARTS"
+
+    @property
+    def pieces(self) -> int:
+        """Pieces of a shared product."""
+        return PARTS * sum(count for _, _, count in _column_groups(self.program, self.columns, MOST_VECTORS))
 
     def _tile(self, kind: str, rows: int, vectors: int, begin: int, end: int) -> Iterator[str]:
         """Sums of `rows` rows by `vectors` vectors, each in the order of k."""

@@ -1,8 +1,8 @@
 """Functions that the losses of the fused engine call, as C++ of vectors: exp, ln(1 + x) and powers.
 
 They are sums, products and quotients of whole vectors, each rounded by itself, so that their bits are the same on every
-processor and in every lane. Their errors stay within two units in the last place; that of a power grows by a unit for
-every 256 of the exponent.
+processor and in every lane. Their errors stay within two units in the last place; that of a power grows by a unit at
+most for every 128 of the exponent.
 """
 
 from collections.abc import Callable, Mapping

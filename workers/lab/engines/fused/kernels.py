@@ -4,7 +4,7 @@ Each kernel is a separate Warp module, so that compiling one shape never compile
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any
@@ -100,7 +100,7 @@ def _launch(
 
 
 @contextmanager
-def _helpers(kernel: Any, runs: Any, desk: npt.NDArray[np.int64], count: int) -> Iterator[None]:
+def _helpers(kernel: Any, runs: Any, desk: npt.NDArray[np.int64], count: int) -> Generator[None]:
     """Threads that help a launch on a CPU, to its end."""
     if not count:
         yield

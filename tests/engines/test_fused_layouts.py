@@ -39,7 +39,10 @@ SHAPES = {
     "6 x 8, depth 1": ([6, 8], 1, None, 30),
     "3 x 40, depth 5, 2 wide": ([3, 40], 5, 2, 60),
     "37 x 37, depth 2": ([37, 37], 2, None, 600),
+    "5 x 8, depth 2, 130 wide": ([5, 8], 2, 130, 30),
+    "4 x 128, depth 2, 3 wide": ([4, 128], 2, 3, 300),
 }
+"""The last but one has sums in two parts, the last has padded rows of 1024 bytes."""
 
 
 def specs_of(shape: list[int], depth: int, width: int | None, observed: int, **changes) -> list[RunSpec]:

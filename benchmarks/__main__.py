@@ -21,6 +21,8 @@ def main() -> None:
     descent_speed.main()
     print("\n# Shares of a core's peak", flush=True)
     peak_shares.main()
+    print("\n# The same without AVX-512", flush=True)
+    peak_shares.main(["--isa", "avx2"])
     print("\n# Steps of tensors", flush=True)
     tensor_speed.main()
     print("\n# Store", flush=True)

@@ -5,12 +5,18 @@ experiment is that between the start of its first run and the end of its last. T
 1024 x 1024 matrices in torch on one core, to which the other ways are bound as well. All are measured in turn, REPEATS
 times, and the best of each counts. A step counts as 6 n^3 multiply-adds: its products, without losses, updates and
 recording.
+
+`--isa avx2` measures what a processor without AVX-512 would do, on any: every way is told to use vectors of 32 bytes.
+Warp's compiler still sees 32 registers where there is AVX-512; the tiles of the fused engine use 16.
 """
 
+import argparse
 import os
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -42,7 +48,17 @@ BATCHES = (
 LONE = tuple((size, 1) for size, _ in BATCHES)
 REPEATS = 3
 SECONDS = 5.0
-"""Length of an experiment."""
+"""Length of an experiment, unless it is given."""
+AVX2 = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_CBWR": "AVX2,STRICT",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+}
+"""What makes torch (and by it the fused engine), numpy and JAX take vectors of 32 bytes."""
+AVX2_SECONDS = 2.0
+"""Length of an experiment of that map, which takes some eight minutes then."""
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 FIRST_STEPS = 2.0e8
 """Multiply-adds of the first experiment of a size, which compiles its kernels."""
 ORDER = 1024
@@ -87,26 +103,26 @@ def microseconds(service: Service, size: int, runs: int, steps: int) -> float:
     return (max(ended) - min(begun)).total_seconds() / (steps * runs) * 1e6
 
 
-def served(service: Service, size: int, runs: int) -> Callable[[], float]:
-    """Measures experiments of about SECONDS.
+def served(service: Service, size: int, runs: int, seconds: float) -> Callable[[], float]:
+    """Measures experiments of about so many seconds.
 
     Short ones come first: one compiles, and the others grow until their steps outweigh their starts and their points.
     """
     steps = max(1, int(FIRST_STEPS / (multiply_adds(size) * runs)))
     microseconds(service, size, runs, steps)
-    while (each := microseconds(service, size, runs, steps)) * steps * runs < SECONDS * 1e6 / 2:
-        steps = 1 + int(steps * min(10.0, SECONDS * 1e6 / (each * steps * runs)))
+    while (each := microseconds(service, size, runs, steps)) * steps * runs < seconds * 1e6 / 2:
+        steps = 1 + int(steps * min(10.0, seconds * 1e6 / (each * steps * runs)))
     return lambda: microseconds(service, size, runs, steps)
 
 
-def row(service: Service, size: int, runs: int) -> str:
+def row(service: Service, size: int, runs: int, seconds: float) -> str:
     """A line of the table."""
     spec = RunSpec.model_validate(experiment(size, runs, 1)["run"])
     entries = observe_entries(spec.problem)
     start = [np.asarray(factor, dtype=np.float64) for factor in starting_factors(spec)]
     target, mask = (np.asarray(values, dtype=np.float64) for values in (entries.values, entries.mask))
     ways = [make(start, target, mask, runs) for make in (jax_scan, numpy_loop, torch_loop)]
-    measures = [served(service, size, runs), *ways]
+    measures = [served(service, size, runs, seconds), *ways]
     peaks, times = list[float](), [list[float]() for _ in measures]
     for _ in range(REPEATS):
         peaks.append(peak())
@@ -119,11 +135,9 @@ def row(service: Service, size: int, runs: int) -> str:
     return f"| {size} x {size}, {runs} | {ours:.4g} | {100 * share:.0f} % | {' | '.join(cells)} |"
 
 
-def main() -> None:
-    """Measure and print."""
+def measure(cases: Sequence[tuple[int, int]], seconds: float) -> None:
+    """Measure and print, in an environment of one thread."""
     torch.set_num_threads(1)
-    for cores in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        assert os.environ.get(cores) == "1", f"set {cores}=1, for the other ways"
     print(f"peak of a core: {peak():.1f} multiply-adds a nanosecond; {torch.backends.cpu.get_cpu_capability()}\n")
     print("| size, runs | us a step and run | share of peak | JAX (ratio) | numpy (ratio) | torch, autograd (ratio) |")
     print("|---|---|---|---|---|---|")
@@ -131,11 +145,28 @@ def main() -> None:
         service = Service(Path(folder), "--workers", "1")
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # JAX would use all cores
         try:
-            for size, runs in (*BATCHES, *LONE):
-                print(row(service, size, runs), flush=True)
+            for size, runs in cases:
+                print(row(service, size, runs, seconds), flush=True)
         finally:
             service.stop()
 
 
+def main(arguments: Sequence[str] = ()) -> None:
+    """Measure and print, in a process of its own: libraries read what they are told once."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peak_shares", description=__doc__)
+    parser.add_argument("--isa", choices=["native", "avx2"], default="native", help="vectors of every way")
+    parser.add_argument("--seconds", type=float, help=f"of an experiment; {SECONDS:g}, or {AVX2_SECONDS:g} with avx2")
+    parser.add_argument("--sizes", type=int, nargs="+", help="only these sizes")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if not given.here:
+        environment = os.environ | ONE_THREAD | (AVX2 if given.isa == "avx2" else {})
+        command = [sys.executable, "-m", "benchmarks.peak_shares", *arguments, "--here"]
+        subprocess.run(command, env=environment, check=True)
+        return
+    cases = [case for case in (*BATCHES, *LONE) if given.sizes is None or case[0] in given.sizes]
+    measure(cases, given.seconds or (AVX2_SECONDS if given.isa == "avx2" else SECONDS))
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -171,6 +171,12 @@ class Settings(BaseSettings):
         le=600,
         description="Seconds to which slices grow where workers could not be fed otherwise.",
     )
+    most_cores_per_slice: int = Field(
+        default=4,
+        ge=1,
+        description="Cores that a large run may take while other workers of this machine have nothing to do; "
+        "no result depends on it.",
+    )
     poll_seconds: float = Field(default=0.1, gt=0, description="How often the dispatcher looks for runs.")
     lease_seconds: float = Field(
         default=10.0,

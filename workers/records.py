@@ -114,7 +114,8 @@ def _batch(
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits of one slice: wall-clock seconds, and optionally steps per run."""
+    """Limits of one slice: wall-clock seconds, optionally steps per run, and cores, which change no bit of a result."""
 
     seconds: float
     steps: int | None = None
+    cores: int = 1

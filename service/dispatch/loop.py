@@ -108,9 +108,11 @@ class Dispatcher:
         ahead = 0 if self._suspects & self._in_flight.keys() else ahead
         if not (idle or ahead):
             return
-        for start in plan(self._facts(idle, ahead)):
+        starts = list(plan(self._facts(idle, ahead)))
+        cores = self._cores(workers, in_flight + len(starts))
+        for start in starts:
             begun = time.monotonic()
-            self._start(start, workers)
+            self._start(start, workers, cores)
             self._planned_at = time.monotonic()
             self._pace.leased(self._planned_at - begun)
 
@@ -138,7 +140,13 @@ class Dispatcher:
             on_cores=not self.cluster.may_have_gpus(),
         )
 
-    def _start(self, start: StartSlice, workers: int) -> None:
+    def _cores(self, workers: int, slices: int) -> int:
+        """Cores of each slice: its share of this machine's workers, some of which have nothing to do."""
+        if self.settings.scheduler is not None or not slices:
+            return 1
+        return max(1, min(self.settings.most_cores_per_slice, workers // slices))
+
+    def _start(self, start: StartSlice, workers: int, cores: int) -> None:
         key = start.queue.key
         with self.leadership.writing() as connection:
             lease = leases.lease_runs(connection, key, start.runs, datetime.now(UTC))
@@ -152,13 +160,13 @@ class Dispatcher:
         self._reports.started(lease)
         shortest, longest = self.settings.slice_seconds, self.settings.longest_slice_seconds
         seconds = self._pace.length(shortest, longest, workers, lease.computed_seconds)
-        future = self._submit(lease, seconds)
+        future = self._submit(lease, Budget(seconds, cores=cores))
         self._submitted[lease.token] = _Submitted(future, time.monotonic(), seconds)
         future.add_done_callback(lambda done: self._done.put((lease, done)))
 
-    def _submit(self, lease: Lease, seconds: float) -> "Future[SliceResult]":
+    def _submit(self, lease: Lease, budget: Budget) -> "Future[SliceResult]":
         try:
-            return self.cluster.submit(lease.batch, Budget(seconds))
+            return self.cluster.submit(lease.batch, budget)
         except Exception as error:  # for example a batch that cannot be sent; handled like a failure at the worker
             failed: Future[SliceResult] = Future()
             failed.set_exception(error)

@@ -260,11 +260,39 @@ def test_two_processes_compile_the_same_kernel_at_once(tmp_path: Path, monkeypat
     assert len([path for path in tmp_path.rglob("*fused_descent*") if path.is_dir()]) == 1
 
 
+REGRESSION = {
+    "kind": "regression",
+    "inputs": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]],
+    "outputs": [[1.0, 0.0], [0.5, 1.0], [0.0, 1.0]],
+}
 LIMITED = {
-    "measurements": (
-        {"problem": {"kind": "low_rank_sensing", "shape": [2, 2], "rank": 1, "measurements": 3}},
-        "measure",
+    "more measurements than entries": (
+        {"problem": {"kind": "low_rank_sensing", "shape": [2, 2], "rank": 1, "measurements": 5}},
+        "no more measurements than entries, 4, and this problem has 5",
     ),
+    "many measured entries": (
+        {"problem": {"kind": "low_rank_sensing", "shape": [51, 50], "rank": 1, "measurements": 5}},
+        "2,550",
+    ),
+    "many measurements": (
+        {"problem": {"kind": "low_rank_sensing", "shape": [50, 50], "rank": 1, "measurements": 1700}},
+        "4,194,304 numbers of measurements, and here are 4,250,000",
+    ),
+    "measurements on a GPU": (
+        {
+            "problem": {"kind": "low_rank_sensing", "shape": [2, 2], "rank": 1, "measurements": 3},
+            "device": "cuda",
+        },
+        "on a CPU only",
+    ),
+    "noisy measurements": (
+        {
+            "problem": {"kind": "low_rank_sensing", "shape": [2, 2], "rank": 1, "measurements": 3},
+            "optimizer": {"kind": "gradient_descent", "learning_rate": 0.01, "batch": {"size": 2}},
+        },
+        "without batches and noise",
+    ),
+    "measured rows": ({"problem": REGRESSION}, "measures each of its rows"),
     "deep": ({"model": {"kind": "deep_matrix", "depth": 100}}, "depth 100"),
     "many numbers": ({"model": {"kind": "deep_matrix", "depth": 2, "hidden_width": 100_000}}, "400,000"),
     "many entries": (

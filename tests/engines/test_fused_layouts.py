@@ -13,6 +13,7 @@ from workers.lab.engines.descent import engine as torch
 from workers.lab.engines.fused import engine as fused
 from workers.lab.engines.fused.program import Program
 from workers.lab.native.vectors import vector_bytes
+from workers.runs.engines import fused_limit
 from workers.runs.losses import LOSSES
 from workers.runs.spec import RunSpec
 
@@ -38,7 +39,10 @@ SHAPES = {
     "6 x 8, depth 1": ([6, 8], 1, None, 30),
     "3 x 40, depth 5, 2 wide": ([3, 40], 5, 2, 60),
     "37 x 37, depth 2": ([37, 37], 2, None, 600),
+    "5 x 8, depth 2, 130 wide": ([5, 8], 2, 130, 30),
+    "4 x 128, depth 2, 3 wide": ([4, 128], 2, 3, 300),
 }
+"""The last but one has sums in two parts, the last has padded rows of 1024 bytes."""
 
 
 def specs_of(shape: list[int], depth: int, width: int | None, observed: int, **changes) -> list[RunSpec]:
@@ -128,6 +132,71 @@ def test_every_layout_gives_the_same_bits_of_a_symmetric_product(monkeypatch: py
     chosen = everything(complete(specs))
     for layout in LAYOUTS:
         assert with_layout(monkeypatch, layout, specs) == chosen, layout
+
+
+MEASURED = {
+    "4 x 4, depth 3": ([4, 4], {"kind": "deep_matrix", "depth": 3}, 10),
+    "5 x 7, depth 2, 6 wide, rank one": ([5, 7], {"kind": "deep_matrix", "depth": 2, "hidden_width": 6}, 21),
+    "6 x 6, symmetric, normalised": ([6, 6], {"kind": "symmetric_matrix", "rank": 3}, 36),
+    "9 x 3, depth 1": ([9, 3], {"kind": "deep_matrix", "depth": 1}, 5),
+    "13 x 21, depth 4": ([13, 21], {"kind": "deep_matrix", "depth": 4}, 150),
+    "3 x 2, depth 3": ([3, 2], {"kind": "deep_matrix", "depth": 3}, 2),
+}
+ENSEMBLES = {"rank one": {"measurement": "rank_one"}, "normalised": {"measurement": "gaussian_normalised"}}
+
+
+def sensed(shape: list[int], model: dict, measurements: int, name: str = "", **changes) -> list[RunSpec]:
+    """Three runs of linear measurements, which two of them share."""
+    problem = {"kind": "low_rank_sensing", "shape": shape, "rank": 1, "norm": 2.0, "measurements": measurements}
+    problem |= next((parts for end, parts in ENSEMBLES.items() if name.endswith(end)), {})
+    common = {"model": model, "loss": "mse", "optimizer": {"kind": "momentum", "learning_rate": 0.01, "beta": 0.5}}
+    common |= {"init": {"kind": "gaussian", "std": 0.4}, "stop": {"max_steps": 60, "loss_below": 1e-2}}
+    return [
+        spec(**{**common, "record": {"every": 7}, **changes}, problem={**problem, "seed": seed // 2}, seed=seed)
+        for seed in range(3)
+    ]
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("name", MEASURED)
+def test_every_layout_gives_the_same_bits_of_measurements(
+    monkeypatch: pytest.MonkeyPatch, name: str, precision: str
+) -> None:
+    specs = sensed(*MEASURED[name], name, precision=precision)
+    chosen, layouts = everything(complete(specs)), LAYOUTS if name != "3 x 2, depth 3" else LAYOUTS[:4]
+    assert not any(map(fused_limit, specs))
+    for layout in layouts:
+        assert with_layout(monkeypatch, layout, specs) == chosen, layout
+        assert with_layout(monkeypatch, layout, specs[:2]) == everything(complete(specs[:2])), layout
+    for member, single in enumerate(specs):
+        assert complete([single], [3, 20]).run(0) == complete(specs).run(member)
+
+
+@pytest.mark.parametrize("loss", [{"kind": "huber", "delta": 0.5}, {"kind": "lp", "p": 3.0}], ids=["huber", "lp"])
+def test_every_layout_gives_the_same_bits_of_losses_of_measurements(
+    monkeypatch: pytest.MonkeyPatch, loss: dict
+) -> None:
+    specs = sensed(*MEASURED["5 x 7, depth 2, 6 wide, rank one"], loss=loss)
+    chosen = everything(complete(specs))
+    for layout in LAYOUTS:
+        assert with_layout(monkeypatch, layout, specs) == chosen, layout
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_measurements_agree_with_the_torch_engine(name: str) -> None:
+    specs = sensed(*MEASURED[name], name)
+    ours, theirs = complete(specs), complete(specs, engine=torch.advance)
+    assert ours.losses.keys() == theirs.losses.keys()
+    assert list(ours.losses.values()) == pytest.approx([theirs.losses[key] for key in ours.losses], rel=1e-10)
+    assert ours.batch.states == pytest.approx(theirs.batch.states, rel=1e-9, abs=1e-12)
+
+
+def test_runs_that_share_measurements_go_side_by_side() -> None:
+    specs = sensed([13, 21], {"kind": "deep_matrix", "depth": 4}, 150) * 3
+    batch = descents(specs)
+    shared, apart = (fused.program_of(batch, 9, "cpu", alike).layout for alike in (True, False))
+    assert (shared, apart) == ("lanes", "columns")
+    assert fused.program_of(batch, 1, "cpu", True).layout == "columns"
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)

@@ -7,12 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.helpers.losses import fitted
 from tests.helpers.specs import run_whole
 from workers.lab.models import base, cp_tensor
 from workers.lab.models.cp_tensor import product
 from workers.lab.models.native_components import NativeComponentGradient, NativeSparseGradient
 from workers.lab.native import components
 from workers.lab.native.components import Entries, NativeComponents
+from workers.runs.losses import LOSSES
 from workers.runs.spec import RunSpec
 
 SHAPES = [
@@ -98,6 +100,45 @@ def test_a_run_has_the_same_bits_alone_and_with_vectors_of_any_length(monkeypatc
             other = evaluated(factors, signal)
         assert torch.equal(other[0], out), vector
         assert all(torch.equal(ours, theirs) for ours, theirs in zip(other[1], gradient, strict=True)), vector
+
+
+def whole_evaluation(specs: list[RunSpec], factors: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Twice the losses, and the gradients, of a single call."""
+    gradient = [torch.full(factor.shape, torch.nan, dtype=factor.dtype) for factor in factors]
+    losses = torch.full((len(specs), 1, 1), torch.nan, dtype=factors[0].dtype)
+    base.build_model(specs, gradient).bind(factors, losses)()
+    return losses, gradient
+
+
+@pytest.mark.slow
+@every_dtype
+@pytest.mark.parametrize("observed", [30, 900], ids=["few", "many"])
+@pytest.mark.parametrize("loss", [loss.example for loss in LOSSES.values()], ids=LOSSES)
+def test_losses_are_evaluated_in_the_same_call(monkeypatch, loss, observed, dtype):
+    problem = {"kind": "low_rank_completion", "shape": [11, 10, 13], "rank": 2, "observed": observed, "norm": 30.0}
+    parts = {**fitted(loss, problem), "precision": str(dtype).removeprefix("torch.")}
+    specs = [RunSpec.model_validate({**runs_of(observed)[0].resolved(), **parts, "seed": seed}) for seed in range(3)]
+    factors = random_factors((11, 10, 13), 6, 3, dtype)
+    losses, gradient = whole_evaluation(specs, factors)
+    assert losses.isfinite().all()
+    for run in range(3):
+        alone = whole_evaluation(specs[run : run + 1], [factor[run : run + 1].clone() for factor in factors])
+        assert torch.equal(alone[0][0], losses[run])
+        assert all(torch.equal(ours[0], theirs[run]) for ours, theirs in zip(alone[1], gradient, strict=True))
+    for vector in (16, 32) if loss["kind"] == "lp" else ():
+        with monkeypatch.context() as patched:
+            patched.setattr(components, "vector_bytes", lambda vector=vector: vector)
+            other = whole_evaluation(specs, factors)
+        assert torch.equal(other[0], losses), vector
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(other[1], gradient, strict=True)), vector
+    for module in (base, cp_tensor):
+        monkeypatch.setattr(module, "is_available", lambda *_: False)
+    plain, slopes = whole_evaluation(specs, factors)
+    torch.testing.assert_close(losses, plain)
+    for ours, theirs in zip(gradient, slopes, strict=True):
+        torch.testing.assert_close(
+            ours, theirs, rtol=1e-3 if dtype == torch.float32 else 1e-9, atol=1e-4 * float(theirs.abs().max())
+        )
 
 
 def test_runs_may_stand_apart_in_memory():

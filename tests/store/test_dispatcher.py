@@ -71,6 +71,24 @@ def test_a_late_slice_that_nobody_wants_is_abandoned(api, dispatcher, monkeypatc
     assert statuses(api) == {"deleted": [], "wanted": ["running"] * 4}.get(end, ["cancelled"] * 4)
 
 
+@pytest.mark.parametrize(
+    ("workers", "elsewhere", "experiments", "cores"),
+    [(2, False, 1, 2), (8, False, 1, 4), (8, False, 3, 2), (2, False, 2, 1), (8, True, 1, 1)],
+)
+def test_a_slice_has_the_cores_that_would_idle(
+    api, dispatcher, settings, monkeypatch, workers, elsewhere, experiments, cores
+):
+    budgets, computing = [], Future()
+    scheduler = "tls://elsewhere:8786" if elsewhere else None
+    dispatcher.settings = settings.model_copy(update={"scheduler": scheduler})
+    monkeypatch.setattr(dispatcher.cluster, "worker_count", lambda: workers)
+    monkeypatch.setattr(dispatcher.cluster, "submit", lambda batch, budget: budgets.append(budget) or computing)
+    for depth in range(1, 1 + experiments):
+        api.post("/v1/experiments", json={"run": BASIC | {"model": {"kind": "deep_matrix", "depth": depth}}})
+    dispatcher.tick()
+    assert [budget.cores for budget in budgets] == [cores] * experiments
+
+
 def test_runs_that_come_later_join_the_batch(api, dispatcher, settings):
     dispatcher.settings = settings.model_copy(update={"slice_seconds": 0.02})
     forever = {"run": BASIC | {"stop": {"max_steps": 10**9}}}

@@ -45,7 +45,7 @@ def execute(batch: Batch, budget: Budget) -> SliceResult:
     except torch.OutOfMemoryError:
         if len(batch.members) == 1:
             raise
-    middle, half_budget = (len(batch.members) + 1) // 2, Budget(budget.seconds / 2, budget.steps)
+    middle, half_budget = (len(batch.members) + 1) // 2, Budget(budget.seconds / 2, budget.steps, budget.cores)
     halves = (replace(batch, members=half) for half in (batch.members[:middle], batch.members[middle:]))
     return joined([execute(half, half_budget) for half in halves])
 

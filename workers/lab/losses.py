@@ -32,7 +32,7 @@ class FusedLoss:
         statements: from $residual and $weight, by whose sign phi's argument is multiplied, to `pulled`, the loss's
             derivative in the entry, and to `left` and `right`, whose product is twice the entry's part of the loss.
             They read a field of the loss by its name after `loss_`.
-        functions: names of the functions that they call (`workers.lab.engines.fused.functions`).
+        functions: names of the functions that they call (`workers.lab.native.functions`).
         constants: fields of the loss that the statements read.
     """
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from workers.lab.disturbances import Disturbances
 from workers.lab.linear_objectives import linear_objective
+from workers.lab.native.components import EntryLosses
 from workers.lab.products import multiply
 from workers.lab.terms import Weighting
 from workers.runs.noise import disturbs_observations
@@ -85,6 +86,16 @@ class EntryObjective:
         size = observed.shape[1]
         places = [run * size + np.flatnonzero(row)[:, None] for run, row in enumerate(observed)]
         disturbances.place(places, self._residual.shape)
+
+    def of_entries(self) -> EntryLosses | None:
+        """The losses as compiled code takes them; None where steps take another gradient."""
+        if self._disturbances is not None:
+            return None
+        weighting = self._weighting
+        parameters = weighting.parameters.reshape(-1).contiguous()
+        return EntryLosses(
+            weighting.maths.fused, self._targets.contiguous(), weighting.weights.contiguous(), parameters
+        )
 
     def losses(self, product: Tensor) -> Tensor:
         return self._weighting.twice(product - self._targets).sum(dim=(1, 2)) / 2

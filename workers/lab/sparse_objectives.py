@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from workers.lab.disturbances import Disturbances
-from workers.lab.native.components import Entries
+from workers.lab.native.components import Entries, EntryLosses
 from workers.lab.terms import Weighting
 from workers.runs.observations import observe_entries
 from workers.runs.shapes import halves_of
@@ -38,7 +38,7 @@ class SparseEntryObjective:
         self._targets = torch.as_tensor(np.concatenate(targets), dtype=dtype, device=device)
         weighting = Weighting.of(losses, torch.as_tensor(np.concatenate(weights), dtype=dtype, device=device), counts)
         self._residual, self._signal, self._parts = (torch.empty_like(self._targets) for _ in range(3))
-        self._terms = weighting.on(self._residual, self._signal)
+        self._terms, self._weighting = weighting.on(self._residual, self._signal), weighting
         self._run = torch.as_tensor(np.repeat(np.arange(self._runs), counts), device=device)
         self._disturbances: Disturbances | None = None
         self.transposition = torch.as_tensor(np.lexsort((self._rows, self._columns)), device=device)
@@ -69,6 +69,13 @@ class SparseEntryObjective:
         places = (self._rows - run * self._shape[0], self._columns - run * self._shape[1])
         starts = np.searchsorted(run, np.arange(self._runs + 1))
         return Entries(*(torch.from_numpy(part.astype(np.int64)) for part in (starts, *places)))
+
+    def of_entries(self) -> EntryLosses | None:
+        """The losses as compiled code takes them; None where steps take another gradient."""
+        if self._disturbances is not None:
+            return None
+        weighting, first = self._weighting, self.entries().starts[:-1]
+        return EntryLosses(weighting.maths.fused, self._targets, weighting.weights, weighting.parameters[first])
 
     def matrices(self) -> tuple[Tensor, Tensor]:
         """The sparse matrix of all runs and its transpose, with values still to be filled in."""

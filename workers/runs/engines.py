@@ -39,6 +39,13 @@ ON_THREADS = FusedSizes("a GPU", multiply_adds=100_000, numbers=2_000, entries=2
 OF_VECTORS = FusedSizes("a CPU", multiply_adds=20_000_000, numbers=2**12, entries=2**12)
 """Of a diagonal network, all of whose numbers stand on the stack, those of eight runs side by side."""
 
+OF_MEASUREMENTS = FusedSizes("a CPU", multiply_adds=20_000_000, numbers=2**13, entries=2_500)
+"""Of a matrix with linear measurements: 50 x 50 at depth 3. Runs that share them go side by side in lanes; those of
+larger ones would not fit a thread's stack, and torch is faster where many runs share measurements."""
+
+MOST_MEASURED_NUMBERS = 2**22
+"""Numbers of the measurements of a run, of which two copies are read at a step: 64 MiB in float64."""
+
 MOST_FUSED_SAMPLES = 2**12
 """Most linear measurements of such a network, whose residuals stand there too."""
 
@@ -140,7 +147,27 @@ def fused_limit(spec: RunSpec) -> str | None:
     """Which limit of the fused engine a spec exceeds, as a sentence; None when the engine can run it."""
     if spec.model.fuses_measurements:
         return _fused_kinds(spec) or _fused_vectors(spec)
+    if not spec.problem.observes_entries:
+        return _fused_kinds(spec) or _fused_measurements(spec)
     return _fused_kinds(spec) or _fused_sizes(spec, ON_THREADS if spec.device == "cuda" else ON_CORES)
+
+
+def _fused_measurements(spec: RunSpec) -> str | None:
+    problem, entries = spec.problem, prod(spec.problem.shape)
+    if problem.sample_numbers != entries:
+        return "The fused engine measures a matrix as a vector, and this problem measures each of its rows."
+    if spec.device == "cuda":
+        return "The fused engine takes linear measurements on a CPU only, and this run asks for a GPU."
+    if draws_numbers(spec):
+        return "The fused engine takes linear measurements without batches and noise, and this run has some."
+    if (samples := problem.observation_count) > entries:
+        return (
+            f"The fused engine takes no more measurements than entries, {entries:,}, and this problem has {samples:,}."
+        )
+    if (numbers := samples * entries) > MOST_MEASURED_NUMBERS:
+        most = f"{MOST_MEASURED_NUMBERS:,}"
+        return f"The fused engine reads at most {most} numbers of measurements, and here are {numbers:,}."
+    return _fused_sizes(spec, OF_MEASUREMENTS)
 
 
 def _fused_vectors(spec: RunSpec) -> str | None:
@@ -158,8 +185,6 @@ def _fused_kinds(spec: RunSpec) -> str | None:
         return f"The fused engine takes {' and '.join(FUSABLE_MODELS)}, and this model is a {spec.model.kind}."
     if (name := spec.optimizer.unfused_name) is not None:
         return f"The fused engine descends by {' or '.join(FUSABLE_OPTIMIZERS)}, and this run by {name}."
-    if not (spec.problem.observes_entries or spec.model.fuses_measurements):
-        return "The fused engine fits observed entries only, and this problem observes linear measurements."
     if not spec.stop.at_first_step_below:
         return "The fused engine stops at the first step below the limit, and this run checks its loss by another rule."
     return None
@@ -167,7 +192,9 @@ def _fused_kinds(spec: RunSpec) -> str | None:
 
 def exceeds_threads(spec: RunSpec) -> bool:
     """Whether a run is too large for a thread of a GPU, so that torch computes it on a worker that has one."""
-    return spec.model.fuses_measurements or _fused_sizes(spec, ON_THREADS) is not None
+    return (
+        not spec.problem.observes_entries or spec.model.fuses_measurements or _fused_sizes(spec, ON_THREADS) is not None
+    )
 
 
 def _fused_sizes(spec: RunSpec, sizes: FusedSizes) -> str | None:

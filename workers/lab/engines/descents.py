@@ -128,9 +128,14 @@ CHEAP_SECONDS = 0.1
 
 
 class Clock:
-    """The remaining budget of a slice; a slice takes at least one step, however short its time."""
+    """The remaining budget of a slice; a slice takes at least one step, however short its time.
+
+    Attributes:
+        cores: that the slice may keep busy.
+    """
 
     def __init__(self, budget: Budget) -> None:
+        self.cores = budget.cores
         self._deadline = time.monotonic() + budget.seconds
         self._steps_left = budget.steps
         self._reserved = 0.0

@@ -53,6 +53,11 @@ def start_warp() -> None:
         os.close(standard_error)
 
 
+def load(kernel: Any) -> None:
+    """Compile a kernel for the CPU, or read it from the disk, as a launch there does: for blocks of one."""
+    kernel.module.load(wp.get_device("cpu"), block_dim=1)
+
+
 @lru_cache(maxsize=16)
 def compiled(source: str) -> Any:
     """The kernel of a source: the body of a function of `run` (a number) and `call` (an address of 64-bit integers)."""
@@ -75,7 +80,7 @@ def can_be_compiled(source: str) -> bool:
     """Whether a source is compiled for the CPU, now or before; says so in the log where it cannot be."""
     try:
         with cache_needed():
-            compiled(source).module.load(wp.get_device("cpu"))
+            load(compiled(source))
     except CodeUnavailable as error:
         _log.warning("Native code gives way to torch: %s", error)
         return False

@@ -18,7 +18,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workers.lab.native import tiles
+from workers.lab.losses import SQUARES, FusedLoss
+from workers.lab.native import objectives, tiles
 from workers.lab.native.building import bound, can_be_compiled
 from workers.lab.native.vectors import vector_bytes
 from workers.runs.shapes import HIGHEST_ORDER, halves_of
@@ -27,21 +28,26 @@ PADDING_BYTES = 64
 """Bytes to which the rows of factors are padded with zeros, and arrays are aligned."""
 
 SCALARS = {torch.float64: "double", torch.float32: "float"}
+PRECISIONS = {torch.float64: "float64", torch.float32: "float32"}
 
 FIELDS = (
-    *("pulls_back", "first_modes", "modes", "rank", "stride", "rows", "columns", "row_stride", "memory"),
-    *("product", "starts", "entry_rows", "entry_columns"),
+    *("part", "first_modes", "modes", "rank", "stride", "rows", "columns", "row_stride", "memory"),
+    *("product", "starts", "entry_rows", "entry_columns", "targets", "weights", "parameters", "loss"),
 )
-"""What the code reads, as 64-bit integers: sizes and addresses. Then come, for all modes, dimensions, addresses of
-gradients and of factors, and the distance of a factor's matrices."""
+"""What the code reads, as 64-bit integers: a part of PARTS, sizes and addresses. Then come, for all modes,
+dimensions, addresses of gradients and of factors, and the distance of a factor's matrices."""
 
-_PULLS_BACK, _PRODUCT = FIELDS.index("pulls_back"), FIELDS.index("product")
+PARTS = MULTIPLY, PULL_BACK, EVALUATE = range(3)
+"""The product, the gradients from that of the product, or all of it with the objective between the two."""
+
+_PART, _PRODUCT, _LOSS = FIELDS.index("part"), FIELDS.index("product"), FIELDS.index("loss")
 
 SOURCE = """
 #pragma clang fp contract(off)
 typedef $scalar T;
 typedef long long Count;
 #define WIDE __attribute__((noinline, min_vector_width($vector_bits)))
+#define NEAR inline __attribute__((always_inline, min_vector_width($vector_bits)))
 typedef T X __attribute__((ext_vector_type($width), aligned($item_bytes)));
 typedef T H __attribute__((ext_vector_type($half), aligned($item_bytes)));
 typedef T S __attribute__((ext_vector_type($sums), aligned($item_bytes)));
@@ -57,6 +63,7 @@ struct Half {
 
 struct Code {
     $product
+    $objective
 
     static T* take(T*& memory, Count numbers) {
         T* const taken = memory;
@@ -161,6 +168,9 @@ T* memory_ = (T*)c[memory];
 const Count *starts_ = (const Count*)c[starts], *at_row = (const Count*)c[entry_rows];
 const Count* at_column = (const Count*)c[entry_columns];
 T* const entries = (T*)c[product] + (starts_ ? 0 : run * p * q);  // the product, or its gradient
+const bool multiplies = c[part] != $pull_back, pulls_back = c[part] != $multiply;
+const Count begin = starts_ ? starts_[run] : 0, end = starts_ ? starts_[run + 1] : p * q;
+const Count at = starts_ ? begin : run * p * q;
 Half left, right;
 const int right_modes = c[modes] - first;
 Code::build(left, first, true, dimensions, factors, steps, run, rank_, stride_, memory_);
@@ -168,54 +178,59 @@ Code::build(right, right_modes, starts_ != nullptr, dimensions + first, factors 
             stride_, memory_);
 const T* a = left.products[first - 1];
 T *to_a = left.gradients[first - 1], *to_last = right.factor_gradients[right_modes - 1];
+const T* b = right.products[right_modes - 1];
+T* to_b = right.gradients[right_modes - 1];
 
-if (starts_) {
-    const T* b = right.products[right_modes - 1];
-    T* to_b = right.gradients[right_modes - 1];
-    const Count begin = starts_[run], end = starts_[run + 1];
-    if (c[pulls_back]) {
-        Code::zero(to_a, p * stride_);
-        Code::zero(to_b, q * stride_);
-        for (Count n = begin; n < end; ++n) {
-            Code::add(entries[n], b + at_column[n] * stride_, to_a + at_row[n] * stride_, stride_);
-            Code::add(entries[n], a + at_row[n] * stride_, to_b + at_column[n] * stride_, stride_);
-        }
-        Code::pull_back(right, right_modes, stride_);
-    } else {
-        for (Count n = begin; n < end; ++n)
-            entries[n] = Code::dot(a + at_row[n] * stride_, b + at_column[n] * stride_, stride_);
-    }
-} else {
-    // The rows of the last factor's product with one row before it, and their gradients, stay in the nearest cache.
-    const Count wide = c[row_stride], size = right.dimensions[right_modes - 1], blocks = q / size;
-    const T* last = right.factors[right_modes - 1];
-    T *block = Code::take(memory_, size * stride_), *to_block = Code::take(memory_, size * stride_);
-    T *const transposed = Code::take(memory_, rank_ * wide), *const out = Code::take(memory_, size * wide);
-    if (c[pulls_back])
-        Code::zero(to_last, size * stride_);
-    else
-        for (Count r = 0; r < rank_; ++r)
-            for (Count i = 0; i < wide; ++i) transposed[r * wide + i] = i < p ? a[i * stride_ + r] : T(0);
-    for (Count n = 0; n < blocks; ++n) {
-        T* const columns_ = entries + n * size;
-        const T* before = right.products[right_modes > 1 ? right_modes - 2 : 0] + n * stride_;
-        if (right_modes > 1) Code::multiply(before, 1, last, size, stride_, block);
-        const T* rows_ = right_modes > 1 ? block : last;
-        if (c[pulls_back]) {
-            Code::product(p, stride_, columns_, q, 1, size, rows_, stride_, to_a, n > 0);
-            Code::product(size, stride_, columns_, 1, q, p, a, stride_, right_modes > 1 ? to_block : to_last, false);
-            if (right_modes > 1)
-                Code::pull_back_through(to_block, before, 1, last, size, stride_,
-                                        right.gradients[right_modes - 2] + n * stride_, to_last);
-        } else {
-            Code::product(size, wide, rows_, stride_, 1, rank_, transposed, wide, out, false);
-            for (Count i = 0; i < p; ++i)
-                for (Count j = 0; j < size; ++j) columns_[i * q + j] = out[j * wide + i];
-        }
-    }
-    if (c[pulls_back]) Code::pull_back(right, right_modes - 1, stride_);
+// The rows of the last factor's product with one row before it, and their gradients, stay in the nearest cache.
+const Count wide = c[row_stride], size = right.dimensions[right_modes - 1], blocks = starts_ ? 0 : q / size;
+const T* last = right.factors[right_modes - 1];
+T *block = nullptr, *to_block = nullptr, *transposed = nullptr, *out = nullptr;
+if (!starts_) {
+    block = Code::take(memory_, size * stride_), to_block = Code::take(memory_, size * stride_);
+    transposed = Code::take(memory_, rank_ * wide), out = Code::take(memory_, size * wide);
 }
-if (c[pulls_back]) {
+
+if (multiplies && starts_)
+    for (Count n = begin; n < end; ++n)
+        entries[n] = Code::dot(a + at_row[n] * stride_, b + at_column[n] * stride_, stride_);
+if (multiplies && !starts_)
+    for (Count r = 0; r < rank_; ++r)
+        for (Count i = 0; i < wide; ++i) transposed[r * wide + i] = i < p ? a[i * stride_ + r] : T(0);
+for (Count n = 0; multiplies && n < blocks; ++n) {
+    const T* before = right.products[right_modes > 1 ? right_modes - 2 : 0] + n * stride_;
+    if (right_modes > 1) Code::multiply(before, 1, last, size, stride_, block);
+    Code::product(size, wide, right_modes > 1 ? block : last, stride_, 1, rank_, transposed, wide, out, false);
+    for (Count i = 0; i < p; ++i)
+        for (Count j = 0; j < size; ++j) entries[n * size + i * q + j] = out[j * wide + i];
+}
+
+if (c[part] == $evaluate)
+    ((T*)c[loss])[run] = Code::pull_at(entries + begin, (const T*)c[targets] + at, (const T*)c[weights] + at,
+                                       end - begin, ((const T*)c[parameters])[run]);
+
+if (pulls_back && starts_) {
+    Code::zero(to_a, p * stride_);
+    Code::zero(to_b, q * stride_);
+    for (Count n = begin; n < end; ++n) {
+        Code::add(entries[n], b + at_column[n] * stride_, to_a + at_row[n] * stride_, stride_);
+        Code::add(entries[n], a + at_row[n] * stride_, to_b + at_column[n] * stride_, stride_);
+    }
+    Code::pull_back(right, right_modes, stride_);
+}
+if (pulls_back && !starts_) Code::zero(to_last, size * stride_);
+for (Count n = 0; pulls_back && n < blocks; ++n) {
+    T* const columns_ = entries + n * size;
+    const T* before = right.products[right_modes > 1 ? right_modes - 2 : 0] + n * stride_;
+    if (right_modes > 1) Code::multiply(before, 1, last, size, stride_, block);
+    const T* rows_ = right_modes > 1 ? block : last;
+    Code::product(p, stride_, columns_, q, 1, size, rows_, stride_, to_a, n > 0);
+    Code::product(size, stride_, columns_, 1, q, p, a, stride_, right_modes > 1 ? to_block : to_last, false);
+    if (right_modes > 1)
+        Code::pull_back_through(to_block, before, 1, last, size, stride_,
+                                right.gradients[right_modes - 2] + n * stride_, to_last);
+}
+if (pulls_back && !starts_) Code::pull_back(right, right_modes - 1, stride_);
+if (pulls_back) {
     Code::pull_back(left, first, stride_);
     Code::copy_out(left, gradients, run, rank_, stride_);
     Code::copy_out(right, gradients + first, run, rank_, stride_);
@@ -223,16 +238,21 @@ if (c[pulls_back]) {
 """
 
 
-@lru_cache(maxsize=4)
-def source(dtype: torch.dtype, vector: int) -> str:
-    """The code for numbers of a type and vectors of a length in bytes."""
+@lru_cache(maxsize=16)
+def source(dtype: torch.dtype, vector: int, loss: FusedLoss = SQUARES.fused) -> str:
+    """The code for numbers of a type, vectors of a length in bytes and a loss."""
+    sums = PADDING_BYTES // dtype.itemsize
     return Template(SOURCE).substitute(
         scalar=SCALARS[dtype],
         item_bytes=dtype.itemsize,
         width=vector // dtype.itemsize,
         vector_bits=8 * vector,
         half=vector // dtype.itemsize // 2,
-        sums=PADDING_BYTES // dtype.itemsize,
+        sums=sums,
+        objective=objectives.text(loss, PRECISIONS[dtype], sums),
+        multiply=MULTIPLY,
+        pull_back=PULL_BACK,
+        evaluate=EVALUATE,
         most_modes=HIGHEST_ORDER,
         fields=", ".join(FIELDS),
         product=tiles.product(vector, dtype.itemsize),
@@ -253,9 +273,25 @@ class Entries:
     columns: Tensor
 
 
-def is_available(dtype: torch.dtype, device: torch.device) -> bool:
+@dataclass(frozen=True)
+class EntryLosses:
+    """The losses of a batch, entry by entry.
+
+    Attributes:
+        loss: their kind.
+        targets, weights: of all entries of the product, run by run, or of few in their order; contiguous.
+        parameters: (runs,).
+    """
+
+    loss: FusedLoss
+    targets: Tensor
+    weights: Tensor
+    parameters: Tensor
+
+
+def is_available(dtype: torch.dtype, device: torch.device, loss: FusedLoss = SQUARES.fused) -> bool:
     """Whether the code can run: on a CPU, compiled now or before."""
-    return device.type == "cpu" and can_be_compiled(source(dtype, vector_bytes()))
+    return device.type == "cpu" and can_be_compiled(source(dtype, vector_bytes(), loss))
 
 
 class NativeComponents:
@@ -265,10 +301,17 @@ class NativeComponents:
         gradient: (runs, dimension, rank) per factor, contiguous, on a CPU; where gradients are written.
         product: (runs, rows, columns), reshaped by its halves, or (entries,) of few; where products are written.
         entries: which, where there are few.
+        losses: for evaluations in a single call.
     """
 
-    def __init__(self, gradient: Sequence[Tensor], product: Tensor, entries: Entries | None = None) -> None:
-        self._gradient, self._product, self._entries = list(gradient), product, entries
+    def __init__(
+        self,
+        gradient: Sequence[Tensor],
+        product: Tensor,
+        entries: Entries | None = None,
+        losses: EntryLosses | None = None,
+    ) -> None:
+        self._gradient, self._product, self._entries, self._losses = list(gradient), product, entries, losses
         self._runs, _, self._rank = gradient[0].shape
         self._halves = halves_of([block.shape[1] for block in gradient])
         unit, width = PADDING_BYTES // product.itemsize, vector_bytes() // product.itemsize
@@ -279,7 +322,8 @@ class NativeComponents:
         memory = product.new_empty(self._memory_numbers() + unit)
         self._memory = memory[-memory.data_ptr() % PADDING_BYTES // product.itemsize :]
         self._call = self._new_call()
-        self._launch = bound(source(product.dtype, vector_bytes()), self._runs, self._call)
+        loss = SQUARES.fused if losses is None else losses.loss
+        self._launch = bound(source(product.dtype, vector_bytes(), loss), self._runs, self._call)
 
     def bind(self, factors: Sequence[Tensor]) -> tuple[Callable[[], None], Callable[[Tensor], None]]:
         """The call that writes the product, and the call that writes the gradients.
@@ -289,25 +333,45 @@ class NativeComponents:
         Args:
             factors: (runs, dimension, rank) each; the matrix of a run is contiguous. They must outlive the calls.
         """
-        assert all(factor[0].is_contiguous() for factor in factors)
-        where = np.array([*(factor.data_ptr() for factor in factors), *(factor.stride(0) for factor in factors)])
-        call, launch = self._call, self._launch
+        call, launch, where = self._call, self._launch, _where(factors)
 
         def multiply() -> None:
-            call[_PULLS_BACK], call[_PRODUCT], call[-len(where) :] = 0, self._product.data_ptr(), where
+            call[_PART], call[_PRODUCT], call[-len(where) :] = MULTIPLY, self._product.data_ptr(), where
             launch()
 
         def pull_back(signal: Tensor) -> None:
-            call[_PULLS_BACK], call[_PRODUCT], call[-len(where) :] = 1, signal.data_ptr(), where
+            call[_PART], call[_PRODUCT], call[-len(where) :] = PULL_BACK, signal.data_ptr(), where
             launch()
 
         return multiply, pull_back
 
+    def evaluation(self, factors: Sequence[Tensor], loss: Tensor) -> Callable[[], None]:
+        """The call that writes the product, twice the loss (runs, 1, 1), contiguous, and the gradients.
+
+        Args:
+            factors: see `bind`; they and the losses must outlive the call.
+        """
+        assert self._losses is not None
+        assert loss.is_contiguous()
+        call, launch, where = self._call, self._launch, _where(factors)
+        into = loss.data_ptr()
+
+        def evaluate() -> None:  # keeps what it writes to, by way of self
+            call[_PART], call[_PRODUCT], call[_LOSS], call[-len(where) :] = (
+                EVALUATE,
+                self._product.data_ptr(),
+                into,
+                where,
+            )
+            launch()
+
+        return evaluate
+
     def _new_call(self) -> npt.NDArray[np.int64]:
         """What the code reads, but for the factors."""
-        modes, entries = [block.shape[1] for block in self._gradient], self._entries
+        modes, entries, losses = [block.shape[1] for block in self._gradient], self._entries, self._losses
         fields = {
-            "pulls_back": 0,
+            "part": MULTIPLY,
             "first_modes": len(self._halves[0]),
             "modes": len(modes),
             "rank": self._rank,
@@ -320,6 +384,10 @@ class NativeComponents:
             "starts": entries.starts.data_ptr() if entries else 0,
             "entry_rows": entries.rows.data_ptr() if entries else 0,
             "entry_columns": entries.columns.data_ptr() if entries else 0,
+            "targets": losses.targets.data_ptr() if losses else 0,
+            "weights": losses.weights.data_ptr() if losses else 0,
+            "parameters": losses.parameters.data_ptr() if losses else 0,
+            "loss": 0,
         }
         gradients = [block.data_ptr() for block in self._gradient]
         return np.array([*(fields[name] for name in FIELDS), *modes, *gradients, *[0] * 2 * len(modes)], dtype=np.int64)
@@ -329,6 +397,12 @@ class NativeComponents:
         last = self._halves[1][-1]
         rows = sum(sum(half) + sum(list(accumulate(half, mul))[1:]) for half in self._halves) + last
         return 2 * rows * self._stride + (self._rank + last) * self._row_stride
+
+
+def _where(factors: Sequence[Tensor]) -> npt.NDArray[np.int64]:
+    """Addresses of factors, and distances of their matrices."""
+    assert all(factor[0].is_contiguous() for factor in factors)
+    return np.array([*(factor.data_ptr() for factor in factors), *(factor.stride(0) for factor in factors)])
 
 
 def _padded(size: int, unit: int) -> int:

@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 
+from workers.lab.engines.fused import sharing
 from workers.lab.engines.fused.memory import ALIGNMENT, Memory
 from workers.lab.engines.fused.operations import (
     Matrix,
+    Measured,
     Operation,
     Product,
     Residual,
     Symmetrized,
+    Unmeasured,
     backward,
     forward,
     residual_of,
@@ -33,7 +36,7 @@ from workers.lab.engines.fused.statements import (
     update,
 )
 from workers.lab.engines.fused.text import UNROLL
-from workers.lab.engines.fused.tiles import Tiles
+from workers.lab.engines.fused.tiles import RowTiles, Tiles
 
 _FUNCTION = "static RANKWARD_WIDE __attribute__((noinline)) void"
 
@@ -51,6 +54,15 @@ def workspace_numbers(program: Program) -> int:
     return memory.size + ALIGNMENT // program.item_bytes
 
 
+def measured_numbers(program: Program) -> int:
+    """Numbers of the measurements of a run, for products from the right: a padded row for each entry of the product.
+
+    After these comes a padded row for each measurement, for the way back.
+    """
+    unit = ALIGNMENT // program.item_bytes
+    return -(-program.rows * program.columns * Memory(program).stride(program.samples) // unit) * unit
+
+
 @dataclass(frozen=True)
 class _Writer:
     """Writes the text, and gives each array its memory.
@@ -59,16 +71,18 @@ class _Writer:
         program: the program.
         memory: what is taken so far.
         functions: bodies of the functions for products and transposes, by what stands before them.
+        shared: names of those whose products cores share.
     """
 
     program: Program
     memory: Memory
     functions: dict[str, str] = field(default_factory=dict[str, str])
+    shared: list[str] = field(default_factory=list[str])
 
     def pieces(self) -> dict[str, str]:
         program, residual = self.program, residual_of(self.program)
         texts = {
-            "work": "T* work;",
+            "work": "T* work; Count* desk;" if program.is_shared else "T* work;",
             "storage": self._storage(),
             "load": lines((*self._load(), *loss_constants(program))),
             "constants": lines(constants(program)),
@@ -81,12 +95,14 @@ class _Writer:
             "store": lines(chain(self._copies(to_state=True), scalars(program, to_state=True))),
         }
         functions = "".join(f"{head} {{\n{body}\n    }}\n    " for head, body in self.functions.items())
-        return {**texts, "functions": functions}
+        return {**texts, "functions": functions + (sharing.text(self.shared) if program.is_shared else "")}
 
     def _storage(self) -> str:
         blocks = "".join(f"Block& {name} = *(Block*)(work + {self.memory.block()}); " for name in ("now", "before"))
         begin = f"((unsigned long long)runs.workspace.data + {ALIGNMENT - 1}) / {ALIGNMENT} * {ALIGNMENT}"
-        return f"T* work = (T*)({begin}); {blocks} now.work = before.work = work;"
+        desk = "now.desk = before.desk = (Count*)runs.desk.data;" if self.program.is_shared else ""
+        helps = sharing.STORAGE if self.program.is_shared else ""
+        return f"{helps} T* work = (T*)({begin}); {blocks} now.work = before.work = work; {desk}"
 
     def _load(self) -> Iterator[str]:
         program = self.program
@@ -96,8 +112,9 @@ class _Writer:
         yield from self._copies(to_state=False)
         yield from scalars(program, to_state=False)
         for name in ("target", "weight"):
-            yield self.memory.declared(f"{name}_chunks", program.rows, program.columns)
-            yield self._copy(name, 0, f"{name}_chunks", (program.rows, program.columns), to_state=False)
+            shape = (program.observed_rows, program.observed_columns)
+            yield self.memory.declared(f"{name}_chunks", *shape)
+            yield self._copy(name, 0, f"{name}_chunks", shape, to_state=False)
 
     def _copies(self, to_state: bool) -> Iterator[str]:
         """Copies of the state to the padded arrays, or back."""
@@ -126,6 +143,11 @@ class _Writer:
                 yield f"for (int n = 0; n < {chunks}; ++n) {out.name}[n] = {factor.name}[n] - target_chunks[n];"
             case Symmetrized(out, signal):
                 yield from self._transposed(signal, out.name, add=True)
+            case Measured(out, product):
+                yield from self._measured(out, product, "measured[0]", minus="(T*)target_chunks")
+            case Unmeasured(out, signal):
+                begin = measured_numbers(self.program)
+                yield from self._measured(out, signal, f"measured[0] + {begin}", minus="nullptr")
 
     def _transposed(self, matrix: Matrix, name: str, add: bool = False) -> Iterator[str]:
         """A transposed copy; where `add` says so, the matrix plus its transpose."""
@@ -149,10 +171,29 @@ class _Writer:
         tiles = Tiles(self.program, out.rows, product.inner, stride(out.columns), *steps, product.minus_target)
         function = f"product_{out.rows}_{product.inner}_{out.columns}"
         function += "_transposed" * product.left_transposed + "_target" * product.minus_target
-        self.functions[f"{_FUNCTION} {function}(const T* a, const T* b, const T* minus, T* out)"] = tiles.text()
+        only = ", int only" * self.program.is_shared
+        self.functions[f"{_FUNCTION} {function}(const T* a, const T* b, const T* minus, T* out{only})"] = tiles.text()
         minus = "(T*)target_chunks" if product.minus_target else "nullptr"
+        arguments = f"(T*){product.left.name}, (T*){right}, {minus}, (T*){out.name}"
         yield self.memory.declared(out.name, out.rows, out.columns)
-        yield f"{function}((T*){product.left.name}, (T*){right}, {minus}, (T*){out.name});"
+        yield self._shared(function, tiles.pieces, arguments) if self.program.is_shared else f"{function}({arguments});"
+
+    def _shared(self, function: str, pieces: int, arguments: str) -> str:
+        """The call of a product whose pieces cores share."""
+        if function not in self.shared:
+            self.shared.append(function)
+        return f"share(desk, {self.shared.index(function)}, {pieces}, {arguments});"
+
+    def _measured(self, out: Matrix, entries: Matrix, matrix: str, minus: str) -> Iterator[str]:
+        """The entries of a matrix, as a row, times measurements or back; see `measured_numbers`."""
+        stride, columns = self.memory.stride, self.memory.chunks(out.rows, out.columns) * self.program.chunk
+        tiles = RowTiles(
+            self.program, entries.rows, entries.columns, stride(entries.columns), columns, minus != "nullptr"
+        )
+        function = "measure" if minus != "nullptr" else "unmeasure"
+        self.functions[f"{_FUNCTION} {function}(const T* a, const T* b, const T* minus, T* out)"] = tiles.text()
+        yield self.memory.declared(out.name, out.rows, out.columns)
+        yield f"{function}((T*){entries.name}, {matrix}, {minus}, (T*){out.name});"
 
     @property
     def unroll(self) -> str:
@@ -191,10 +232,10 @@ class _Writer:
     def _loss(self) -> Iterator[str]:
         """The signal, and twice the loss."""
         program = self.program
-        chunks, sums = self.memory.chunks(1, program.columns), -(-program.partial_sums // program.chunk)
+        chunks, sums = self.memory.chunks(1, program.observed_columns), -(-program.partial_sums // program.chunk)
         yield f"Lanes twice; {{ V sum[{sums}];"
         yield f"for (int n = 0; n < {sums}; ++n) sum[n] = V(T(0));"
-        yield f"for (int i = 0; i < {program.rows}; ++i) {{"
+        yield f"for (int i = 0; i < {program.observed_rows}; ++i) {{"
         yield from self._without_padding(chunks)
         yield f"{UNROLL} for (int c = 0; c < {chunks}; ++c) {{ const int n = i * {chunks} + c;"
         yield f"V& part = sum[c % {sums}]; {term(program, 'weight_chunks[n]', 'residual[n]', 'part')} }} }}"
@@ -202,6 +243,6 @@ class _Writer:
 
     def _without_padding(self, chunks: int) -> Iterator[str]:
         """Zeros after a row of the residual, where an infinite factor times the padding left NaN."""
-        columns = self.program.columns
+        columns = self.program.observed_columns
         yield f"for (int j = {columns}; j < {self.memory.stride(columns)}; ++j)"
         yield f"((T*)(residual + i * {chunks}))[j] = T(0);"

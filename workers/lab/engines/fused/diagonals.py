@@ -26,7 +26,7 @@ def forward(program: Program) -> Iterator[str]:
         yield f"for (int n = 0; n < {size}; ++n) residual[n] = entry[n] - target[n];"
         return
     begin, out = "-target[{0}]", "residual[{0}] = {1};"
-    yield from _sums(program.samples, size, begin, "({0}) * " + str(size) + " + {1}", "entry[{0}]", out)
+    yield from sums(program.samples, size, begin, "({0}) * " + str(size) + " + {1}", "entry[{0}]", out)
 
 
 def backward(program: Program) -> Iterator[str]:
@@ -35,7 +35,7 @@ def backward(program: Program) -> Iterator[str]:
     yield f"V slope[{size}];"
     if program.samples:
         at = "{1} * " + str(size) + " + ({0})"
-        yield from _sums(size, program.samples, "V(T(0))", at, "signal[{0}]", "slope[{0}] = {1};")
+        yield from sums(size, program.samples, "V(T(0))", at, "signal[{0}]", "slope[{0}] = {1};")
     else:
         yield f"for (int n = 0; n < {size}; ++n) slope[n] = signal[n];"
     yield " ".join(f"V pulled_factor{number}[{size}];" for number in range(len(program.shapes)))
@@ -65,7 +65,7 @@ def _of_product(sign: int, factors: Sequence[int]) -> Iterator[str]:
     yield "}"
 
 
-def _sums(count: int, terms: int, begin: str, at: str, right: str, out: str) -> Iterator[str]:
+def sums(count: int, terms: int, begin: str, at: str, right: str, out: str) -> Iterator[str]:
     """Sums of X times numbers, in whole blocks and then one by one.
 
     Args:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workers.lab.engines.descents import Clock, Descents, Snapshots
-from workers.lab.engines.fused.kernels import launch
+from workers.lab.engines.fused.kernels import launch, prepare
 from workers.lab.engines.fused.launches import Constants, lay_out, manner_of, program_like, read_back
 from workers.lab.engines.fused.program import CHUNK_BYTES, WIDE, Program
 from workers.lab.engines.recording import affordable_runs
@@ -31,6 +31,14 @@ FEWEST_COLUMNS_OF_BATCHES = 8
 """Columns from which a batch is advanced run by run, its columns side by side. For 8 x 8 at depth 3 both layouts take
 the same time, above it the layout by lanes loses its factors from the first-level cache."""
 
+SHARED_FROM = 1_000_000
+"""Multiply-adds of a step from which cores share its products, some 60 x 60 at depth 3: a product takes 5 us there, and
+to share it half a microsecond."""
+
+MOST_AT_HAND = 2**16
+"""Vectors of a block by lanes that stand on the stack, 4 MiB of those of AVX-512. With shared measurements lanes take a
+quarter to a half of the time of columns, up to 50 x 50."""
+
 FIRST_PACE = 1.0
 """Multiply-adds a nanosecond that are assumed of a block before its first launch; the slowest reach 5."""
 
@@ -40,10 +48,10 @@ def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots 
     snapshots = snapshots or Snapshots()
     if not len(descents.unfinished()):
         return snapshots
-    constants, pace = Constants(descents.specs), None
+    constants, pace, company = Constants(descents.specs), None, Company(clock.cores)
     while len(alive := descents.unfinished()) and not snapshots.full:
         alive = affordable_runs(descents, alive, constants.schedules, snapshots, clock)
-        program = program_of(descents, len(alive), device)
+        program = program_of(descents, len(alive), device, constants.measurements.are_shared, company.cores)
         blocks = -(-len(alive) // program.lanes)
         pace = pace or _Pace(program)
         recordable = _Recordable(descents, constants, alive, snapshots, clock.recording_seconds)
@@ -51,11 +59,14 @@ def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots 
         steps = clock.steps_allowed(recordable.steps(steps))
         if not steps:
             break
+        prepare(program, device)
         started = time.perf_counter()
         laid_out = lay_out(descents, constants, alive, program, steps)
-        launch(program, device, laid_out.blocks, steps, laid_out.arrays)
+        launch(program, device, laid_out.blocks, steps, laid_out.arrays, company.cores)
         read_back(laid_out, descents, constants, snapshots)
-        pace.note(int(laid_out.steps_taken_by_blocks.sum()), time.perf_counter() - started)
+        taken, seconds = int(laid_out.steps_taken_by_blocks.sum()), time.perf_counter() - started
+        pace.note(taken, seconds)
+        company.note(taken, seconds)
         clock.spend(steps)
         snapshots.settle(clock)
     return snapshots
@@ -76,10 +87,34 @@ class _Pace:
         self._seconds_per_step = seconds / max(steps, 1)
 
 
-def program_of(descents: Descents, runs: int, device: str) -> Program:
+class Company:
+    """How many cores compute a launch: those that the slice may have, or a single one where that was faster.
+
+    Other work on a machine can keep a helper waiting in the middle of a piece, and the run with it. Both ways are
+    measured in a slice, and give the same bits.
+
+    Args:
+        most: cores that the slice may have.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._paces = most, dict[int, float]()
+
+    @property
+    def cores(self) -> int:
+        """Of the next launch."""
+        return min((self._most, 1), key=lambda cores: self._paces.get(cores, 0.0))
+
+    def note(self, steps: int, seconds: float) -> None:
+        """Enter what a launch took, of the steps of all blocks."""
+        self._paces[self.cores] = seconds / max(steps, 1)
+
+
+def program_of(descents: Descents, runs: int, device: str, share_measurements: bool = False, cores: int = 1) -> Program:
     """The program of a batch: by lanes where many small runs fill the vectors, by columns where a matrix does.
 
-    A GPU has a thread for each run.
+    Linear measurements that all runs share are read once for the lanes of a block. Several cores share the products of
+    large runs. A GPU has a thread for each run.
     """
     spec = descents.specs[0]
     thread = program_like(spec, manner_of(descents.specs))
@@ -89,8 +124,11 @@ def program_of(descents: Descents, runs: int, device: str) -> Program:
     if thread.diagonal:
         return thread if runs == 1 else by_lanes
     few = 2 * runs <= by_lanes.lanes
+    if thread.samples and share_measurements and not few and by_lanes.numbers_at_hand <= MOST_AT_HAND:
+        return by_lanes
     if thread.columns >= (WIDE if few else FEWEST_COLUMNS_OF_BATCHES):
-        return replace(thread, layout="columns", vector_bytes=max(CHUNK_BYTES, vector_bytes()))
+        is_shared = cores > 1 and thread.multiply_adds >= SHARED_FROM
+        return replace(thread, layout="columns", vector_bytes=max(CHUNK_BYTES, vector_bytes()), is_shared=is_shared)
     return thread if runs == 1 else by_lanes
 
 

@@ -3,17 +3,21 @@
 Each kernel is a separate Warp module, so that compiling one shape never compiles another.
 """
 
-from collections.abc import Mapping
-from functools import lru_cache
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import warp as wp
 
 from workers.lab.engines.descents import EngineUnavailable
+from workers.lab.engines.fused import sharing
 from workers.lab.engines.fused.program import Program
 from workers.lab.engines.fused.source import source
-from workers.lab.native.building import OPTIONS, CodeUnavailable, cache_needed, start_warp
+from workers.lab.native.building import OPTIONS, CodeUnavailable, cache_needed, load, start_warp
 
 FLOAT_ARRAYS = (
     "states",
@@ -40,12 +44,15 @@ INT64_ARRAYS = (
     "table_begins",
     "table_strides",
     "measurement_begins",
+    "desk",
 )
 INT32_ARRAYS = ("status", "reached")
 """Arrays of a launch by type; floats have the run's precision."""
 
 
-def launch(program: Program, device: str, blocks: int, steps: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+def launch(
+    program: Program, device: str, blocks: int, steps: int, arrays: Mapping[str, npt.NDArray[Any]], cores: int = 1
+) -> None:
     """Take at most `steps` steps with `blocks` blocks of runs, in place.
 
     Args:
@@ -55,27 +62,59 @@ def launch(program: Program, device: str, blocks: int, steps: int, arrays: Mappi
         steps: the most steps of each run, at least 1.
         arrays: contiguous, by the names in FLOAT_ARRAYS, INT64_ARRAYS and INT32_ARRAYS; see
             `workers.lab.engines.fused.launches`.
+        cores: that share the products of a program that is shared.
 
     Raises:
         EngineUnavailable: the kernel is not compiled yet, and its directory cannot be written.
     """
     try:
         with cache_needed():
-            _launch(program, device, blocks, steps, arrays)
+            _launch(program, device, blocks, steps, arrays, cores)
     except CodeUnavailable as error:
         raise EngineUnavailable(str(error)) from error
 
 
-def _launch(program: Program, device: str, blocks: int, steps: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+def prepare(program: Program, device: str) -> None:
+    """Compile a kernel for the CPU, or read it from the disk, before a launch is timed; raises as `launch` does."""
+    try:
+        with cache_needed():
+            if device == "cpu":
+                load(kernel_of(program)[0])
+    except CodeUnavailable as error:
+        raise EngineUnavailable(str(error)) from error
+
+
+def _launch(
+    program: Program, device: str, blocks: int, steps: int, arrays: Mapping[str, npt.NDArray[Any]], cores: int
+) -> None:
     kernel, runs_type = kernel_of(program)
     runs = runs_type()
     shared = {name: wp.array(arrays[name].reshape(-1), device=device, copy=False) for name in runs_type.vars}
     for name, array in shared.items():
         setattr(runs, name, array)
-    wp.launch(kernel, dim=blocks, inputs=[steps, runs], device=device)
+    with _helpers(kernel, runs, arrays["desk"], cores - 1 if program.is_shared else 0):
+        wp.launch(kernel, dim=blocks, inputs=[steps, runs], device=device)
     if wp.get_device(device).is_cuda:
         for name, array in shared.items():
             arrays[name].reshape(-1)[...] = array.numpy()
+
+
+@contextmanager
+def _helpers(kernel: Any, runs: Any, desk: npt.NDArray[np.int64], count: int) -> Generator[None]:
+    """Threads that help a launch on a CPU, to its end."""
+    if not count:
+        yield
+        return
+    helping = partial(wp.launch, kernel, dim=1, inputs=[-1, runs], device="cpu")
+    threads = [threading.Thread(target=helping, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        sharing.end(desk)
+        for thread in threads:
+            thread.join()
 
 
 @lru_cache(maxsize=256)

@@ -11,10 +11,12 @@ from math import prod
 from workers.lab.engines.fused import diagonals
 from workers.lab.engines.fused.operations import (
     Matrix,
+    Measured,
     Operation,
     Product,
     Residual,
     Symmetrized,
+    Unmeasured,
     backward,
     forward,
 )
@@ -82,10 +84,15 @@ def _parts(program: Program) -> Iterator[tuple[str, int, int]]:
 
 def _loss(program: Program) -> Iterator[str]:
     """The signal, and twice the loss."""
-    sums, unroll, columns = program.partial_sums, _unroll(program), program.observed_columns
+    sums, unroll, rows, columns = (
+        program.partial_sums,
+        _unroll(program),
+        program.observed_rows,
+        program.observed_columns,
+    )
     yield f"Lanes twice; {{ V sum[{sums}];"
     yield f"{unroll} for (int n = 0; n < {sums}; ++n) sum[n] = V(T(0));"
-    yield f"{unroll} for (int i = 0; i < {program.rows}; ++i) {unroll} for (int j = 0; j < {columns}; ++j) {{"
+    yield f"{unroll} for (int i = 0; i < {rows}; ++i) {unroll} for (int j = 0; j < {columns}; ++j) {{"
     yield f"const int n = i * {columns} + j; V& part = sum[j % {sums}];"
     yield f"{term(program, 'weight[n]', 'residual[n]', 'part')} }}"
     yield from _halved(sums, "twice")
@@ -148,8 +155,18 @@ def _text(program: Program, operation: Operation) -> Iterator[str]:
         case Symmetrized(out, signal):
             size, name = out.rows, signal.name
             loops = (f"{_unroll(program)} for (int {index} = 0; {index} < {size}; ++{index})" for index in "ij")
-            yield f"V {out.name}[CELLS]; {' '.join(loops)}"
+            yield f"V {out.name}[{size * size}]; {' '.join(loops)}"
             yield f"{out.name}[i * {size} + j] = {name}[i * {size} + j] + {name}[j * {size} + i];"
+        case Measured(out, product):
+            size, write = product.rows * product.columns, "residual[{0}] = {1};"
+            yield f"V {out.name}[CELLS];"
+            at = f"({{0}}) * {size} + {{1}}"
+            yield from diagonals.sums(program.samples, size, "-target[{0}]", at, f"{product.name}[{{0}}]", write)
+        case Unmeasured(out, signal):
+            size, write = out.rows * out.columns, f"{out.name}[{{0}}] = {{1}};"
+            yield f"V {out.name}[{size}];"
+            at = f"{{1}} * {size} + ({{0}})"
+            yield from diagonals.sums(size, program.samples, "V(T(0))", at, f"{signal.name}[{{0}}]", write)
 
 
 def _product(program: Program, product: Product) -> Iterator[str]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from workers.lab.engines.descents import Descents, Snapshots, carried_times
 from workers.lab.engines.fused.columns import workspace_numbers
+from workers.lab.engines.fused.measurements import Measurements
 from workers.lab.engines.fused.program import (
     CONVERGED,
     DISTURBANCES,
@@ -22,6 +23,7 @@ from workers.lab.engines.fused.program import (
     Program,
     Terms,
 )
+from workers.lab.engines.fused.sharing import new_desk
 from workers.lab.engines.fused.source import update_of
 from workers.lab.engines.fused.tables import Tables
 from workers.lab.engines.recording import Schedules
@@ -32,7 +34,6 @@ from workers.runs.milestones import LOSS_DECADES, decades_reached
 from workers.runs.models.diagonal import Diagonal
 from workers.runs.noise import gradient_noise_of, label_noise_of, minibatch_of
 from workers.runs.observations import observe, observe_entries
-from workers.runs.problems import LinearMeasurements
 from workers.runs.rates import Polyak
 from workers.runs.schedules import due_steps
 from workers.runs.snapshots import kept_steps
@@ -69,7 +70,7 @@ class Constants:
             "limits": _not_below([spec.stop.loss_below or 0.0 for spec in specs], dtype),
             "last_steps": self.max_steps,
         }
-        self.measurements, self.arrays["measurement_begins"] = _measurements(specs, dtype)
+        self.measurements = Measurements(specs, dtype)
 
     def steps_due(self, descents: Descents, alive: Array, steps: int) -> tuple[Array, Array]:
         """Bounds (after, until] of the steps that each run passes in a launch; empty for runs that are over."""
@@ -90,16 +91,6 @@ def _observed(spec: RunSpec) -> tuple[Array, Array]:
 
 def _weights(spec: RunSpec, values: Array, mask: Array) -> Array:
     return spec.loss.weights(values, spec.problem.observation_count) * mask
-
-
-def _measurements(specs: Sequence[RunSpec], dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """All different measurements of the runs one after the other, and where those of each run begin, (runs,)."""
-    if specs[0].problem.observes_entries:
-        return np.zeros(1, dtype=dtype), np.zeros(len(specs), dtype=np.int64)
-    number = {problem: place for place, problem in enumerate(dict.fromkeys(spec.problem for spec in specs))}
-    tensors = [observed.tensors for observed in map(observe, number) if isinstance(observed, LinearMeasurements)]
-    begins = np.array([tensors[0].size * number[spec.problem] for spec in specs], dtype=np.int64)
-    return np.concatenate([tensor.ravel() for tensor in tensors]).astype(dtype), begins
 
 
 def manner_of(specs: Sequence[RunSpec]) -> Manner:
@@ -123,11 +114,11 @@ def program_like(spec: RunSpec, manner: Manner) -> Program:
     update = update_of(spec)
     shapes = tuple((prod(shape[:-1]), shape[-1]) for shape in spec.factor_shapes)
     parts = (shapes, slots, update, spec.precision, 1, is_symmetric)
-    program = Program(*parts, loss=maths_of(spec.loss).fused, scalars=scalars, manner=manner)
+    samples = 0 if spec.problem.observes_entries else spec.problem.observation_count
+    program = Program(*parts, loss=maths_of(spec.loss).fused, scalars=scalars, manner=manner, samples=samples)
     if not isinstance(spec.model, Diagonal):
         return program
-    samples = 0 if spec.problem.observes_entries else spec.problem.observation_count
-    return replace(program, diagonal=_terms(spec.model, spec.problem.shape), samples=samples)
+    return replace(program, diagonal=_terms(spec.model, spec.problem.shape))
 
 
 def _terms(model: Diagonal, shape: Sequence[int]) -> Terms:
@@ -185,8 +176,8 @@ def lay_out(
     lanes = np.pad(members, (0, blocks * program.lanes - len(members)), mode="edge")  # the last run fills up its block
     due = constants.due.due(*constants.steps_due(descents, members, steps))
     arrays: dict[str, Array] = {name: array[lanes] for name, array in constants.arrays.items()}
-    arrays |= {"thresholds": constants.thresholds, "measurements": constants.measurements}
-    arrays |= {"workspace": _workspace(program)}
+    arrays |= {"thresholds": constants.thresholds, **constants.measurements.arrays(program, lanes)}
+    arrays |= {"workspace": _workspace(program), "desk": new_desk()}
     arrays |= _progress_of_lanes(descents, lanes, len(members))
     arrays |= _due_points(due, lanes, program, descents.states.dtype)
     arrays |= constants.tables.arrays(lanes, descents.steps, steps, descents.states.dtype)

@@ -7,6 +7,9 @@ from workers.lab.engines.fused.program import Program
 ALIGNMENT = 64
 """Bytes to which arrays are aligned."""
 
+UNLUCKY_BYTES = 1024
+"""Rows a multiple of so many bytes apart share so few sets of the first-level cache that a tile's do not fit."""
+
 TABLE_BYTES = 24
 """Bytes of a block for each table: a pointer, a stride, and whether the lanes share both."""
 
@@ -27,7 +30,9 @@ class Memory:
 
     def stride(self, columns: int) -> int:
         """Numbers of a padded row."""
-        return -(-columns // self.program.chunk) * self.program.chunk
+        padded = -(-columns // self.program.chunk) * self.program.chunk
+        is_unlucky = padded * self.program.item_bytes % UNLUCKY_BYTES == 0
+        return padded + is_unlucky * ALIGNMENT // self.program.item_bytes
 
     def chunks(self, rows: int, columns: int) -> int:
         """Chunks of a padded matrix."""

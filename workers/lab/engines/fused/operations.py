@@ -2,7 +2,8 @@
 
 A step follows a balanced tree of products. With W = A B the signal S = dl/dW is pulled back to A as S B^T and to B as
 A^T S, down to the factors. This takes 3 (L - 1) matrix products for depth L, of which only 2 log2(L) depend on each
-other in a chain. For W = U U^T the signal is pulled back as (S + S^T) U.
+other in a chain. For W = U U^T the signal is pulled back as (S + S^T) U. Linear measurements X of vec(W), row by row,
+stand between W and the residual: dl/dW is X^T times the signal.
 """
 
 from collections.abc import Iterator
@@ -54,7 +55,23 @@ class Symmetrized:
     signal: Matrix
 
 
-Operation = Product | Residual | Symmetrized
+@dataclass(frozen=True)
+class Measured:
+    """out = X vec(product) - target, a single row."""
+
+    out: Matrix
+    product: Matrix
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """vec(out) = X^T signal."""
+
+    out: Matrix
+    signal: Matrix
+
+
+Operation = Product | Residual | Symmetrized | Measured | Unmeasured
 
 
 def product_tree(program: Program) -> Matrix:
@@ -68,25 +85,36 @@ def factor(number: int, shape: tuple[int, int]) -> Matrix:
 
 
 def residual_of(program: Program) -> Matrix:
-    """W - target."""
-    return Matrix("residual", program.rows, program.columns)
+    """W - target, or the measurements of W less theirs."""
+    return Matrix("residual", program.observed_rows, program.observed_columns)
 
 
 def signal_of(program: Program) -> Matrix:
-    """dl/dW: the weights times the residual."""
-    return Matrix("signal", program.rows, program.columns)
+    """The derivative of the loss in the residual: the weights times the residual."""
+    return Matrix("signal", program.observed_rows, program.observed_columns)
+
+
+def slope_of(program: Program) -> Matrix:
+    """dl/dW: the signal, where entries are observed."""
+    return Matrix("slope", program.rows, program.columns) if program.samples else signal_of(program)
 
 
 def gradient_of(program: Program, number: int, shape: tuple[int, int]) -> Matrix:
     """The gradient of a factor."""
     is_product = program.symmetric or program.diagonal or len(program.shapes) > 1
-    return _pulled(factor(number, shape)) if is_product else signal_of(program)
+    return _pulled(factor(number, shape)) if is_product else slope_of(program)
 
 
 def forward(program: Program) -> Iterator[Operation]:
     """From the factors to the residual."""
     root, residual = product_tree(program), residual_of(program)
-    if program.symmetric:
+    if program.samples:
+        whole = Matrix("whole", program.rows, program.columns)
+        yield from _products(root)
+        if program.symmetric:
+            yield Product(whole, root, root, right_transposed=True)
+        yield Measured(residual, whole if program.symmetric else root)
+    elif program.symmetric:
         yield Product(residual, root, root, right_transposed=True, minus_target=True)
     elif root.children:
         left, right = root.children
@@ -99,13 +127,15 @@ def forward(program: Program) -> Iterator[Operation]:
 
 def backward(program: Program) -> Iterator[Operation]:
     """From the signal to the gradient of every factor."""
-    root, signal = product_tree(program), signal_of(program)
+    root, slope = product_tree(program), slope_of(program)
+    if program.samples:
+        yield Unmeasured(slope, signal_of(program))
     if program.symmetric:
         both = Matrix("both", root.rows, root.rows)
-        yield Symmetrized(both, signal)
+        yield Symmetrized(both, slope)
         yield Product(_pulled(root), both, root)
     else:
-        yield from _pull_back(root, signal)
+        yield from _pull_back(root, slope)
 
 
 def _tree(shapes: tuple[tuple[int, int], ...], first: int, end: int) -> Matrix:

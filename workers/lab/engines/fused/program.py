@@ -69,6 +69,7 @@ class Program:
         manner: how the steps are taken.
         diagonal: of a diagonal network, whose factors are single rows, each term's sign and the numbers of its factors.
         samples: linear measurements of a run, 0 where entries are observed.
+        is_shared: whether several cores share the products of the layout by columns.
     """
 
     shapes: tuple[tuple[int, int], ...]
@@ -84,6 +85,7 @@ class Program:
     manner: Manner = Manner()
     diagonal: Terms = ()
     samples: int = 0
+    is_shared: bool = False
 
     @property
     def trained(self) -> tuple[int, ...]:
@@ -151,6 +153,11 @@ class Program:
         return self.samples or self.rows * self.columns
 
     @property
+    def observed_rows(self) -> int:
+        """Rows of the matrix that those numbers are laid out in."""
+        return 1 if self.samples else self.rows
+
+    @property
     def observed_columns(self) -> int:
         """Columns of the matrix that those numbers are laid out in."""
         return self.samples or self.columns
@@ -171,6 +178,11 @@ class Program:
         return 1 if self.columns < WIDE else MOST_PARTIAL_SUMS
 
     @property
+    def numbers_at_hand(self) -> int:
+        """Numbers of a run that a step by lanes has on the stack, estimated from above: three states, with products."""
+        return 3 * self.state_numbers + self.entries + 6 * self.cells + 4 * self.rows * self.columns
+
+    @property
     def item_bytes(self) -> int:
         """Bytes of a number."""
         return np.dtype(self.precision).itemsize
@@ -188,5 +200,7 @@ class Program:
             products = 2 * self.samples * self.columns + 3 * self.entries
         elif self.symmetric:
             products = 2 * self.shapes[0][0] * self.entries
+        if self.samples and not self.diagonal:
+            products += 2 * self.samples * self.rows * self.columns
         squares = self.entries if self.sums_squares else 0
         return products + 2 * self.cells + self.slots * self.entries + squares

@@ -1,15 +1,13 @@
 """C++ source of the fused engine's inner loop, written out for one set of shapes.
 
-Multiply-adds are explicit and the compiler may fuse nothing else. Every sum has one order, and so have exp and ln; only
-powers are those of the processor's library. This makes a run's bits independent of the runs around it, of the layout
-and, but for powers, of the device.
+Multiply-adds are explicit and the compiler may fuse nothing else. Every sum has one order, and so have exp, ln and
+powers. This makes a run's bits independent of the runs around it, of the layout and of the device.
 """
 
 from collections.abc import Iterator
 from string import Template
 
 from workers.lab.engines.fused import columns, lanes
-from workers.lab.engines.fused.functions import text_of
 from workers.lab.engines.fused.program import (
     CONVERGED,
     DISTURBANCES,
@@ -33,6 +31,7 @@ from workers.lab.engines.fused.text import (
     TYPES,
     VECTOR_TYPES,
 )
+from workers.lab.native.functions import text_of
 from workers.lab.optimizers import MATHS
 from workers.lab.updates import FusedUpdate
 from workers.runs.milestones import LOSS_DECADES, WIDTH

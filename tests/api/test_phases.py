@@ -137,7 +137,29 @@ def test_a_flow_has_no_phases(api):
     run = {**BASIC, "engine": "auto", "optimizer": {"kind": "gradient_flow"}, "stop": {"max_time": 1.0}}
     answer = api.post("/v1/experiments", json={"run": {**run, "phases": [{"stop": {"max_time": 2.0}}]}})
     assert answer.json()["errors"][0]["pointer"] == "/run/phases"
-    assert "takes no steps from phase to phase" in answer.json()["errors"][0]["detail"]
+    detail = answer.json()["errors"][0]["detail"]
+    assert "numbered by their times" in detail
+    assert "start at the factors of the first" in detail
+
+
+def test_a_flow_is_no_phase_and_the_answer_says_what_to_do(api):
+    run = {**RUN, "phases": [{"optimizer": {"kind": "gradient_flow"}, "stop": {"max_time": 2.0}}]}
+    (error,) = api.post("/v1/experiments", json={"run": run}).json()["errors"]
+    assert error["pointer"] == "/run/phases/0/optimizer/kind"
+    assert "let a run of gradient_flow start at its factors" in error["detail"]
+
+
+def test_a_flow_goes_on_from_the_factors_of_a_descent(api, finish):
+    """What the answer above says to do."""
+    (descent,) = runs_of(api, finish({"run": {**RUN, "phases": None}}))
+    flow = {
+        **{name: part for name, part in RUN.items() if name not in ("phases", "init", "optimizer", "stop", "engine")},
+        "init": {"kind": "run", "id": descent["id"]},
+        "optimizer": {"kind": "gradient_flow"},
+        "stop": {"max_time": 0.0},
+    }
+    (run,) = runs_of(api, finish({"run": flow}))
+    assert run["summary"]["loss"] == pytest.approx(descent["summary"]["loss"], rel=1e-12)
 
 
 def test_an_item_that_a_list_lacks_is_told(api):

@@ -133,6 +133,24 @@ def test_phases_are_a_list_of_objects(api, phases, pointer):
     assert answer.json()["errors"][0]["pointer"] == pointer
 
 
+def switches_in(api, experiment, query=""):
+    """Positions of the vertical lines in the first panel of the figure, and their names."""
+    figure = api.get(f"/v1/experiments/{experiment['id']}/figures/metrics.json?metrics=loss{query}").json()
+    lines = [trace for trace in figure["data"] if trace.get("name") == "next phase begins"]
+    return [tuple(trace["x"]) for trace in lines if trace["x"] != [None]]  # that one is the legend's
+
+
+def test_figures_have_a_line_where_a_phase_ends(api, finish):
+    experiment = finish({"run": RUN})
+    assert switches_in(api, experiment) == [(77, 77), (227, 227)]
+    ((first, _), (second, _)) = switches_in(api, experiment, "&x=time")
+    assert (first, second) == pytest.approx((0.77, 2.27))
+    assert switches_in(api, experiment, "&x=loss") == []
+    assert switches_in(api, finish({"run": {**RUN, "phases": None}})) == []
+    swept = [{"stop.max_steps": [10 * number for number in range(1, 9)]}]
+    assert switches_in(api, finish({"run": RUN, "sweep": swept})) == []
+
+
 def test_a_flow_has_no_phases(api):
     run = {**BASIC, "engine": "auto", "optimizer": {"kind": "gradient_flow"}, "stop": {"max_time": 1.0}}
     answer = api.post("/v1/experiments", json={"run": {**run, "phases": [{"stop": {"max_time": 2.0}}]}})

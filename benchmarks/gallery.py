@@ -1,6 +1,7 @@
 """Pictures of the presets, and `docs/gallery.md`: `python -m benchmarks.gallery [NAME ...]`.
 
-Runs the named presets, or the short ones that have no picture yet, on a service with an empty database, and draws their figures.
+Runs the named presets, or the short ones that have no picture yet, on a service with an empty database, and draws their
+figures.
 """
 
 import argparse

@@ -82,7 +82,7 @@ class History:
     def finite(self, slot: int) -> npt.NDArray[np.bool_]:
         """Whether all factors of each run are finite, (runs,)."""
         factors = [factor.flatten(1) for factor in self.factors[slot]]
-        # No sum with a number that is not finite is finite; one of finite numbers may overflow, so each is then looked at.
+        # No sum with a number that is not finite is finite; one of finite numbers may overflow: then each is looked at.
         sums = torch.stack([factor.sum(dim=1) for factor in factors]).isfinite()
         if not sums.all():
             sums = torch.stack([factor.isfinite().all(dim=1) for factor in factors])

@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= logical
 TOGETHER := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: setup demo serve test test-fast containers coverage lint format hooks docs bench gallery gpu clean
+.PHONY: setup demo serve test test-fast containers coverage lint format hooks docs bench gallery pages gpu clean
 
 setup: .venv/installed
 
@@ -70,6 +70,10 @@ bench: setup
 # Pictures of presets that have none, and docs/gallery.md; `make gallery NAMES="figure_1 symmetric"` draws these again.
 gallery: setup
 	$(BIN)/python -m benchmarks.gallery $(NAMES)
+
+# The pictures of the pages in docs/images; needs Chromium.
+pages: setup
+	$(BIN)/python -m benchmarks.page_pictures
 
 # Needs torch with CUDA, and no network: it takes the Python of .venv, or PYTHON where there is none.
 gpu:

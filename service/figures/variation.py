@@ -1,16 +1,13 @@
-"""Variation: in which fields the runs of a figure differ, and how each difference looks."""
+"""Variation: in which fields the runs of a figure differ, and what that is in words."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
 import orjson
 
-from service.figures.extents import share_of
-from service.figures.picture import DASHES, Color, ColorScale, Dash, Shade
 from service.values.digits import told_apart
-from service.values.field_labels import field_label, setting_label
+from service.values.field_labels import setting_label
 from workers.runs.models import MODELS
 from workers.runs.models.solved import UNUSED
 from workers.runs.parts import path_of, pieces_of
@@ -19,18 +16,8 @@ Leaves = Mapping[str, Any]
 
 REPETITIONS = ("seed", "problem.seed")
 """Fields by which runs are repetitions of each other."""
-MOST_COLORS, MOST_NAMES = 8, 12
 _LOG_FROM = 20
 """Ratio of the largest to the least value from which a scale is logarithmic."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """How one run is drawn; `name` is what the legend calls it."""
-
-    color: Color = 0
-    dash: Dash = "solid"
-    name: str = ""
 
 
 def leaves(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,18 +51,20 @@ def _leaves(spec: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def varying_paths(specs: Sequence[Leaves], order: Sequence[str] = ()) -> list[str]:
-    """Fields with more than one value, repetitions left out, those of `order` first.
+    """Fields with more than one value, repetitions left out, those of `order` first, and a part's kind before the rest.
 
     Of fields that tell the same runs apart (they move together), only the first is given.
     """
-    paths = dict.fromkeys([*order, *(path for spec in specs for path in spec)])
-    path_of: dict[tuple[int, ...], str] = {}
+    inside = dict.fromkeys(path for spec in specs for path in spec)
+    kinds = {path.partition(".")[0]: path for path in inside if path.endswith(".kind") and path.count(".") == 1}
+    first = (with_kind for path in inside for with_kind in (kinds.get(path.partition(".")[0], path), path))
+    paths = dict.fromkeys([*order, *first])
+    telling: dict[tuple[int, ...], str] = {}
     for path in paths:
-        codes: dict[Any, int] = {}
-        partition = tuple(codes.setdefault(spec.get(path), len(codes)) for spec in specs)
-        if len(codes) > 1 and path not in REPETITIONS:
-            path_of.setdefault(partition, path)
-    return list(path_of.values())
+        partition = partition_of(spec.get(path) for spec in specs)
+        if max(partition, default=0) and path not in REPETITIONS:
+            telling.setdefault(partition, path)
+    return list(telling.values())
 
 
 def values_of(path: str, specs: Sequence[Leaves]) -> list[Any]:
@@ -84,22 +73,10 @@ def values_of(path: str, specs: Sequence[Leaves]) -> list[Any]:
     return sorted(different, key=lambda value: (value is None, not isinstance(value, Real), _sortable(value)))
 
 
-def looks_of(specs: Sequence[Leaves], varying: Sequence[str]) -> tuple[list[Look], ColorScale | None]:
-    """A look for each run: the first varying field decides its colour, the second its dash where it has few values.
-
-    Where the first is a number with many values, colours are sequential and the scale that explains them is returned.
-    """
-    if not varying:
-        return [Look()] * len(specs), None
-    by_color = values_of(varying[0], specs)
-    if len(by_color) > MOST_COLORS and all(isinstance(value, Real) for value in by_color):
-        return _shaded(specs, varying[0], by_color)
-    by_dash = values_of(varying[1], specs) if len(varying) > 1 else [None]
-    dashed = 1 < len(by_dash) <= len(DASHES) and len(by_color) * len(by_dash) <= MOST_NAMES
-    names = labels_of(specs, varying[: 2 if dashed else 1]) if len(by_color) <= MOST_NAMES else [""] * len(specs)
-    return [
-        _look(spec, varying, by_color, by_dash if dashed else [], name) for spec, name in zip(specs, names, strict=True)
-    ], None
+def partition_of(values: Iterable[Hashable]) -> tuple[int, ...]:
+    """The same number for equal values, from 0 in the order of their first."""
+    codes = dict[Hashable, int]()
+    return tuple(codes.setdefault(value, len(codes)) for value in values)
 
 
 def label_of(spec: Leaves, paths: Sequence[str]) -> str:
@@ -121,17 +98,6 @@ def _labels_of_field(path: str, values: Sequence[Any]) -> list[str]:
 def is_wide(values: Sequence[float]) -> bool:
     """Whether values are positive and so far apart that a logarithmic scale shows them better."""
     return min(values) > 0 and max(values) / min(values) >= _LOG_FROM
-
-
-def _look(spec: Leaves, varying: Sequence[str], by_color: Sequence[Any], by_dash: Sequence[Any], name: str) -> Look:
-    color = by_color.index(spec.get(varying[0]))
-    return Look(color, DASHES[by_dash.index(spec.get(varying[1]))] if by_dash else "solid", name)
-
-
-def _shaded(specs: Sequence[Leaves], path: str, values: Sequence[float]) -> tuple[list[Look], ColorScale]:
-    low, high = float(values[0]), float(values[-1])
-    scale = ColorScale(field_label(path), low, high, "log" if is_wide((low, high)) else "linear")
-    return [Look(Shade(share_of(float(spec[path]), low, high, scale.scale))) for spec in specs], scale
 
 
 def _sortable(value: Any) -> Any:

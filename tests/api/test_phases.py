@@ -134,11 +134,51 @@ def test_phases_are_a_list_of_objects(api, phases, pointer):
     assert answer.json()["errors"][0]["pointer"] == pointer
 
 
+def switches_in(api, experiment, query=""):
+    """Positions of the vertical lines in the first panel of the figure, and their names."""
+    figure = api.get(f"/v1/experiments/{experiment['id']}/figures/metrics.json?metrics=loss{query}").json()
+    lines = [trace for trace in figure["data"] if trace.get("name") == "next phase begins"]
+    return [tuple(trace["x"]) for trace in lines if trace["x"] != [None]]  # that one is the legend's
+
+
+def test_figures_have_a_line_where_a_phase_ends(api, finish):
+    experiment = finish({"run": RUN})
+    assert switches_in(api, experiment) == [(77, 77), (227, 227)]
+    ((first, _), (second, _)) = switches_in(api, experiment, "&x=time")
+    assert (first, second) == pytest.approx((0.77, 2.27))
+    assert switches_in(api, experiment, "&x=loss") == []
+    assert switches_in(api, finish({"run": {**RUN, "phases": None}})) == []
+    swept = [{"stop.max_steps": [10 * number for number in range(1, 9)]}]
+    assert switches_in(api, finish({"run": RUN, "sweep": swept})) == []
+
+
 def test_a_flow_has_no_phases(api):
     run = {**BASIC, "engine": "auto", "optimizer": {"kind": "gradient_flow"}, "stop": {"max_time": 1.0}}
     answer = api.post("/v1/experiments", json={"run": {**run, "phases": [{"stop": {"max_time": 2.0}}]}})
     assert answer.json()["errors"][0]["pointer"] == "/run/phases"
-    assert "takes no steps from phase to phase" in answer.json()["errors"][0]["detail"]
+    detail = answer.json()["errors"][0]["detail"]
+    assert "numbered by their times" in detail
+    assert "start at the factors of the first" in detail
+
+
+def test_a_flow_is_no_phase_and_the_answer_says_what_to_do(api):
+    run = {**RUN, "phases": [{"optimizer": {"kind": "gradient_flow"}, "stop": {"max_time": 2.0}}]}
+    (error,) = api.post("/v1/experiments", json={"run": run}).json()["errors"]
+    assert error["pointer"] == "/run/phases/0/optimizer/kind"
+    assert "let a run of gradient_flow start at its factors" in error["detail"]
+
+
+def test_a_flow_goes_on_from_the_factors_of_a_descent(api, finish):
+    """What the answer above says to do."""
+    (descent,) = runs_of(api, finish({"run": {**RUN, "phases": None}}))
+    flow = {
+        **{name: part for name, part in RUN.items() if name not in ("phases", "init", "optimizer", "stop", "engine")},
+        "init": {"kind": "run", "id": descent["id"]},
+        "optimizer": {"kind": "gradient_flow"},
+        "stop": {"max_time": 0.0},
+    }
+    (run,) = runs_of(api, finish({"run": flow}))
+    assert run["summary"]["loss"] == pytest.approx(descent["summary"]["loss"], rel=1e-12)
 
 
 def test_an_item_that_a_list_lacks_is_told(api):

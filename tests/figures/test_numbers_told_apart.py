@@ -7,7 +7,8 @@ from service.figures.kinds import KINDS
 from service.figures.kinds.base import Ask, DrawnRun, Scene
 from service.figures.kinds.sweep import KIND as SWEEP
 from service.figures.layout import legend_of
-from service.figures.variation import labels_of, leaves, looks_of, varying_paths
+from service.figures.looks import looks_of
+from service.figures.variation import labels_of, leaves, varying_paths
 from service.values.labels import start_labels
 from tests.figures.any_runs import SPECS
 from workers.runs.metrics import BY_NAME

@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.figures import layout
+from service.figures.looks import looks_of
 from service.figures.metric_axes import axis_of
 from service.figures.picture import Axis, Line, Panel, Picture, Shade
 from service.figures.themes import THEMES
 from service.figures.thinning import drawable
-from service.figures.variation import label_of, leaves, looks_of, varying_paths
+from service.figures.variation import label_of, leaves, varying_paths
 from workers.runs.metrics import METRICS
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=32)
@@ -65,6 +66,22 @@ def test_looks_tell_runs_apart():
     assert (scale.scale, scale.low, scale.high) == ("log", 1e-11, 1.0)
     assert looks[0].color == Shade(1.0)
     assert looks[-1].color == Shade(0.0)
+
+
+def test_a_swept_part_is_told_by_its_kind_and_a_second_field_where_it_tells_more():
+    """The optimisers of the preset singh_2026: two of them are adam, and rates tell none of them."""
+    optimizers = [
+        {"learning_rate": {"from": 0.01}, "kind": "gradient_descent"},
+        {"learning_rate": {"from": 0.01}, "kind": "adam", "epsilon": 1e-8, "shared_scale": True},
+        {"learning_rate": {"from": 0.003}, "kind": "adam", "epsilon": 1e-8, "shared_scale": False},
+        {"learning_rate": {"from": 0.003}, "kind": "lion", "beta_1": 0.9},
+    ]
+    swept = [leaves({"model": {"depth": 2}, "optimizer": optimizer, "seed": 0}) for optimizer in optimizers]
+    looks, _ = looks_of(swept, varying_paths(swept, ["optimizer", "seed"]))
+    names = ["gradient descent", "adam, shared scale", "adam, not shared scale", "lion"]
+    assert [look.name for look in looks] == names
+    assert [look.dash for look in looks] == ["solid", "dash", "solid", "solid"]
+    assert looks[1].color == looks[2].color
 
 
 def test_labels_of_settings():

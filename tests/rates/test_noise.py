@@ -21,7 +21,22 @@ REGRESSION = {"kind": "random_regression", "samples": 12, "dimension": 3, "outpu
 SENSING = {"kind": "low_rank_sensing", "shape": [3, 2], "rank": 1, "measurements": 9, "norm": 1.0}
 ENTRIES = {"kind": "low_rank_completion", "shape": [3, 4], "rank": 2, "observed": 7}
 FEW = {"kind": "low_rank_completion", "shape": [12, 12, 12], "rank": 1, "observed": 40}
-PROBLEMS = {"entries": ENTRIES, "few": FEW, "sensing": SENSING, "regression": REGRESSION}
+VECTOR = {"kind": "random_regression", "samples": 11, "dimension": 5, "noise": 0.1}
+OBSERVED = [{"index": [0, number], "value": 0.3 * number} for number in (0, 1, 3, 4)]
+VECTOR_ENTRIES = {"kind": "completion", "shape": [1, 5], "observations": OBSERVED}
+PROBLEMS = {
+    "entries": ENTRIES,
+    "few": FEW,
+    "sensing": SENSING,
+    "regression": REGRESSION,
+    "vector": VECTOR,
+    "vector's entries": VECTOR_ENTRIES,
+}
+MODELS = {
+    "few": {"kind": "cp_tensor", "rank": 3},
+    "vector": {"kind": "diagonal", "depth": 2},
+    "vector's entries": {"kind": "diagonal", "depth": 3, "form": "product"},
+}
 
 LABELS = {"kind": "label", "std": 0.5, "distribution": "rademacher"}
 DISTURBANCES = {
@@ -40,7 +55,7 @@ def descent(problem="entries", loss="half_sse", steps=10, seed=0, **optimizer):
     parts = {
         "problem": PROBLEMS[problem],
         "loss": loss,
-        "model": {"kind": "cp_tensor", "rank": 3} if problem == "few" else {"kind": "deep_matrix", "depth": 2},
+        "model": MODELS.get(problem, {"kind": "deep_matrix", "depth": 2}),
         "init": {"kind": "gaussian", "std": 0.4},
         "optimizer": {"kind": "gradient_descent", "learning_rate": 0.02} | optimizer,
         "stop": {"max_steps": steps},
@@ -210,14 +225,36 @@ def test_both_engines_take_the_same_steps(disturbance, shape, loss):
         )
         for seed in range(9)
     ]
+    assert_same_steps(runs)
+
+
+@pytest.mark.parametrize("loss", ["half_sse", {"kind": "huber", "delta": 0.2}], ids=str)
+@pytest.mark.parametrize("form", ["difference", "product", "difference_of_products"])
+@pytest.mark.parametrize("problem", ["vector", "vector's entries"])
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+def test_both_engines_take_the_same_steps_of_diagonal_networks(disturbance, problem, form, loss):
+    model = {"kind": "diagonal", "depth": 2, "form": form}
+    assert_same_steps(
+        [
+            spec(
+                **descent(problem, loss, seed=seed, **DISTURBANCES[disturbance]).resolved()
+                | {"model": model, "stop": {"max_steps": 40 + 7 * seed}}
+            )
+            for seed in range(9)
+        ]
+    )
+
+
+def assert_same_steps(runs):
+    """Of the fused engine, where runs have the same bits alone and in a batch, and of torch."""
     fused, torch_s = (
         [spec(**run.resolved() | {"engine": engine, "record": {"every": 0}}) for run in runs]
         for engine in ("fused", "torch")
     )
-    together, ours = run_whole(*fused), run_whole(*torch_s)
-    for run, progress, reference in zip(fused, together.progress, ours.progress, strict=True):
+    together, reference = run_whole(*fused), run_whole(*torch_s)
+    for run, progress, theirs in zip(fused, together.progress, reference.progress, strict=True):
         assert_same_progress(run_whole(run).progress[0], progress)
-        np.testing.assert_allclose(progress.checkpoint.state, reference.checkpoint.state, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(progress.checkpoint.state, theirs.checkpoint.state, rtol=1e-9, atol=1e-12)
 
 
 def test_auto_takes_the_fused_engine_where_draws_are_few():

@@ -2,7 +2,7 @@
 
 The product and the residuals of a state are computed once. The loss is read off them; then the terms' signal is moved
 by the noise on labels, multiplied by the shares that samples have in a batch, and pulled back (`workers.lab.terms`).
-Draws are made in numpy, for the steps of a chunk at once, so they are the same on every device.
+Draws are made on the CPU, for the steps of a chunk at once, so they are the same on every device.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from workers.lab.models.layout import FactorLayout
+from workers.lab.native import draws as native
+from workers.lab.native.draws import Filled
 from workers.runs.disturbing import Draws, batch_shares, gradient_noise, label_noise
 from workers.runs.noise import is_stochastic
 from workers.runs.spec import RunSpec
@@ -150,14 +152,22 @@ class _Table:
         self._host, self._values = host, host.to(like.device)  # on a CPU the same memory
         self._numbers = host.numpy()
         self._runs = list(zip(draws, map(_as_slice, positions), strict=True))
+        is_native = all(map(native.takes, draws)) and native.is_available(self._numbers.dtype.name)
+        self._places = [_places(where) for _, where in self._runs] if is_native else None
         self.of_slot = self._values.view(-1, *shape).unbind()
 
     def fill(self, first_slot: int, steps: npt.NDArray[np.int64], count: int) -> None:
         """Write the draws of `count` slots from `first_slot` on; steps (runs,) belong to the first."""
         slots = self._numbers[first_slot : first_slot + count]
-        for (draws, where), step in zip(self._runs, steps.tolist(), strict=True):
-            drawn = draws(step, count)
-            slots[:, where] = drawn if isinstance(where, slice) or where.ndim == 1 else drawn[:, :, None]
+        if self._places is not None:
+            native.fill(
+                Filled(draws, step, count, slots[:, begin:], slots.shape[1], places)
+                for (draws, _), (begin, places), step in zip(self._runs, self._places, steps.tolist(), strict=True)
+            )
+        else:
+            for (draws, where), step in zip(self._runs, steps.tolist(), strict=True):
+                drawn = draws(step, count)
+                slots[:, where] = drawn if isinstance(where, slice) or where.ndim == 1 else drawn[:, :, None]
         if self._values is not self._host:
             self._values.copy_(self._host)
 
@@ -166,6 +176,13 @@ def _positions_in(layout: FactorLayout) -> list[Positions]:
     """Where the trained numbers of each run stand in the flat vector over all runs."""
     flat = layout.gather(torch.arange(layout.size), [torch.arange(layout.runs)])
     return list(flat.numpy())
+
+
+def _places(where: Positions | slice) -> tuple[int, Positions | None]:
+    """Where a run's numbers begin among those of a slot, and where each stands from there, (draws, repeats)."""
+    if isinstance(where, slice):
+        return int(where.start), None
+    return 0, np.ascontiguousarray(where.reshape(len(where), -1))
 
 
 def _as_slice(positions: Positions) -> Positions | slice:

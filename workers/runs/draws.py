@@ -39,7 +39,7 @@ class Stream:
     """
 
     def __init__(self, seed: int, number: int, words_per_step: int) -> None:
-        self._generator: Any = np.random.Philox(key=np.array([_word_of(seed), number], dtype=np.uint64))
+        self._generator: Any = np.random.Philox(key=np.array([word_of(seed), number], dtype=np.uint64))
         self._state: dict[str, Any] = dict(self._generator.state)
         self._blocks = -(-words_per_step // WORDS_OF_BLOCK)
         self._words = words_per_step
@@ -54,7 +54,8 @@ class Stream:
         return drawn.reshape(count, -1)[:, : self._words]
 
 
-def _word_of(seed: int) -> int:
+def word_of(seed: int) -> int:
+    """A seed as a word: itself, or a hash of one that is longer."""
     if seed < _WORD:
         return seed
     written = seed.to_bytes(-(-seed.bit_length() // 8), "little")
@@ -65,7 +66,8 @@ class Rademacher:
     """Independent signs: draw i of a step is bit i mod 64 of word i // 64, 1 where it is set, else -1."""
 
     def __init__(self, seed: int, stream: int, per_step: int) -> None:
-        self._stream, self._per_step = Stream(seed, stream, -(-per_step // BITS_OF_WORD)), per_step
+        self.words_per_step, self._per_step = -(-per_step // BITS_OF_WORD), per_step
+        self._stream = Stream(seed, stream, self.words_per_step)
 
     def draws(self, step: int, count: int) -> Array:
         """The draws of `count` consecutive steps, (count, draws of a step)."""
@@ -78,6 +80,7 @@ class Normal:
     """Independent standard normal numbers: draw i of a step is the inverse distribution function at word i."""
 
     def __init__(self, seed: int, stream: int, per_step: int) -> None:
+        self.words_per_step = per_step
         self._stream = Stream(seed, stream, per_step)
 
     def draws(self, step: int, count: int) -> Array:

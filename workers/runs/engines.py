@@ -173,8 +173,6 @@ def _fused_measurements(spec: RunSpec) -> str | None:
 def _fused_vectors(spec: RunSpec) -> str | None:
     if spec.device == "cuda":
         return f"The fused engine takes a {spec.model.kind} on a CPU only, and this run asks for a GPU."
-    if draws_numbers(spec):
-        return f"The fused engine takes a {spec.model.kind} without batches and noise, and this run has some."
     if not spec.problem.observes_entries and (samples := spec.problem.observation_count) > MOST_FUSED_SAMPLES:
         return f"The fused engine measures a vector {MOST_FUSED_SAMPLES:,} times at most, and this run {samples:,}."
     return _fused_sizes(spec, OF_VECTORS)

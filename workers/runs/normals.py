@@ -16,7 +16,7 @@ Words = npt.NDArray[np.uint64]
 _HALF, _LAST_CENTRAL = 0.5, 0.425
 
 # Wichura's AS 241 (1988), PPND16: numerator and denominator of each region, from the constant term on.
-_CENTRAL = (
+CENTRAL = (
     (
         *(3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3, 1.3731693765509461125e4),
         *(4.5921953931549871457e4, 6.7265770927008700853e4, 3.3430575583588128105e4, 2.5090809287301226727e3),
@@ -26,7 +26,7 @@ _CENTRAL = (
         *(2.1213794301586595867e4, 3.9307895800092710610e4, 2.8729085735721942674e4, 5.2264952788528545610e3),
     ),
 )
-_MIDDLE = (
+MIDDLE = (
     (
         *(1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0, 3.64784832476320460504e0),
         *(1.27045825245236838258e0, 2.41780725177450611770e-1, 2.27238449892691845833e-2, 7.74545014278341407640e-4),
@@ -36,7 +36,7 @@ _MIDDLE = (
         *(1.48103976427480074590e-1, 1.51986665636165571966e-2, 5.47593808499534494600e-4, 1.05075007164441684324e-9),
     ),
 )
-_FAR = (
+FAR = (
     (
         *(6.65790464350110377720e0, 5.46378491116411436990e0, 1.78482653991729133580e0, 2.96560571828504891230e-1),
         *(2.65321895265761230930e-2, 1.24266094738807843860e-3, 2.71155556874348757815e-5, 2.01033439929228813265e-7),
@@ -55,7 +55,7 @@ def normal_of(words: Words) -> Array:
     exact, and so is its distance to 1/2 and to the nearer end of (0, 1).
     """
     distance = ((words >> np.uint64(12)).astype(np.float64) + _HALF) * 2.0**-52 - _HALF
-    values = distance * _ratio(_CENTRAL, 0.180625 - distance * distance)
+    values = distance * _ratio(CENTRAL, 0.180625 - distance * distance)
     outer = np.abs(distance) > _LAST_CENTRAL
     values[outer] = np.copysign(_in_tail(_HALF - np.abs(distance[outer])), distance[outer])
     return values
@@ -64,10 +64,10 @@ def normal_of(words: Words) -> Array:
 def _in_tail(probability: Array) -> Array:
     """The size of the normal number that is exceeded with a probability below 0.075."""
     root = np.sqrt(-logarithm(probability))
-    values = _ratio(_MIDDLE, root - 1.6)
+    values = _ratio(MIDDLE, root - 1.6)
     far = root > 5
     if far.any():
-        values[far] = _ratio(_FAR, root[far] - 5)
+        values[far] = _ratio(FAR, root[far] - 5)
     return values
 
 
@@ -86,15 +86,16 @@ def _polynomial(coefficients: Sequence[float], at: Array) -> Array:
     return value
 
 
-_LOGARITHM_OF_2 = 0.6931471805599453
-_SERIES = tuple(2 / (2 * number + 1) for number in range(12))
+ROOT_OF_HALF = sqrt(_HALF)
+LOGARITHM_OF_2 = 0.6931471805599453
+SERIES = tuple(2 / (2 * number + 1) for number in range(12))
 """log((1 + z) / (1 - z)) = 2 z + 2 z^3 / 3 + ...; |z| is at most 0.172, so the terms left out are below 1e-19."""
 
 
 def logarithm(at: Array) -> Array:
     """The natural logarithm of positive normal numbers, within a few units of rounding."""
     fraction, exponent = np.frexp(at)
-    low = fraction < sqrt(_HALF)
+    low = fraction < ROOT_OF_HALF
     fraction, exponent = np.where(low, fraction * 2, fraction), exponent - low
     z = (fraction - 1) / (fraction + 1)
-    return exponent * _LOGARITHM_OF_2 + z * _polynomial(_SERIES, z * z)
+    return exponent * LOGARITHM_OF_2 + z * _polynomial(SERIES, z * z)

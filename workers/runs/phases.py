@@ -67,6 +67,20 @@ class Phase(SpecModel, frozen=True):
         return {**parts, "stop": self.stop}
 
 
+_FLOW_NUMBERS = (
+    "the points of a gradient_flow are numbered by their times from its start, so that the end of a phase and the next "
+    "point of the schedule would have the same number"
+)
+_FLOW_WITH_PHASES = (
+    f"Phases are parts of a descent: {_FLOW_NUMBERS}. Leave the phases out, and let a second run start at the factors "
+    "of the first, with the start {'kind': 'run', 'id': ...}; or take gradient_descent with a small learning rate."
+)
+_FLOW_AS_PHASE = (
+    f"All phases of a run descend: {_FLOW_NUMBERS}. Take an optimiser that takes steps, or end the run here, and let a "
+    "run of gradient_flow start at its factors, with the start {'kind': 'run', 'id': ...}."
+)
+
+
 class _Whole(dict[str, Any]):
     """A phase as JSON values whose parts were merged already."""
 
@@ -111,9 +125,11 @@ def check_phases(spec: "RunSpec") -> None:
     if spec.phases is None:
         return
     if not spec.descends:
-        what = "A gradient_flow" if spec.is_flow else f"A {spec.model.kind}"
         raise misfit(
-            ("phases",), f"{what} takes no steps from phase to phase; leave the phases out, or take a descent."
+            ("phases",),
+            _FLOW_WITH_PHASES
+            if spec.is_flow
+            else f"A {spec.model.kind} is solved in one piece, which has no phases; leave them out.",
         )
     before = spec
     for number, (phase, part) in enumerate(zip(spec.phases, spec.phase_specs[1:], strict=True)):
@@ -127,11 +143,10 @@ def check_phases(spec: "RunSpec") -> None:
 
 
 def _check_same_factors(part: "RunSpec", first: "RunSpec") -> None:
+    if part.is_flow:
+        raise misfit(("optimizer", "kind"), _FLOW_AS_PHASE)
     if not part.descends:
-        kind = ("optimizer", "kind") if part.model.is_trained else ("model", "kind")
-        raise misfit(
-            kind, "All phases of a run descend; take an optimiser that takes steps, and a model that is trained."
-        )
+        raise misfit(("model", "kind"), "All phases of a run descend; take a model that is trained.")
     shapes = [(tuple(spec.problem.shape), *spec.factor_shapes) if _fits(spec) else None for spec in (first, part)]
     if shapes[0] != shapes[1]:
         changed = "model" if part.model is not first.model else "problem"

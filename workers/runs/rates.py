@@ -6,6 +6,7 @@ exact values: those of every 64th step, moved on by up to 63 steps with products
 nothing is carried from step to step. Polyak's rate depends on the state; its sum is carried (`workers.lab.rates`).
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import fsum, log1p, pi, sin
@@ -177,7 +178,10 @@ class Piecewise(Schedule, frozen=True):
 
     def rates(self, first: int, count: int) -> Array:
         """See `Rates`."""
-        bounds = np.clip([*self._begins[1:], first + count], first, first + count) - first
+        piece, end = bisect_right(self._begins, first) - 1, first + count
+        if end <= (*self._begins, end)[piece + 1]:
+            return np.full(count, self.values[piece])
+        bounds = np.clip([*self._begins[1:], end], first, end) - first
         return np.repeat(np.array(self.values, dtype=np.float64), np.diff(bounds, prepend=0))
 
     def times(self, steps: Steps) -> Array:
@@ -213,11 +217,13 @@ class Cosine(Schedule, frozen=True):
     def rates(self, first: int, count: int) -> Array:
         """See `Rates`; (1 + cos x) / 2 is the square of a sine, which keeps its digits where it is small."""
         left = max(0, min(self.steps, first + count) - first)
-        rates = np.full(count, self.to)
-        if left:
-            sines = _sines(pi / (2 * self.steps), self.steps - first - left + 1, left)[::-1]
-            rates[:left] += (self.start - self.to) * (sines * sines)
-        return rates
+        if not left:
+            return np.full(count, self.to)
+        moving = _sines(pi / (2 * self.steps), self.steps - first - left + 1, left)
+        moving *= moving
+        moving *= self.start - self.to
+        moving += self.to
+        return moving[::-1] if left == count else np.concatenate([moving[::-1], np.full(count - left, self.to)])
 
     def times(self, steps: Steps) -> Array:
         """See `Rates`; sum of cos(pi j / n) for j < k = sin(k a) cos((k - 1) a) / sin(a), a = pi / (2 n)."""
@@ -242,7 +248,13 @@ class Polynomial(Schedule, frozen=True):
     def rates(self, first: int, count: int) -> Array:
         """See `Rates`."""
         numbers = np.arange(first + 1, first + 1 + count, dtype=np.float64)
-        return self.initial / numbers if self.power == 1 else self.initial * np.exp(-self.power * np.log(numbers))
+        if self.power == 1:
+            return np.divide(self.initial, numbers, out=numbers)
+        np.log(numbers, out=numbers)
+        numbers *= -self.power
+        np.exp(numbers, out=numbers)
+        numbers *= self.initial
+        return numbers
 
     def times(self, steps: Steps) -> Array:
         """See `Rates`."""
@@ -264,7 +276,9 @@ class Geometric(Schedule, frozen=True):
 
     def rates(self, first: int, count: int) -> Array:
         """See `Rates`."""
-        return self.initial * powers(self.factor, first, count)
+        rates = powers(self.factor, first, count)
+        rates *= self.initial
+        return rates
 
     def times(self, steps: Steps) -> Array:
         """See `Rates`."""
@@ -346,7 +360,9 @@ def _sines(angle: float, first: int, count: int) -> Array:
 
     def sums(coarse: Array, fine: Array) -> Array:
         there, here = (coarse * angle)[:, None], fine * angle
-        return np.sin(there) * np.cos(here) + np.cos(there) * np.sin(here)
+        sines = np.sin(there) * np.cos(here)
+        sines += np.cos(there) * np.sin(here)
+        return sines
 
     return _moved_on(first, count, sums)
 

@@ -9,11 +9,13 @@ import numpy as np
 from service.figures.fitting import suited
 from service.figures.kinds.base import Ask, Kind, Scene
 from service.figures.kinds.choices import check_abscissa, check_metrics, metrics_there_are
+from service.figures.kinds.switches import columns_of_switches, switches
 from service.figures.kinds.theory_lines import theory_lines
+from service.figures.looks import Look, looks_of
 from service.figures.metric_axes import abscissa_axis, axis_of, label_of, shown
 from service.figures.picture import Array, Axis, Line, Panel, Picture
 from service.figures.thinning import drawable
-from service.figures.variation import Look, looks_of, varying_paths
+from service.figures.variation import varying_paths
 from workers.runs.metrics import METRICS, metrics_of, shown_in
 from workers.runs.spec import RunSpec
 
@@ -34,7 +36,7 @@ def _settle(ask: Ask, specs: Sequence[RunSpec]) -> Ask:
 
 def _columns(spec: RunSpec, ask: Ask) -> tuple[str, ...]:
     recorded = [name for name in ask.metrics if name in metrics_of(spec)]
-    return tuple(dict.fromkeys((str(ask.x), *recorded))) if recorded else ()
+    return tuple(dict.fromkeys((str(ask.x), *recorded, *columns_of_switches(spec)))) if recorded else ()
 
 
 def _picture(scene: Scene) -> Picture:
@@ -68,7 +70,8 @@ def _panel(name: str, scene: Scene, x: Axis, looks: Sequence[Look], varying: Seq
     bounds = theory_lines([run for run, _ in have], name) if scene.ask.x == "loss" else []
     if bounds and y.scale == "linear":
         y = replace(y, limits=_limits(lines))
-    return Panel(x, replace(y, label=""), (*lines, *bounds), y.label)
+    further = (*bounds, *switches([run for run, _ in have], str(scene.ask.x), lines))
+    return Panel(x, replace(y, label=""), (*lines, *further), y.label)
 
 
 def _lines(at: Array, values: Array, look: Look, about: str, crowded: bool) -> list[Line]:
@@ -92,7 +95,7 @@ KIND = Kind(
     name="metrics",
     title="Metrics along the way",
     about=f"Any of the metrics ({', '.join(METRICS)}) against step, time or loss, one panel each; by default every "
-    "norm above the ranks. Against loss, theory's bounds are dashed.",
+    "norm above the ranks. Against loss, theory's bounds are dashed; dotted lines stand where phases end.",
     needs="runs with recorded points",
     applies=lambda _spec: True,
     picture=_picture,

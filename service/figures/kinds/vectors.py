@@ -8,6 +8,7 @@ import numpy as np
 from service.figures.fitting import suited
 from service.figures.kinds.base import DrawnRun, Kind, Scene
 from service.figures.kinds.choices import check_abscissa
+from service.figures.kinds.switches import columns_of_switches, switches
 from service.figures.metric_axes import abscissa_axis, axis_of, shown
 from service.figures.metric_axes import label_of as metric_label
 from service.figures.picture import Array, Axis, Color, Line, Panel, Picture, Shade
@@ -60,7 +61,9 @@ def vector_kind(
         picture=lambda scene: _Vectors(words, scene).picture(),
         takes=("x", "x_scale"),
         settle=lambda ask, _specs: replace(ask, x=check_abscissa(ask.x or "step")),
-        columns=lambda spec, ask: (str(ask.x), metric) if metric in metrics_of(spec) else (),
+        columns=lambda spec, ask: (
+            (str(ask.x), metric, *columns_of_switches(spec)) if metric in metrics_of(spec) else ()
+        ),
     )
 
 
@@ -115,7 +118,7 @@ class _Vectors:
 
     def _lines(self, runs: Sequence[DrawnRun], x: Axis, y: Axis, most: int) -> list[Line]:
         lines = [line for run in runs for line in self._components(run, x, y, most)]
-        return [*lines, *self._levels(runs, x)]
+        return [*lines, *self._levels(runs, x), *switches(runs, str(self.scene.ask.x), lines)]
 
     def _levels(self, runs: Sequence[DrawnRun], x: Axis) -> list[Line]:
         """A dashed line for each value that runs are held against, along all that is drawn of them."""

@@ -81,8 +81,12 @@ class History:
 
     def finite(self, slot: int) -> npt.NDArray[np.bool_]:
         """Whether all factors of each run are finite, (runs,)."""
-        finite = torch.stack([factor.isfinite().flatten(1).all(dim=1) for factor in self.factors[slot]])
-        return finite.all(dim=0).cpu().numpy()
+        factors = [factor.flatten(1) for factor in self.factors[slot]]
+        # No sum with a number that is not finite is finite; one of finite numbers may overflow: then each is looked at.
+        sums = torch.stack([factor.sum(dim=1) for factor in factors]).isfinite()
+        if not sums.all():
+            sums = torch.stack([factor.isfinite().all(dim=1) for factor in factors])
+        return sums.all(dim=0).cpu().numpy()
 
     def _unbound(self, slot: int) -> list[Tensor]:
         scalars = [] if self._scalars is None else list(self._scalars[slot].unbind())

@@ -55,7 +55,8 @@ def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots 
         blocks = -(-len(alive) // program.lanes)
         pace = pace or _Pace(program)
         recordable = _Recordable(descents, constants, alive, snapshots, clock.recording_seconds)
-        steps = constants.tables.steps(alive, descents.steps, pace.steps(blocks, clock.seconds_left))
+        steps = min(pace.steps(blocks, clock.seconds_left), constants.steps_left(descents, alive))
+        steps = constants.tables.steps(alive, descents.steps, steps)
         steps = clock.steps_allowed(recordable.steps(steps))
         if not steps:
             break

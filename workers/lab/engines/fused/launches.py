@@ -72,6 +72,10 @@ class Constants:
         }
         self.measurements = Measurements(specs, dtype)
 
+    def steps_left(self, descents: Descents, alive: Array) -> int:
+        """Steps until the last of the runs is at its end, at least 1: tables beyond them would be read by none."""
+        return max(1, int((self.max_steps - descents.steps)[alive].max()))
+
     def steps_due(self, descents: Descents, alive: Array, steps: int) -> tuple[Array, Array]:
         """Bounds (after, until] of the steps that each run passes in a launch; empty for runs that are over."""
         # A run that has not begun passes step 0 as well: its lower bound is -1.

@@ -120,7 +120,7 @@ def disturb(program: Program, layout: Statements, weight: str, residual: str) ->
     if SHARES in names:
         statement += f" signal[n] = signal[n] * {SHARES};"
     if names:
-        yield from layout.drawn(names, 0, (program.rows, program.columns), statement)
+        yield from layout.drawn(names, 0, (program.rows, program.observed_columns), statement)
 
 
 def _noisy_gradients(program: Program, layout: Statements) -> Iterator[str]:

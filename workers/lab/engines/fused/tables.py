@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.lab.engines.fused.program import DISTURBANCES, GRADIENTS, LABELS, SHARES, Program
-from workers.runs.disturbing import batch_shares, gradient_noise, label_noise
+from workers.lab.native import draws as native
+from workers.lab.native.draws import Filled
+from workers.runs.disturbing import Draws, batch_shares, gradient_noise, label_noise
 from workers.runs.observations import observe_entries
 from workers.runs.spec import RunSpec
 
@@ -32,22 +34,32 @@ class Row:
 
     Attributes:
         key: equal for runs that read the same numbers at the same step.
-        values: function from the steps taken before and a count to the next numbers (count,), or (count, width).
+        values: function from the steps taken before and a count to the next numbers, (count,) or (count, places).
         settles_at: the step from which the numbers are all the same, None where there is none.
         width: numbers of a step.
+        places: int64 (numbers of a draw,), where they stand among those of a step, zeros elsewhere; None: in order.
     """
 
     key: Hashable
     values: Callable[[int, int], npt.NDArray[np.float64]] = field(compare=False)
     settles_at: int | None
     width: int = 1
+    places: Array | None = field(default=None, compare=False)
 
     def write(self, step: int, count: int, out: Array) -> None:
         """Write the numbers of `count` steps into `out` (count, width), some at a time, which stay in the cache."""
-        several = max(1, NUMBERS_AT_ONCE // self.width)
+        several, places = max(1, NUMBERS_AT_ONCE // self.width), slice(None) if self.places is None else self.places
         for begin in range(0, count, several):
             part = out[begin : begin + several]
-            part[...] = self.values(step + begin, len(part)).reshape(part.shape)
+            values = self.values(step + begin, len(part))
+            part[:, places] = values.reshape(len(part), -1)
+
+    def compiled(self, step: int, count: int, out: Array) -> Filled | None:
+        """What compiled code writes in place of `write`; None where it cannot make these numbers."""
+        if not isinstance(self.values, Draws) or not native.takes(self.values):
+            return None
+        places = None if self.places is None else self.places[:, None]
+        return Filled(self.values, step, count, out, self.width, places)
 
     def is_settled(self, step: int) -> bool:
         """Whether the numbers do not change from a step on."""
@@ -89,10 +101,18 @@ class Tables:
         distinct = [(row, step, 1 if row.is_settled(step) else steps) for row, step in self._distinct(lanes, taken)]
         numbers = _memory(end + sum(row.width * count for row, _, count in distinct), dtype)
         numbers[:end] = 0
+        compiled = list[Filled]()
         for row, step, count in distinct:
             begins[row, step], begin = end, end
             end += row.width * count
-            row.write(step, count, numbers[begin:end].reshape(count, row.width))
+            out = numbers[begin:end].reshape(count, row.width)
+            if row.places is not None:
+                out[...] = 0
+            if part := row.compiled(step, count, out):
+                compiled.append(part)
+            else:
+                row.write(step, count, out)
+        native.fill(compiled)
         read = [[(row, int(taken[run])) for row in self._rows[run]] for run in lanes.tolist()]
         shape = (len(lanes), self._count)
         return {
@@ -136,18 +156,11 @@ def _row(spec: RunSpec, program: Program, name: str) -> Row:
 
 
 def _disturbance(spec: RunSpec, name: str, width: int) -> Row:
-    """The draws of a run, those of observations at their entries of the product and zeros elsewhere."""
+    """The draws of a run: those of measurements, or those of entries at their place in the product, zeros elsewhere."""
     draws = {LABELS: label_noise, SHARES: batch_shares, GRADIENTS: gradient_noise}[name](spec)
     assert draws is not None
     key = (name, spec.seed, spec.descent.batch if name == SHARES else spec.descent.noise)
-    if name == GRADIENTS:
+    if name == GRADIENTS or not spec.problem.observes_entries:
         return Row(key, draws, None, width)
     mask = observe_entries(spec.problem).mask
-    observed = np.flatnonzero(mask)
-
-    def placed(first: int, count: int) -> Array:
-        numbers = np.zeros((count, width))
-        numbers[:, observed] = draws(first, count)
-        return numbers
-
-    return Row((*key, mask.tobytes()), placed, None, width)
+    return Row((*key, mask.tobytes()), draws, None, width, None if mask.all() else np.flatnonzero(mask))

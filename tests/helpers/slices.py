@@ -71,11 +71,14 @@ def assert_same(
     rtol: float,
     atol: float,
 ) -> None:
-    """The same points with the same numbers, to a tolerance; NaN equals NaN."""
+    """The same points with the same numbers, to a tolerance.
+
+    NaN equals NaN, and is the same as no column: a batch has the columns of all its runs.
+    """
     assert ours.keys() == theirs.keys()
     for key, point in ours.items():
         for name, value in point.items():
-            np.testing.assert_allclose(value, theirs[key][name], rtol=rtol, atol=atol, err_msg=f"{name} at {key}")
+            np.testing.assert_allclose(value, theirs[key].get(name, np.nan), rtol=rtol, atol=atol, err_msg=f"{name} at {key}")
 
 
 def assert_same_progress(ours: RunProgress, theirs: RunProgress) -> None:

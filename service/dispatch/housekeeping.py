@@ -1,4 +1,7 @@
-"""Housekeeping of the active dispatcher: removes what has expired, and gives free space back, in small pieces."""
+"""Housekeeping: removes what has expired, and gives free space back, in small pieces.
+
+Of several dispatchers the eldest does it, in writes that end with its lease.
+"""
 
 import threading
 import time
@@ -8,7 +11,9 @@ from datetime import UTC, datetime
 
 import structlog
 
+from service.dispatch.membership import Membership
 from service.store.database import DATABASE_AWAY, Database, describe
+from service.store.dispatchers import Deposed
 from service.store.expiry import has_expired, remove_piece
 from service.store.space import empty_log, reclaim_piece
 
@@ -23,16 +28,18 @@ _log = structlog.get_logger(__name__)
 class Housekeeper:
     """Works through pieces while there are any; each is a short transaction."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, membership: Membership) -> None:
+        self._database, self._membership = database, membership
         self._has_freed = False
 
     def do_piece(self) -> bool:
-        """Remove or reclaim a piece; returns whether there may be more."""
+        """Remove or reclaim a piece; returns whether there may be more. Raises Deposed."""
+        if not self._membership.is_eldest:
+            return False
         with self._database.reading() as connection:
             expired = has_expired(connection, datetime.now(UTC))
         if expired:
-            with self._database.writing() as connection:
+            with self._membership.writing() as connection:
                 remove_piece(connection, datetime.now(UTC))
             self._has_freed = True
             return True
@@ -50,6 +57,8 @@ class Housekeeper:
             begun = time.monotonic()
             try:
                 more = self.do_piece()
+            except Deposed:
+                return
             except DATABASE_AWAY as error:
                 _log.warning("housekeeping waits for the database", error=describe(error))
                 more = False
@@ -58,10 +67,11 @@ class Housekeeper:
 
 
 @contextmanager
-def keeping_house(database: Database) -> Generator[None]:
+def keeping_house(database: Database, membership: Membership) -> Generator[None]:
     """Keep house in a separate thread until the context ends."""
     over = threading.Event()
-    keeper = threading.Thread(target=Housekeeper(database).work_until, args=(over,), name="housekeeping", daemon=True)
+    work = Housekeeper(database, membership).work_until
+    keeper = threading.Thread(target=work, args=(over,), name="housekeeping", daemon=True)
     keeper.start()
     try:
         yield

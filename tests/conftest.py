@@ -8,8 +8,8 @@ from fastapi.testclient import TestClient
 from hypothesis import settings as hypothesis_settings
 
 from service.app import create_app
-from service.dispatch.membership import Membership
 from service.dispatch.loop import Dispatcher
+from service.dispatch.membership import Membership
 from service.settings import Limits, Settings
 from service.store.database import Database
 from tests.helpers.databases import Templates

@@ -21,8 +21,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from service.app import create_app
-from service.dispatch.membership import Membership
 from service.dispatch.loop import Dispatcher
+from service.dispatch.membership import Membership
 from service.settings import Limits, Settings
 from service.store.database import Database
 from service.store.migrate import migrate

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from service.app import create_app
-from service.dispatch.membership import Membership
 from service.dispatch.loop import Dispatcher
+from service.dispatch.membership import Membership
 from service.settings import Settings
 from service.store.database import DATABASE_AWAY, Database, driver_url, shown_url
 from tests.helpers.databases import BOTH_DATABASES

@@ -1,6 +1,7 @@
-"""Housekeeping: removes what has expired, and gives free space back, in small pieces.
+"""Housekeeping beside the loop, also while workers start: what needs to be done once, whoever of the dispatchers does it.
 
-Of several dispatchers the eldest does it, in writes that end with its lease.
+Runs of a dispatcher that is gone are given back by the one that took its lease away. What has expired is removed, and
+free space given back, by the eldest, in small pieces. All writes end with the dispatcher's lease.
 """
 
 import threading
@@ -15,9 +16,10 @@ from service.dispatch.membership import Membership
 from service.store.database import DATABASE_AWAY, Database, describe
 from service.store.dispatchers import Deposed
 from service.store.expiry import has_expired, remove_piece
+from service.store.leases import NO_DISPATCHER, release_strays
 from service.store.space import empty_log, reclaim_piece
 
-SECONDS_BETWEEN_LOOKS = 2.0
+SECONDS_BETWEEN_LOOKS = 1.0
 SHORTEST_PAUSE_SECONDS = 0.02
 PAUSE_OF_WORK = 2.0
 """Pause after a piece, relative to its time; in it other writers have their turns."""
@@ -34,6 +36,7 @@ class Housekeeper:
 
     def do_piece(self) -> bool:
         """Remove or reclaim a piece; returns whether there may be more. Raises Deposed."""
+        self._give_back_runs()
         if not self._membership.is_eldest:
             return False
         with self._database.reading() as connection:
@@ -49,6 +52,19 @@ class Housekeeper:
         if self._has_freed:
             self._has_freed = not empty_log(self._database)
         return False
+
+    def _give_back_runs(self) -> None:
+        """Release the runs of a dispatcher whose lease was taken away; after an error the next look tries again."""
+        if not self._membership.took_over.is_set():
+            return
+        self._membership.took_over.clear()  # before the runs are read: it may be set again meanwhile
+        try:
+            with self._membership.writing() as connection:
+                released = release_strays(connection, NO_DISPATCHER, [])
+        except DATABASE_AWAY:
+            self._membership.took_over.set()
+            raise
+        _log.info("the runs of a dispatcher that is gone were given back", runs=released)
 
     def work_until(self, over: threading.Event) -> None:
         """Look for pieces until an event is set."""

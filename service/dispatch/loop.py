@@ -206,9 +206,8 @@ class Dispatcher:
 
     def _sweep(self) -> None:
         """Release runs leased to no slice: by a dispatcher that is gone, or by a commit whose answer was lost."""
-        if time.monotonic() - self._swept_at < SECONDS_BETWEEN_SWEEPS and not self.membership.took_over.is_set():
+        if time.monotonic() - self._swept_at < SECONDS_BETWEEN_SWEEPS:
             return
-        self.membership.took_over.clear()
         with self.membership.writing() as connection:
             released = leases.release_strays(connection, self.membership.token, list(self._in_flight))
         self._swept_at = time.monotonic()

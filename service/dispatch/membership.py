@@ -45,7 +45,7 @@ class Membership:
 
     Attributes:
         others: leases of the other dispatchers, as last seen.
-        took_over: set when another dispatcher's lease was taken away, whose runs are then to be given back.
+        took_over: set when another dispatcher's lease was taken away, until its runs are given back.
     """
 
     def __init__(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from service.dispatch.housekeeping import Housekeeper
 from service.dispatch.loop import Dispatcher
 from service.dispatch.membership import SECONDS_WITHOUT_PULSE, Membership
 from service.schemas import ExperimentRequest
@@ -320,6 +321,9 @@ def test_the_dead_leave_their_runs_to_the_others_whose_slices_go_on(joined, cloc
     assert len(loops[0].cluster.batches[0].members) < 8, "the idle workers of the others are left their part"
     beat_for(clocks, 12, living, third)
     assert living.took_over.is_set()
+    assert not third.took_over.is_set()
+    Housekeeper(database, living).do_piece()
+    assert not living.took_over.is_set()
     with pytest.raises(Deposed):
         loops[0].tick()
     finish(database, experiment, *loops[1:])

@@ -1,4 +1,4 @@
-"""Housekeeping beside the loop, also while workers start: what needs to be done once, whoever of the dispatchers does it.
+"""Housekeeping beside the loop, also while workers start: what is done once, by whichever dispatcher it falls to.
 
 Runs of a dispatcher that is gone are given back by the one that took its lease away. What has expired is removed, and
 free space given back, by the eldest, in small pieces. All writes end with the dispatcher's lease.

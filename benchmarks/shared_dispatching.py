@@ -5,13 +5,12 @@ leaves what a slice costs the dispatchers and the server. On cores that are shar
 slices a second say how busy the machine was, too.
 """
 
-import logging
 import multiprocessing
 import signal
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,7 +85,6 @@ class Rate:
 
 def dispatch(url: str, result: SliceResult) -> None:
     """Be a dispatcher until SIGTERM."""
-    logging.disable(logging.INFO)
     logs.configure("dispatcher")
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
@@ -129,7 +127,7 @@ def measure(server: PostgreSQL, url: str, result: SliceResult, count: int, slice
 
 
 @contextmanager
-def _started(url: str, result: SliceResult, count: int) -> Iterator[list[psutil.Process]]:
+def _started(url: str, result: SliceResult, count: int) -> Generator[list[psutil.Process]]:
     spawning = multiprocessing.get_context("spawn")
     processes = [spawning.Process(target=dispatch, args=(url, result)) for _ in range(count)]
     for process in processes:
@@ -177,7 +175,7 @@ def main() -> None:
 
 
 def _text(rates: Sequence[Rate]) -> str:
-    def each(of: "list[float]", form: str) -> str:
+    def each(of: list[float], form: str) -> str:
         return ", ".join(format(number, form) for number in of)
 
     cores = statistics.mean((rate.dispatchers + rate.server) / rate.wall for rate in rates)

@@ -13,7 +13,7 @@ import psutil
 import sqlalchemy as sa
 
 from service.store.database import DATABASE_AWAY, Database
-from service.store.dispatchers import dispatchers_at_work, read_leases
+from service.store.dispatchers import database_now, read_leases
 from service.store.migrate import migrate
 from service.store.tables import runs
 from tests.helpers.postgresql import PostgreSQL
@@ -42,6 +42,7 @@ class Deployment:
         self.http = httpx2.Client(base_url=self.url, timeout=10)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.held_down: set[str] = set()
+        self._killed: set[int] = set()
         self._log = (folder / "log").open("ab")
 
     def __enter__(self) -> "Deployment":
@@ -50,7 +51,7 @@ class Deployment:
         for role in ("api", *self._dispatchers):
             self.start(role)
         self.until(self.is_ready)
-        self.until(lambda: len(self.at_work()) == (len(self._dispatchers) if self.server else 1))
+        self.until(self.is_complete)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -77,14 +78,22 @@ class Deployment:
 
     def kill(self, role: str) -> None:
         """SIGKILL."""
+        with suppress(*DATABASE_AWAY), self._database.reading() as connection:
+            self._killed.update(lease.id for lease in read_leases(connection) if lease.name == role)
         self.processes[role].kill()
         self.processes[role].wait()
 
     def at_work(self) -> tuple[str, ...]:
-        """The roles of the dispatchers at work."""
+        """The roles of the dispatchers at work; of one that was killed the lease lives on for a while."""
         with suppress(*DATABASE_AWAY), self._database.reading() as connection:
-            return dispatchers_at_work(connection).names
+            now = database_now(connection)
+            leases = [lease for lease in read_leases(connection) if lease.id not in self._killed]
+            return tuple(lease.name for lease in leases if lease.is_alive(now))
         return ()
+
+    def is_complete(self) -> bool:
+        """Whether all dispatchers are at work that can be."""
+        return len(self.at_work()) == (len(self._dispatchers) if self.server else 1)
 
     def slices_of(self, role: str) -> str:
         """What tokens of a dispatcher's slices begin with."""

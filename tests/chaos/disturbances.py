@@ -59,6 +59,7 @@ def kill_database(deployment: Deployment, _random: Random) -> None:
 
 def lose_dispatcher(deployment: Deployment, random: Random) -> None:
     """A dispatcher at work dies and is gone; the others have its runs soon after."""
+    deployment.until(deployment.is_complete)
     role = _dispatcher(deployment, random)
     deployment.held_down.add(role)
     with _others_take_over(deployment, role):
@@ -69,6 +70,7 @@ def lose_dispatcher(deployment: Deployment, random: Random) -> None:
 
 def freeze_dispatcher(deployment: Deployment, random: Random) -> None:
     """A dispatcher at work stands still, is replaced, and wakes up with slices in hand that are no longer its own."""
+    deployment.until(deployment.is_complete)
     role = _dispatcher(deployment, random)
     try:
         with _others_take_over(deployment, role):

@@ -79,7 +79,6 @@ class _Dispatcher:
     """One dispatcher's thread, and its part of the workers; `starts` is what is left of its plan."""
 
     workers: int
-    passing: Line
     now: float = 0.0
     worker_seconds: float = 0.0
     in_flight: int = 0
@@ -131,7 +130,6 @@ class SimulatedCluster:
 
     Args:
         shortest, longest: seconds of a slice; the pace of a dispatcher decides in between.
-        schedulers: that the dispatchers use in turn, with as many clusters of workers.
         server_cores: of the database.
     """
 
@@ -139,33 +137,27 @@ class SimulatedCluster:
     costs: SliceCosts
     scheduler: Scheduler
     dispatchers: int = 1
-    schedulers: int = 1
     server_cores: int = 16
     shortest: float = 2.0
     longest: float = 20.0
     slices: int = 0
-    seconds: float = 0.0
 
     def __post_init__(self) -> None:
         each, rest = divmod(self.workers, self.dispatchers)
         self.server = Line([0.0] * self.server_cores)
-        self.passing = [Line([0.0]) for _ in range(self.schedulers)]
-        self._all = [
-            _Dispatcher(each + (number < rest), self.passing[number % self.schedulers])
-            for number in range(self.dispatchers)
-        ]
+        self.passing = Line([0.0])
+        self._all = [_Dispatcher(each + (number < rest)) for number in range(self.dispatchers)]
 
-    def run(self, seconds: float) -> "SimulatedCluster":
-        """Let the dispatchers loop for so long; whoever is behind in time acts next."""
-        self.seconds = seconds
+    def run_until(self, seconds: float) -> None:
+        """Let the dispatchers loop; whoever is behind in time acts next."""
+        self._until = seconds
         while (one := min(self._all, key=lambda each: each.now)).now < seconds:
             self._act(one)
-        return self
 
     @property
-    def utilisation(self) -> float:
-        """Share of the workers' time that went into computing."""
-        return sum(one.worker_seconds for one in self._all) / (self.workers * self.seconds)
+    def worker_seconds(self) -> float:
+        """Seconds of all workers that went into the slices that have ended."""
+        return sum(one.worker_seconds for one in self._all)
 
     def _act(self, one: _Dispatcher) -> None:
         """One act of the loop: start a planned slice, or store a finished one, or plan, or wait for a slice."""
@@ -178,7 +170,7 @@ class SimulatedCluster:
             self.slices += 1
             one.pace.stored(self._pay(one, self.costs.store))
         elif not self._plan(one):
-            one.now = max(one.now, min(one.next_event, self.seconds))
+            one.now = max(one.now, min(one.next_event, self._until))
 
     def _plan(self, one: _Dispatcher) -> bool:
         idle, ahead = room(one.workers, one.in_flight)
@@ -190,7 +182,7 @@ class SimulatedCluster:
         seconds = one.pace.length(self.shortest, self.longest, one.workers, float("inf"))
         one.pace.leased(self._pay(one, self.costs.lease))
         one.starts -= 1
-        one.send(one.passing.serve(one.now, self.scheduler.seconds(self.costs)), seconds)
+        one.send(self.passing.serve(one.now, self.scheduler.seconds(self.costs)), seconds)
 
     def _pay(self, one: _Dispatcher, cost: Cost) -> float:
         """Let a dispatcher work and wait for the server; returns for how long."""

@@ -43,7 +43,7 @@ RUNS, STEPS, WORKERS = 128, 1000, 2
 ORDER = (1, 2, 3, 3, 2, 1)
 """How many dispatchers are measured, one after the other; the machine's other work is then spread over all of them."""
 
-WORKLOADS = {"first slices": (100, 16), "later slices": (3, 32)}
+WORKLOADS = {"first slices": (100, 24), "later slices": (3, 48)}
 """Points a decade, and slices to measure: a first slice passes decades of the schedule, a later one does not."""
 
 SLICES_TO_WARM_UP, SLICES_IN_FLIGHT = 6, 12
@@ -123,7 +123,7 @@ def measure(server: PostgreSQL, url: str, result: SliceResult, count: int, slice
     with _started(url, result, count) as dispatchers:
         _wait_for(database, SLICES_TO_WARM_UP)
         before = (_stored(database), time.perf_counter(), _seconds(dispatchers), _server_seconds(server))
-        _wait_for(database, before[0] + slices)
+        _wait_for(database, SLICES_TO_WARM_UP + slices)  # which a machine with much other work reaches while it looks
         after = (_stored(database), time.perf_counter(), _seconds(dispatchers), _server_seconds(server))
     database.close()
     return Rate(*(end - begin for begin, end in zip(before, after, strict=True)))
@@ -150,7 +150,7 @@ def _stored(database: Database) -> float:
 
 def _wait_for(database: Database, slices: float) -> None:
     while _stored(database) < slices:
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 def _seconds(processes: Sequence[psutil.Process]) -> float:

@@ -40,10 +40,10 @@ from workers.slices import run_slice
 RUNS, STEPS, WORKERS = 128, 1000, 2
 """Runs of a slice, steps of each, and stand-in workers of each dispatcher."""
 
-ORDER = (1, 2, 3, 3, 2, 1)
+ORDER = (3, 2, 1, 1, 2, 3)
 """How many dispatchers are measured, one after the other; the machine's other work is then spread over all of them."""
 
-WORKLOADS = {"first slices": (100, 24), "later slices": (3, 48)}
+WORKLOADS = {"first slices": (100, 60), "later slices": (3, 120)}
 """Points a decade, and slices to measure: a first slice passes decades of the schedule, a later one does not."""
 
 SLICES_TO_WARM_UP, SLICES_IN_FLIGHT = 6, 12
@@ -132,14 +132,16 @@ def measure(server: PostgreSQL, url: str, result: SliceResult, count: int, slice
 @contextmanager
 def _started(url: str, result: SliceResult, count: int) -> Generator[list[psutil.Process]]:
     spawning = multiprocessing.get_context("spawn")
-    processes = [spawning.Process(target=dispatch, args=(url, result)) for _ in range(count)]
+    processes = [spawning.Process(target=dispatch, args=(url, result), daemon=True) for _ in range(count)]
     for process in processes:
         process.start()
-    yield [psutil.Process(process.pid) for process in processes]
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join(60)
+    try:
+        yield [psutil.Process(process.pid) for process in processes]
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join(60)
 
 
 def _stored(database: Database) -> float:

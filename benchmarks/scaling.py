@@ -1,18 +1,21 @@
-"""What a slice costs everybody, and how many workers that lets one dispatcher feed: `python -m benchmarks.scaling`.
+"""What a slice costs everybody, and how many workers that lets dispatchers feed: `python -m benchmarks.scaling`.
 
-The costs are measured here, on SQLite and with a worker in this process; the clusters of up to 1000 workers are
-simulated around the real planner (`benchmarks.simulated_cluster`).
+The costs are measured here, on PostgreSQL and with a worker in this process, in seconds of the CPU; clusters of up to
+1000 workers are simulated around the real planner and pace (`benchmarks.simulated_cluster`).
 """
 
-import pickle
-import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
+from statistics import mean
 from typing import Any
 
-from benchmarks.simulated_cluster import Scheduler, SimulatedCluster, SliceCosts, saturation
+import psutil
+import sqlalchemy as sa
+from distributed.protocol import dumps, loads, to_serialize
+
+from benchmarks.simulated_cluster import Cost, Scheduler, SimulatedCluster, SliceCosts, saturation
 from service.dispatch.planner import Queue as PlannedQueue
 from service.dispatch.planner import largest_batch
 from service.schemas import ExperimentRequest
@@ -22,15 +25,22 @@ from service.store.database import Database
 from service.store.migrate import migrate
 from service.store.slices import apply_slice
 from service.use_cases.submissions import submit
+from tests.helpers.postgresql import PostgreSQL
 from workers.records import Budget
 from workers.slices import run_slice
 
 SLICE_SECONDS = Settings.model_fields["slice_seconds"].default
-SLICES = 4
+SLICES, TIMES = 4, 3
 """Slices of each workload: the first is left out, in which kernels are compiled and every run records its start."""
 
-SIMULATED = (10, 100, 300, 1000)
+SIMULATED = (100, 1000)
 """Workers of the simulated clusters."""
+
+DISPATCHERS, SERVER_CORES = (1, 2, 4, 8), 16
+"""Dispatchers that share the work, and cores of the database's server, of the simulated clusters."""
+
+SIMULATED_SECONDS = 300.0
+"""After as long a time, in which workers get their first slices, the clusters are watched for so long."""
 
 SCHEDULER = Scheduler(seconds_per_slice=1.5e-3, bytes_per_second=5e8)
 """An assumption, not a measurement: dask.distributed handles a task in three messages of about half a millisecond, and
@@ -58,60 +68,93 @@ WORKLOADS: dict[str, dict[str, Any]] = {
 }
 
 
-def measure(name: str, experiment: dict[str, Any]) -> SliceCosts:
-    """The mean costs of a workload's slices but the first."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder))
-        migrate(settings.url)
-        database = Database(settings.url)
+def measure(server: PostgreSQL, name: str, experiment: dict[str, Any]) -> SliceCosts:
+    """The costs of a workload's slices but the first: of each slice the least of several times, then their mean."""
+    times = [_slices(server, name, experiment) for _ in range(TIMES)]
+
+    def least(act: str, of: str) -> float:
+        return mean(min(getattr(getattr(one, act), of) for one in same) for same in zip(*times, strict=True))
+
+    lease, store = (Cost(least(act, "dispatcher"), least(act, "server")) for act in ("lease", "store"))
+    computed, message_bytes = (mean(getattr(one, of) for one in times[0]) for of in ("compute", "message_bytes"))
+    return SliceCosts(name, times[0][0].runs, computed, lease, store, round(message_bytes))
+
+
+def _slices(server: PostgreSQL, name: str, experiment: dict[str, Any]) -> list[SliceCosts]:
+    with server.database() as url:
+        migrate(url)
+        database = Database(url)
         submit(database, ExperimentRequest.model_validate(experiment), Limits(max_steps_per_run=10**10), None)
-        found = [_slice(name, database) for _ in range(SLICES)][1:]
+        slices = [_slice(name, database) for _ in range(SLICES)][1:]
         database.close()
-    fields = ("compute", "lease", "store", "message_bytes", "run_steps")
-    return replace(found[0], **{field: sum(getattr(one, field) for one in found) / len(found) for field in fields})
+    return slices
 
 
 def _slice(name: str, database: Database) -> SliceCosts:
-    begun = time.perf_counter()
-    with database.reading() as connection:
-        ((key, row),) = leases.waiting_queues(connection, 1024, 0)
-    most = largest_batch(PlannedQueue(key, row["waiting"], row["first_run"], row["numbers"]))
+    costs: list[Cost] = []
+    with _timed(costs, database):
+        with database.reading() as connection:
+            ((key, row),) = leases.waiting_queues(connection, 1024, 0)
+        most = largest_batch(PlannedQueue(key, row["waiting"], row["first_run"], row["numbers"]))
+        with database.writing() as connection:
+            lease = leases.lease_runs(connection, key, most, datetime.now(UTC))
+        assert lease is not None
+        message = [bytes(frame) for frame in dumps({"batch": to_serialize(lease.batch)})]
+    answer = [bytes(frame) for frame in dumps({"result": to_serialize(run_slice(lease.batch, Budget(SLICE_SECONDS)))})]
+    with _timed(costs, database):
+        result = loads(answer)["result"]
+        with database.writing() as connection:
+            apply_slice(connection, lease, result, datetime.now(UTC))
+    bytes_sent = sum(map(len, message)) + sum(map(len, answer))
+    return SliceCosts(name, len(lease.run_ids), result.seconds, *costs, bytes_sent)
+
+
+@contextmanager
+def _timed(costs: list[Cost], database: Database) -> Generator[None]:
+    """Note the CPU of this process, and of the server's process for the only connection of the pool."""
     with database.writing() as connection:
-        lease = leases.lease_runs(connection, key, most, datetime.now(UTC))
-    assert lease is not None
-    message = pickle.dumps(lease.batch)
-    leased = time.perf_counter()
-    answer = pickle.dumps(run_slice(lease.batch, Budget(SLICE_SECONDS)))
-    computed = time.perf_counter()
-    result = pickle.loads(answer)
-    with database.writing() as connection:
-        apply_slice(connection, lease, result, datetime.now(UTC))
-    stored = time.perf_counter()
-    before = sum(one.checkpoint.step if one.checkpoint else 0 for one in lease.batch.members)
-    after = sum(one.checkpoint.step for one in result.progress if one.checkpoint)
-    bytes_sent = len(message) + len(answer)
-    costs = (computed - leased, leased - begun, stored - computed, bytes_sent, float(after - before))
-    return SliceCosts(name, len(lease.run_ids), *costs)
+        of_server = psutil.Process(connection.scalar(sa.text("SELECT pg_backend_pid()")))
+    before, server_before = time.process_time(), sum(of_server.cpu_times()[:2])
+    yield
+    costs.append(Cost(time.process_time() - before, sum(of_server.cpu_times()[:2]) - server_before))
 
 
 def main() -> None:
     """Measure and print."""
-    print("| workload | compute s | lease ms | store ms | message kB | dispatcher feeds | scheduler feeds |")
+    print("| workload | lease, ms | store, ms | message, kB | dispatcher feeds | core of the database | scheduler |")
     print("|---|---|---|---|---|---|---|")
-    found = [measure(name, experiment) for name, experiment in WORKLOADS.items()]
-    for one in found:
+    with PostgreSQL() as server:
+        measured = [measure(server, name, experiment) for name, experiment in WORKLOADS.items()]
+    for one in measured:
         feeds = saturation(one, SCHEDULER)
         print(
-            f"| {one.name} | {one.compute:.2f} | {1e3 * one.lease:.1f} | {1e3 * one.store:.1f} | "
-            f"{one.message_bytes / 1e3:.0f} | {feeds['dispatcher']:.0f} | {feeds['scheduler']:.0f} |"
+            f"| {one.name} | {_text(one.lease)} | {_text(one.store)} | {one.message_bytes / 1e3:.0f} | "
+            + " | ".join(f"{workers:.0f}" for workers in feeds.values())
+            + " |"
         )
-    print("\nWorkers kept busy, simulated, slices of 2 s and of 20 s:")
-    for one in found:
-        for longer in (1, 10):
-            costs = replace(one, compute=one.compute * longer)
-            busy = (SimulatedCluster(workers, costs, SCHEDULER).run(60.0 * longer) for workers in SIMULATED)
-            kept = ", ".join(f"{one.workers * one.utilisation:.0f} of {one.workers}" for one in busy)
-            print(f"  {costs.name}, x{longer}: {kept}")
+    print(f"\n| workload | slices | dispatchers | {' | '.join(map(str, SIMULATED))} |")
+    print("|---|---|---|" + "---|" * len(SIMULATED))
+    for one in measured:
+        for shortest in (2.0, 20.0):
+            for dispatchers in DISPATCHERS:
+                busy = " | ".join(_busy(one, workers, dispatchers, shortest) for workers in SIMULATED)
+                print(f"| {one.name} | {shortest:.0f} s | {dispatchers} | {busy} |", flush=True)
+
+
+def _text(cost: Cost) -> str:
+    return f"{1e3 * cost.dispatcher:.1f} + {1e3 * cost.server:.1f}"
+
+
+def _busy(costs: SliceCosts, workers: int, dispatchers: int, shortest: float) -> str:
+    """How busy the workers are once they all are fed, for how long a slice is computed, and how many server's cores."""
+    cluster = SimulatedCluster(workers, costs, SCHEDULER, dispatchers, SERVER_CORES, shortest)
+    cluster.run_until(SIMULATED_SECONDS)
+    before = (cluster.worker_seconds, cluster.slices, cluster.server.busy)
+    cluster.run_until(2 * SIMULATED_SECONDS)
+    after = (cluster.worker_seconds, cluster.slices, cluster.server.busy)
+    computed, slices, served = (end - begin for begin, end in zip(before, after, strict=True))
+    kept = computed / (workers * SIMULATED_SECONDS)
+    return f"{kept:.0%} ({computed / max(1, slices):.0f} s, {served / SIMULATED_SECONDS:.1f} cores)"
 
 
 if __name__ == "__main__":

@@ -182,7 +182,7 @@ class Settings(BaseSettings):
         default=10.0,
         gt=0,
         le=600,
-        description="How long the active dispatcher may be silent before a standby takes over.",
+        description="How long a dispatcher may be silent before the others take over.",
     )
     dispatcher_name: str | None = Field(
         default=None, description="Name of this dispatcher, kept over restarts; only one process may have it at a time."

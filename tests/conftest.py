@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from hypothesis import settings as hypothesis_settings
 
 from service.app import create_app
-from service.dispatch.leadership import Leadership
 from service.dispatch.loop import Dispatcher
+from service.dispatch.membership import Membership
 from service.settings import Limits, Settings
 from service.store.database import Database
 from tests.helpers.databases import Templates
@@ -137,9 +137,9 @@ def api(database: Database, settings: Settings) -> Iterator[TestClient]:
 
 @pytest.fixture
 def dispatcher(database: Database, settings: Settings) -> Dispatcher:
-    leadership = Leadership(database, None, settings.lease_seconds)
-    assert leadership.try_to_lead()
-    return Dispatcher(database, InlineCluster(), settings, leadership)
+    membership = Membership(database, None, settings.lease_seconds)
+    assert membership.try_to_join()
+    return Dispatcher(database, InlineCluster(), settings, membership)
 
 
 @pytest.fixture

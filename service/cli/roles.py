@@ -65,7 +65,7 @@ def api(
 def dispatcher(
     data_dir: DataDir = None, workers: Workers = None, name: Name = None, lifeline: Descriptor = None
 ) -> None:
-    """Start a dispatcher, with worker processes of its own or those behind RANKWARD_SCHEDULER; of several one works."""
+    """Start a dispatcher, with workers of its own or those behind RANKWARD_SCHEDULER; several share the work."""
     from service.dispatch.process import run_dispatcher
     from service.processes.orphans import end_with_parent
 

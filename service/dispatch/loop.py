@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 
 from service.dispatch.cluster import Cluster
-from service.dispatch.leadership import Leadership
+from service.dispatch.membership import Membership
 from service.dispatch.metrics import Reports
 from service.dispatch.pace import Pace
 from service.dispatch.planner import MOST_RUNS_PER_BATCH, NO_PRIORITY, Facts, Queue, StartSlice, plan, room
 from service.settings import Settings
 from service.store import leases
 from service.store.database import DATABASE_AWAY, Database, describe
-from service.store.dispatcher_lease import Deposed
+from service.store.dispatchers import Deposed, Needs
 from service.store.leases import Lease
 from service.store.slices import apply_slice, fail_slice
 from service.values.queues import QueueKey
@@ -55,14 +55,14 @@ class _Submitted:
 class Dispatcher:
     """Hands waiting runs to the cluster, slice by slice.
 
-    `run` loops until `stopping` is set, then stores the slices in flight. All writes need the leadership, so a
-    dispatcher that has lost it changes nothing any more.
+    `run` loops until `stopping` is set, then stores the slices in flight. All writes need the lease, so a dispatcher
+    that was taken for dead changes nothing any more.
     """
 
     database: Database
     cluster: Cluster
     settings: Settings
-    leadership: Leadership
+    membership: Membership
     stopping: threading.Event = field(default_factory=threading.Event)
     _in_flight: dict[str, Lease] = field(default_factory=dict[str, Lease])
     _submitted: "dict[str, _Submitted]" = field(default_factory=dict[str, "_Submitted"])
@@ -79,7 +79,7 @@ class Dispatcher:
     _pace: Pace = field(default_factory=Pace)
 
     def run(self) -> None:
-        """Dispatch until stopped; raises Deposed when another dispatcher took over."""
+        """Dispatch until stopped; raises Deposed when the others took over."""
         while not self.stopping.is_set():
             self._patiently(self.tick)
         deadline = time.monotonic() + self._longest_submitted() + SECONDS_TO_FINISH
@@ -89,7 +89,7 @@ class Dispatcher:
 
     def tick(self) -> None:
         """Store finished slices (waiting a moment for one), then start what the plan says."""
-        self.leadership.pulse()
+        self.membership.pulse()
         self._store_finished()
         self._sweep()
         self._give_up_unwanted()
@@ -102,19 +102,18 @@ class Dispatcher:
         After a start, `tick` waits `poll_seconds` for the next plan. Runs that arrive in the meantime then share a
         slice, whose transport costs more than a small run.
         """
-        workers, in_flight = self.cluster.worker_count(), len(self._in_flight)
+        workers, in_flight = self.membership.part_of(self.cluster.worker_count()), len(self._in_flight)
         self._reports.workers(workers, in_flight)
         idle, ahead = room(workers, in_flight)
-        ahead = 0 if self._suspects & self._in_flight.keys() else ahead
-        if not (idle or ahead):
-            return
-        starts = list(plan(self._facts(idle, ahead)))
+        starts = list(plan(self._facts(idle, ahead))) if idle or ahead else []
         cores = self._cores(workers, in_flight + len(starts))
         for start in starts:
             begun = time.monotonic()
             self._start(start, workers, cores)
             self._planned_at = time.monotonic()
             self._pace.leased(self._planned_at - begun)
+        idle, _ = room(workers, len(self._in_flight))
+        self.membership.tell(Needs(idle, len(self._suspects)))
 
     def _patiently(self, act: Callable[[], None]) -> None:
         """Act, or pause if the database is locked, full or gone: nothing is lost, and a later try repeats the act."""
@@ -127,17 +126,20 @@ class Dispatcher:
 
     def _facts(self, idle_workers: int, slices_ahead: int) -> Facts:
         with self.database.reading() as connection:
-            most = MOST_RUNS_PER_BATCH * (idle_workers + slices_ahead)
+            others = self.membership.needs_of_others(connection)
+            ahead = 0 if self._suspects or others.suspects else slices_ahead
+            most = MOST_RUNS_PER_BATCH * (idle_workers + others.idle_workers + ahead)
             rows = leases.waiting_queues(connection, MOST_RUNS_PER_BATCH, most)
         queues = [Queue(key, row["waiting"], row["first_run"], row["numbers"]) for key, row in rows]
         return Facts(
             queues,
             idle_workers,
-            slices_ahead,
+            ahead,
             self._last_served,
             self._share_last_served,
             max((lease.key.priority for lease in self._in_flight.values()), default=NO_PRIORITY),
             on_cores=not self.cluster.may_have_gpus(),
+            idle_elsewhere=others.idle_workers,
         )
 
     def _cores(self, workers: int, slices: int) -> int:
@@ -148,8 +150,8 @@ class Dispatcher:
 
     def _start(self, start: StartSlice, workers: int, cores: int) -> None:
         key = start.queue.key
-        with self.leadership.writing() as connection:
-            lease = leases.lease_runs(connection, key, start.runs, datetime.now(UTC))
+        with self.membership.writing() as connection:
+            lease = leases.lease_runs(connection, key, start.runs, datetime.now(UTC), self.membership.token)
         if lease is None:
             return
         self._slices += 1
@@ -196,27 +198,27 @@ class Dispatcher:
     def _write(self, lease: Lease, future: "Future[SliceResult]") -> None:
         try:
             result = future.result()
-            with self.leadership.writing() as connection:
+            with self.membership.writing() as connection:
                 apply_slice(connection, lease, result, datetime.now(UTC))
                 self._reports.stored(connection, lease, result)
         except (Deposed, *DATABASE_AWAY):
             raise
         except CancelledError:  # the cluster lost the slice, which says nothing about its runs
-            with self.leadership.writing() as connection:
+            with self.membership.writing() as connection:
                 leases.release_lease(connection, lease.token)
             if lease.token not in self._abandoned:
                 self._reports.lost(lease)
         except Exception as error:  # an error of any kind in a slice or its result must not stop the others
-            with self.leadership.writing() as connection:
+            with self.membership.writing() as connection:
                 fail_slice(connection, lease, _describe(error), self.settings.most_attempts, datetime.now(UTC))
                 self._reports.failed(connection, lease, _describe(error))
 
     def _sweep(self) -> None:
-        """Release runs leased to no slice in flight: by a predecessor, or by a commit whose answer was lost."""
+        """Release runs leased to no slice: by a dispatcher that is gone, or by a commit whose answer was lost."""
         if time.monotonic() - self._swept_at < SECONDS_BETWEEN_SWEEPS:
             return
-        with self.leadership.writing() as connection:
-            released = leases.release_others(connection, list(self._in_flight))
+        with self.membership.writing() as connection:
+            released = leases.release_strays(connection, self.membership.token, list(self._in_flight))
         self._swept_at = time.monotonic()
         if released:
             self._reports.given_back(released)
@@ -240,7 +242,7 @@ class Dispatcher:
         return max((slice_.seconds for slice_ in self._submitted.values()), default=0.0)
 
     def _give_up_the_rest(self) -> None:
-        with self.leadership.writing() as connection:
+        with self.membership.writing() as connection:
             for token in self._in_flight:
                 leases.release_lease(connection, token)
 

@@ -43,6 +43,7 @@ class Facts:
         last_served: ordinal of the slice that last served a queue; later is larger.
         share_last_served: ordinal of the slice that last served a share.
         priority_in_flight: highest priority of the slices in flight, NO_PRIORITY without slices.
+        idle_elsewhere: idle workers of other dispatchers, for which the plan leaves runs; then no slice waits ahead.
         on_cores: whether all workers are CPU cores, on which some engines gain nothing from larger batches.
     """
 
@@ -53,6 +54,12 @@ class Facts:
     share_last_served: Mapping[int, int]
     priority_in_flight: float = NO_PRIORITY
     on_cores: bool = False
+    idle_elsewhere: int = 0
+
+    @property
+    def idle_everywhere(self) -> int:
+        """Idle workers, those of other dispatchers included."""
+        return self.idle_workers + self.idle_elsewhere
 
 
 @dataclass(frozen=True)
@@ -69,20 +76,22 @@ def plan(facts: Facts) -> list[StartSlice]:
     Workers go to the highest priority first. Within a priority the shares take turns, and within a share its queues;
     the longest waiting one is next. A batch is split further only for workers that no queue needs, because two halves
     take almost as long as the undivided batch. Slices ahead are full batches only: later runs would not speed them up.
+    Idle workers of other dispatchers count as workers of this one would, and what falls to the last is left to them.
     """
     suspected = any(queue.key.batch_limit is not None for queue in facts.queues)
-    ahead = 0 if suspected else facts.slices_ahead  # if a worker dies, slices that wait at it are blamed too
-    turns = list(islice(_turns(facts), facts.idle_workers + ahead))
+    # If a worker dies, slices that wait at it are blamed too.
+    ahead = 0 if suspected or facts.idle_elsewhere else facts.slices_ahead
+    turns = list(islice(_turns(facts), facts.idle_everywhere + ahead))
     served = list(dict.fromkeys(turns))
-    workers = Counter(turns[: facts.idle_workers])
-    spare = facts.idle_workers - workers.total()
-    workers.update(islice(cycle(served), spare if served else 0))
+    now = turns[: facts.idle_everywhere]
+    now += islice(cycle(served), facts.idle_everywhere - len(now) if served else 0)
+    workers, here = Counter(now), Counter(now[: facts.idle_workers])
     highest = max([facts.priority_in_flight, *(queue.key.priority for queue in turns)])
-    further = _full_turns(turns[facts.idle_workers :], workers, highest, facts.on_cores)
+    further = _full_turns(turns[facts.idle_everywhere :], workers, highest, facts.on_cores)
     at_once, later = list[StartSlice](), list[StartSlice]()
     for queue in served:
         starts = _split(queue, workers[queue] + further[queue])
-        at_once += starts[: workers[queue]]
+        at_once += starts[: here[queue]]
         later += starts[workers[queue] :]
     return at_once + later
 
@@ -120,7 +129,7 @@ def _turns(facts: Facts) -> Iterator[Queue]:
             queue.first_run,
         ),
     )
-    most = facts.idle_workers + facts.slices_ahead
+    most = facts.idle_everywhere + facts.slices_ahead
     for _, equals in groupby(ordered, key=lambda queue: queue.key.priority):
         shares = groupby(equals, key=lambda queue: queue.key.share)
         yield from _in_turn(_in_turn([queue] * min(most, batches(queue)) for queue in share) for _, share in shares)

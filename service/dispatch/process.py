@@ -1,4 +1,4 @@
-"""The dispatcher's process: stand by, lead with a cluster and the loop, end cleanly on a signal."""
+"""The dispatcher's process: join those at work, dispatch with a cluster and the loop, end cleanly on a signal."""
 
 import threading
 from contextlib import closing
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from service.dispatch.heart import beating
 from service.dispatch.housekeeping import keeping_house
-from service.dispatch.leadership import Leadership
+from service.dispatch.membership import Membership
 from service.dispatch.metrics import show_metrics
 from service.errors import NotReady
 from service.processes import logs
@@ -16,20 +17,20 @@ from service.processes.garbage import spare_collector
 from service.processes.signals import on_stop_signals
 from service.settings import Settings
 from service.store.database import DATABASE_AWAY, Database, describe
-from service.store.dispatcher_lease import Deposed
+from service.store.dispatchers import Deposed
 from service.store.migrate import check_schema
 
 if TYPE_CHECKING:
     from service.dispatch.cluster import Cluster
 
 SECONDS_BETWEEN_LOOKS = 1.0
-"""Interval at which a standby checks whether it may take over."""
+"""Interval at which a dispatcher looks for a database."""
 
 _log = structlog.get_logger(__name__)
 
 
 def run_dispatcher(settings: Settings) -> None:
-    """Stand by and dispatch until SIGINT or SIGTERM, then store the slices in flight and return."""
+    """Dispatch, on SQLite once no other does, until SIGINT or SIGTERM, then store the slices in flight and return."""
     logs.configure("dispatcher")
     stopping = threading.Event()
     on_stop_signals(stopping.set)
@@ -37,20 +38,20 @@ def run_dispatcher(settings: Settings) -> None:
     show_metrics(settings)
     with closing(Database(settings.url, settings.busy_seconds)) as database:
         _wait_for_schema(database, stopping)
-        leadership = Leadership(database, settings.dispatcher_name, settings.lease_seconds)
-        while _stand_by(leadership, stopping):
-            with leadership.beating(), keeping_house(database):
-                _dispatch(database, settings, leadership, stopping)
+        membership = Membership(database, settings.dispatcher_name, settings.lease_seconds, settings.scheduler)
+        while _join(membership, stopping):
+            with beating(membership), keeping_house(database, membership):
+                _dispatch(database, settings, membership, stopping)
 
 
-def _dispatch(database: Database, settings: Settings, leadership: Leadership, stopping: threading.Event) -> None:
+def _dispatch(database: Database, settings: Settings, membership: Membership, stopping: threading.Event) -> None:
     from service.dispatch.loop import Dispatcher
 
     spare_collector()
     with closing(_cluster(settings)) as cluster:
-        _log.info("dispatching", name=leadership.name, workers=cluster.worker_count())
+        _log.info("dispatching", name=membership.name, workers=cluster.worker_count())
         try:
-            Dispatcher(database, cluster, settings, leadership, stopping).run()
+            Dispatcher(database, cluster, settings, membership, stopping).run()
         except Deposed as error:
             _log.warning("deposed", detail=error.detail)
 
@@ -65,19 +66,19 @@ def _cluster(settings: Settings) -> "Cluster":
     return LocalDaskCluster(settings.workers, settings)
 
 
-def _stand_by(leadership: Leadership, stopping: threading.Event) -> bool:
-    """Wait until this dispatcher leads; returns False if it is stopped first."""
+def _join(membership: Membership, stopping: threading.Event) -> bool:
+    """Wait until this dispatcher has a lease; returns False if it is stopped first."""
     said = False
     while not stopping.is_set():
         try:
-            if leadership.try_to_lead():
+            if membership.try_to_join():
                 return True
             if not said:
-                _log.info("standing by: another dispatcher is active", name=leadership.name)
+                _log.info("standing by: another dispatcher is in the way", name=membership.name)
             said = True
         except DATABASE_AWAY as error:
             _log.error("the database does not answer", error=describe(error))
-        stopping.wait(SECONDS_BETWEEN_LOOKS)
+        stopping.wait(membership.seconds_between_looks)
     return False
 
 

@@ -1,7 +1,7 @@
 """Leases of runs: each assigns runs to a slice, whose result is stored only while the runs carry its token.
 
-Only the active dispatcher leases runs, so their leases need no expiry: a dispatcher that takes over releases all runs
-of its predecessor.
+A token begins with that of the dispatcher whose slice it is. Leases of runs therefore need no expiry: they end with the
+lease of their dispatcher, whose runs the others then release.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from service.store.among import among
 from service.store.revisions import take_revision
 from service.store.spec_parts import read_parts
-from service.store.tables import LEASED, WAITING, checkpoints, runs
+from service.store.tables import LEASED, WAITING, checkpoints, dispatchers, runs
 from service.values.ids import new_id
 from service.values.queues import QueueKey
 from workers.records import Batch, Checkpoint, Member, PhaseEnd
@@ -39,6 +39,12 @@ class Lease:
     batch: Batch
     computed_seconds: float = 0.0
 
+
+NO_DISPATCHER = 0
+"""Token of no dispatcher: runs leased for it are released by the first that looks."""
+
+_RANDOM_CHARACTERS = 17
+"""The last characters of a public id, 60 bits of which are drawn at random."""
 
 _IN_ORDER = ("urgency", "share", "batch_key", "batch_limit")
 """Columns that identify a queue, in the order of the index of waiting runs."""
@@ -96,8 +102,14 @@ def _key(row: Mapping[Any, Any]) -> QueueKey:
     return QueueKey(BatchKey.parse(row["batch_key"]), row["batch_limit"] or None, -row["urgency"], row["share"])
 
 
-def lease_runs(connection: sa.Connection, key: QueueKey, most: int, now: datetime) -> Lease | None:
-    """Lease the oldest waiting runs of a queue, at most `most`; None without waiting runs."""
+def lease_runs(
+    connection: sa.Connection, key: QueueKey, most: int, now: datetime, dispatcher: int = NO_DISPATCHER
+) -> Lease | None:
+    """Lease the oldest waiting runs of a queue, at most `most`, that no other dispatcher is leasing; None without any.
+
+    Args:
+        dispatcher: token of the dispatcher whose slice it is.
+    """
     ids = connection.scalars(
         sa.select(runs.c.id)
         .where(
@@ -115,7 +127,7 @@ def lease_runs(connection: sa.Connection, key: QueueKey, most: int, now: datetim
         return None
     chosen = among(connection, runs.c.id, ids)
     take_revision(connection, sa.and_(chosen, runs.c.status == "queued"))
-    token = new_id()
+    token = f"{dispatcher}-{new_id()[-_RANDOM_CHARACTERS:]}"
     changes = {"lease_token": token, "status": "running"}
     started = sa.func.coalesce(runs.c.started_at, sa.literal(now, runs.c.started_at.type))
     connection.execute(sa.update(runs).where(chosen).values({**changes, "started_at": started}))
@@ -124,9 +136,17 @@ def lease_runs(connection: sa.Connection, key: QueueKey, most: int, now: datetim
     return Lease(token, key, tuple(ids), batch, min(row["compute_seconds"] for row in rows))
 
 
-def release_others(connection: sa.Connection, tokens: Sequence[str]) -> int:
-    """Release the runs of all slices except those in flight, given by their tokens; returns the number of runs."""
-    return _release(connection, sa.and_(LEASED, runs.c.lease_token.not_in(tokens)))
+def release_strays(connection: sa.Connection, dispatcher: int, tokens: Sequence[str]) -> int:
+    """Release the runs that are in no slice, those of dispatchers that are gone included; returns their number.
+
+    Args:
+        dispatcher: token of the dispatcher that looks.
+        tokens: of its slices in flight; the slices of the others are theirs to know.
+    """
+    of_its_slices = runs.c.lease_token.like(sa.cast(dispatchers.c.id, sa.String) + "-%")
+    at_work = sa.select(dispatchers.c.id).where(dispatchers.c.name.is_not(None), dispatchers.c.id != dispatcher)
+    of_others = at_work.where(of_its_slices).correlate(runs).exists()
+    return _release(connection, sa.and_(LEASED, runs.c.lease_token.not_in(tokens), sa.not_(of_others)))
 
 
 def held_tokens(connection: sa.Connection, tokens: Sequence[str]) -> set[str]:

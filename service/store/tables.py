@@ -203,12 +203,16 @@ trajectory_points = sa.Table(
     sqlite_with_rowid=False,
 )
 
-dispatcher_lease = sa.Table(  # one row: who dispatches
-    "dispatcher_lease",
+dispatchers = sa.Table(
+    "dispatchers",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("holder", sa.String(255)),
-    sa.Column("token", sa.BigInteger, nullable=False),
-    sa.Column("heartbeat_at", UtcTime),
-    sa.Column("expires_at", UtcTime),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(255), unique=True),  # null: its lease was given back or taken away
+    sa.Column("heartbeat_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+    sa.Column("cluster", sa.Text),
+    # What the others are told, see dispatchers.py.
+    sa.Column("idle_workers", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("suspects", sa.Integer, nullable=False, server_default="0"),
+    sqlite_autoincrement=True,
 )

@@ -95,7 +95,7 @@ def cancel(database: Database, experiment_id: str) -> ExperimentDetail:
 def delete(database: Database, experiment_id: str) -> None:
     """Remove an experiment, its runs and their trajectories; raises NotFound.
 
-    It is gone at once. What it held is removed in pieces, here for a moment and then by the active dispatcher.
+    It is gone at once. What it held is removed in pieces, here for a moment and then by a dispatcher.
     """
     with database.writing() as connection:
         if not expiry.expire(connection, experiment_id, datetime.now(UTC)):

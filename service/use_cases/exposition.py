@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from service.store.database import Database
+from service.store.dispatchers import dispatchers_at_work
 from service.store.statistics import count_by_status, waiting_runs
 from service.values.addresses import is_this_machine
 
@@ -57,12 +58,19 @@ class _Runs(Collector):
     def _count(self) -> list[GaugeMetricFamily]:
         with self._database.reading() as connection:
             counts, (waiting, oldest) = count_by_status(connection), waiting_runs(connection)
+            working = len(dispatchers_at_work(connection).names)
         runs = GaugeMetricFamily("rankward_runs", "Runs by status.", labels=["status"])
         for status, count in counts.items():
             runs.add_metric([status], count)
         age = 0.0 if oldest is None else (datetime.now(UTC) - oldest).total_seconds()
         depth = GaugeMetricFamily("rankward_queue_depth", "Runs that wait for a worker.", value=waiting)
-        return [runs, depth, GaugeMetricFamily("rankward_queue_oldest_seconds", "Wait of the oldest.", value=age)]
+        dispatchers = GaugeMetricFamily("rankward_dispatchers", "Dispatchers at work.", value=working)
+        return [
+            runs,
+            depth,
+            GaugeMetricFamily("rankward_queue_oldest_seconds", "Wait of the oldest.", value=age),
+            dispatchers,
+        ]
 
 
 def _opener(url: str) -> OpenerDirector:

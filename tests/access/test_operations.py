@@ -11,7 +11,7 @@ from service.app import create_app
 from service.cli.settings import settings_table
 from service.dispatch import metrics
 from service.settings import Settings
-from service.store.dispatcher_lease import Heartbeat
+from service.store.dispatchers import AtWork
 from service.use_cases import exposition, readiness
 from tests.helpers.specs import BASIC
 
@@ -78,9 +78,10 @@ def test_a_dispatcher_that_shows_nothing_breaks_no_scrape(database, settings):
 def test_readiness_asks_for_a_dispatcher_unless_told_to_ask_for_the_database_alone(api, monkeypatch):
     assert api.get("/readyz?require=database").json()["dispatcher"] == "never seen"
     assert api.get("/readyz").status_code == 503
-    heard = [Heartbeat(True, "one", 0.5), Heartbeat(False, "one", 120), Heartbeat(False, "one", 120)]
-    monkeypatch.setattr(readiness, "dispatcher_heartbeat", lambda _: heard.pop(0))
-    assert api.get("/readyz").json()["dispatcher"] == "working"
+    heard = [AtWork(("one", "two"), 0.5), AtWork((), 120), AtWork((), 120)]
+    monkeypatch.setattr(readiness, "dispatchers_at_work", lambda _: heard.pop(0))
+    ready = api.get("/readyz").json()
+    assert (ready["dispatcher"], ready["dispatchers"]) == ("working", 2)
     assert api.get("/readyz?require=database").json()["dispatcher"] == "silent"
     assert "rankward dispatcher" in api.get("/readyz").json()["detail"]
 

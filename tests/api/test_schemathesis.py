@@ -21,8 +21,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from service.app import create_app
-from service.dispatch.leadership import Leadership
 from service.dispatch.loop import Dispatcher
+from service.dispatch.membership import Membership
 from service.settings import Limits, Settings
 from service.store.database import Database
 from service.store.migrate import migrate
@@ -54,9 +54,9 @@ def stocked(tmp_path_factory):
     migrate(settings.url)
     database = Database(settings.url)
     key = create_key(database, "schemathesis", ["admin"], {})
-    leadership = Leadership(database, None, 3600)
-    assert leadership.try_to_lead()
-    dispatcher = Dispatcher(database, InlineCluster(), settings, leadership)
+    membership = Membership(database, None, 3600)
+    assert membership.try_to_join()
+    dispatcher = Dispatcher(database, InlineCluster(), settings, membership)
     with get_client(create_app(settings, LIMITS)) as api:
         headers = {"Authorization": f"Bearer {key}"}
         assert api.post("/v1/experiments", json=FINISHED, headers=headers).status_code == 202

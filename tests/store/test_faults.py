@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from service.app import create_app
-from service.dispatch.leadership import Leadership
 from service.dispatch.loop import Dispatcher
+from service.dispatch.membership import Membership
 from service.settings import Settings
 from service.store.database import DATABASE_AWAY, Database, driver_url, shown_url
 from tests.helpers.databases import BOTH_DATABASES
@@ -46,7 +46,7 @@ def locked(settings):
         other.close()
     else:
         with psycopg.connect(settings.url) as connection:
-            connection.execute("LOCK TABLE experiments, runs, dispatcher_lease IN EXCLUSIVE MODE")
+            connection.execute("LOCK TABLE experiments, runs, dispatchers IN EXCLUSIVE MODE")
             yield
 
 
@@ -152,9 +152,9 @@ def postgresql(templates, tmp_path, settings):
 def test_a_server_that_is_killed_and_started_again(postgresql):
     server, settings = postgresql
     database = Database(settings.url)
-    leadership = Leadership(database, None, settings.lease_seconds)
-    leadership.try_to_lead()
-    dispatcher = Dispatcher(database, InlineCluster(), settings, leadership)
+    membership = Membership(database, None, settings.lease_seconds)
+    membership.try_to_join()
+    dispatcher = Dispatcher(database, InlineCluster(), settings, membership)
     with TestClient(create_app(settings), base_url="http://localhost") as api:
         assert api.post("/v1/experiments", json=RUNS).status_code == 202
         dispatcher.tick()

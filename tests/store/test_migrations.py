@@ -185,7 +185,7 @@ def test_what_the_first_schema_held_is_still_there(upgraded: Database):
 def test_runs_of_the_first_schema_go_on(upgraded: Database):
     """The leased one is given back by the first dispatcher; the one of a halved batch keeps its limit."""
     with upgraded.writing() as connection:
-        assert leases.release_others(connection, []) == 1
+        assert leases.release_strays(connection, leases.NO_DISPATCHER, []) == 1
         queues = leases.waiting_queues(connection, 10, 10)
     assert [(queue["first_run"], key.batch_limit, queue["waiting"]) for key, queue in queues] == [
         (2, None, 1),

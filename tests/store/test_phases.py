@@ -59,7 +59,7 @@ def advance(database, steps, *, twice=False, lost=0):
         result = run_slice(one.batch, Budget(60, steps))
         if number < lost:
             with database.writing() as connection:
-                leases.release_others(connection, [])
+                leases.release_strays(connection, leases.NO_DISPATCHER, [])
             assert store(database, one, result) == 0
             continue
         assert store(database, one, result) == len(one.run_ids)

@@ -80,7 +80,7 @@ def test_a_slice_whose_lease_was_lost_changes_nothing(database, experiment):
     one = lease(database)
     result = run_slice(one.batch, Budget(60, 50))
     with database.writing() as connection:
-        assert leases.release_others(connection, []) == 3
+        assert leases.release_strays(connection, leases.NO_DISPATCHER, []) == 3
     before = everything(database)
     assert store(database, one, result) == 0
     assert everything(database) == before
@@ -91,8 +91,8 @@ def test_a_slice_whose_lease_was_lost_changes_nothing(database, experiment):
 def test_runs_of_slices_in_flight_are_not_given_back(database, experiment):
     one, other = lease(database, most=2), lease(database)
     with database.writing() as connection:
-        assert leases.release_others(connection, [one.token, other.token]) == 0
-        assert leases.release_others(connection, [one.token]) == 1
+        assert leases.release_strays(connection, leases.NO_DISPATCHER, [one.token, other.token]) == 0
+        assert leases.release_strays(connection, leases.NO_DISPATCHER, [one.token]) == 1
     assert store(database, one, run_slice(one.batch, Budget(60, 50))) == 2
 
 

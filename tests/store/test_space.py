@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from service.cli.main import app
 from service.dispatch.housekeeping import Housekeeper, keeping_house
+from service.dispatch.membership import Membership
 from service.schemas import ExperimentRequest
 from service.settings import Limits
 from service.store import expiry
@@ -51,9 +52,15 @@ def count(database, table):
         return connection.scalar(sa.select(sa.func.count()).select_from(table))
 
 
+def joined(database):
+    membership = Membership(database, "keeper", 60)
+    assert membership.try_to_join()
+    return membership
+
+
 def keep_house(database):
     """Work until nothing is left; returns the number of pieces."""
-    keeper, pieces = Housekeeper(database), 0
+    keeper, pieces = Housekeeper(database, joined(database)), 0
     while keeper.do_piece():
         pieces += 1
     return pieces
@@ -74,7 +81,7 @@ def test_the_file_shrinks_after_a_deletion(database, tmp_path, monkeypatch):
 def test_a_thread_keeps_house_and_lets_others_write(database, tmp_path):
     experiment_id = fill(database)
     full = bytes_of(tmp_path)
-    with keeping_house(database):
+    with keeping_house(database, joined(database)):
         delete(database, experiment_id)
         deadline = time.monotonic() + 60
         while bytes_of(tmp_path) > full / 2:

@@ -119,3 +119,19 @@ def test_nothing_waits_at_a_worker_while_a_run_is_suspected():
     full = queue(waiting=5000)
     assert len(plan(facts([full], 1, 3, {}))) == 4
     assert len(plan(facts([full, queue(key="b", waiting=1, batch_limit=1)], 1, 3, {}))) == 1
+
+
+def test_idle_workers_elsewhere_are_left_their_part():
+    """What falls to the first of all idle workers is started here; nothing goes ahead while another is idle."""
+
+    def starts(*queues, idle, elsewhere, ahead=4):
+        planned = plan(Facts(queues, idle, ahead, {}, {}, on_cores=True, idle_elsewhere=elsewhere))
+        return [(str(start.queue.key.batch_key), start.runs) for start in planned]
+
+    assert starts(queue(waiting=512), idle=2, elsewhere=2) == [("a", 128), ("a", 128)]
+    assert starts(queue(waiting=1), idle=1, elsewhere=3) == [("a", 1)]
+    assert starts(queue(waiting=9999), idle=0, elsewhere=3) == []
+    first, second = queue("a", waiting=9999, share=1), queue("b", first_run=9, waiting=9999, share=2)
+    assert starts(first, second, idle=2, elsewhere=2) == [("a", 1024), ("b", 1024)], "shares take turns"
+    urgent = queue("urgent", priority=1, waiting=3000)
+    assert starts(first, urgent, idle=2, elsewhere=2) == [("urgent", 1000), ("urgent", 1000)]

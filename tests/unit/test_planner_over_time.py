@@ -15,11 +15,18 @@ LARGE = QueueKey(BatchKey.parse("fused auto large"))
 
 
 class Simulation:
-    """Workers that take some 2 s for a slice, and a dispatcher that hears of it every 0.1 s."""
+    """Workers that take some 2 s for a slice, and a dispatcher that hears of it every 0.1 s.
 
-    def __init__(self, workers, seed):
+    Several dispatchers take turns at the queues of the first; `idle` is what each tells the others.
+    """
+
+    def __init__(self, workers, seed, first=None):
         self.workers, self.now, self.in_flight, self.slices = workers, 0.0, 0, 0
         self.waiting, self.first_start, self.started = Counter[QueueKey](), {}, Counter[QueueKey]()
+        self.idle, self.all = workers, [self]
+        if first is not None:
+            first.all.append(self)
+            self.waiting, self.all = first.waiting, first.all
         self.keys_in_flight = Counter[QueueKey]()
         self.busy_seconds = 0.0
         self._random = random.Random(seed)
@@ -29,9 +36,10 @@ class Simulation:
     def run(self, seconds):
         until = self.now + seconds
         while self.now < until:
-            self.now += PLAN_SECONDS
-            self._end_slices()
-            self._plan()
+            for one in self.all:
+                one.now += PLAN_SECONDS
+                one._end_slices()
+                one._plan()
 
     def _end_slices(self):
         back = []
@@ -51,9 +59,9 @@ class Simulation:
             Queue(key, waiting, place, 12) for place, (key, waiting) in enumerate(self.waiting.items()) if waiting
         ]
         highest = max((key.priority for key, slices in self.keys_in_flight.items() if slices), default=NO_PRIORITY)
-        for start in plan(
-            Facts(queues, idle, ahead, self._last_served, self._share_last_served, highest, on_cores=True)
-        ):
+        elsewhere = sum(other.idle for other in self.all if other is not self)
+        served = (self._last_served, self._share_last_served)
+        for start in plan(Facts(queues, idle, ahead, *served, highest, on_cores=True, idle_elsewhere=elsewhere)):
             key, self.slices = start.queue.key, self.slices + 1
             self._last_served[key] = self._share_last_served[key.share] = self.slices
             self.waiting[key] -= start.runs
@@ -62,6 +70,8 @@ class Simulation:
             self.started[key] += 1
             slice_ = (key, start.runs)
             self._compute(slice_, self.now) if len(self._computing) < self.workers else self._ahead.append(slice_)
+
+        self.idle, _ = room(self.workers, self.in_flight)
 
     def _compute(self, slice_, begun):
         self.first_start.setdefault(slice_[0], begun)
@@ -76,6 +86,30 @@ def test_a_large_queue_keeps_its_workers_busy(workers):
     simulation.waiting[LARGE] = 128 * workers
     simulation.run(60)
     assert simulation.busy_seconds / workers > 59
+
+
+@pytest.mark.parametrize("dispatchers", [2, 3, 8])
+def test_a_large_queue_keeps_the_workers_of_all_dispatchers_busy(dispatchers):
+    """As many runs as fill all their workers once, which the first to look could take for itself."""
+    first = Simulation(2, seed=0)
+    for seed in range(1, dispatchers):
+        Simulation(2, seed, first)
+    first.waiting[LARGE] = 128 * 2 * dispatchers
+    first.run(60)
+    assert min(one.busy_seconds / one.workers for one in first.all) > 57
+
+
+def test_shares_are_fair_over_all_dispatchers():
+    """Of two users one has five queues: each gets half of the slices of every dispatcher."""
+    first = Simulation(1, seed=0)
+    others = [Simulation(2, seed=1, first=first), Simulation(3, seed=2, first=first)]
+    few, many = QueueKey(BatchKey.parse("fused auto"), share=1), 5
+    first.waiting[few] = 10**6
+    for number in range(many):
+        first.waiting[QueueKey(BatchKey.parse(f"fused cpu {number}"), share=2)] = 10**6
+    first.run(120)
+    for one in (first, *others):
+        assert 0.9 < 2 * one.started[few] / one.started.total() < 1.1
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4, 8])

@@ -57,5 +57,13 @@ def binary_cursor(connection: sa.Connection, query: sa.Select[Any]) -> Any:
     """A driver's cursor on a query's rows, with binary numbers: texts would take twice the time to read."""
     compiled = query.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
     driver: Any = connection.connection.driver_connection
+    values = {name: _bound(connection.dialect, compiled, name, value) for name, value in compiled.params.items()}
     with driver_errors(connection, str(compiled)):
-        return driver.cursor(binary=True).execute(str(compiled), compiled.params)
+        return driver.cursor(binary=True).execute(str(compiled), values)
+
+
+def _bound(dialect: sa.Dialect, compiled: sa.Compiled, name: str, value: Any) -> Any:
+    """The value of a parameter as SQLAlchemy hands it to the driver."""
+    bind = getattr(compiled, "binds", {}).get(name)
+    convert = None if bind is None else bind.type.dialect_impl(dialect).bind_processor(dialect)
+    return value if convert is None else convert(value)

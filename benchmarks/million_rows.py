@@ -7,7 +7,7 @@ written as slices write them.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from service.store.experiments import insert_experiment, insert_runs
 from service.store.inserts import upsert_columns
 from service.store.point_writes import insert_points, metric_columns
 from service.store.run_rows import new_run
-from service.store.tables import runs, summaries
+from service.store.tables import experiments, runs, summaries
 from service.values.ids import new_id
 from workers.records import Points
 from workers.runs.metrics import METRICS, metrics_of
@@ -59,8 +59,14 @@ def fill(database: Database, kinds: Sequence[Kind]) -> None:
     for kind in kinds:
         for _ in range(kind.experiments):
             _store(database, kind, chance)
-    with database.writing() as connection:  # as autovacuum, or SQLite's own housekeeping, would before long
-        connection.exec_driver_sql("ANALYZE")
+    _settle(database)
+
+
+def _settle(database: Database) -> None:
+    """What autovacuum does before long after so many rows: statistics for plans, and pages that indexes may trust."""
+    if not database.one_writes_at_a_time:
+        with sa.create_engine(database.url).connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM ANALYZE")
 
 
 def _store(database: Database, kind: Kind, chance: np.random.Generator) -> None:
@@ -68,8 +74,8 @@ def _store(database: Database, kind: Kind, chance: np.random.Generator) -> None:
         : kind.runs
     ]
     with database.writing() as connection:
-        experiment_id = _experiment(connection, kind)
-        templates = [{**new_run(spec, index, NOW), **_ended()} for index, spec in enumerate(specs)]
+        experiment_id, submitted = _experiment(connection, kind)
+        templates = [{**new_run(spec, index, submitted), **_ended(submitted)} for index, spec in enumerate(specs)]
         insert_runs(connection, experiment_id, templates)
         _copy_templates(connection, experiment_id, len(specs), kind.runs)
     with database.reading() as connection:
@@ -89,12 +95,20 @@ def _spec(depth: int, rate: float, std: float) -> RunSpec:
     return RunSpec.model_validate({**SPEC, **changes})
 
 
-def _ended() -> dict[str, Any]:
+def _ended(submitted: datetime) -> dict[str, Any]:
     ended = {"status": "succeeded", "outcome": "converged", "step": 5_000_000, "compute_seconds": 1.0}
-    return {**ended, "engine": "fused", "device": "cpu", "started_at": NOW, "finished_at": NOW}
+    return {
+        **ended,
+        "engine": "fused",
+        "device": "cpu",
+        "started_at": submitted,
+        "finished_at": submitted + timedelta(hours=1),
+    }
 
 
-def _experiment(connection: sa.Connection, kind: Kind) -> int:
+def _experiment(connection: sa.Connection, kind: Kind) -> tuple[int, datetime]:
+    """Internal id of a new experiment, and when it was submitted: an hour after the one before."""
+    submitted = NOW + timedelta(hours=connection.scalar(sa.select(sa.func.count()).select_from(experiments)) or 0)
     sweep = [{"model.depth": list(DEPTHS)}, {"optimizer.learning_rate": list(RATES)}, {"init.std": list(STDS)}]
     values = {
         "public_id": new_id(),
@@ -102,9 +116,11 @@ def _experiment(connection: sa.Connection, kind: Kind) -> int:
         "tags": {"size": str(kind.runs)},
         "run": SPEC,
     }
-    experiment_id = insert_experiment(connection, {**values, "sweep": sweep, "created_at": NOW, "body_digest": ""})
+    experiment_id = insert_experiment(
+        connection, {**values, "sweep": sweep, "created_at": submitted, "body_digest": ""}
+    )
     assert experiment_id is not None
-    return experiment_id
+    return experiment_id, submitted
 
 
 def _copy_templates(connection: sa.Connection, experiment_id: int, templates: int, count: int) -> None:

@@ -74,6 +74,9 @@ class Limits(_metric_limits()):
         default=4 * 2**30, description="Bytes of memory that the solver of one baseline may take."
     )
     max_runs_per_figure: int = Field(default=200, ge=1, description="Runs whose points are drawn; of more, a sample.")
+    max_summaries_per_figure: int = Field(
+        default=10_000, ge=1, description="Runs whose summaries are drawn; of more, a sample."
+    )
     max_points_read_per_figure: int = Field(
         default=500_000, ge=1, description="Points that one figure reads; of runs with more, a sample is drawn."
     )

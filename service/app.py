@@ -14,6 +14,7 @@ from service.edge.openapi import document_specs
 from service.edge.rates import Rates
 from service.processes.signals import before_stop_signals
 from service.routes import (
+    archives,
     documentation,
     events,
     experiments,
@@ -36,6 +37,7 @@ from service.values.version import VERSION
 
 _ABOUT = "Implicit-regularisation experiments: gradient descent on factorised models, trajectories in SQL."
 _GUARDED = (
+    archives.router,
     experiments.router,
     events.router,
     runs.router,

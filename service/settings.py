@@ -43,6 +43,7 @@ class Limits(_metric_limits()):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     max_body_bytes: int = Field(default=16 * 2**20, description="Bytes of one request body.")
+    max_archive_bytes: int = Field(default=16 * 2**30, description="Bytes of one archive that is imported.")
     max_runs_per_experiment: int = Field(default=250_000, description="Runs that one sweep may expand to.")
     max_spec_bytes_per_experiment: int = Field(
         default=512 * 2**20, description="Bytes of all specs of one sweep; long parts that runs share count once."

@@ -6,7 +6,7 @@ from io import TextIOWrapper
 import typer
 from rich.text import Text
 
-from service.cli import clients, cluster, factors, figures, keys, metrics, queries, reproduce, roles, settings
+from service.cli import archives, clients, cluster, factors, figures, keys, metrics, queries, reproduce, roles, settings
 from service.cli.sides import of_client, of_server
 from service.cli.tables import make_console
 from service.errors import RankwardError
@@ -27,6 +27,8 @@ for command in (queries.presets, queries.runs, queries.experiments, queries.summ
     app.command()(of_client(command))
 for command in (figures.figure, factors.factors, reproduce.reproduce):
     app.command()(of_client(command))
+for name, command in {"archive": archives.archive, "import": archives.import_archives, "prune": archives.prune}.items():
+    app.command(name)(of_client(command))
 app.command("open")(of_client(clients.open_page))
 app.command("metrics")(of_client(metrics.show_metrics))
 app.command("settings")(of_server(settings.show_settings))

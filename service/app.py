@@ -69,7 +69,7 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
         redirect_slashes=False,  # the edge takes slashes off
         servers=_servers(settings),
     )
-    database = Database(settings.url, settings.busy_seconds, CHECKPOINT_PAGES)
+    database = Database(settings.url, settings.busy_seconds, CHECKPOINT_PAGES, settings.pool)
     app.state.settings, app.state.limits, app.state.database = settings, limits, database
     app.state.rates = Rates()
     app.state.submission_threads = submission_threads(database)

@@ -7,12 +7,13 @@ metadata hold the experiment and the versions that wrote it.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 
 from service.errors import FieldError, InvalidPayload
@@ -20,6 +21,7 @@ from service.exports.arrow_types import Array, DataType, RecordBatch, Schema
 from service.exports.tables import VECTOR, parse_vectors
 from workers.runs.metrics import METRICS, SUMMARY_METRICS, TRAJECTORY_COLUMNS
 
+pc: Any = pyarrow.compute
 FORMAT = "1"
 """Version of this layout."""
 
@@ -190,7 +192,7 @@ def _points_of(column: Any) -> Iterator[list[Mapping[str, Numbers]]]:
     """The points of each row."""
     for chunk in column.chunks:
         offsets = chunk.offsets.to_numpy()
-        values = cast(Any, chunk.values)
+        values = chunk.values
         fields = {field.name: values.field(field.name) for field in values.type if field.name in TRAJECTORY_COLUMNS}
         for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
             yield list(_uniform({name: field.slice(start, end - start) for name, field in fields.items()}, end - start))
@@ -200,7 +202,7 @@ def _uniform(columns: Mapping[str, Any], count: int) -> Iterator[dict[str, Numbe
     """Points in pieces whose vectors have a width each, without the columns that have no value there."""
     vectors = {name: column for name, column in columns.items() if pa.types.is_list(column.type)}
     widths = np.stack(
-        [pa.compute.fill_null(pa.compute.list_value_length(column), -1).to_numpy() for column in vectors.values()]
+        [pc.fill_null(pc.list_value_length(column), -1).to_numpy() for column in vectors.values()]
         or [np.zeros(count, dtype=np.int32)]
     )
     kinds, of_points = np.unique(widths, axis=1, return_inverse=True) if count else (widths, np.empty(0, dtype=int))

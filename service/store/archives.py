@@ -51,7 +51,8 @@ def taken_ids(connection: sa.Connection, public_ids: Sequence[str]) -> dict[str,
     query = sa.select(runs.c.public_id, experiments.c.expires_at.is_not(None)).join(
         experiments, runs.c.experiment_id == experiments.c.id
     )
-    return dict(map(tuple, connection.execute(query.where(runs.c.public_id.in_(public_ids)))))
+    rows = connection.execute(query.where(runs.c.public_id.in_(public_ids)))
+    return {public_id: is_passing for public_id, is_passing in rows}
 
 
 def find_any(connection: sa.Connection, public_id: str) -> tuple[int, datetime | None] | None:

@@ -65,14 +65,11 @@ class RunColumns:
 
     def values(self, key: Key) -> Mapping[str, Any]:
         """The values of a key as clients see them, by the fields' names."""
-        pairs = zip(key[: len(self._fields)], key[len(self._fields) :], strict=True)
-        return {
-            field.name: self._shown(*of_field)
-            for field, *of_field in zip(self._fields, self._typed, pairs, strict=True)
-        }
+        typed, texts = key[: len(self._fields)], key[len(self._fields) :]
+        of_fields = zip(self._fields, self._typed, typed, texts, strict=True)
+        return {field.name: self._shown(column, value, text) for field, column, value, text in of_fields}
 
-    def _shown(self, column: sa.ColumnElement[Any], pair: tuple[Any, str | None]) -> Any:
-        typed, text = pair
+    def _shown(self, column: sa.ColumnElement[Any], typed: Any, text: str | None) -> Any:
         if typed is None:
             return None if text is None else orjson.loads(text)
         value = self._converted(column.type, typed)

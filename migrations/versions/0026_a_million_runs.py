@@ -19,7 +19,7 @@ NEW = {
 OLD = {"ix_runs_depth_learning_rate": ("runs", ["depth", "learning_rate"])}
 
 VACUUM = {"runs": 0.05, "run_summaries": 0.05, "checkpoints": 0.05, "trajectory_points": 0.02}
-"""Shares of a table's rows that may be dead before autovacuum comes; its default is 0.2 of them, 200 000 of a million."""
+"""Shares of a table's rows that may be dead before autovacuum comes; its default is 0.2, 200 000 of a million."""
 
 
 def upgrade() -> None:

@@ -52,7 +52,7 @@ def taken_ids(connection: sa.Connection, public_ids: Sequence[str]) -> dict[str,
         experiments, runs.c.experiment_id == experiments.c.id
     )
     rows = connection.execute(query.where(runs.c.public_id.in_(public_ids)))
-    return {public_id: is_passing for public_id, is_passing in rows}
+    return {row.public_id: row[1] for row in rows}
 
 
 def find_any(connection: sa.Connection, public_id: str) -> tuple[int, datetime | None] | None:

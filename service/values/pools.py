@@ -10,7 +10,7 @@ class Pool:
     Attributes:
         size: kept open.
         overflow: further ones, opened while all are in use, and closed after that.
-        is_shared: whether PgBouncer hands the server's sessions out by transactions, so that nothing may be kept in one.
+        is_shared: whether PgBouncer hands sessions out by transactions, so that nothing may be kept in one.
     """
 
     size: int = 5

@@ -62,9 +62,11 @@ def test_nothing_stays_in_a_session(pooled):
 
     with ThreadPoolExecutor(4) as threads:
         assert set(threads.map(timeout, range(40))) == {"7s"}
-    with sa.create_engine(database.url, connect_args={"prepare_threshold": None}).connect() as connection:
-        assert connection.scalar(sa.text("SHOW lock_timeout")) == "0"
+    other = Database(pooled, busy_seconds=0, pool=pool)
+    with other.reading() as connection:  # in the same sessions
         assert connection.scalar(sa.text("SELECT count(*) FROM pg_prepared_statements")) == 0
+        assert connection.scalar(sa.text("SHOW lock_timeout")) == "0"
+    other.close()
     database.close()
 
 

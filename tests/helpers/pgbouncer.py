@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode before a server of the tests, where the machine has it (Debian: `apt install pgbouncer`)."""
+"""PgBouncer in transaction mode before a server of the tests, where the machine has it (Debian's `pgbouncer`)."""
 
 import os
 import pwd

@@ -51,8 +51,8 @@ class Asked:
         self._drawn = self._listed("where=name LIKE '%25 200 points'&limit=1")[0]["id"]
         self._largest = self._listed("order_by=runs.total desc&limit=1")[0]["id"]
 
-    def lines(self) -> Iterator[Line]:
-        """Everything but the deletion."""
+    def pages(self) -> Iterator[Line]:
+        """Lists, counts and groups."""
         for what, query in _PAGES.items():
             yield self._timed(f"page of runs: {what}", f"/v1/runs?{query}")
         yield self._timed("page of runs: the 20th by loss, by its cursor", self._further(20))
@@ -67,7 +67,10 @@ class Asked:
         yield self._timed("runs by status (/metrics)", "/metrics", times=1)
         for what, query in _GROUPS.items():
             yield self._timed(f"largest experiment: {what}", f"/v1/experiments/{self._largest}/{query}", 2)
-        for what, query in _GROUPS.items():
+
+    def figures(self) -> Iterator[Line]:
+        """What reads points, or specs of many runs."""
+        for what, query in (_GROUPS | _CURVES).items():
             yield self._timed(f"10 000 runs of 200 points: {what}", f"/v1/experiments/{self._drawn}/{query}", 2)
         for figure in self._figures():
             yield self._watched(f"figure of 10 000 runs of 200 points: {figure}", self._figure(self._drawn, figure))
@@ -164,8 +167,8 @@ _GROUPS = {
         "summary?metric=loss,effective_rank,stable_rank&group_by=model.depth,optimizer.learning_rate"
     ),
     "quartiles by depth of the converged": "summary?group_by=model.depth&where=outcome = 'converged'",
-    "curves of loss": "curves?metric=loss&places=50",
 }
+_CURVES = {"curves of loss": "curves?metric=loss&places=50"}
 
 
 class Writer(threading.Thread):
@@ -262,8 +265,10 @@ def measure(url: str, kinds: tuple[Kind, ...], parts: frozenset[str]) -> Iterato
         count = sum(kind.experiments * kind.runs for kind in kinds)
         yield Line(f"{count:,} runs written", f"{time.perf_counter() - began:.0f} s")
     with asking(url) as asked:
-        if "ask" in parts:
-            yield from asked.lines()
+        if "pages" in parts:
+            yield from asked.pages()
+        if "figures" in parts:
+            yield from asked.figures()
         if "delete" in parts:
             yield from delete_and_watch(asked, database)
     database.close()
@@ -275,7 +280,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="of the runs")
     parser.add_argument("--only", choices=list(KINDS), help="one of the two databases")
     parser.add_argument("--url", help="a database that stays; what it has is kept, an empty one is filled")
-    parser.add_argument("--parts", default="ask,delete", help="what to measure")
+    parser.add_argument("--parts", default="pages,figures,delete", help="what to measure")
     asked = parser.parse_args()
     names = [asked.only] if asked.only else list(KINDS)
     with databases() as urls:

@@ -22,6 +22,7 @@ import matplotlib as mpl
 import numpy as np
 import psutil
 
+from service.client.api import Rankward
 from service.store.migrate import migrate
 from tests.helpers.postgresql import PostgreSQL
 
@@ -59,18 +60,18 @@ class Watch(threading.Thread):
         return np.array(self.seen, dtype=float)
 
 
-def submit_all(http: httpx2.Client, count: int, watch: Watch) -> None:
+def submit_all(url: str, count: int, watch: Watch) -> None:
     """Submit experiments by several clients, and delete some of them."""
+    client = Rankward(url)  # which tries again where the server is busy
 
     def submit(seed: int) -> None:
-        body = {"run": {**TINY, "seed": seed}, "tags": {"number": str(seed)}}
-        made = http.post("/v1/experiments", json=body).raise_for_status().json()
-        http.get("/v1/experiments").raise_for_status()
+        made = client.submit({"run": {**TINY, "seed": seed}, "tags": {"number": str(seed)}})
+        next(client.experiments())
         if seed % DELETED == 0:
-            http.delete(f"/v1/experiments/{made['id']}").raise_for_status()
+            client.delete(made["id"])
         watch.submitted += 1
 
-    with ThreadPoolExecutor(CLIENTS) as clients:
+    with client, ThreadPoolExecutor(CLIENTS) as clients:
         list(clients.map(submit, range(count)))
 
 
@@ -111,7 +112,7 @@ def _watched(count: int, port: int, processes: dict[str, psutil.Process]) -> np.
             time.sleep(0.2)
         watch = Watch(processes)
         watch.start()
-        submit_all(http, count, watch)
+        submit_all(str(http.base_url), count, watch)
         wait_until_over(http)
         return watch.finish()
 

@@ -90,6 +90,7 @@ def _json(field: Field, dialect: str) -> sa.ColumnElement[Any]:
     column = RUN_HOME.columns.get(field.path)
     if column is None:
         return RUN_HOME.json(field, dialect)
-    if field.values.kinds <= NUMERIC or len(field.values.kinds) == 1:
+    is_single = field.values.kinds <= NUMERIC or len(field.values.kinds) == 1
+    if is_single and field.path not in RUN_HOME.lists:
         return sa.null()
     return sa.case((column.is_(None), RUN_HOME.json(field, dialect)))

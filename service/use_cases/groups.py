@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from service.queries.catalogues import RUNS
 from service.queries.fields import Field, Kind
@@ -69,12 +70,15 @@ def grouped(
     return sorted((Group(*of_group) for of_group in of_groups), key=lambda group: _sort_key(fields, group))
 
 
-def _sort_key(fields: Sequence[Field], group: Group) -> list[tuple[bool, bool, Any]]:
+def _sort_key(fields: Sequence[Field], group: Group) -> list[tuple[int, Any]]:
     return [_key(field, group.values[field.name]) for field in fields]
 
 
-def _key(field: Field, value: Any) -> tuple[bool, bool, Any]:
-    """Sort key by which numbers precede texts, and texts precede None; a large seed is a number in digits."""
-    if field.kind is Kind.NATURAL and value is not None:
-        value = int(value)
-    return value is None, isinstance(value, str), 0 if value is None else value
+def _key(field: Field, value: Any) -> tuple[int, Any]:
+    """Sort key: numbers, then texts, lists and objects, then None; a large seed is a number in digits."""
+    if value is None:
+        return 3, 0
+    if isinstance(value, list | dict):
+        return 2, orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    number = int(value) if field.kind is Kind.NATURAL else value
+    return int(isinstance(number, str)), number

@@ -40,8 +40,9 @@ def read_states(connection: sa.Connection, experiment_id: int) -> RunStates:
         sa.select(sa.func.min(runs.c.id), sa.func.max(runs.c.id)).where(of_experiment)
     ).one()
     of_run = sa.and_(summaries.c.run_id == runs.c.id, summaries.c.run_id.between(first, last))
-    query: sa.Select[Any] = (
-        sa.select(runs.c.id, summaries.c.run_id.is_not(None), runs.c.outcome.is_not(None))
+    columns: list[sa.ColumnElement[Any]] = [runs.c.id, summaries.c.run_id.is_not(None), runs.c.outcome.is_not(None)]
+    query = (
+        sa.select(*columns)
         .outerjoin(summaries, of_run)
         .where(of_experiment, runs.c.id.between(first, last))
         .order_by(runs.c.id)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -57,7 +58,7 @@ def _binary() -> str | None:
     return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
-def _unprivileged() -> dict[str, int | str]:
+def _unprivileged() -> dict[str, Any]:
     """It refuses to run as root."""
     if os.geteuid() != 0:
         return {}

@@ -28,7 +28,10 @@ def main() -> None:
     """Run the asked migrations in one transaction."""
     settings = Settings()
     url = context.config.attributes.get("url") or settings.url
-    with closing(Database(url, settings.busy_seconds)) as database, database.migrating() as connection:
+    with (
+        closing(Database(url, settings.busy_seconds, pool=settings.pool)) as database,
+        database.migrating() as connection,
+    ):
         context.configure(
             connection=connection,
             target_metadata=metadata,

@@ -14,6 +14,7 @@ from service.edge.openapi import document_specs
 from service.edge.rates import Rates
 from service.processes.signals import before_stop_signals
 from service.routes import (
+    archives,
     documentation,
     events,
     experiments,
@@ -36,6 +37,7 @@ from service.values.version import VERSION
 
 _ABOUT = "Implicit-regularisation experiments: gradient descent on factorised models, trajectories in SQL."
 _GUARDED = (
+    archives.router,
     experiments.router,
     events.router,
     runs.router,
@@ -67,7 +69,7 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
         redirect_slashes=False,  # the edge takes slashes off
         servers=_servers(settings),
     )
-    database = Database(settings.url, settings.busy_seconds, CHECKPOINT_PAGES)
+    database = Database(settings.url, settings.busy_seconds, CHECKPOINT_PAGES, settings.pool)
     app.state.settings, app.state.limits, app.state.database = settings, limits, database
     app.state.rates = Rates()
     app.state.submission_threads = submission_threads(database)

@@ -190,6 +190,23 @@ class Trajectories(BaseModel):
 Number = float | InfiniteWord
 
 
+class ExperimentSize(BaseModel):
+    """What an experiment holds, and about how many bytes that takes in the database."""
+
+    experiment_id: str
+    runs: int
+    points: int
+    bytes: int
+
+
+class Imported(BaseModel):
+    """An experiment of an archive, as it is stored now."""
+
+    experiment: Experiment
+    is_new: Annotated[bool, Field(description="Whether this import stored it; if not, it was there already.")]
+    renamed_runs: Annotated[int, Field(description="Runs with new ids, since other runs have those of the archive.")]
+
+
 class GroupSummary(BaseModel):
     """How a metric's last values spread over the runs of a group; runs that do not have it, or as NaN, do not count."""
 

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.values.addresses import Network, host_name, is_loopback, networks
+from service.values.pools import Pool
 from service.values.variables import PREFIX
 from workers.runs.metrics import CATALOGUE
 
@@ -43,6 +44,7 @@ class Limits(_metric_limits()):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     max_body_bytes: int = Field(default=16 * 2**20, description="Bytes of one request body.")
+    max_archive_bytes: int = Field(default=16 * 2**30, description="Bytes of one archive that is imported.")
     max_runs_per_experiment: int = Field(default=250_000, description="Runs that one sweep may expand to.")
     max_spec_bytes_per_experiment: int = Field(
         default=512 * 2**20, description="Bytes of all specs of one sweep; long parts that runs share count once."
@@ -74,6 +76,9 @@ class Limits(_metric_limits()):
         default=4 * 2**30, description="Bytes of memory that the solver of one baseline may take."
     )
     max_runs_per_figure: int = Field(default=200, ge=1, description="Runs whose points are drawn; of more, a sample.")
+    max_summaries_per_figure: int = Field(
+        default=10_000, ge=1, description="Runs whose summaries are drawn; of more, a sample."
+    )
     max_points_read_per_figure: int = Field(
         default=500_000, ge=1, description="Points that one figure reads; of runs with more, a sample is drawn."
     )
@@ -106,6 +111,15 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None,
         description="postgresql://user:password@host/name; a SQLite file in the data directory if not set.",
+    )
+    database_connections: int = Field(
+        default=5, ge=1, description="Connections to PostgreSQL that each process keeps open."
+    )
+    database_more_connections: int = Field(
+        default=10, ge=0, description="Further ones that it opens while all of these are in use."
+    )
+    database_pooled: bool = Field(
+        default=False, description="PgBouncer in transaction mode is between: nothing is kept in a session."
     )
     host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
@@ -237,6 +251,11 @@ class Settings(BaseSettings):
         if self.database_url:
             return self.database_url
         return f"sqlite:///{quote(str((self.data_dir / 'rankward.db').absolute()))}"  # SQLAlchemy unquotes it
+
+    @property
+    def pool(self) -> Pool:
+        """The connections of a process to PostgreSQL."""
+        return Pool(self.database_connections, self.database_more_connections, self.database_pooled)
 
     @property
     def keys_required(self) -> bool:

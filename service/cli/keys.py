@@ -129,7 +129,7 @@ def _database(settings: "Settings") -> "Generator[Database]":
     if settings.database_url is None:
         make_private(settings.data_dir, database_file(settings.url))
         migrate(settings.url)
-    database = Database(settings.url)
+    database = Database(settings.url, pool=settings.pool)
     try:
         check_schema(database)
         yield database

@@ -7,6 +7,7 @@ import typer
 from rich.text import Text
 
 from service.cli import (
+    archives,
     clients,
     cluster,
     export,
@@ -41,6 +42,8 @@ for command in (queries.presets, queries.runs, queries.experiments, queries.summ
 for command in (figures.figure, factors.factors, reproduce.reproduce):
     app.command()(of_client(command))
 app.command()(of_client(mcp.mcp))
+for name, command in {"archive": archives.archive, "import": archives.import_archives, "prune": archives.prune}.items():
+    app.command(name)(of_client(command))
 app.command("open")(of_client(clients.open_page))
 app.command("metrics")(of_client(metrics.show_metrics))
 app.command("settings")(of_server(settings.show_settings))

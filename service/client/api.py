@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -31,6 +31,7 @@ LONGEST_QUERY = 4000
 """Characters of a query in a URL; proxies take URLs of 8000."""
 _QUERIED = ("/v1/runs", "/v1/trajectories")
 """Lists that can be asked for in a body."""
+PARQUET, BYTES_AT_ONCE = "application/vnd.apache.parquet", 2**20
 _log = logging.getLogger("rankward")
 
 
@@ -249,15 +250,32 @@ class Rankward:
         """All selected runs as an Arrow table of the named fields, of specs and summaries when left out."""
         return self._table("/v1/runs", where=where, fields=_listed(fields), experiment_id=experiment_id)
 
+    def size(self, experiment_id: str) -> Json:
+        """Runs and points of an experiment, and about how many bytes they take."""
+        return self._json("GET", f"/v1/experiments/{experiment_id}/size")
+
+    def archive(self, experiment_id: str, file: Path) -> int:
+        """Write an experiment that is over to a Parquet file with all that its runs left; returns its bytes."""
+        return self._write(file, "GET", f"/v1/experiments/{experiment_id}/archive")
+
+    def import_archive(self, file: Path) -> Json:
+        """Store the experiment of an archive again, with its ids; `is_new` says whether it was not there already."""
+        with file.open("rb") as content:
+            headers = {"Content-Length": str(file.stat().st_size), "Content-Type": PARQUET}
+            return self._json("POST", "/v1/experiments/import", content=_pieces(content), headers=headers)
+
     def export(self, what: Literal["runs", "trajectories"], format: Format, file: Path, **parameters: Any) -> int:
         """Write a table to a file as it comes; returns its bytes. Takes the parameters of /v1/runs or /v1/trajectories.
 
         The file is there only when all of it has come.
         """
+        method, path, query = _list_request(f"/v1/{what}", _given(format=format, **parameters))
+        return self._write(file, method, path, **query)
+
+    def _write(self, file: Path, method: str, path: str, **query: Any) -> int:
+        """Write an answer to a file, which is there only when all of it has come; returns its bytes."""
         unfinished, written = file.with_name(f"{file.name}.part"), 0
-        wanted = _given(format=format, **parameters)
         try:
-            method, path, query = _list_request(f"/v1/{what}", wanted)
             with self._transport.stream(path, method, **query) as chunks, unfinished.open("wb") as output:
                 for chunk in chunks:
                     written += output.write(chunk)
@@ -316,6 +334,12 @@ class Rankward:
 
     def _json(self, method: str, path: str, **arguments: Any) -> Any:
         return self._transport.request(method, path, **arguments).json()
+
+
+def _pieces(content: BinaryIO) -> Iterator[bytes]:
+    """A file from its start, some of it at a time."""
+    content.seek(0)
+    return iter(lambda: content.read(BYTES_AT_ONCE), b"")
 
 
 def _given(**parameters: Any) -> Json:

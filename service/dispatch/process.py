@@ -36,7 +36,7 @@ def run_dispatcher(settings: Settings) -> None:
     on_stop_signals(stopping.set)
     lead_caches(settings.data_dir)
     show_metrics(settings)
-    with closing(Database(settings.url, settings.busy_seconds)) as database:
+    with closing(Database(settings.url, settings.busy_seconds, pool=settings.pool)) as database:
         _wait_for_schema(database, stopping)
         membership = Membership(database, settings.dispatcher_name, settings.lease_seconds, settings.scheduler)
         while _join(membership, stopping):

@@ -4,7 +4,7 @@ A comparison with a missing value or NaN is false for every operator, and NOT tu
 NOT therefore divide all runs between them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -82,3 +82,15 @@ class Some:
 
 Test = Comparison | Membership | Match | Missing
 Expression = Test | Negation | Every | Some
+
+
+def fields_of(expression: Expression) -> Iterator[Field]:
+    """The fields that an expression tests."""
+    match expression:
+        case Negation(part):
+            yield from fields_of(part)
+        case Every(parts) | Some(parts):
+            for part in parts:
+                yield from fields_of(part)
+        case test:
+            yield test.field

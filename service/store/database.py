@@ -10,15 +10,17 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.metrics import time_statements
-from service.store.postgresql import connect_args
+from service.store.postgresql import connect_args, wait_for_locks
 from service.store.presence import Presence
 from service.store.shared_writes import Answer, SharedWrites
 from service.store.sqlite import check_foreign_keys, free_pages, set_foreign_keys, truncate_log, use_sqlite
 from service.store.turns import Turns
+from service.values.pools import Pool
 
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 """Errors of a database that is locked, full, read-only or gone; a later try may succeed."""
 
+_POOL = Pool()
 _SCHEMA_CHANGE = 0x52616E6B
 """Key of the advisory lock on PostgreSQL under which the schema is changed."""
 
@@ -33,12 +35,13 @@ class Database:
         url: in SQLAlchemy's form; `postgresql://` stands for psycopg.
         busy_seconds: time that a statement waits for a lock before it fails.
         checkpoint_pages: see `use_sqlite`; by default SQLite's default.
+        pool: of connections to PostgreSQL.
 
     Attributes:
         one_writes_at_a_time: whether writers take turns, as on SQLite.
     """
 
-    def __init__(self, url: str, busy_seconds: float = 30.0, checkpoint_pages: int = 1000) -> None:
+    def __init__(self, url: str, busy_seconds: float = 30.0, checkpoint_pages: int = 1000, pool: Pool = _POOL) -> None:
         self.url = driver_url(url)
         json = {"json_serializer": _to_json, "json_deserializer": orjson.loads}
         if self.url.startswith("sqlite"):
@@ -46,9 +49,11 @@ class Database:
             use_sqlite(self._engine, busy_seconds, checkpoint_pages)
             self._reading_engine = self._engine
         else:
-            self._engine = sa.create_engine(
-                self.url, pool_pre_ping=True, connect_args=connect_args(self.url, busy_seconds), **json
-            )
+            sizes = {"pool_size": pool.size, "max_overflow": pool.overflow}
+            arguments = connect_args(self.url, busy_seconds, pool)
+            self._engine = sa.create_engine(self.url, pool_pre_ping=True, connect_args=arguments, **sizes, **json)
+            if pool.is_shared:
+                wait_for_locks(self._engine, busy_seconds)
             self._reading_engine = self._engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )

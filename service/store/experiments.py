@@ -87,8 +87,7 @@ def list_experiments(
     if selection.where is not None:
         query = query.where(Filter(EXPERIMENT_HOME, dialect).condition(selection.where))
     keyset = Keyset(EXPERIMENT_HOME, selection.order, experiments.c.id, dialect, newest_first=True)
-    query = keyset.apply(query, selection.after).limit(limit)
-    marks = [Mark(tuple(values), row_id) for row_id, *values in connection.execute(query)]
+    marks = keyset.read(connection, query, selection.after, limit)
     ids = [mark.row_id for mark in marks]
     unsorted = connection.execute(sa.select(*_SHOWN).where(experiments.c.id.in_(ids))).mappings()
     rows = sorted(_with_counts(connection, unsorted.all()), key=lambda row: ids.index(row["id"]))

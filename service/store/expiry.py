@@ -61,13 +61,13 @@ def remove_piece(connection: sa.Connection, now: datetime) -> bool:
     experiment_id = connection.scalar(oldest.order_by(experiments.c.id).limit(1))
     if experiment_id is None:
         return False
-    give_up(connection, experiment_id, now)  # whoever stores it still, by a slow clock, notices at the next piece
     run_ids = _runs_to_remove(connection, experiment_id)
+    lock_runs(connection, runs.c.id.in_(run_ids))  # before the experiment, as in every other transaction
+    give_up(connection, experiment_id, now)  # whoever stores it still, by a slow clock, notices at the next piece
     if not run_ids:
         if not _remove_parts(connection, experiment_id):
             connection.execute(sa.delete(experiments).where(experiments.c.id == experiment_id))
         return True
-    lock_runs(connection, runs.c.id.in_(run_ids))
     if remove_snapshots(connection, run_ids):
         _remove(connection, run_ids)
     return True

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from service.queries.catalogues import EXPERIMENTS, RUNS, Catalogue, spell_path
 from service.queries.fields import NUMERIC, Field, Kind, Path
-from service.store.json_sql import json_exists, json_value
+from service.store.json_sql import json_exists, json_text, json_value
 from service.store.naturals import json_natural
 from service.store.spec_columns import NAMED_COLUMNS
 from service.store.spec_parts import part_of_run
@@ -64,6 +64,18 @@ class Home:
         if field.values.kinds <= NUMERIC:  # JSON spells NaN as a text, which does not count as a value
             return self.value(field, Kind.NUMBER, dialect).is_not(None)
         return sa.or_(*(json_exists(document, path, dialect) for document, path in self._sources(field, dialect)))
+
+    def is_never_null(self, field: Field) -> bool:
+        """Whether every row has a value, as required columns and counts do; a run may lack its whole summary."""
+        column = self.columns.get(field.path)
+        if isinstance(column, sa.Column):
+            return not column.nullable and column.table is not summaries
+        return isinstance(column, sa.ScalarSelect)
+
+    def json(self, field: Field, dialect: str) -> Column:
+        """JSON of a field's value of any kind, in a document; NULL where it is missing."""
+        texts = [json_text(document, path, dialect) for document, path in self._sources(field, dialect)]
+        return texts[0] if len(texts) == 1 else sa.func.coalesce(*texts, type_=sa.Text)
 
     def _objects(self, field: Field, dialect: str) -> list[Column]:
         """Whether a document has a list or an object at the path of a column, which is NULL there."""

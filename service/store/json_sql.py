@@ -32,6 +32,15 @@ def json_exists(column: Column, path: Path, dialect: str) -> Column:
     return sa.func.coalesce(kind, "null") != "null"
 
 
+def json_text(column: Column, path: Path, dialect: str) -> Column:
+    """The JSON of the value at a path of a JSON column, as it was stored; NULL for null and for nothing."""
+    if dialect == "sqlite":
+        text = column.op("->")(_sqlite_path(path))
+    else:
+        text = sa.cast(sa.cast(column, sa.JSON)[tuple(map(str, path))], sa.Text)
+    return sa.func.nullif(sa.type_coerce(text, sa.Text), "null", type_=sa.Text)
+
+
 def sortable(text: Column, dialect: str) -> Column:
     """A text that every database sorts by code points."""
     return text if dialect == "sqlite" else sa.collate(text, "C")
@@ -64,7 +73,7 @@ def number_in(text: Column, dialect: str) -> Column:
 
 class _SqliteValue:
     def __init__(self, column: Column, path: Path) -> None:
-        json_path = "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in path)
+        json_path = _sqlite_path(path)
         self.kind = sa.func.json_type(column, json_path, type_=sa.Text)
         self._column = column
         self._json_path = json_path
@@ -94,6 +103,10 @@ class _PostgresValue:
         if kind is Kind.BOOLEAN:
             return sa.case((self.kind == "boolean", sa.cast(self._text, sa.Boolean)))
         return sa.case((self.kind == "string", self._text))
+
+
+def _sqlite_path(path: Path) -> str:
+    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in path)
 
 
 def _spelled_numbers(is_text: Column, text: Column) -> list[tuple[Column, Column]]:

@@ -1,6 +1,6 @@
 """Keysets: sorted lists that continue after the last row seen, regardless of rows added or changed meanwhile."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,14 +38,49 @@ class Keyset:
         self._newest_first = newest_first
         self._descending = [key.descending for key in keys]
         self._columns = [_column(home, key, dialect) for key in keys]
+        self._is_never_null = [home.is_never_null(key.field) for key in keys]
 
-    def apply(self, query: sa.Select[Any], after: Mark | None) -> sa.Select[Any]:
-        """A query of ids, extended by the sort values, sorted, and restricted to rows after a mark."""
-        query = query.add_columns(*(column.label(f"key_{index}") for index, column in enumerate(self._columns)))
-        for column, descending in zip(self._columns, self._descending, strict=True):
-            query = query.order_by(column.is_(None), column.desc() if descending else column.asc())
+    def read(self, connection: sa.Connection, query: sa.Select[Any], after: Mark | None, limit: int) -> Sequence[Mark]:
+        """The first rows of a query of ids in this order, after a mark.
+
+        Rows with a first key are read before those without, by statements of their own: an index then has the order of
+        either.
+        """
+        marks = list[Mark]()
+        for part in self._parts(query, after):
+            rows = connection.execute(part.limit(limit - len(marks)))
+            marks += [Mark(tuple(values), row_id) for row_id, *values in rows]
+            if len(marks) == limit:
+                break
+        return marks
+
+    def _parts(self, query: sa.Select[Any], after: Mark | None) -> Iterator[sa.Select[Any]]:
+        if not self._columns:
+            yield self._sorted(query, after)
+            return
+        first = self._columns[0]
+        if after is None or after.values[0] is not None:
+            some = query if self._is_never_null[0] else query.where(first.is_not(None))
+            yield self._sorted(some if after is None else some.where(self._not_before(after)), after)
+            after = None
+        if not self._is_never_null[0]:
+            yield self._sorted(query.where(first.is_(None)), after)
+
+    def _sorted(self, query: sa.Select[Any], after: Mark | None) -> sa.Select[Any]:
+        """A query extended by the sort values, sorted, and restricted to rows after a mark."""
+        labels = [column.label(f"key_{index}") for index, column in enumerate(self._columns)]
+        query = query.add_columns(*labels)
+        for index, (label, descending) in enumerate(zip(labels, self._descending, strict=True)):
+            if index and not self._is_never_null[index]:
+                query = query.order_by(self._columns[index].is_(None))
+            query = query.order_by(label.desc() if descending else label.asc())
         query = query.order_by(self._row_id.desc() if self._newest_first else self._row_id.asc())
         return query if after is None else query.where(self._after(after))
+
+    def _not_before(self, mark: Mark) -> sa.ColumnElement[bool]:
+        """What `_after` implies of the first key, in a form that is a range of an index."""
+        value = literal(mark.values[0]) if mark.values[0] is not None else sa.null()
+        return self._columns[0] <= value if self._descending[0] else self._columns[0] >= value
 
     def _after(self, mark: Mark) -> sa.ColumnElement[bool]:
         """Rows after a mark: the first key that differs is behind the mark's, or all are equal and the id is behind."""

@@ -11,20 +11,16 @@ import orjson
 import sqlalchemy as sa
 
 from service.store.database import Database
-from service.store.postgresql import binary_cursor
+from service.store.raw_rows import Columns, fetch_columns
 from service.store.tables import trajectory_points
 from workers.runs.metrics import TRAJECTORY_COLUMNS
 
 POINTS_PER_READ = 2**14
 RUNS_PER_READ = 1000
 """Ids per query; databases limit the parameters of a statement."""
-ROWS_AT_ONCE = 2**11
-"""Rows held as Python objects at a time: few enough to stay in the processor's cache until their conversion."""
 
 Piece = TypeVar("Piece")
 Array = npt.NDArray[Any]
-Columns = Sequence[Sequence[Any]]
-"""Columns of equal length from the driver: None for NULL, JSON texts for vectors."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ def read_points(connection: sa.Connection, columns_of: Mapping[int, Sequence[str
     pieces: dict[int, list[dict[str, Array]]] = {}
     ids = list(columns_of)
     for start in range(0, len(ids), RUNS_PER_READ):
-        for columns in _fetch(connection, _query(ids[start : start + RUNS_PER_READ], selection)):
+        for columns in fetch_columns(connection, _query(ids[start : start + RUNS_PER_READ], selection)):
             for run_id, part in _by_run(columns):
                 named = dict(zip(("step", *selection.names), part, strict=True))
                 arrays = {name: to_array(name, named[name]) for name in columns_of[run_id]}
@@ -98,7 +94,7 @@ def _stream(
         points = trajectory_points.c
         with database.reading() as connection:
             rest = query.where(sa.or_(points.run_id > run_ids[0], points.step > after))
-            for columns in _fetch(connection, rest):
+            for columns in fetch_columns(connection, rest):
                 pieces.append(convert(columns))
                 count, last = count + len(columns[0]), (columns[0][-1], columns[1][-1])
         if pieces:
@@ -106,14 +102,6 @@ def _stream(
         if count < POINTS_PER_READ:
             return
         run_ids, after = run_ids[run_ids.index(last[0]) :], last[1]
-
-
-def _fetch(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Columns]:
-    """Blocks of columns, from the driver's rows because SQLAlchemy's would double the time."""
-    is_postgresql = connection.dialect.name == "postgresql"
-    cursor: Any = binary_cursor(connection, query) if is_postgresql else connection.execute(query).cursor
-    while rows := cursor.fetchmany(ROWS_AT_ONCE):
-        yield list(zip(*rows, strict=True))
 
 
 def _query(run_ids: Sequence[int], selection: PointSelection) -> sa.Select[Any]:

@@ -6,7 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from psycopg import Error as PsycopgError
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
+
+from service.values.pools import Pool
 
 _CONNECTION = {
     "connect_timeout": 5,  # seconds until an unresponsive machine is given up
@@ -24,16 +27,32 @@ _SESSION = {
 """With these the server, too, notices a lost client within half a minute, and releases its locks."""
 
 
-def connect_args(url: str, busy_seconds: float) -> dict[str, Any]:
+def connect_args(url: str, busy_seconds: float, pool: Pool) -> dict[str, Any]:
     """Arguments of a connection; those in the URL take precedence.
+
+    PgBouncer refuses options of a session, and its sessions change between transactions: nothing is prepared in them.
 
     Args:
         busy_seconds: time that a statement waits for a lock.
     """
-    session = {"lock_timeout": round(busy_seconds * 1000), **_SESSION}
+    session = {"lock_timeout": _milliseconds(busy_seconds), **_SESSION}
     options = " ".join(f"-c {name}={value}" for name, value in session.items())
-    defaults = {**_CONNECTION, "options": options}
-    return {name: value for name, value in defaults.items() if name not in sa.make_url(url).query}
+    of_session: dict[str, Any] = {"prepare_threshold": None} if pool.is_shared else {"options": options}
+    return {name: value for name, value in (_CONNECTION | of_session).items() if name not in sa.make_url(url).query}
+
+
+def wait_for_locks(engine: sa.Engine, busy_seconds: float) -> None:
+    """Let the statements of each transaction wait so long for a lock, where no session can be told so."""
+    statement = f"SET LOCAL lock_timeout = {_milliseconds(busy_seconds)}"
+
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(statement)
+
+    event.listen(engine, "begin", begin)
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
 
 
 @contextmanager
@@ -57,5 +76,13 @@ def binary_cursor(connection: sa.Connection, query: sa.Select[Any]) -> Any:
     """A driver's cursor on a query's rows, with binary numbers: texts would take twice the time to read."""
     compiled = query.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
     driver: Any = connection.connection.driver_connection
+    values = {name: _bound(connection.dialect, compiled, name, value) for name, value in compiled.params.items()}
     with driver_errors(connection, str(compiled)):
-        return driver.cursor(binary=True).execute(str(compiled), compiled.params)
+        return driver.cursor(binary=True).execute(str(compiled), values)
+
+
+def _bound(dialect: sa.Dialect, compiled: sa.Compiled, name: str, value: Any) -> Any:
+    """The value of a parameter as SQLAlchemy hands it to the driver."""
+    bind = getattr(compiled, "binds", {}).get(name)
+    convert = None if bind is None else bind.type.dialect_impl(dialect).bind_processor(dialect)
+    return value if convert is None else convert(value)

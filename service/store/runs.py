@@ -16,7 +16,7 @@ from service.store.fields import RUN_HOME
 from service.store.filters import Filter
 from service.store.keyset import Keyset, Mark
 from service.store.run_rows import RunRow
-from service.store.short_ids import full_id
+from service.store.spans import span_of
 from service.store.spec_parts import SPEC_COLUMNS, spec_bytes, whole_specs
 from service.store.tables import SHOWN, checkpoints, experiments, runs, summaries
 from workers.runs.parts import Parts, WholeSpec
@@ -57,9 +57,9 @@ class RunPage:
 _SUMMARY = [column.label(f"summary_{column.name}") for column in summaries.c if column.name != "run_id"]
 _OF_EXPERIMENT = ("public_id", "name", "priority", "created_at", "tags")
 _EXPERIMENT = [experiments.c[name].label(f"experiment_{name}") for name in _OF_EXPERIMENT]
-_JOINED = runs.join(experiments, runs.c.experiment_id == experiments.c.id).outerjoin(
-    summaries, summaries.c.run_id == runs.c.id
-)
+_WITH_EXPERIMENTS = runs.join(experiments, runs.c.experiment_id == experiments.c.id)
+_OF_RUN = summaries.c.run_id == runs.c.id
+_JOINED = _WITH_EXPERIMENTS.outerjoin(summaries, _OF_RUN)
 _RUNS = sa.select(runs, *_EXPERIMENT, *_SUMMARY).select_from(_JOINED).where(SHOWN)
 
 
@@ -100,12 +100,18 @@ def read_page(
 
 def mark_runs(connection: sa.Connection, selection: RunSelection, limit: int) -> Sequence[Mark]:
     """Internal ids and sort values of the first runs of a selection, without their other columns."""
-    dialect = connection.dialect.name
-    if selection.experiment_id is not None:
-        selection = replace(selection, experiment_id=full_id(connection, "experiment", selection.experiment_id))
-    query = _where(sa.select(runs.c.id).select_from(_JOINED), selection, dialect)
-    query = Keyset(RUN_HOME, selection.order, runs.c.id, dialect).apply(query, selection.after)
-    return [Mark(tuple(values), row_id) for row_id, *values in connection.execute(query.limit(limit))]
+    dialect, query = connection.dialect.name, selected(connection, sa.select(runs.c.id), selection)
+    return Keyset(RUN_HOME, selection.order, runs.c.id, dialect).read(connection, query, selection.after, limit)
+
+
+def selected(connection: sa.Connection, query: sa.Select[Any], selection: RunSelection) -> sa.Select[Any]:
+    """A query of columns of runs, their experiments and summaries, narrowed to the runs of a selection."""
+    span = span_of(connection, selection.experiment_id, selection.where)
+    if span is None:
+        return _where(query.select_from(_JOINED), selection, connection.dialect.name)
+    of_run = sa.and_(_OF_RUN, summaries.c.run_id.between(span.first, span.last))
+    joined = _WITH_EXPERIMENTS.outerjoin(summaries, of_run)
+    return _where(query.select_from(joined).where(span.condition(connection)), selection, connection.dialect.name)
 
 
 def all_runs(database: Database, selection: RunSelection, most_bytes: int) -> Iterator[Sequence[RunRow]]:
@@ -159,8 +165,6 @@ def read_state(connection: sa.Connection, run_id: int, precision: str) -> npt.ND
 
 def _where(query: sa.Select[Any], selection: RunSelection, dialect: str) -> sa.Select[Any]:
     query = query.where(SHOWN)
-    if selection.experiment_id is not None:
-        query = query.where(experiments.c.public_id == selection.experiment_id)
     if selection.status is not None:
         query = query.where(runs.c.status == selection.status)
     if selection.with_points:  # a slice that stores points stores a summary

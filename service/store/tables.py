@@ -126,7 +126,8 @@ runs = sa.Table(
     sa.UniqueConstraint("experiment_id", "index"),
     sa.Index(None, "experiment_id", "status"),
     sa.Index(None, "experiment_id", "revision", "index"),
-    sa.Index(None, "depth", "learning_rate"),
+    sa.Index(None, "experiment_id", "id"),  # the span of an experiment's runs (spans.py)
+    sa.Index(None, "created_at"),
     sqlite_autoincrement=True,
 )
 
@@ -172,6 +173,7 @@ summaries = sa.Table(
     sa.Column("first_step_below", sa.JSON, nullable=False),
     *_metric_columns(),
     *(sa.Column(name, _TYPES[kind]) for name, kind in SUMMARY_METRICS.items()),
+    sa.Index(None, "loss"),
 )
 
 checkpoints = sa.Table(

@@ -52,10 +52,11 @@ def spread_along(database: Database, experiment_id: str, query: CurveQuery, limi
         names = ", ".join(name for name in METRICS if BY_NAME[name].is_number)
         raise InvalidPayload([FieldError("/metric", f"There is no curve of {query.metric!r}; take one of {names}.", 0)])
     fields = grouping_fields(query.group_by, limits)
-    groups = grouped(database, selected_in(database, experiment_id, query.where, limits), fields, limits)
     items = [
-        GroupCurves(group=group, runs=len(runs), columns=_columns(database, [run_id for run_id, _ in runs], query))
-        for group, runs in groups
+        GroupCurves(
+            group=dict(group.values), runs=len(group.ids), columns=_columns(database, group.ids.tolist(), query)
+        )
+        for group in grouped(database, selected_in(database, experiment_id, query.where, limits), fields)
     ]
     return Curves(experiment_id=experiment_id, metric=query.metric, x=query.x, items=items)
 

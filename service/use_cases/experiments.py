@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from service.schemas import Experiment, ExperimentAttributes, ExperimentChanges,
 from service.settings import Limits
 from service.store import experiments as store
 from service.store import expiry
-from service.store.database import Database
+from service.store.database import DATABASE_AWAY, Database
 from service.store.experiments import ExperimentRow
 from service.use_cases.listing import ListQuery, select_experiments
 from service.use_cases.payloads import parse_value
@@ -101,10 +102,11 @@ def delete(database: Database, experiment_id: str) -> None:
         if not expiry.expire(connection, experiment_id, datetime.now(UTC)):
             raise not_found(experiment_id)
     deadline = time.monotonic() + SECONDS_TO_REMOVE
-    while time.monotonic() < deadline:
-        with database.writing() as connection:
-            if not expiry.remove_piece(connection, datetime.now(UTC)):
-                return
+    with suppress(*DATABASE_AWAY):  # it is gone already, and the dispatcher goes on
+        while time.monotonic() < deadline:
+            with database.writing() as connection:
+                if not expiry.remove_piece(connection, datetime.now(UTC)):
+                    return
 
 
 def not_found(experiment_id: str) -> NotFound:

@@ -13,7 +13,7 @@ from service.schemas import FigureList, FigureSummary
 from service.settings import Limits
 from service.store.database import Database
 from service.use_cases.experiments import find_row
-from service.use_cases.figure_runs import Source, choose, read_runs, read_source, sorts_of, told_apart
+from service.use_cases.figure_runs import Chosen, choose, read_runs, read_source, sorts_of, told_apart
 from service.use_cases.short_ids import whole_id
 from workers.runs.spec import RunSpec
 
@@ -102,20 +102,15 @@ def _read(database: Database, request: FigureRequest, limits: Limits) -> tuple[S
         specs = sorts_of(sources)
         _check_applies(kind, specs)
         ask = kind.settle(request.ask, specs)
-        chosen = [choose(source, kind, ask, limits, len(sources)) for source in sources]
-        runs = [
-            run
-            for source, (drawn, _) in zip(sources, chosen, strict=True)
-            for run in read_runs(connection, source, drawn, kind, ask)
-        ]
-    is_sample = any(left_out for _, left_out in chosen)
+        chosen = [choose(connection, source, kind, ask, limits, len(sources)) for source in sources]
+        runs = [run for of_source in chosen for run in read_runs(connection, of_source, kind, ask)]
     scene = Scene(runs, ask, limits.max_points_drawn_per_figure, sources[0].order)
-    return scene, _note(kind, len(runs), sources, is_sample)
+    return scene, _note(kind, len(runs), chosen)
 
 
-def _note(kind: Kind, drawn: int, sources: Sequence[Source], is_sample: bool) -> str:
-    total = sum(len(source.rows) for source in sources)
-    if is_sample:
+def _note(kind: Kind, drawn: int, chosen: Sequence[Chosen]) -> str:
+    total = sum(of_source.of for of_source in chosen)
+    if any(of_source.is_sample for of_source in chosen):
         return f"A sample: {drawn:,} of {total:,} runs are drawn."
     return f"{drawn:,} of {total:,} runs are over." if not kind.reads_points and drawn < total else ""
 

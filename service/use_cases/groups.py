@@ -1,8 +1,11 @@
-"""Groups: the runs of an experiment by values of fields."""
+"""Groups: the runs of an experiment by values of fields, read as columns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 
 from service.queries.catalogues import RUNS
@@ -10,12 +13,25 @@ from service.queries.fields import Field, Kind
 from service.queries.lists import scalar_field
 from service.settings import Limits
 from service.store.database import Database
-from service.store.runs import RunSelection, all_runs
+from service.store.run_columns import Key, RunColumns
+from service.store.runs import RunSelection
 from service.use_cases.experiments import check_exists
 from service.use_cases.listing import ListQuery, named, select_runs
-from service.use_cases.run_objects import look_up, tagged_run
 
-Group = dict[str, Any]
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Runs that have equal values of some fields.
+
+    Attributes:
+        values: by the fields' names; None where a run has none.
+        ids: internal ids of the runs, ascending.
+        metrics: (metrics, runs), NaN for a missing value.
+    """
+
+    values: Mapping[str, Any]
+    ids: npt.NDArray[np.int64]
+    metrics: npt.NDArray[np.float64]
 
 
 def grouping_fields(group_by: str | None, limits: Limits) -> tuple[Field, ...]:
@@ -30,25 +46,39 @@ def selected_in(database: Database, experiment_id: str, where: str | None, limit
 
 
 def grouped(
-    database: Database, selection: RunSelection, fields: Sequence[Field], limits: Limits
-) -> Iterable[tuple[Group, list[tuple[int, dict[str, Any]]]]]:
-    """Groups in the order of their values, each with the internal ids and summaries of its runs.
-
-    A missing field of a run is null in its group.
-    """
-    groups: dict[bytes, tuple[Group, list[tuple[int, dict[str, Any]]]]] = {}
-    for rows in all_runs(database, selection, limits.max_page_bytes):
-        for row in rows:
-            run = tagged_run(row)
-            group = {field.name: look_up(run, field.path)[1] for field in fields}
-            groups.setdefault(orjson.dumps(group), (group, []))[1].append((row.id, run["summary"]))
-    return sorted(
-        groups.values(), key=lambda entry: [_sort_key(*part) for part in zip(fields, entry[0].values(), strict=True)]
+    database: Database, selection: RunSelection, fields: Sequence[Field], metrics: Sequence[Field] = ()
+) -> list[Group]:
+    """Groups in the order of their values, with the last values of metrics."""
+    numbers: dict[Key, int] = {}
+    codes, ids, last = list[int](), list[Any](), list[Any]()
+    with database.reading() as connection:
+        columns = RunColumns(fields, metrics, connection.dialect)
+        for block in columns.read(connection, selection):
+            codes += [numbers.setdefault(key, len(numbers)) for key in block.keys]
+            ids.append(block.ids)
+            last.append(block.metrics)
+    if not numbers:
+        return []
+    by_code = np.argsort(np.array(codes), kind="stable")
+    ends = np.cumsum(np.bincount(codes))[:-1]
+    of_groups = zip(
+        map(columns.values, numbers),
+        np.split(np.concatenate(ids)[by_code], ends),
+        np.split(np.concatenate(last, axis=1)[:, by_code], ends, axis=1),
+        strict=True,
     )
+    return sorted((Group(*of_group) for of_group in of_groups), key=lambda group: _sort_key(fields, group))
 
 
-def _sort_key(field: Field, value: Any) -> tuple[bool, bool, Any]:
-    """Sort key by which numbers precede texts, and texts precede None; a large seed is a number in digits."""
-    if field.kind is Kind.NATURAL and value is not None:
-        value = int(value)
-    return value is None, isinstance(value, str), 0 if value is None else value
+def _sort_key(fields: Sequence[Field], group: Group) -> list[tuple[int, Any]]:
+    return [_key(field, group.values[field.name]) for field in fields]
+
+
+def _key(field: Field, value: Any) -> tuple[int, Any]:
+    """Sort key: numbers, then texts, lists and objects, then None; a large seed is a number in digits."""
+    if value is None:
+        return 3, 0
+    if isinstance(value, list | dict):
+        return 2, orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    number = int(value) if field.kind is Kind.NATURAL else value
+    return int(isinstance(number, str)), number

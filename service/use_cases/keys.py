@@ -94,7 +94,7 @@ def check_somebody_gets_in(settings: Settings) -> None:
     """Raise NotReady if the API requires keys and none is active."""
     if not settings.keys_required:
         return
-    database = Database(settings.url)
+    database = Database(settings.url, pool=settings.pool)
     try:
         check_schema(database)
         with database.reading() as connection:

@@ -1,18 +1,15 @@
 """Summaries of an experiment: quantiles of a metric's last values over the runs of each group."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from service.queries.catalogues import summary_metric
-from service.queries.fields import Field
 from service.schemas import GroupSummary, Summary
 from service.settings import Limits
 from service.store.database import Database
 from service.use_cases.groups import grouped, grouping_fields, selected_in
 from service.use_cases.listing import named
-from service.use_cases.run_objects import look_up
 from service.values.numbers import spell
-from service.values.quantiles import five_numbers, that_count
+from service.values.quantiles import Numbers, five_numbers, that_count
 
 
 def summarise(
@@ -26,18 +23,17 @@ def summarise(
     """
     fields = grouping_fields(group_by, limits)
     metrics = named(metric, "metric", summary_metric, limits)
-    groups = grouped(database, selected_in(database, experiment_id, where, limits), fields, limits)
+    groups = grouped(database, selected_in(database, experiment_id, where, limits), fields, metrics)
     items = [
-        GroupSummary(group=group, metric=field.name, runs=len(runs), **_spread(field, (summary for _, summary in runs)))
-        for group, runs in groups
-        for field in metrics
+        GroupSummary(group=dict(group.values), metric=field.name, runs=len(group.ids), **_spread(values))
+        for group in groups
+        for field, values in zip(metrics, group.metrics, strict=True)
     ]
     return Summary(experiment_id=experiment_id, items=items)
 
 
-def _spread(metric: Field, summaries: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    entries = (look_up(summary, metric.path[1:])[1] for summary in summaries)
-    values = that_count([float(entry) for entry in entries if entry is not None])
+def _spread(last: Numbers) -> dict[str, Any]:
+    values = that_count(last)
     if not len(values):
         return {"count": 0}
     least, lower, median, upper, greatest = map(spell, five_numbers(values))

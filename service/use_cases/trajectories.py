@@ -94,7 +94,7 @@ def selected_points(
     if query.metrics is not None:
         chosen = _existing(query.metrics, limits)
     else:
-        chosen = _some_apply(database, selection) if has_header else METRICS
+        chosen = metrics_there_are(database, selection) if has_header else METRICS
     rows = all_runs(database, selection, limits.max_page_bytes)
     return PointTable((*ALWAYS, *chosen), rows, query, query.max_points is not None, has_header)
 
@@ -147,7 +147,8 @@ def _narrowed(table: PointTable, applying: Mapping[str, frozenset[str]]) -> Poin
     return replace(table, names=tuple(name for name in table.names if name in some))
 
 
-def _some_apply(database: Database, selection: RunSelection) -> tuple[str, ...]:
+def metrics_there_are(database: Database, selection: RunSelection) -> tuple[str, ...]:
+    """The metrics that apply to some run of a selection; to the first ones where no run has a point yet."""
     applying = set[str]()
     for specs in all_specs(database, selection):
         applying = applying.union(*map(_applying, specs))

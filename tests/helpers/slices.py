@@ -78,7 +78,9 @@ def assert_same(
     assert ours.keys() == theirs.keys()
     for key, point in ours.items():
         for name, value in point.items():
-            np.testing.assert_allclose(value, theirs[key].get(name, np.nan), rtol=rtol, atol=atol, err_msg=f"{name} at {key}")
+            np.testing.assert_allclose(
+                value, theirs[key].get(name, np.nan), rtol=rtol, atol=atol, err_msg=f"{name} at {key}"
+            )
 
 
 def assert_same_progress(ours: RunProgress, theirs: RunProgress) -> None:

@@ -28,6 +28,7 @@ SORTABLE = (
     "init.balanced",
     "problem.measurements",
     "summary.loss",
+    "summary.steps",
     "summary.singular_values[1]",
     "tags.paper",
     'tags."my tag"',

@@ -122,23 +122,23 @@ def cancel_runs(connection: sa.Connection, public_id: str, after: int, most: int
     """Cancel some of an experiment's unfinished runs; a slice in flight loses its lease and changes nothing.
 
     Args:
-        after: internal id beyond which to go on.
+        after: index beyond which to go on.
         most: runs to cancel.
 
     Returns:
-        The internal id of the last cancelled run; None where no unfinished run was left.
+        The index of the last cancelled run; None where no unfinished run was left.
     """
     chosen = (
-        sa.select(runs.c.id)
-        .where(runs.c.experiment_id == _id_of(public_id), runs.c.id > after, runs.c.status.in_(UNFINISHED))
-        .order_by(runs.c.id)
+        sa.select(runs.c.id, runs.c.index)
+        .where(runs.c.experiment_id == _id_of(public_id), runs.c.index > after, runs.c.status.in_(UNFINISHED))
+        .order_by(runs.c.index)
         .limit(most)
     )
-    ids = connection.scalars(chosen).all()
-    if not ids:
+    found = connection.execute(chosen).all()
+    if not found:
         return None
-    _cancel(connection, runs.c.id.in_(ids), now)
-    return ids[-1]
+    _cancel(connection, runs.c.id.in_([row.id for row in found]), now)
+    return found[-1][1]
 
 
 def cancel_run(connection: sa.Connection, public_id: str, now: datetime) -> None:

@@ -86,7 +86,7 @@ def cancel(database: Database, experiment_id: str) -> ExperimentDetail:
 
     So a cancel that comes late, or twice, finds what it asked for. Raises NotFound.
     """
-    last: int | None = 0
+    last: int | None = -1
     while last is not None:
         with database.writing() as connection:
             last = store.cancel_runs(connection, experiment_id, last, RUNS_AT_ONCE, datetime.now(UTC))

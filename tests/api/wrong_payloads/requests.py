@@ -12,10 +12,10 @@ CASES: Cases = {
         "greater than or equal to 0",
     ),
     "fused engine for measurements": (
-        changed("problem", {"kind": "low_rank_sensing", "shape": [2, 2], "rank": 1, "measurements": 3})
+        changed("problem", {"kind": "random_regression", "samples": 3, "dimension": 2, "outputs": 2})
         | {"sweep": [{"engine": ["fused"]}]},
         "/sweep/0/engine/0",
-        "linear measurements",
+        "measures each of its rows",
     ),
     "too many runs": (
         {"run": BASIC, "sweep": [{"seed": list(range(101))}]},

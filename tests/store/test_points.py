@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.schemas import ExperimentRequest
 from service.settings import Limits
-from service.store import copy_rows, point_rows
+from service.store import copy_rows, point_rows, raw_rows
 from service.store import points as stored_points
 from service.store.point_writes import insert_points
 from service.store.points import PointSelection, read_points, stream_points
@@ -215,7 +215,7 @@ def test_a_vector_that_was_never_recorded_is_nan_at_each_point(database, experim
 def test_however_points_are_cut_into_reads_both_readers_give_them_once(
     database, experiment, monkeypatch, rows_at_once, points_per_read, runs_per_read
 ):
-    monkeypatch.setattr(stored_points, "ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(raw_rows, "ROWS_AT_ONCE", rows_at_once)
     monkeypatch.setattr(stored_points, "POINTS_PER_READ", points_per_read)
     monkeypatch.setattr(stored_points, "RUNS_PER_READ", runs_per_read)
     signs = np.array([1.0, 1.0, np.nan, -1.0, 1.0])  # integers in one piece, NULL in the next

@@ -95,7 +95,8 @@ def _show(chosen: Sequence[Json], removed: bool) -> None:
     if chosen:
         print_table(columns)
     runs, room = sum(size["runs"] for size in sizes), _space(sum(size["bytes"] for size in sizes))
-    what = f"{len(chosen):,} experiments with {runs:,} runs, about {room}"
+    experiments = f"{len(chosen):,} {'experiment' if len(chosen) == 1 else 'experiments'}"
+    what = f"{experiments} with {runs:,} {'run' if runs == 1 else 'runs'}, about {room}"
     asked = (
         f"Removed {what}." if removed else f"This would remove {what}. Nothing is removed; give --yes to remove them."
     )

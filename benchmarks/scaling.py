@@ -18,7 +18,7 @@ from distributed.protocol import dumps, loads, to_serialize
 from benchmarks.simulated_cluster import Cost, Scheduler, SimulatedCluster, SliceCosts, saturation
 from service.dispatch.planner import Queue as PlannedQueue
 from service.dispatch.planner import largest_batch
-from service.schemas import ExperimentRequest
+from service.schemas.requests import ExperimentRequest
 from service.settings import Limits, Settings
 from service.store import leases
 from service.store.database import Database

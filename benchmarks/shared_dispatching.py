@@ -26,7 +26,7 @@ from service.dispatch.heart import beating
 from service.dispatch.loop import Dispatcher
 from service.dispatch.membership import Membership
 from service.processes import logs
-from service.schemas import ExperimentRequest
+from service.schemas.requests import ExperimentRequest
 from service.settings import Limits, Settings
 from service.store import leases
 from service.store.database import Database

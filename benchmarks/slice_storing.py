@@ -22,7 +22,7 @@ from distributed.protocol import dumps, loads, to_serialize
 
 from benchmarks.scaling import BASIC
 from benchmarks.store_speed import databases
-from service.schemas import ExperimentRequest
+from service.schemas.requests import ExperimentRequest
 from service.settings import Limits
 from service.store import leases
 from service.store.copy_rows import copy_blocks, in_order

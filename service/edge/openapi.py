@@ -6,7 +6,8 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from service.schemas import ExperimentChanges, ExperimentRequest, Extension, Problem
+from service.schemas.problems import Problem
+from service.schemas.requests import ExperimentChanges, ExperimentRequest, Extension
 from workers.runs.spec import RunSpec
 
 _REFERENCE = "#/components/schemas/{model}"

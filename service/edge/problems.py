@@ -34,7 +34,7 @@ from service.errors import (
     WrongHost,
     json_pointer,
 )
-from service.schemas import Problem
+from service.schemas.problems import Problem
 from service.store.database import DATABASE_AWAY
 
 MEDIA_TYPE = "application/problem+json"

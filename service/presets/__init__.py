@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from service.errors import NotFound
-from service.schemas import PresetSummary
+from service.schemas.lists import PresetSummary
 
 USUAL_FIGURE = "unobserved_entry"
 THEMES = ("light", "dark")

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from service.queries.errors import QueryError
 from service.queries.fields import NUMERIC, Field, Kind, Node, Open, Path, Values, any_object, leaf
 from service.queries.spec_nodes import SpecNode
-from service.schemas import ComputedWith, Experiment, Run
+from service.schemas.experiments import Experiment
+from service.schemas.runs import ComputedWith, Run
 from service.values.statuses import RUN_STATUSES
 from workers.records import Outcome
 from workers.runs.metrics import METRICS, SUMMARY_METRICS

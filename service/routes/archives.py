@@ -14,7 +14,7 @@ from service.limits import exceeded
 from service.routes.access import HolderDependency
 from service.routes.answers import answers_with, json_answer, stream
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
-from service.schemas import ExperimentSize, Imported
+from service.schemas.experiments import ExperimentSize, Imported
 from service.settings import Limits
 from service.use_cases import archives
 

@@ -17,7 +17,9 @@ from service.routes.dependencies import (
     run_submission,
 )
 from service.routes.parameters import ExperimentParameters
-from service.schemas import DryRun, Experiment, ExperimentChanges, ExperimentDetail, ExperimentRequest, Page
+from service.schemas.experiments import DryRun, Experiment, ExperimentDetail
+from service.schemas.lists import Page
+from service.schemas.requests import ExperimentChanges, ExperimentRequest
 from service.settings import Limits
 from service.store.database import Database
 from service.use_cases import continuations, experiments, submissions

@@ -14,7 +14,7 @@ from service.figures.renderers import MEDIA_TYPES, PNG_SCALE, Style
 from service.figures.themes import ThemeName
 from service.routes.answers import unchanged
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
-from service.schemas import FigureList
+from service.schemas.lists import FigureList
 from service.use_cases import figures
 from service.values.version import VERSION
 

@@ -6,9 +6,9 @@ from fastapi import Header
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.exports.formats import FormatName
-from service.schemas import RunStatus
 from service.use_cases.listing import ListQuery
 from service.use_cases.trajectories import PointQuery
+from service.values.statuses import RunStatus
 from workers.runs.base import LARGEST_INTEGER
 
 Accept = Annotated[str | None, Header(description="Media types that the client takes; `format` goes before it.")]

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from service.edge.problems import RESPONSES
-from service.schemas import Plugins
+from service.schemas.lists import Plugins
 
 router = APIRouter(prefix="/v1/plugins", tags=["plugins"], responses=RESPONSES)
 

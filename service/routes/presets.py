@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from service import presets
 from service.edge.problems import RESPONSES
-from service.schemas import Page, PresetSummary
+from service.schemas.lists import Page, PresetSummary
 
 router = APIRouter(prefix="/v1/presets", tags=["presets"], responses=RESPONSES)
 

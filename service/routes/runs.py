@@ -22,7 +22,10 @@ from service.routes.answers import (
 )
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
 from service.routes.parameters import Accept, FactorParameters, PointParameters, RunParameters, RunQuery
-from service.schemas import Extension, FactorSteps, Page, Run, Theory, Trajectory
+from service.schemas.lists import Page
+from service.schemas.requests import Extension
+from service.schemas.runs import FactorSteps, Run, Trajectory
+from service.schemas.theory import Theory
 from service.settings import Limits
 from service.store.database import Database
 from service.use_cases import continuations, exports, factors, runs, theory

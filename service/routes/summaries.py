@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.edge.problems import RESPONSES
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
 from service.routes.parameters import WHERE
-from service.schemas import Curves, Summary
+from service.schemas.summaries import Curves, Summary
 from service.use_cases.curves import Axis, CurveQuery, spread_along
 from service.use_cases.summaries import summarise
 

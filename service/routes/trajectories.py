@@ -10,7 +10,7 @@ from service.exports.formats import accepted_format
 from service.routes.answers import THINNED, answers_with, stream
 from service.routes.dependencies import BodyDependency, DatabaseDependency, LimitsDependency
 from service.routes.parameters import Accept, SelectedPointParameters, TrajectoryQuery
-from service.schemas import Trajectories
+from service.schemas.runs import Trajectories
 from service.settings import Limits
 from service.store.database import Database
 from service.use_cases.exports import export_trajectories

@@ -7,7 +7,7 @@ from typing import Any
 from service.errors import NotAvailable
 from service.exports.arrow_types import RecordBatch, Schema
 from service.exports.formats import FORMATS
-from service.schemas import ExperimentSize
+from service.schemas.experiments import ExperimentSize
 from service.settings import Limits
 from service.store import archives as store
 from service.store.database import Database

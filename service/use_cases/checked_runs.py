@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from service.errors import FieldError, InvalidPayload, json_pointer
 from service.limits import first_violation
-from service.schemas import ExperimentRequest
+from service.schemas.requests import ExperimentRequest
 from service.settings import Limits
 from service.use_cases.field_errors import pointer_into_run, run_errors
 from service.use_cases.run_starts import RunStarts, StartNotRead

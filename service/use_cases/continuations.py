@@ -5,7 +5,8 @@ from typing import Any
 
 from service.errors import FieldError, InvalidPayload, NotAvailable, json_pointer
 from service.limits import first_violation
-from service.schemas import ExperimentDetail, Extension
+from service.schemas.experiments import ExperimentDetail
+from service.schemas.requests import Extension
 from service.settings import Limits
 from service.store import continuations as store
 from service.store import runs as run_store

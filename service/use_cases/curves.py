@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.errors import FieldError, InvalidPayload
-from service.schemas import Curves, GroupCurves
+from service.schemas.summaries import Curves, GroupCurves
 from service.settings import Limits
 from service.store.database import Database
 from service.store.points import Columns, PointSelection, stream_points

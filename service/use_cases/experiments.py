@@ -9,7 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.errors import NotFound
-from service.schemas import Experiment, ExperimentAttributes, ExperimentChanges, ExperimentDetail, Page, RunCounts
+from service.schemas.experiments import Experiment, ExperimentDetail, RunCounts
+from service.schemas.lists import Page
+from service.schemas.requests import ExperimentAttributes, ExperimentChanges
 from service.settings import Limits
 from service.store import experiments as store
 from service.store import expiry

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from service.errors import NotAvailable, NotFound
-from service.schemas import FactorSteps
+from service.schemas.runs import FactorSteps
 from service.store import factor_snapshots as snapshots
 from service.store import runs as store
 from service.store.database import Database

@@ -9,7 +9,7 @@ from service.figures.kinds.base import Ask, Kind, Scene, refuse
 from service.figures.picture import Picture
 from service.figures.renderers import MEDIA_TYPES, Format, Style, render
 from service.limits import exceeded
-from service.schemas import FigureList, FigureSummary
+from service.schemas.lists import FigureList, FigureSummary
 from service.settings import Limits
 from service.store.database import Database
 from service.use_cases.experiments import find_row

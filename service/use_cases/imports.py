@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from service.errors import BeingStored, FieldError, InvalidPayload
 from service.exports.archives import Archive, ArchivedRun
 from service.limits import exceeded
-from service.schemas import ExperimentAttributes, Imported
+from service.schemas.experiments import Imported
+from service.schemas.requests import ExperimentAttributes
 from service.settings import Limits
 from service.store import archives as store
 from service.store import experiments as experiment_store

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from service.errors import FieldError, InvalidPayload, json_pointer
 from service.limits import exceeded
 from service.processes.garbage import collector_paused
-from service.schemas import ExperimentRequest
+from service.schemas.requests import ExperimentRequest
 from service.settings import Limits
 from service.store.database import Database
 from service.use_cases.checked_runs import CheckedRuns

@@ -5,7 +5,7 @@ from typing import Any
 
 from service.queries.catalogues import RUNS, SUMMARY_FIELDS
 from service.queries.fields import Field, Path
-from service.schemas import Run
+from service.schemas.runs import Run
 from service.store.run_rows import RunRow
 from service.use_cases.applicable import applicable_columns
 from service.values.numbers import spell, spell_all

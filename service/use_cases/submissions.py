@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.errors import BeingStored, FieldError, IdempotencyConflict, InvalidPayload
-from service.schemas import Cost, DryRun, Experiment, ExperimentDetail, ExperimentRequest
+from service.schemas.experiments import Cost, DryRun, Experiment, ExperimentDetail
+from service.schemas.requests import ExperimentRequest
 from service.settings import Limits
 from service.store import experiments as store
 from service.store import expiry

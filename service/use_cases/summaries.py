@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.queries.catalogues import summary_metric
-from service.schemas import GroupSummary, Summary
+from service.schemas.summaries import GroupSummary, Summary
 from service.settings import Limits
 from service.store.database import Database
 from service.use_cases.groups import grouped, grouping_fields, selected_in

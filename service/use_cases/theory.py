@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from service.schemas import (
+from service.schemas.theory import (
     DecayPrediction,
     FactorisationPrediction,
     StabilityPrediction,

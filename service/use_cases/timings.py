@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from service.schemas import Experiment
+from service.schemas.experiments import Experiment
 from service.store.database import Database
 from service.store.timings import read_work
 from service.values.statuses import UNFINISHED

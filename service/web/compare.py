@@ -10,7 +10,8 @@ from service.errors import FieldError, InvalidPayload, NotFound
 from service.limits import exceeded
 from service.queries.catalogues import summary_metric
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
-from service.schemas import Experiment, ExperimentDetail, GroupSummary
+from service.schemas.experiments import Experiment, ExperimentDetail
+from service.schemas.summaries import GroupSummary
 from service.settings import Limits
 from service.store.database import Database
 from service.use_cases.applicable import applicable_columns

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from service.routes.access import HolderDependency
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
-from service.schemas import Experiment, ExperimentDetail
+from service.schemas.experiments import Experiment, ExperimentDetail
 from service.use_cases import continuations, experiments, runs
 from service.use_cases.events import last_event_id
 from service.use_cases.listing import ListQuery

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from service.errors import FieldError, InvalidPayload
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
-from service.schemas import GroupSummary
+from service.schemas.summaries import GroupSummary
 from service.use_cases.experiments import get_experiment
 from service.use_cases.summaries import summarise
 from service.web.commands import CommandWriter

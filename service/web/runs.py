@@ -10,7 +10,7 @@ from service.errors import FieldError, InvalidPayload, NotAvailable, TryLater
 from service.exports.formats import FORMATS
 from service.routes.access import HolderDependency
 from service.routes.dependencies import DatabaseDependency, LimitsDependency
-from service.schemas import Extension
+from service.schemas.requests import Extension
 from service.store.database import Database
 from service.use_cases import continuations, experiments, factors, runs
 from service.use_cases.applicable import applicable_columns

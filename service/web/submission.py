@@ -12,7 +12,8 @@ from service import presets
 from service.errors import FieldError, IdempotencyConflict, InvalidPayload, TryLater, json_pointer
 from service.routes.access import HolderDependency
 from service.routes.dependencies import DatabaseDependency, LimitsDependency, run_reading, run_submission
-from service.schemas import DryRun, ExperimentRequest
+from service.schemas.experiments import DryRun
+from service.schemas.requests import ExperimentRequest
 from service.settings import Limits
 from service.store.database import Database
 from service.use_cases import experiments, runs, submissions

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from service.schemas import ExperimentRequest
+from service.schemas.requests import ExperimentRequest
 from service.settings import Limits, Settings
 from service.store.database import Database
 from service.store.point_writes import insert_points

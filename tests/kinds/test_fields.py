@@ -16,7 +16,8 @@ import pytest
 from service.exports.formats import FORMATS
 from service.queries.catalogues import EXPERIMENTS, RUNS, Catalogue, check_answer, spell_path
 from service.queries.fields import SCALAR, Kind, any_object, leaf
-from service.schemas import Experiment, Run
+from service.schemas.experiments import Experiment
+from service.schemas.runs import Run
 from service.settings import Limits
 from service.store.database import Database
 from service.store.fields import Home, check_home, kind_to_sort

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from service.schemas import ExperimentRequest
+from service.schemas.requests import ExperimentRequest
 from service.settings import Limits
 from service.store import expiry
 from service.store import factor_snapshots as store

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from service.errors import BeingStored, IdempotencyConflict, InvalidPayload, NotFound, NotReady, TryLater
-from service.schemas import ExperimentRequest
+from service.schemas.requests import ExperimentRequest
 from service.settings import Limits
 from service.store import expiry
 from service.store.tables import experiments, runs
@@ -135,7 +135,7 @@ def test_what_a_failure_leaves_is_never_seen_and_is_removed(database, transactio
 
 KILLED = """
 import os, signal, sys
-from service.schemas import ExperimentRequest
+from service.schemas.requests import ExperimentRequest
 from service.settings import Limits
 from service.store.database import Database
 from service.use_cases import storing

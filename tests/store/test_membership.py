@@ -8,7 +8,7 @@ import pytest
 from service.dispatch.housekeeping import Housekeeper
 from service.dispatch.loop import Dispatcher
 from service.dispatch.membership import SECONDS_WITHOUT_PULSE, Membership
-from service.schemas import ExperimentRequest
+from service.schemas.requests import ExperimentRequest
 from service.settings import Limits
 from service.store import dispatchers
 from service.store.dispatchers import Deposed, Needs, dispatchers_at_work

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from service.exports.formats import FORMATS
-from service.schemas import ExperimentChanges, ExperimentRequest, Extension
+from service.schemas.requests import ExperimentChanges, ExperimentRequest, Extension
 from service.settings import Limits
 from service.store import leases
 from service.store.slices import apply_slice, fail_slice

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from service.cli.main import app
 from service.dispatch.housekeeping import Housekeeper, keeping_house
 from service.dispatch.membership import Membership
-from service.schemas import ExperimentRequest
+from service.schemas.requests import ExperimentRequest
 from service.settings import Limits
 from service.store import expiry
 from service.store.database import Database

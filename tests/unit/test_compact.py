@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError
 
 from service.errors import InvalidPayload
-from service.schemas import ExperimentRequest
+from service.schemas.requests import ExperimentRequest
 from service.settings import Limits
 from service.use_cases.payloads import parse_runs
 from tests.helpers.specs import BASIC

@@ -1,0 +1,1 @@
+"""What goes over the wire: the request of an experiment and the answers."""

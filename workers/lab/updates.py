@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from workers.runs.rates import powers
+from workers.runs.sequences import powers
 
 Array = npt.NDArray[np.float64]
 

@@ -2,12 +2,12 @@
 
 A schedule is a function of the step alone, counted from 0 over the whole run, and knows nothing of where a run stops.
 Rates and their sums are therefore the same however a run is cut, batched or extended. Rates of many steps come from few
-exact values: those of every 64th step, moved on by up to 63 steps with products. Sums of rates have closed forms, so
-nothing is carried from step to step. Polyak's rate depends on the state; its sum is carried (`workers.lab.rates`).
+exact values (`workers.runs.sequences`). Sums of rates have closed forms, so nothing is carried from step to step.
+Polyak's rate depends on the state; its sum is carried (`workers.lab.rates`).
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import fsum, log1p, pi, sin
 from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
@@ -17,15 +17,10 @@ import numpy.typing as npt
 from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
 from workers.runs.base import Count, Listed, Natural, NonNegative, Positive, SpecModel, misfit
+from workers.runs.sequences import powers, sines, sums_of_powers
 
 Array = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
-
-STRIDE = 64
-"""Steps from one exact value to the next; their products are within two units of rounding of exact values."""
-
-SUMMED = 64
-"""First terms of a sum of powers that are added up; Euler-Maclaurin's formula gives the rest to rounding."""
 
 NUMBER = "number"
 """Marks a plain number among the kinds of learning rates."""
@@ -219,7 +214,7 @@ class Cosine(Schedule, frozen=True):
         left = max(0, min(self.steps, first + count) - first)
         if not left:
             return np.full(count, self.to)
-        moving = _sines(pi / (2 * self.steps), self.steps - first - left + 1, left)
+        moving = sines(pi / (2 * self.steps), self.steps - first - left + 1, left)
         moving *= moving
         moving *= self.start - self.to
         moving += self.to
@@ -258,7 +253,7 @@ class Polynomial(Schedule, frozen=True):
 
     def times(self, steps: Steps) -> Array:
         """See `Rates`."""
-        return self.initial * _sums_of_powers(self.power, np.asarray(steps, dtype=np.float64))
+        return self.initial * sums_of_powers(self.power, np.asarray(steps, dtype=np.float64))
 
 
 class Geometric(Schedule, frozen=True):
@@ -344,53 +339,3 @@ def rate_table(of: "list[Rates]", steps: Steps, count: int) -> Array:
         if (rates, step) not in columns:
             columns[rates, step] = rates.rates(step, count)
     return np.stack([columns[rates, step] for rates, step in zip(of, steps.tolist(), strict=True)], axis=1)
-
-
-def powers(base: float, first: int, count: int) -> Array:
-    """base^k for `count` exponents k from `first` on, (count,)."""
-
-    def exact(exponents: Array) -> Array:
-        return np.power(np.full(len(exponents), base), exponents)
-
-    return _moved_on(first, count, lambda coarse, fine: exact(coarse)[:, None] * exact(fine))
-
-
-def _sines(angle: float, first: int, count: int) -> Array:
-    """sin(k angle) for `count` numbers k from `first` on, (count,)."""
-
-    def sums(coarse: Array, fine: Array) -> Array:
-        there, here = (coarse * angle)[:, None], fine * angle
-        sines = np.sin(there) * np.cos(here)
-        sines += np.cos(there) * np.sin(here)
-        return sines
-
-    return _moved_on(first, count, sums)
-
-
-def _moved_on(first: int, count: int, values: Callable[[Array, Array], Array]) -> Array:
-    """A function at `count` integers from `first` on, from its values at multiples of STRIDE plus 0 to STRIDE - 1."""
-    begin, end = first // STRIDE, -(-(first + count) // STRIDE)
-    coarse, fine = np.arange(begin, end, dtype=np.float64) * STRIDE, np.arange(STRIDE, dtype=np.float64)
-    return values(coarse, fine).ravel()[first - begin * STRIDE :][:count]
-
-
-def _sums_of_powers(power: float, terms: Array) -> Array:
-    """Sum of j^-power for j from 1 to each of `terms`; beyond SUMMED terms by Euler and Maclaurin's formula."""
-    first = np.arange(1, SUMMED + 1, dtype=np.float64) ** -power
-    few = np.concatenate([[0.0], np.cumsum(first)])[np.minimum(terms, SUMMED).astype(np.int64)]
-    last = np.maximum(terms, float(SUMMED))
-    stretch = (1 - power) * np.log(last / SUMMED)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        grown = np.where(stretch == 0, 1.0, np.expm1(stretch) / stretch)
-    integral = SUMMED ** (1 - power) * grown * np.log(last / SUMMED)
-    ends = _ends(power, last) - _ends(power, np.array(float(SUMMED)))
-    return few + integral + ends
-
-
-def _ends(power: float, at: Array) -> Array:
-    """f / 2 + f' / 12 - f''' / 720 + f''''' / 30240 of f(x) = x^-power."""
-    value, rest = at**-power, 1 / (at * at)
-    first = -power * value / at
-    third = first * (power + 1) * (power + 2) * rest
-    fifth = third * (power + 3) * (power + 4) * rest
-    return value / 2 + first / 12 - third / 720 + fifth / 30240

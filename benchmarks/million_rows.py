@@ -20,7 +20,7 @@ from service.store.point_writes import insert_points, metric_columns
 from service.store.run_rows import new_run
 from service.store.tables import experiments, runs, summaries
 from service.values.ids import new_id
-from workers.records import Points
+from workers.results import Points
 from workers.runs.metrics import METRICS, metrics_of
 from workers.runs.spec import RunSpec
 

@@ -16,7 +16,7 @@ from service.values.pools import Pool
 from tests.helpers.pgbouncer import SESSIONS, is_installed, pgbouncer
 from tests.helpers.servers import Server
 from tests.helpers.specs import BASIC
-from workers.records import Points
+from workers.results import Points
 
 pytestmark = [
     pytest.mark.postgresql,

@@ -331,16 +331,16 @@ class NativeComponents:
         The second one takes the gradient in the product, of its shape and contiguous.
 
         Args:
-            factors: (runs, dimension, rank) each; the matrix of a run is contiguous. They must outlive the calls.
+            factors: (runs, dimension, rank) each; the matrix of a run is contiguous.
         """
-        call, launch, where = self._call, self._launch, _where(factors)
+        call, launch, where = self._call, self._launch, _Where(factors)
 
         def multiply() -> None:
-            call[_PART], call[_PRODUCT], call[-len(where) :] = MULTIPLY, self._product.data_ptr(), where
+            call[_PART], call[_PRODUCT], call[-where.count :] = MULTIPLY, self._product.data_ptr(), where.addresses
             launch()
 
         def pull_back(signal: Tensor) -> None:
-            call[_PART], call[_PRODUCT], call[-len(where) :] = PULL_BACK, signal.data_ptr(), where
+            call[_PART], call[_PRODUCT], call[-where.count :] = PULL_BACK, signal.data_ptr(), where.addresses
             launch()
 
         return multiply, pull_back
@@ -349,19 +349,18 @@ class NativeComponents:
         """The call that writes the product, twice the loss (runs, 1, 1), contiguous, and the gradients.
 
         Args:
-            factors: see `bind`; they and the losses must outlive the call.
+            factors: see `bind`.
         """
         assert self._losses is not None
         assert loss.is_contiguous()
-        call, launch, where = self._call, self._launch, _where(factors)
-        into = loss.data_ptr()
+        call, launch, where, into = self._call, self._launch, _Where(factors), _Where([loss])
 
-        def evaluate() -> None:  # keeps what it writes to, by way of self
-            call[_PART], call[_PRODUCT], call[_LOSS], call[-len(where) :] = (
+        def evaluate() -> None:
+            call[_PART], call[_PRODUCT], call[_LOSS], call[-where.count :] = (
                 EVALUATE,
                 self._product.data_ptr(),
-                into,
-                where,
+                into.addresses[0],
+                where.addresses,
             )
             launch()
 
@@ -399,10 +398,14 @@ class NativeComponents:
         return 2 * rows * self._stride + (self._rank + last) * self._row_stride
 
 
-def _where(factors: Sequence[Tensor]) -> npt.NDArray[np.int64]:
-    """Addresses of factors, and distances of their matrices."""
-    assert all(factor[0].is_contiguous() for factor in factors)
-    return np.array([*(factor.data_ptr() for factor in factors), *(factor.stride(0) for factor in factors)])
+class _Where:
+    """Addresses of tensors, then the distances of their runs' matrices; keeps the tensors, whose memory is read there."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        assert all(tensor[0].is_contiguous() for tensor in tensors)
+        self._tensors, self.count = tuple(tensors), 2 * len(tensors)
+        addresses = [tensor.data_ptr() for tensor in tensors]
+        self.addresses = np.array([*addresses, *(tensor.stride(0) for tensor in tensors)])
 
 
 def _padded(size: int, unit: int) -> int:

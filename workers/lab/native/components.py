@@ -399,7 +399,7 @@ class NativeComponents:
 
 
 class _Where:
-    """Addresses of tensors, then the distances of their runs' matrices; keeps the tensors, whose memory is read there."""
+    """Addresses of tensors, then the distances of their runs' matrices; keeps the tensors, which are read there."""
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         assert all(tensor[0].is_contiguous() for tensor in tensors)

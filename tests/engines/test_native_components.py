@@ -1,5 +1,7 @@
 """The CP factorisation in compiled code: the gradients of torch, and the same bits whatever is around a run."""
 
+import gc
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from tests.helpers.losses import fitted
 from tests.helpers.specs import run_whole
-from workers.lab.models import base, cp_tensor
+from workers.lab.models import base, cp_tensor, native_components
 from workers.lab.models.cp_tensor import product
 from workers.lab.models.native_components import NativeComponentGradient, NativeSparseGradient
 from workers.lab.native import components
@@ -108,6 +110,24 @@ def whole_evaluation(specs: list[RunSpec], factors: list[Tensor]) -> tuple[Tenso
     losses = torch.full((len(specs), 1, 1), torch.nan, dtype=factors[0].dtype)
     base.build_model(specs, gradient).bind(factors, losses)()
     return losses, gradient
+
+
+@pytest.mark.parametrize("observed", [30, 900], ids=["few", "many"])
+@pytest.mark.parametrize("single_call", [True, False])
+def test_a_bound_evaluation_keeps_the_memory_that_it_reads_and_writes(monkeypatch, observed, single_call):
+    """An optimiser may bind factors and losses that nobody else keeps, as those of a nearby point."""
+    if not single_call:
+        monkeypatch.setattr(native_components, "_losses_of", lambda *_: None)
+    problem = {"kind": "low_rank_completion", "shape": [11, 10, 13], "rank": 2, "observed": observed, "norm": 30.0}
+    specs = [RunSpec.model_validate({**runs_of(observed)[0].resolved(), "problem": problem})]
+    bound = random_factors((11, 10, 13), 6, 1, torch.float64)
+    losses = torch.zeros(1, 1, 1, dtype=torch.float64)
+    evaluate = base.build_model(specs, [torch.zeros_like(factor) for factor in bound]).bind(bound, losses)
+    kept = [weakref.ref(tensor) for tensor in (*bound, losses)]
+    del bound, losses
+    gc.collect()
+    assert all(tensor() is not None for tensor in kept)
+    evaluate()
 
 
 @pytest.mark.slow

@@ -31,9 +31,9 @@ FEWEST_COLUMNS_OF_BATCHES = 8
 """Columns from which a batch is advanced run by run, its columns side by side. For 8 x 8 at depth 3 both layouts take
 the same time, above it the layout by lanes loses its factors from the first-level cache."""
 
-SHARED_FROM = 1_000_000
-"""Multiply-adds of a step from which cores share its products, some 60 x 60 at depth 3: a product takes 5 us there, and
-to share it half a microsecond."""
+SHARED_FROM = 16_000_000
+"""Multiply-adds of a step from which cores share its products, some 140 x 140 at depth 3. Two cores gain a fifth to a
+quarter at 200 x 200 and at 256 x 256, nothing at 100 x 100, and lose at 64 x 64."""
 
 MOST_AT_HAND = 2**16
 """Vectors of a block by lanes that stand on the stack, 4 MiB of those of AVX-512. With shared measurements lanes take a
@@ -92,14 +92,14 @@ class Company:
     """How many cores compute a launch: those that the slice may have, or a single one where that was faster.
 
     Other work on a machine can keep a helper waiting in the middle of a piece, and the run with it. Both ways are
-    measured in a slice, and give the same bits.
+    measured in a slice, and give the same bits. The first launch, of a few steps, does not count.
 
     Args:
         most: cores that the slice may have.
     """
 
     def __init__(self, most: int) -> None:
-        self._most, self._paces = most, dict[int, float]()
+        self._most, self._paces, self._is_warm = most, dict[int, float](), False
 
     @property
     def cores(self) -> int:
@@ -108,7 +108,9 @@ class Company:
 
     def note(self, steps: int, seconds: float) -> None:
         """Enter what a launch took, of the steps of all blocks."""
-        self._paces[self.cores] = seconds / max(steps, 1)
+        if self._is_warm:
+            self._paces[self.cores] = seconds / max(steps, 1)
+        self._is_warm = True
 
 
 def program_of(descents: Descents, runs: int, device: str, share_measurements: bool = False, cores: int = 1) -> Program:

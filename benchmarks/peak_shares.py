@@ -1,7 +1,8 @@
 """Shares of a core's peak by size, and what other ways take: `python -m benchmarks.peak_shares`.
 
 Depth 3, float64. The service is a `rankward serve` with one worker, asked over HTTP, kernels compiled; the time of an
-experiment is that between the start of its first run and the end of its last. The peak is that of a product of
+experiment is that between the start of its first run and the end of its last, less that of the same runs for a single
+step, which have their starts and points. The peak is that of a product of
 1024 x 1024 matrices in torch on one core, to which the other ways are bound as well. All are measured in turn, REPEATS
 times, and the best of each counts. A step counts as 6 n^3 multiply-adds: its products, without losses, updates and
 recording.
@@ -77,7 +78,7 @@ def experiment(size: int, runs: int, steps: int) -> dict[str, Any]:
         "init": {"kind": "gaussian", "std": 0.3 / size**0.5},
         "optimizer": {"kind": "gradient_descent", "learning_rate": 1e-4},
         "stop": {"max_steps": steps},
-        "record": {"points_per_decade": 1},
+        "record": {"every": 0},
     }
     return {"run": run, "sweep": [{"seed": list(range(runs))}]}
 
@@ -94,25 +95,30 @@ def peak() -> float:
 
 
 def microseconds(service: Service, size: int, runs: int, steps: int) -> float:
-    """Microseconds a step and run of an experiment, by the times that the service wrote."""
+    """Microseconds of an experiment, by the times that the service wrote."""
     _, done = service.run(experiment(size, runs, steps))
     rows = list(service.client.runs(done["id"]))
     begun, ended = (
         [datetime.fromisoformat(row[name]) for row in rows if row[name]] for name in ("started_at", "finished_at")
     )
-    return (max(ended) - min(begun)).total_seconds() / (steps * runs) * 1e6
+    return (max(ended) - min(begun)).total_seconds() * 1e6
 
 
 def served(service: Service, size: int, runs: int, seconds: float) -> Callable[[], float]:
-    """Measures experiments of about so many seconds.
+    """Measures the microseconds of a step and run by experiments of about so many seconds of steps.
 
-    Short ones come first: one compiles, and the others grow until their steps outweigh their starts and their points.
+    Short ones come first: one compiles, and the others grow until their steps take half of that time.
     """
-    steps = max(1, int(FIRST_STEPS / (multiply_adds(size) * runs)))
+    steps = 2 + int(FIRST_STEPS / (multiply_adds(size) * runs))
     microseconds(service, size, runs, steps)
-    while (each := microseconds(service, size, runs, steps)) * steps * runs < seconds * 1e6 / 2:
-        steps = 1 + int(steps * min(10.0, seconds * 1e6 / (each * steps * runs)))
-    return lambda: microseconds(service, size, runs, steps)
+    around = min(microseconds(service, size, runs, 1) for _ in range(REPEATS))
+
+    def each() -> float:
+        return max((microseconds(service, size, runs, steps) - around) / ((steps - 1) * runs), 1e-6)
+
+    while (taken := each() * steps * runs) < seconds * 1e6 / 2:
+        steps = 1 + int(steps * min(10.0, seconds * 1e6 / taken))
+    return each
 
 
 def row(service: Service, size: int, runs: int, seconds: float) -> str:

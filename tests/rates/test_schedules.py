@@ -52,6 +52,15 @@ def test_rates_are_those_of_the_definition(name):
     np.testing.assert_allclose(rates, [definition(k) for k in range(3000)], rtol=1e-12, atol=1e-17)
 
 
+@pytest.mark.parametrize("power", [0.01, 0.5, 1, 2, 7.5, 100])
+def test_powers_are_exact_wherever_their_series_begins(power):
+    rates = rates_of(TypeAdapter(LearningRate).validate_python({"kind": "polynomial", "initial": 1, "power": power}))
+    for first in (0, 3000, 90_000, 10**6, 10**9):
+        steps = np.arange(first + 1, first + 5001, dtype=np.longdouble)
+        expected = (steps ** np.longdouble(-power)).astype(np.float64)
+        np.testing.assert_allclose(rates.rates(first, 5000), expected, rtol=1e-15 * (1 + 12 * power), atol=1e-300)
+
+
 @every_definition
 def test_times_are_the_sums_of_the_rates_before(name):
     rates, steps = parsed(name).rates(0, 3000), np.array([0, 1, 2, 63, 64, 65, 70, 71, 777, 778, 1000, 1001, 3000])

@@ -7,11 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from workers.runs.sequences import powers
-
-Array = npt.NDArray[np.float64]
+from workers.runs.sequences import Numbers, joined, powers
 
 
 @dataclass(frozen=True)
@@ -20,12 +17,12 @@ class Table:
 
     Attributes:
         field: the name of the field.
-        values: function from the field's value, the steps taken before and a count to the next numbers (count,).
+        numbers: function from the field's value, the steps taken before and a count to the next numbers, in parts.
         settles_at: function from the field's value to the step from which the numbers are all the same.
     """
 
     field: str
-    values: Callable[[float, int, int], Array]
+    numbers: Callable[[float, int, int], list[Numbers]]
     settles_at: Callable[[float], int]
 
 
@@ -54,13 +51,13 @@ class FusedUpdate:
         return hash((self.constants, self.step, self.before, tuple(self.tables), self.sums_squares))
 
 
-def _correction(beta: float, first: int, count: int) -> Array:
+def _correction(beta: float, first: int, count: int) -> list[Numbers]:
     """1 - beta^t, t counted from 1: the total weight in a running mean that began at zero."""
-    return 1 - powers(beta, first + 1, count)
+    return [powers(beta, first + 1, count, scale=-1.0, plus=1.0)]
 
 
-def _root_correction(beta: float, first: int, count: int) -> Array:
-    return np.sqrt(_correction(beta, first, count))
+def _root_correction(beta: float, first: int, count: int) -> list[Numbers]:
+    return [np.sqrt(joined(_correction(beta, first, count)))]
 
 
 def _corrected_at(beta: float) -> int:

@@ -1,9 +1,12 @@
-"""Powers, sines and sums of powers at many integers in a row, of which the rates of steps are made.
+"""Powers, squared cosines and sums of powers at many integers in a row, of which the rates of steps are made.
 
-They come from few exact values: those of every 64th integer, moved on by up to 63 with products.
+They come from few exact values: those of every 64th integer, moved on by up to 63 with products. What moves them on is
+written as sums, which numpy adds up here and compiled code in `workers.lab.native.sums`, with the same bits.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, comb, pi
 
 import numpy as np
 import numpy.typing as npt
@@ -16,33 +19,110 @@ STRIDE = 64
 SUMMED = 64
 """First terms of a sum of powers that are added up; Euler-Maclaurin's formula gives the rest to rounding."""
 
-
-def powers(base: float, first: int, count: int) -> Array:
-    """base^k for `count` exponents k from `first` on, (count,)."""
-
-    def exact(exponents: Array) -> Array:
-        return np.power(np.full(len(exponents), base), exponents)
-
-    return _moved_on(first, count, lambda coarse, fine: exact(coarse)[:, None] * exact(fine))
+TERMS = 8
+"""Terms of Taylor's series of a power about the middle of a stride."""
 
 
-def sines(angle: float, first: int, count: int) -> Array:
-    """sin(k angle) for `count` numbers k from `first` on, (count,)."""
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Numbers in a row: scale * (sum over terms of coarse * fine) + plus, the sum squared or not; each is rounded.
 
-    def sums(coarse: Array, fine: Array) -> Array:
-        there, here = (coarse * angle)[:, None], fine * angle
-        sines = np.sin(there) * np.cos(here)
-        sines += np.cos(there) * np.sin(here)
-        return sines
+    Attributes:
+        coarse: (strides, terms), of the strides that the numbers touch.
+        fine: (terms, STRIDE), of the numbers of a stride.
+        skipped: numbers of the first stride that are left out.
+        count: how many numbers there are.
+        is_squared: whether the sum is squared.
+        scale, plus: what the sum is multiplied by, and what is added then.
+    """
 
-    return _moved_on(first, count, sums)
+    coarse: Array
+    fine: Array
+    skipped: int
+    count: int
+    is_squared: bool = False
+    scale: float = 1.0
+    plus: float = 0.0
+
+    def array(self) -> Array:
+        """The numbers, (count,)."""
+        sums = self.coarse[:, :1] * self.fine[0]
+        for coarse, fine in zip(self.coarse.T[1:], self.fine[1:], strict=True):
+            sums += coarse[:, None] * fine
+        if self.is_squared:
+            sums *= sums
+        sums *= self.scale
+        sums += self.plus
+        return sums.ravel()[self.skipped :][: self.count]
 
 
-def _moved_on(first: int, count: int, values: Callable[[Array, Array], Array]) -> Array:
-    """A function at `count` integers from `first` on, from its values at multiples of STRIDE plus 0 to STRIDE - 1."""
+Numbers = Sums | Array
+"""Numbers in a row."""
+
+
+def joined(parts: Sequence[Numbers]) -> Array:
+    """Parts, one after the other, as an array."""
+    arrays = [part.array() if isinstance(part, Sums) else part for part in parts]
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def powers(base: float, first: int, count: int, scale: float = 1.0, plus: float = 0.0) -> Sums:
+    """scale * base^k + plus for `count` exponents k from `first` on."""
+    begins, skipped = _strides(first, count)
+    coarse, fine = (np.power(np.full(len(exponents), base), exponents) for exponents in (begins, _FINE))
+    return Sums(coarse[:, None], fine[None], skipped, count, scale=scale, plus=plus)
+
+
+def cosines_squared(steps: int, first: int, count: int, scale: float, plus: float) -> Sums:
+    """scale * cos(pi k / (2 steps))^2 + plus for `count` numbers k from `first` on, at most `steps` in all.
+
+    Sines of the distance from the end, where cosines are small, keep their digits.
+    """
+    angle = pi / (2 * steps)
+    begins, skipped = _strides(steps - first - count + 1, count)
+    there, here = begins[::-1] * angle, _FINE[::-1] * angle
+    coarse, fine = np.stack([np.sin(there), np.cos(there)], axis=1), np.stack([np.cos(here), np.sin(here)])
+    skipped = len(begins) * STRIDE - skipped - count
+    return Sums(coarse, fine, skipped, count, is_squared=True, scale=scale, plus=plus)
+
+
+def reciprocal_powers(power: float, first: int, count: int, scale: float) -> list[Numbers]:
+    """scale * k^-power for `count` positive numbers k from `first` on: by Taylor's series, once that converges."""
+    few = min(count, max(0, _series_begin(power) - first))
+    parts = list[Numbers]()
+    if few:
+        numbers = np.arange(first, first + few, dtype=np.float64)
+        parts.append(scale / numbers if power == 1 else scale * np.exp(-power * np.log(numbers)))
+    if few < count:
+        parts.append(_series(power, first + few, count - few, scale))
+    return parts
+
+
+def _series_begin(power: float) -> int:
+    """The stride from whose begin on the first term that is left out is below half a unit of rounding."""
+    reach = STRIDE / 2 * (2.0**54 * comb(ceil(power) + TERMS - 1, TERMS)) ** (1 / TERMS)
+    return STRIDE * ceil(reach / STRIDE)
+
+
+def _series(power: float, first: int, count: int, scale: float) -> Sums:
+    """(m + d)^-power = m^-power * sum over n of binom(-power, n) (d / m)^n, the smallest terms first."""
+    begins, skipped = _strides(first, count)
+    middles = begins + (STRIDE - 1) / 2
+    coarse, reach = np.empty((len(begins), TERMS)), STRIDE / middles
+    coarse[:, -1] = middles**-power
+    for n in range(1, TERMS):
+        np.multiply(coarse[:, -n] * ((1 - power - n) / n), reach, out=coarse[:, -n - 1])
+    fine = ((_FINE - (STRIDE - 1) / 2) / STRIDE) ** np.arange(TERMS)[::-1, None]
+    return Sums(coarse, fine, skipped, count, scale=scale)
+
+
+_FINE = np.arange(STRIDE, dtype=np.float64)
+
+
+def _strides(first: int, count: int) -> tuple[Array, int]:
+    """The begins of the strides that hold `count` integers from `first` on, and how many come before `first`."""
     begin, end = first // STRIDE, -(-(first + count) // STRIDE)
-    coarse, fine = np.arange(begin, end, dtype=np.float64) * STRIDE, np.arange(STRIDE, dtype=np.float64)
-    return values(coarse, fine).ravel()[first - begin * STRIDE :][:count]
+    return np.arange(begin, end, dtype=np.float64) * STRIDE, first - begin * STRIDE
 
 
 def sums_of_powers(power: float, terms: Array) -> Array:

@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.lab.engines.fused.program import DISTURBANCES, GRADIENTS, LABELS, SHARES, Program
-from workers.lab.native import draws as native
+from workers.lab.native import draws, sums
 from workers.lab.native.draws import Filled
+from workers.lab.native.sums import Added
 from workers.runs.disturbing import Draws, batch_shares, gradient_noise, label_noise
 from workers.runs.observations import observe_entries
+from workers.runs.sequences import Numbers, Sums, joined
 from workers.runs.spec import RunSpec
 
 Array = npt.NDArray[Any]
@@ -34,32 +36,42 @@ class Row:
 
     Attributes:
         key: equal for runs that read the same numbers at the same step.
-        values: function from the steps taken before and a count to the next numbers, (count,) or (count, places).
+        numbers: draws, or a function from the steps taken before and a count to the next numbers, in parts.
         settles_at: the step from which the numbers are all the same, None where there is none.
         width: numbers of a step.
         places: int64 (numbers of a draw,), where they stand among those of a step, zeros elsewhere; None: in order.
     """
 
     key: Hashable
-    values: Callable[[int, int], npt.NDArray[np.float64]] = field(compare=False)
+    numbers: Draws | Callable[[int, int], list[Numbers]] = field(compare=False)
     settles_at: int | None
     width: int = 1
     places: Array | None = field(default=None, compare=False)
 
-    def write(self, step: int, count: int, out: Array) -> None:
-        """Write the numbers of `count` steps into `out` (count, width), some at a time, which stay in the cache."""
-        several, places = max(1, NUMBERS_AT_ONCE // self.width), slice(None) if self.places is None else self.places
-        for begin in range(0, count, several):
-            part = out[begin : begin + several]
-            values = self.values(step + begin, len(part))
-            part[:, places] = values.reshape(len(part), -1)
+    def write(self, step: int, count: int, out: Array) -> list[Filled] | list[Added]:
+        """Write numbers of `count` steps into `out` (count, width); what is returned is left to compiled code."""
+        if isinstance(self.numbers, Draws):
+            return self._write_draws(self.numbers, step, count, out)
+        left, end = list[Added](), 0
+        for part in self.numbers(step, count):
+            begin, end = end, end + (part.count if isinstance(part, Sums) else len(part))
+            if isinstance(part, Sums) and sums.is_available(out.dtype.name):
+                left.append(Added(part, out[begin:end, 0]))
+            else:
+                out[begin:end, 0] = joined([part])
+        return left
 
-    def compiled(self, step: int, count: int, out: Array) -> Filled | None:
-        """What compiled code writes in place of `write`; None where it cannot make these numbers."""
-        if not isinstance(self.values, Draws) or not native.takes(self.values):
-            return None
-        places = None if self.places is None else self.places[:, None]
-        return Filled(self.values, step, count, out, self.width, places)
+    def _write_draws(self, values: Draws, step: int, count: int, out: Array) -> list[Filled]:
+        if self.places is not None:
+            out[...] = 0
+        if draws.takes(values) and draws.is_available(out.dtype.name):
+            places = None if self.places is None else self.places[:, None]
+            return [Filled(values, step, count, out, self.width, places)]
+        several, places = max(1, NUMBERS_AT_ONCE // self.width), slice(None) if self.places is None else self.places
+        for begin in range(0, count, several):  # few enough to stay in the cache
+            part = out[begin : begin + several]
+            part[:, places] = values(step + begin, len(part)).reshape(len(part), -1)
+        return []
 
     def is_settled(self, step: int) -> bool:
         """Whether the numbers do not change from a step on."""
@@ -101,23 +113,18 @@ class Tables:
         distinct = [(row, step, 1 if row.is_settled(step) else steps) for row, step in self._distinct(lanes, taken)]
         numbers = _memory(end + sum(row.width * count for row, _, count in distinct), dtype)
         numbers[:end] = 0
-        compiled = list[Filled]()
+        left = list[Filled | Added]()
         for row, step, count in distinct:
             begins[row, step], begin = end, end
             end += row.width * count
-            out = numbers[begin:end].reshape(count, row.width)
-            if row.places is not None:
-                out[...] = 0
-            if part := row.compiled(step, count, out):
-                compiled.append(part)
-            else:
-                row.write(step, count, out)
-        native.fill(compiled)
+            left += row.write(step, count, numbers[begin:end].reshape(count, row.width))
+        draws.fill([part for part in left if isinstance(part, Filled)])
+        sums.fill([part for part in left if isinstance(part, Added)])
         read = [[(row, int(taken[run])) for row in self._rows[run]] for run in lanes.tolist()]
         shape = (len(lanes), self._count)
         return {
             "tables": numbers,
-            "table_begins": np.array([[begins[one] for one in of_lane] for of_lane in read], np.int64).reshape(shape),
+            "table_begins": np.array([[begins[row] for row in of_lane] for of_lane in read], np.int64).reshape(shape),
             "table_strides": np.array(
                 [[0 if row.is_settled(step) else row.width for row, step in of_lane] for of_lane in read], np.int64
             ).reshape(shape),
@@ -143,24 +150,24 @@ def _row(spec: RunSpec, program: Program, name: str) -> Row:
     optimizer = spec.descent
     if name == "rate":
         rates = optimizer.rates
-        return Row(rates, rates.rates, rates.settles_at)
+        return Row(rates, rates.numbers, rates.settles_at)
     if name in DISTURBANCES:
         return _disturbance(spec, name, program.width(name))
     table = program.update.tables[name]
     value, began_at = getattr(optimizer, table.field), optimizer.began_at
     return Row(
         (name, value, began_at),
-        lambda first, count: table.values(value, first - began_at, count),
+        lambda first, count: table.numbers(value, first - began_at, count),
         began_at + table.settles_at(value),
     )
 
 
 def _disturbance(spec: RunSpec, name: str, width: int) -> Row:
     """The draws of a run: those of measurements, or those of entries at their place in the product, zeros elsewhere."""
-    draws = {LABELS: label_noise, SHARES: batch_shares, GRADIENTS: gradient_noise}[name](spec)
-    assert draws is not None
+    drawn = {LABELS: label_noise, SHARES: batch_shares, GRADIENTS: gradient_noise}[name](spec)
+    assert drawn is not None
     key = (name, spec.seed, spec.descent.batch if name == SHARES else spec.descent.noise)
     if name == GRADIENTS or not spec.problem.observes_entries:
-        return Row(key, draws, None, width)
+        return Row(key, drawn, None, width)
     mask = observe_entries(spec.problem).mask
-    return Row((*key, mask.tobytes()), draws, None, width, None if mask.all() else np.flatnonzero(mask))
+    return Row((*key, mask.tobytes()), drawn, None, width, None if mask.all() else np.flatnonzero(mask))

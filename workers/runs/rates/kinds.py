@@ -1,108 +1,20 @@
-"""Learning rates: a number, or a schedule that says the rate of every step.
+"""Every kind of schedule: what a spec says of it, its rates and their sums."""
 
-A schedule is a function of the step alone, counted from 0 over the whole run, and knows nothing of where a run stops.
-Rates and their sums are therefore the same however a run is cut, batched or extended. Rates of many steps come from few
-exact values (`workers.runs.sequences`). Sums of rates have closed forms, so nothing is carried from step to step.
-Polyak's rate depends on the state; its sum is carried (`workers.lab.rates`).
-"""
-
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from itertools import pairwise
 from math import fsum, log1p, pi, sin
-from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
 from workers.runs.base import Count, Listed, Natural, NonNegative, Positive, SpecModel, misfit
-from workers.runs.sequences import powers, sines, sums_of_powers
+from workers.runs.sequences import Numbers, cosines_squared, joined, powers, reciprocal_powers, sums_of_powers
 
 Array = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
-
-NUMBER = "number"
-"""Marks a plain number among the kinds of learning rates."""
-
-
-class Rates(Protocol):
-    """The learning rate of every step of a run."""
-
-    is_adaptive: ClassVar[bool]
-
-    def rates(self, first: int, count: int) -> Array:
-        """The rates of `count` steps from step `first` on, (count,)."""
-        ...
-
-    def times(self, steps: Steps) -> Array:
-        """The sum of the rates of all steps before each of `steps`, in the same shape."""
-        ...
-
-    @property
-    def settles_at(self) -> int | None:
-        """The step from which the rate stays what it is, None where it never does."""
-        ...
-
-    @property
-    def label(self) -> str:
-        """The schedule in a few words."""
-        ...
-
-
-@dataclass(frozen=True)
-class Constant:
-    """The same rate at every step; time is the rate times the steps, rounded once."""
-
-    value: float
-    is_adaptive: ClassVar[bool] = False
-
-    @property
-    def settles_at(self) -> int | None:
-        """See `Rates`."""
-        return 0
-
-    def rates(self, first: int, count: int) -> Array:
-        """See `Rates`."""
-        return np.full(count, self.value)
-
-    def times(self, steps: Steps) -> Array:
-        """See `Rates`."""
-        return steps.astype(np.float64) * self.value
-
-    @property
-    def label(self) -> str:
-        """See `Rates`."""
-        return f"{self.value:g}"
-
-
-@dataclass(frozen=True)
-class Later:
-    """Rates that begin at a step and a time of a run, not at its first step; nothing is said of earlier steps."""
-
-    of: Rates
-    step: int
-    time: float
-    is_adaptive: ClassVar[bool] = False
-
-    @property
-    def settles_at(self) -> int | None:
-        """See `Rates`."""
-        settled = self.of.settles_at
-        return settled and settled + self.step  # a rate that is always the same is so from step 0
-
-    def rates(self, first: int, count: int) -> Array:
-        """See `Rates`."""
-        return self.of.rates(first - self.step, count)
-
-    def times(self, steps: Steps) -> Array:
-        """See `Rates`."""
-        return self.time + self.of.times(steps - self.step)
-
-    @property
-    def label(self) -> str:
-        """See `Rates`."""
-        return self.of.label
 
 
 class Schedule(SpecModel, frozen=True):
@@ -126,9 +38,13 @@ class Schedule(SpecModel, frozen=True):
         """The schedule in a few words."""
         raise NotImplementedError
 
+    def numbers(self, first: int, count: int) -> list[Numbers]:
+        """The rates of `count` steps from step `first` on, in parts."""
+        raise NotImplementedError
+
     def rates(self, first: int, count: int) -> Array:
         """The rates of `count` steps from step `first` on, (count,)."""
-        raise NotImplementedError
+        return joined(self.numbers(first, count))
 
     def times(self, steps: Steps) -> Array:
         """The sum of the rates of all steps before each of `steps`, in the same shape."""
@@ -171,13 +87,15 @@ class Piecewise(Schedule, frozen=True):
         """See `Rates`."""
         return f"{self.values[0]:g} to {self.values[-1]:g} in {len(self.values)} pieces"
 
-    def rates(self, first: int, count: int) -> Array:
+    def numbers(self, first: int, count: int) -> list[Numbers]:
         """See `Rates`."""
-        piece, end = bisect_right(self._begins, first) - 1, first + count
-        if end <= (*self._begins, end)[piece + 1]:
-            return np.full(count, self.values[piece])
-        bounds = np.clip([*self._begins[1:], end], first, end) - first
-        return np.repeat(np.array(self.values, dtype=np.float64), np.diff(bounds, prepend=0))
+        begins, end = self._begins, first + count
+        pieces = range(bisect_right(begins, first) - 1, bisect_left(begins, end))
+        bounds = [first, *(begins[piece + 1] for piece in pieces[:-1]), end]
+        return [
+            np.broadcast_to(np.float64(self.values[piece]), after - before)
+            for piece, (before, after) in zip(pieces, pairwise(bounds), strict=True)
+        ]
 
     def times(self, steps: Steps) -> Array:
         """See `Rates`; the sum up to the last change is rounded once."""
@@ -209,16 +127,13 @@ class Cosine(Schedule, frozen=True):
         """See `Rates`."""
         return f"cosine {self.start:g} to {self.to:g}"
 
-    def rates(self, first: int, count: int) -> Array:
-        """See `Rates`; (1 + cos x) / 2 is the square of a sine, which keeps its digits where it is small."""
-        left = max(0, min(self.steps, first + count) - first)
-        if not left:
-            return np.full(count, self.to)
-        moving = sines(pi / (2 * self.steps), self.steps - first - left + 1, left)
-        moving *= moving
-        moving *= self.start - self.to
-        moving += self.to
-        return moving[::-1] if left == count else np.concatenate([moving[::-1], np.full(count - left, self.to)])
+    def numbers(self, first: int, count: int) -> list[Numbers]:
+        """See `Rates`; (1 + cos x) / 2 is the square of the cosine of x / 2."""
+        moving = max(0, min(self.steps, first + count) - first)
+        parts: list[Numbers] = [np.broadcast_to(np.float64(self.to), count - moving)]
+        if moving:
+            parts.insert(0, cosines_squared(self.steps, first, moving, self.start - self.to, self.to))
+        return parts
 
     def times(self, steps: Steps) -> Array:
         """See `Rates`; sum of cos(pi j / n) for j < k = sin(k a) cos((k - 1) a) / sin(a), a = pi / (2 n)."""
@@ -240,16 +155,9 @@ class Polynomial(Schedule, frozen=True):
         """See `Rates`."""
         return f"{self.initial:g} / (k + 1)^{self.power:g}"
 
-    def rates(self, first: int, count: int) -> Array:
+    def numbers(self, first: int, count: int) -> list[Numbers]:
         """See `Rates`."""
-        numbers = np.arange(first + 1, first + 1 + count, dtype=np.float64)
-        if self.power == 1:
-            return np.divide(self.initial, numbers, out=numbers)
-        np.log(numbers, out=numbers)
-        numbers *= -self.power
-        np.exp(numbers, out=numbers)
-        numbers *= self.initial
-        return numbers
+        return reciprocal_powers(self.power, first + 1, count, self.initial)
 
     def times(self, steps: Steps) -> Array:
         """See `Rates`."""
@@ -269,11 +177,9 @@ class Geometric(Schedule, frozen=True):
         """See `Rates`."""
         return f"{self.initial:g} {self.factor:g}^k"
 
-    def rates(self, first: int, count: int) -> Array:
+    def numbers(self, first: int, count: int) -> list[Numbers]:
         """See `Rates`."""
-        rates = powers(self.factor, first, count)
-        rates *= self.initial
-        return rates
+        return [powers(self.factor, first, count, self.initial)]
 
     def times(self, steps: Steps) -> Array:
         """See `Rates`."""
@@ -299,43 +205,3 @@ class Polyak(Schedule, frozen=True):
     def label(self) -> str:
         """See `Rates`."""
         return "Polyak"
-
-
-_AnySchedule = Piecewise | Cosine | Polynomial | Geometric | Polyak
-SCHEDULES: dict[str, type[Schedule]] = {
-    schedule.model_fields["kind"].annotation.__args__[0]: schedule  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
-    for schedule in (Piecewise, Cosine, Polynomial, Geometric, Polyak)
-}
-"""The class of each kind."""
-
-
-def _kind_of(value: Any) -> str | None:
-    """Which of the learning rates a value is to be read as."""
-    if isinstance(value, Mapping):
-        return value.get("kind")
-    return getattr(value, "kind", NUMBER) if isinstance(value, BaseModel) else NUMBER
-
-
-LearningRate = Annotated[
-    Annotated[Positive, Tag(NUMBER)]
-    | Annotated[Piecewise, Tag("piecewise")]
-    | Annotated[Cosine, Tag("cosine")]
-    | Annotated[Polynomial, Tag("polynomial")]
-    | Annotated[Geometric, Tag("geometric")]
-    | Annotated[Polyak, Tag("polyak")],
-    Discriminator(_kind_of),
-]
-
-
-def rates_of(learning_rate: float | Schedule) -> Rates:
-    """A learning rate as the rates of its steps."""
-    return learning_rate if isinstance(learning_rate, Schedule) else Constant(learning_rate)
-
-
-def rate_table(of: "list[Rates]", steps: Steps, count: int) -> Array:
-    """The rates of the next `count` steps of runs that have taken `steps` (runs,) so far, (count, runs)."""
-    columns: dict[tuple[Rates, int], Array] = {}
-    for rates, step in zip(of, steps.tolist(), strict=True):
-        if (rates, step) not in columns:
-            columns[rates, step] = rates.rates(step, count)
-    return np.stack([columns[rates, step] for rates, step in zip(of, steps.tolist(), strict=True)], axis=1)

@@ -148,7 +148,7 @@ def launch(device: str) -> float:
     return least_seconds(graph.replay, device) / LAUNCHES
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel(enable_backward=False)  # pyright: ignore
 def _chain(steps: int, factor: wp.float64, out: wp.array(dtype=wp.float64)):  # pyright: ignore
     value = out[0]
     for _ in range(steps):

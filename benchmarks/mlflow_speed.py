@@ -26,7 +26,7 @@ def is_installed() -> bool:
 
 def measure(folder: Path) -> None:
     """Store some runs of 2000 points x 8 metrics, ask for the last one, and print."""
-    from mlflow.tracking import MlflowClient
+    from mlflow.tracking import MlflowClient  # pyright: ignore
 
     client: Any = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     experiment = client.create_experiment("benchmark")
@@ -41,7 +41,7 @@ def measure(folder: Path) -> None:
 
 
 def _store(client: Any, experiment: str, seed: int) -> str:
-    from mlflow.entities import Metric
+    from mlflow.entities import Metric  # pyright: ignore
 
     values = np.random.default_rng(seed).lognormal(-7, 3, (POINTS, METRICS)).tolist()
     run_id = client.create_run(experiment).info.run_id

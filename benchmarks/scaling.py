@@ -13,7 +13,8 @@ from typing import Any
 
 import psutil
 import sqlalchemy as sa
-from distributed.protocol import dumps, loads, to_serialize
+from distributed.protocol.core import dumps, loads
+from distributed.protocol.serialize import to_serialize
 
 from benchmarks.simulated_cluster import Cost, Scheduler, SimulatedCluster, SliceCosts, saturation
 from service.dispatch.planner import Queue as PlannedQueue
@@ -27,11 +28,15 @@ from service.store.slices import apply_slice
 from service.use_cases.submissions import submit
 from tests.helpers.postgresql import PostgreSQL
 from workers.records import Budget
+from workers.results import SliceResult
 from workers.slices import run_slice
 
 SLICE_SECONDS = Settings.model_fields["slice_seconds"].default
-SLICES, TIMES = 4, 3
-"""Slices of each workload: the first is left out, in which kernels are compiled and every run records its start."""
+PHASES, TIMES = {"slices 2 to 4": slice(1, 4), "slices 9 to 12": slice(8, 12)}, 3
+"""Slices of each workload; the first is left out, in which kernels are compiled and every run records its start.
+
+Later slices have fewer points, on a schedule by decades.
+"""
 
 SIMULATED = (100, 1000)
 """Workers of the simulated clusters."""
@@ -68,24 +73,28 @@ WORKLOADS: dict[str, dict[str, Any]] = {
 }
 
 
-def measure(server: PostgreSQL, name: str, experiment: dict[str, Any]) -> SliceCosts:
-    """The costs of a workload's slices but the first: of each slice the least of several times, then their mean."""
+def measure(server: PostgreSQL, name: str, experiment: dict[str, Any]) -> list[SliceCosts]:
+    """The costs of a workload's slices, in each phase: of each slice the least of several times, then their mean."""
     times = [_slices(server, name, experiment) for _ in range(TIMES)]
+    return [_mean(f"{name}, {phase}", [of_time[part] for of_time in times]) for phase, part in PHASES.items()]
 
+
+def _mean(name: str, times: list[list[SliceCosts]]) -> SliceCosts:
     def least(act: str, of: str) -> float:
-        return mean(min(getattr(getattr(one, act), of) for one in same) for same in zip(*times, strict=True))
+        return mean(min(getattr(getattr(costs, act), of) for costs in same) for same in zip(*times, strict=True))
 
     lease, store = (Cost(least(act, "dispatcher"), least(act, "server")) for act in ("lease", "store"))
-    computed, message_bytes = (mean(getattr(one, of) for one in times[0]) for of in ("compute", "message_bytes"))
+    computed, message_bytes = (mean(getattr(costs, of) for costs in times[0]) for of in ("compute", "message_bytes"))
     return SliceCosts(name, times[0][0].runs, computed, lease, store, round(message_bytes))
 
 
 def _slices(server: PostgreSQL, name: str, experiment: dict[str, Any]) -> list[SliceCosts]:
+    count = max(part.stop for part in PHASES.values())
     with server.database() as url:
         migrate(url)
         database = Database(url)
         submit(database, ExperimentRequest.model_validate(experiment), Limits(max_steps_per_run=10**10), None)
-        slices = [_slice(name, database) for _ in range(SLICES)][1:]
+        slices = [_slice(name, database) for _ in range(count)]
         database.close()
     return slices
 
@@ -102,11 +111,13 @@ def _slice(name: str, database: Database) -> SliceCosts:
         message = [bytes(frame) for frame in dumps({"batch": to_serialize(lease.batch)})]
     answer = [bytes(frame) for frame in dumps({"result": to_serialize(run_slice(lease.batch, Budget(SLICE_SECONDS)))})]
     with _timed(costs, database):
-        result = loads(answer)["result"]
+        read: Any = loads(answer)
+        result: SliceResult = read["result"]
         with database.writing() as connection:
             apply_slice(connection, lease, result, datetime.now(UTC))
     bytes_sent = sum(map(len, message)) + sum(map(len, answer))
-    return SliceCosts(name, len(lease.run_ids), result.seconds, *costs, bytes_sent)
+    lease_costs, store_costs = costs
+    return SliceCosts(name, len(lease.run_ids), result.seconds, lease_costs, store_costs, bytes_sent)
 
 
 @contextmanager
@@ -124,7 +135,7 @@ def main() -> None:
     print("| workload | lease, ms | store, ms | message, kB | dispatcher feeds | core of the database | scheduler |")
     print("|---|---|---|---|---|---|---|")
     with PostgreSQL() as server:
-        measured = [measure(server, name, experiment) for name, experiment in WORKLOADS.items()]
+        measured = [costs for name, experiment in WORKLOADS.items() for costs in measure(server, name, experiment)]
     for one in measured:
         feeds = saturation(one, SCHEDULER)
         print(

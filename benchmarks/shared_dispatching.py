@@ -31,10 +31,11 @@ from service.settings import Limits, Settings
 from service.store import leases
 from service.store.database import Database
 from service.store.migrate import migrate
-from service.store.tables import runs
+from service.store.tables import dispatchers, runs
 from service.use_cases.submissions import submit
 from tests.helpers.postgresql import PostgreSQL
-from workers.records import Batch, Budget, SliceResult
+from workers.records import Batch, Budget
+from workers.results import SliceResult
 from workers.slices import run_slice
 
 RUNS, STEPS, WORKERS = 128, 1000, 2
@@ -43,11 +44,11 @@ RUNS, STEPS, WORKERS = 128, 1000, 2
 ORDER = (3, 2, 1, 1, 2, 3)
 """How many dispatchers are measured, one after the other; the machine's other work is then spread over all of them."""
 
-WORKLOADS = {"first slices": (100, 60), "later slices": (3, 120)}
+WORKLOADS = {"first slices": (100, 60), "later slices": (3, 600)}
 """Points a decade, and slices to measure: a first slice passes decades of the schedule, a later one does not."""
 
 SLICES_TO_WARM_UP, SLICES_IN_FLIGHT = 6, 12
-"""Slices stored before the clock starts, and at most in flight when it stops."""
+"""Slices stored by all dispatchers before the clock starts, and at most in flight when it stops."""
 
 
 class StandIns:
@@ -90,7 +91,7 @@ def dispatch(url: str, result: SliceResult) -> None:
     logs.configure("dispatcher")
     planner.MOST_RUNS_PER_BATCH = RUNS
     stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    signal.signal(signal.SIGTERM, lambda _number, _frame: stopping.set())
     database = Database(url)
     membership = Membership(database, None, 10.0)
     assert membership.try_to_join()
@@ -120,11 +121,13 @@ def fill(url: str, points_per_decade: int, slices: int) -> SliceResult:
 def measure(server: PostgreSQL, url: str, result: SliceResult, count: int, slices: int) -> Rate:
     """Let so many dispatchers store so many slices."""
     database = Database(url)
-    with _started(url, result, count) as dispatchers:
-        _wait_for(database, SLICES_TO_WARM_UP)
-        before = (_stored(database), time.perf_counter(), _seconds(dispatchers), _server_seconds(server))
-        _wait_for(database, SLICES_TO_WARM_UP + slices)  # which a machine with much other work reaches while it looks
-        after = (_stored(database), time.perf_counter(), _seconds(dispatchers), _server_seconds(server))
+    with _started(url, result, count) as started:
+        while _members(database) < count:
+            time.sleep(0.05)
+        _wait_for(database, _stored(database) + SLICES_TO_WARM_UP)
+        before = (_stored(database), time.perf_counter(), _seconds(started), _server_seconds(server))
+        _wait_for(database, before[0] + slices)
+        after = (_stored(database), time.perf_counter(), _seconds(started), _server_seconds(server))
     database.close()
     return Rate(*(end - begin for begin, end in zip(before, after, strict=True)))
 
@@ -150,6 +153,11 @@ def _stored(database: Database) -> float:
         return (connection.scalar(over) or 0) / RUNS
 
 
+def _members(database: Database) -> int:
+    with database.reading() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(dispatchers)) or 0
+
+
 def _wait_for(database: Database, slices: float) -> None:
     while _stored(database) < slices:
         time.sleep(0.05)
@@ -170,7 +178,8 @@ def main() -> None:
     for name, (points_per_decade, slices) in WORKLOADS.items():
         with PostgreSQL() as server:
             template = server.create()
-            result = fill(server.url(template), points_per_decade, slices + SLICES_TO_WARM_UP + SLICES_IN_FLIGHT + 6)
+            most = 2 * slices + SLICES_TO_WARM_UP + SLICES_IN_FLIGHT  # some are stored while dispatchers start
+            result = fill(server.url(template), points_per_decade, most)
             rates: dict[int, list[Rate]] = {count: [] for count in ORDER}
             for count in ORDER:
                 with server.database(template) as url:

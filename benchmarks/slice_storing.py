@@ -14,11 +14,13 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import psutil
 import sqlalchemy as sa
-from distributed.protocol import dumps, loads, to_serialize
+from distributed.protocol.core import dumps, loads
+from distributed.protocol.serialize import to_serialize
 
 from benchmarks.scaling import BASIC
 from benchmarks.store_speed import databases
@@ -80,7 +82,8 @@ def _message(result: SliceResult, clocks: Clocks) -> SliceResult:
         frames = dumps({"result": to_serialize(result)})
     frames = [bytes(frame) for frame in frames]
     with _timed(clocks, "from frames"):
-        return loads(frames)["result"]
+        read: Any = loads(frames)
+        return read["result"]
 
 
 def _floor(database: Database, lease: Lease, result: SliceResult, clocks: Clocks) -> None:

@@ -5,7 +5,7 @@ PostgreSQL is a server of the benchmark's own, from the package `pixeltable-pgse
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,7 +122,7 @@ def _least(times: int, act: Callable[[], None], before: Callable[[], None] = lam
 
 
 @contextmanager
-def databases() -> Iterator[dict[str, str]]:
+def databases() -> Generator[dict[str, str]]:
     """URLs of two empty databases."""
     with tempfile.TemporaryDirectory() as folder, PostgreSQL() as server, server.database() as postgresql:
         yield {"SQLite": f"sqlite:///{Path(folder) / 'rankward.db'}", "PostgreSQL": postgresql}

@@ -1,7 +1,8 @@
 """Housekeeping beside the loop, also while workers start: what is done once, by whichever dispatcher it falls to.
 
-Runs of a dispatcher that is gone are given back by the one that took its lease away. What has expired is removed, and
-free space given back, by the eldest, in small pieces. All writes end with the dispatcher's lease.
+Runs of a dispatcher that is gone are given back by the one that took its lease away. What has expired is removed, free
+space given back, and SQLite's statistics renewed, by the eldest, in small pieces. All writes end with the dispatcher's
+lease.
 """
 
 import threading
@@ -18,6 +19,7 @@ from service.store.dispatchers import Deposed
 from service.store.expiry import has_expired, remove_piece
 from service.store.leases import NO_DISPATCHER, release_strays
 from service.store.space import empty_log, reclaim_piece
+from service.store.table_statistics import TableStatistics
 
 SECONDS_BETWEEN_LOOKS = 1.0
 SHORTEST_PAUSE_SECONDS = 0.02
@@ -33,6 +35,7 @@ class Housekeeper:
     def __init__(self, database: Database, membership: Membership) -> None:
         self._database, self._membership = database, membership
         self._has_freed = False
+        self._statistics = TableStatistics(database)
 
     def do_piece(self) -> bool:
         """Remove or reclaim a piece; returns whether there may be more. Raises Deposed."""
@@ -51,6 +54,7 @@ class Housekeeper:
             return True
         if self._has_freed:
             self._has_freed = not empty_log(self._database)
+        self._statistics.renew()
         return False
 
     def _give_back_runs(self) -> None:

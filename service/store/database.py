@@ -13,7 +13,14 @@ from service.metrics import time_statements
 from service.store.postgresql import connect_args, wait_for_locks
 from service.store.presence import Presence
 from service.store.shared_writes import Answer, SharedWrites
-from service.store.sqlite import check_foreign_keys, free_pages, set_foreign_keys, truncate_log, use_sqlite
+from service.store.sqlite import (
+    check_foreign_keys,
+    free_pages,
+    gather_statistics,
+    set_foreign_keys,
+    truncate_log,
+    use_sqlite,
+)
 from service.store.turns import Turns
 from service.values.pools import Pool
 
@@ -96,6 +103,13 @@ class Database:
         with self._turns, self._engine.connect() as connection:
             self._presence.check()
             free_pages(connection, most)
+
+    def gather_statistics(self, rows: int) -> None:
+        """Let SQLite look at its indexes, at so many rows of each at most; PostgreSQL does so by itself."""
+        if self.one_writes_at_a_time:
+            with self._turns, self._engine.connect() as connection:
+                self._presence.check()
+                gather_statistics(connection, rows)
 
     def empty_log(self) -> bool:
         """Move SQLite's write-ahead log into the database file, and cut it off; False if a reader still needs it."""

@@ -75,6 +75,14 @@ def free_pages(connection: sa.Connection, most: int) -> None:
         _driver_of(connection).executescript(f"PRAGMA incremental_vacuum({most})")
 
 
+def gather_statistics(connection: sa.Connection, rows: int) -> None:
+    """Tell the query planner how many rows values of indexes have, from at most so many rows of each index."""
+    driver = _driver_of(connection)
+    with _driver_errors():
+        driver.execute(f"PRAGMA analysis_limit = {rows}")
+        driver.execute("ANALYZE")
+
+
 def truncate_log(connection: sa.Connection) -> bool:
     """Move the write-ahead log into the database file and cut it off; False if another connection is in the way."""
     driver = _driver_of(connection)

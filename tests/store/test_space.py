@@ -14,11 +14,12 @@ from service.dispatch.housekeeping import Housekeeper, keeping_house
 from service.dispatch.membership import Membership
 from service.schemas.requests import ExperimentRequest
 from service.settings import Limits
-from service.store import expiry
+from service.store import expiry, table_statistics
 from service.store.database import Database
 from service.store.migrate import migrate
 from service.store.point_writes import insert_points
 from service.store.space import CannotCompact, compact, make_shrinkable
+from service.store.table_statistics import TableStatistics
 from service.store.tables import experiments, runs, trajectory_points
 from service.use_cases.experiments import delete
 from service.use_cases.submissions import submit
@@ -89,6 +90,31 @@ def test_a_thread_keeps_house_and_lets_others_write(database, tmp_path):
             submit(database, ExperimentRequest(run=BASIC), Limits(), None)
             time.sleep(0.1)
     assert count(database, experiments) > 0
+
+
+def test_statistics_follow_the_growth_of_the_runs(database, monkeypatch):
+    monkeypatch.setattr(table_statistics, "FEWEST_RUNS", 100)
+    statistics = TableStatistics(database)
+    submit(database, ExperimentRequest(run=BASIC), Limits(), None)
+    assert not statistics.renew()
+    for expected in (100, 250):
+        with database.reading() as connection:
+            missing = expected - connection.scalar(sa.select(sa.func.count()).select_from(runs))
+        seeds = list(range(missing))
+        submit(database, ExperimentRequest.model_validate({"run": BASIC, "sweep": [{"seed": seeds}]}), Limits(), None)
+        assert statistics.renew()
+        assert not statistics.renew()
+        with database.reading() as connection:
+            known = connection.exec_driver_sql("SELECT stat FROM sqlite_stat1 WHERE tbl = 'runs'").scalars().all()
+        assert {int(stat.split()[0]) for stat in known} == {expected}
+
+
+@BOTH_DATABASES
+def test_statistics_disturb_nothing(database, monkeypatch):
+    monkeypatch.setattr(table_statistics, "FEWEST_RUNS", 1)
+    submit(database, ExperimentRequest(run=BASIC), Limits(), None)
+    keep_house(database)
+    assert count(database, runs) == 1
 
 
 @BOTH_DATABASES

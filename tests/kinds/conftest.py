@@ -1,0 +1,19 @@
+"""The tests of a combination side by side: they share runs, which each of several processes would repeat."""
+
+import pytest
+
+from tests.kinds.combinations import Combination
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order: dict[Combination, int] = {}
+    ranks = [order.setdefault(of, len(order)) if (of := _combination(item)) else -1 for item in items]
+    places = [number for number, rank in enumerate(ranks) if rank >= 0]
+    chosen = sorted(places, key=lambda number: ranks[number])
+    for place, item in zip(places, [items[number] for number in chosen], strict=True):
+        items[place] = item
+
+
+def _combination(item: pytest.Item) -> Combination | None:
+    parameters = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    return next((value for value in parameters if isinstance(value, Combination)), None)

@@ -15,5 +15,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _combination(item: pytest.Item) -> Combination | None:
-    parameters = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    callspec = getattr(item, "callspec", None)
+    parameters = () if callspec is None else callspec.params.values()
     return next((value for value in parameters if isinstance(value, Combination)), None)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.lab.native.building import bound, can_be_compiled
-from workers.lab.native.draws import SCALARS
+from workers.lab.native.draw_code import SCALARS
 from workers.lab.native.vectors import vector_bytes
 from workers.runs.sequences import STRIDE, Sums
 

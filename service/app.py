@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import BaseRoute
 
 from service import web
 from service.edge import problems
@@ -80,13 +82,21 @@ def create_app(settings: Settings | None = None, limits: Limits | None = None) -
     app.add_middleware(Edge, settings=settings)
     problems.install(app)
     document_specs(app, [RunQuery, TrajectoryQuery])
-    for router in _GUARDED:
-        app.include_router(router, dependencies=[Depends(guard), Depends(expand_ids)])
-    for router in _OPEN:
-        app.include_router(router)
+    app.router.routes.extend(_routes())
     app.mount(documentation.ASSETS_PATH, documentation.assets)
     web.install(app)
     return app
+
+
+@lru_cache(maxsize=1)
+def _routes() -> list[BaseRoute]:
+    """Those of every application of this process: FastAPI reads their dependencies once, with the first request."""
+    routes = APIRouter()
+    for router in _GUARDED:
+        routes.include_router(router, dependencies=[Depends(guard), Depends(expand_ids)])
+    for router in _OPEN:
+        routes.include_router(router)
+    return routes.routes
 
 
 def _servers(settings: Settings) -> list[dict[str, Any]] | None:

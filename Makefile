@@ -29,10 +29,10 @@ demo: setup
 serve: setup
 	$(BIN)/rankward serve
 
-# All tests: first those that may run side by side, then those that count on the machine being their own.
+# All tests: first those that share the machine with any others, then those that start whole services, two files at a time.
 test: setup
 	$(BIN)/python -m pytest $(TOGETHER) -m "not alone"
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m alone
 
 # What is worth running after every change: no PostgreSQL, no browser, nothing that takes seconds to start.
 test-fast: setup

@@ -1,6 +1,6 @@
 """A run's row as the object that clients see: complete, or with selected fields only."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from service.queries.catalogues import RUNS, SUMMARY_FIELDS
@@ -16,6 +16,8 @@ _DERIVED: Mapping[str, Callable[[RunRow], Any]] = {
     "spec": lambda row: row.resolved,
     "summary": lambda row: _summary(row),
     "steps_per_second": lambda row: row.step / row["compute_seconds"] if row["compute_seconds"] else None,
+    "tags": lambda row: row["experiment_tags"],
+    "experiment": lambda row: _experiment(row),
 }
 """Fields that are not columns of the row."""
 
@@ -25,13 +27,13 @@ _METRIC_OF = {"determinant_sign_changed_at": "determinant_sign", "drift_exceeded
 
 def run_object(row: RunRow) -> dict[str, Any]:
     """A run as an object with the fields of `service.schemas.Run`."""
-    return {name: _DERIVED[name](row) if name in _DERIVED else row[name] for name in Run.model_fields}
+    return _parts(row, Run.model_fields)
 
 
 def sparse_run(row: RunRow, fields: Sequence[Field]) -> dict[str, Any]:
     """Selected fields of a run, each at its path in the object; missing ones are left out."""
-    complete, sparse = tagged_run(row), dict[str, Any]()
     paths = {field.path for field in fields}
+    complete, sparse = _parts(row, {str(path[0]) for path in paths}), dict[str, Any]()
     for field in fields:
         exists, value = look_up(complete, field.path)
         if exists and not any(field.path[:length] in paths for length in range(len(field.path))):
@@ -41,7 +43,11 @@ def sparse_run(row: RunRow, fields: Sequence[Field]) -> dict[str, Any]:
 
 def tagged_run(row: RunRow) -> dict[str, Any]:
     """A run with all fields of the catalogue: its object, and what it shows of its experiment."""
-    return run_object(row) | {"tags": row["experiment_tags"], "experiment": _experiment(row)}
+    return _parts(row, RUNS.names())
+
+
+def _parts(row: RunRow, names: Iterable[str]) -> dict[str, Any]:
+    return {name: _DERIVED[name](row) if name in _DERIVED else row[name] for name in names}
 
 
 def look_up(value: Any, path: Path) -> tuple[bool, Any]:

@@ -45,7 +45,7 @@ class Site:
     the database is the one whose URL stands in the secret's file (SQLite, unless another is given).
     """
 
-    def __init__(self, directory: Path, **environment: str) -> None:
+    def __init__(self, directory: Path, database_url: str | None = None, **environment: str) -> None:
         self.directory = directory
         self.scheduler_port = free_port()
         self.dispatcher_way = self.scheduler_port
@@ -55,7 +55,7 @@ class Site:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.clients: list[Rankward] = []
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "database_url").write_text(f"sqlite:///{directory / 'rankward.db'}\n")
+        (directory / "database_url").write_text(database_url or f"sqlite:///{directory / 'rankward.db'}\n")
 
     def __enter__(self) -> "Site":
         try:
@@ -95,7 +95,7 @@ class Site:
     def start(self, service: str, name: str | None = None, port: int | None = None) -> None:
         with self.log(name or service).open("ab") as log:
             self.processes[name or service] = subprocess.Popen(
-                self._command(service, port), env=self._env(service), stderr=log, stdout=log
+                self._command(service, port), env=self._env(service, port), stderr=log, stdout=log
             )
 
     def start_api(self, name: str) -> str:
@@ -108,28 +108,25 @@ class Site:
     def log(self, name: str) -> Path:
         return self.directory / f"{name}.log"
 
-    def metrics(self) -> dict[str, float]:
-        """The dispatcher's metrics."""
+    def metrics(self, port: int | None = None) -> dict[str, float]:
+        """The metrics of the dispatcher, or of another one that was started with a port for them."""
         try:
-            text = httpx2.get(f"http://127.0.0.1:{self._metrics_port}/metrics").text
+            text = httpx2.get(f"http://127.0.0.1:{port or self._metrics_port}/metrics").text
         except httpx2.TransportError:
             return {}
         lines = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
         return {name: float(value) for name, value in lines}
 
-    def workers(self) -> int:
-        return int(self.metrics().get("rankward_dispatcher_workers", 0))
+    def workers(self, port: int | None = None) -> int:
+        return int(self.metrics(port).get("rankward_dispatcher_workers", 0))
 
     def _command(self, service: str, port: int | None = None) -> list[str]:
         arguments = COMPOSE["services"][service]["command"]
         return [sys.executable, "-m", "service.cli", *(self._here(one, service, port) for one in arguments)]
 
-    def _env(self, service: str) -> dict[str, str]:
-        given = (
-            {name: self._here(value, service) for name, value in COMPOSE["services"][service]["environment"].items()}
-            if ("environment" in COMPOSE["services"][service])
-            else {}
-        )
+    def _env(self, service: str, port: int | None = None) -> dict[str, str]:
+        described = COMPOSE["services"][service].get("environment", {})
+        given = {name: self._here(value, service, port) for name, value in described.items()}
         return {**os.environ, "RANKWARD_DATA_DIR": str(self.directory), **given, **self._environment}
 
     def _here(self, value: str, service: str, port: int | None = None) -> str:
@@ -139,7 +136,7 @@ class Site:
         value = value.replace("tls://scheduler:8786", f"tls://127.0.0.1:{way}")
         value = value.replace("/certificates", str(self.directory / "certificates"))
         value = value.replace("/run/secrets", str(self.directory)).replace("/data/", f"{self.directory}/")
-        ports = {"8786": self.scheduler_port, "8000": port, "9100": self._metrics_port}
+        ports = {"8786": self.scheduler_port, "8000": port, "9100": port or self._metrics_port}
         return str(ports.get(value, value))
 
 

@@ -27,11 +27,11 @@ def results(client, experiment):
     return [(run["outcome"], run["step"], client.trajectory(run["id"])["columns"]) for run in runs]
 
 
-def started(site, sweep=SWEEP):
-    """Submit a sweep and wait until slices of it have been stored and none of its runs is over."""
-    until(lambda: site.workers() == 2, "two workers")
+def started(site, workers=2):
+    """Submit the sweep and wait until slices of it have been stored and none of its runs is over."""
+    until(lambda: site.workers() == workers, "workers")
     client = site.clients[0]
-    experiment = client.submit(sweep)
+    experiment = client.submit(SWEEP)
     until(lambda: any(run["step"] for run in client.runs(experiment["id"])), "a slice stored")
     assert client.experiment(experiment["id"])["runs"]["succeeded"] == 0
     return experiment

@@ -7,7 +7,8 @@ therefore cannot change it, and the last finite state of a diverged run is at ha
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,19 @@ def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots 
     return snapshots
 
 
+class _Late:
+    """A bound evaluation that is bound when it is first called."""
+
+    def __init__(self, binding: Callable[[], Callable[[], None]]) -> None:
+        self._binding = binding
+        self._bound: Callable[[], None] | None = None
+
+    def __call__(self) -> None:
+        if self._bound is None:
+            self._bound = self._binding()
+        self._bound()
+
+
 class _Lanes:
     """The unfinished runs of a batch, side by side in tensors.
 
@@ -95,7 +109,9 @@ class _Lanes:
         disturbing = self._disturbances if isinstance(self._disturbances, Disturbances) else None
         model = build_gradient(specs, self._layout, self._gradient, disturbing)
         losses, self._loss_of_runs = self._twice_loss.unbind(), self._twice_loss[:, :, 0, 0].unbind()
-        self._evaluate = [model.bind(factors, loss) for factors, loss in zip(history.factors, losses, strict=True)]
+        bindings = (partial(model.bind, factors, loss) for factors, loss in zip(history.factors, losses, strict=True))
+        # A run may end long before the last slot; a captured graph, though, binds nothing.
+        self._evaluate = [binding() if device.type != "cpu" else _Late(binding) for binding in bindings]
         capturable = specs[0].optimizer.is_capturable and not observes_few_entries(specs[0])
         self._stepper = stepper_for(self._step, device, capturable)
 

@@ -112,6 +112,7 @@ def links_of(page):
     return set(re.findall(r'\s(?:href|src|action|content|data-[a-z]+)="(/[^"]*)"', page))
 
 
+@pytest.mark.slow
 def test_pages_forms_links_and_events_behind_tls_and_a_prefix(site):
     client, key = site
     own = {"Origin": str(client.base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin", "Accept": "text/html"}

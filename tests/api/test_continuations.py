@@ -45,6 +45,7 @@ def assert_same_run(api, one, other):
     assert ours == theirs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["torch", "fused"])
 @pytest.mark.parametrize(
     ("short", "more"),
@@ -67,6 +68,7 @@ def test_an_extended_run_equals_one_that_asked_for_as_much_from_the_start(api, f
     assert_same_run(api, finished(api, dispatcher, run["id"]), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("short", "more"),
     [

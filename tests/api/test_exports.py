@@ -137,6 +137,7 @@ def test_thinned_trajectories_keep_extremes_and_say_so(api, runs):
     assert in_json[0] == thin
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("accept", "got"),
     [

@@ -93,6 +93,7 @@ def test_every_start_that_is_taken_has_numbers_of_its_size(kind, exponent, std_o
         assert std < LEAST[precision]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("std", [1e-4, 1e4, 1e-300])
 @pytest.mark.parametrize("sign", ["any", "positive", "negative"])
 @pytest.mark.parametrize("width", [2, 3])

@@ -109,6 +109,7 @@ def test_a_run_that_leaves_the_finite_numbers_has_an_answer_and_a_figure(api, fi
     assert figure.status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("std", "is_lost"), [(1e-2, False), (1e-6, True)])
 def test_the_figure_marks_signs_that_change_or_are_lost(api, finish, std, is_lost):
     """Depth 2: from the larger start the sign changes while it is certain, from the smaller one it is lost first."""

@@ -94,6 +94,7 @@ def test_what_has_no_exponential_in_the_finite_numbers(precision):
     assert np.array_equal(results, [0, 0, np.inf, np.inf, np.nan, 1, 1, 0], equal_nan=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", NUMBERS)
 @pytest.mark.parametrize("exponent", [0.125, 0.5, 1.0, 1.5, 2.0, 3.0, 7.25, 99.0])
 def test_powers(precision, exponent):

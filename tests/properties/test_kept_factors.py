@@ -123,6 +123,7 @@ def test_a_diverging_run_keeps_its_finite_factors():
         assert np.isfinite(result.kept.factors).all()
 
 
+@pytest.mark.slow
 def test_flows_keep_them_at_the_numbers_of_their_scheduled_points():
     specs = flows()
     whole = run_whole(*specs)

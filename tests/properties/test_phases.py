@@ -75,6 +75,7 @@ PARTS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(PARTS, min_size=1, max_size=3), min_size=2, max_size=3), st.lists(st.integers(1, 25), max_size=5)
 )
@@ -93,6 +94,7 @@ def test_split_equals_unsplit_and_alone_equals_batched(many, cuts):
         assert_same(of_run(theirs, run), ours, **EXACT)
 
 
+@pytest.mark.slow
 @ENGINES
 @pytest.mark.parametrize("rate", RATES, ids=lambda rate: getattr(rate, "get", lambda _: "constant")("kind"))
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda one: "-".join(map(str, one.values())))

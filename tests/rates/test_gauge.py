@@ -53,6 +53,7 @@ def difference(optimizer):
     return np.abs(products(optimizer, turn) - products(optimizer, np.eye(3))).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: "-".join(map(str, optimizer.values())))
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_products_do_not_depend_on_the_factorisation_where_a_kind_says_so(optimizer, decay):

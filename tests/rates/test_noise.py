@@ -105,6 +105,7 @@ def gradient_by_definition(run, numbers, step):
     return gradient
 
 
+@pytest.mark.slow
 @every_problem
 @pytest.mark.parametrize("loss", ["half_sse", "mse", {"kind": "huber", "delta": 0.2}], ids=str)
 @pytest.mark.parametrize("disturbance", DISTURBANCES)
@@ -212,6 +213,7 @@ def test_noise_of_size_zero_changes_nothing(engine):
     np.testing.assert_array_equal(factors_of(quiet), factors_of(plain))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["half_sse", {"kind": "huber", "delta": 0.2}], ids=str)
 @pytest.mark.parametrize("shape", [[2, 2], [3, 4], [9, 11]], ids=str)
 @pytest.mark.parametrize("disturbance", DISTURBANCES)
@@ -228,6 +230,7 @@ def test_both_engines_take_the_same_steps(disturbance, shape, loss):
     assert_same_steps(runs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["half_sse", {"kind": "huber", "delta": 0.2}], ids=str)
 @pytest.mark.parametrize("form", ["difference", "product", "difference_of_products"])
 @pytest.mark.parametrize("problem", ["vector", "vector's entries"])

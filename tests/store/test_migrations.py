@@ -206,6 +206,7 @@ def test_ids_go_on_where_they_were(upgraded: Database):
         assert connection.execute(sa.insert(runs).values(row)).inserted_primary_key == (2147483648,)
 
 
+@pytest.mark.slow
 @BOTH_DATABASES
 def test_two_that_migrate_at_once_wait_for_each_other(database: Database, settings):
     command.downgrade(alembic_config(database.url), "base")

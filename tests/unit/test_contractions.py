@@ -180,6 +180,7 @@ MIXED = {
 """A tensor, a vector and a matrix."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimizer",
     [

@@ -243,6 +243,7 @@ def test_a_train_has_the_ranks_of_its_bonds():
     assert columns["cut_ranks"][-1].tolist() == [1, 2, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimizer",
     [

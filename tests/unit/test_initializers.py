@@ -30,6 +30,7 @@ def test_balanced_starts_are_balanced_and_have_the_model_s_shapes(shape, depth, 
         assert left.T @ left == pytest.approx(right @ right.T, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("balanced", [False, True])
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])
 def test_the_product_has_the_asked_standard_deviation(balanced, depth):

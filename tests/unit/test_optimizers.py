@@ -231,6 +231,7 @@ def test_every_optimizer_that_steps_is_written_out():
     assert {case[0]["kind"] for case in WRITTEN_OUT} == {example_of(kind)["kind"] for kind in MATHS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("constants", "written_out", "rates", "atol", "setting"),
     [pytest.param(*case, marks=[pytest.mark.slow] * (case[0]["kind"] == LENGTHY)) for case in CASES],

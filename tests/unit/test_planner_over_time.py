@@ -112,6 +112,7 @@ def test_shares_are_fair_over_all_dispatchers():
         assert 0.9 < 2 * one.started[few] / one.started.total() < 1.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2, 4, 8])
 @pytest.mark.parametrize(
     ("small", "runs"), [("fused auto small", 1), ("torch cpu small", 900), ("fused auto another", 100)]

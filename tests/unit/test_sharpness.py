@@ -68,6 +68,7 @@ def compared(model, problem, loss):
     return found, torch.stack([torch.linalg.eigvalsh(hessian)[-1] for hessian in hessians])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most_written_out", [64, 0], ids=["written out", "lanczos"])
 @pytest.mark.parametrize("problem", ["completion", "sensing"])
 @pytest.mark.parametrize("loss", [loss.example for loss in LOSSES.values()], ids=LOSSES)

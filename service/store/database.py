@@ -104,12 +104,12 @@ class Database:
             self._presence.check()
             free_pages(connection, most)
 
-    def gather_statistics(self, rows: int) -> None:
-        """Let SQLite look at its indexes, at so many rows of each at most; PostgreSQL does so by itself."""
+    def gather_statistics(self, table: str) -> None:
+        """Let SQLite look through the indexes of a table; PostgreSQL does so by itself."""
         if self.one_writes_at_a_time:
             with self._turns, self._engine.connect() as connection:
                 self._presence.check()
-                gather_statistics(connection, rows)
+                gather_statistics(connection, table)
 
     def empty_log(self) -> bool:
         """Move SQLite's write-ahead log into the database file, and cut it off; False if a reader still needs it."""

@@ -75,12 +75,10 @@ def free_pages(connection: sa.Connection, most: int) -> None:
         _driver_of(connection).executescript(f"PRAGMA incremental_vacuum({most})")
 
 
-def gather_statistics(connection: sa.Connection, rows: int) -> None:
-    """Tell the query planner how many rows values of indexes have, from at most so many rows of each index."""
-    driver = _driver_of(connection)
+def gather_statistics(connection: sa.Connection, table: str) -> None:
+    """Count for the query planner how many rows the values of a table's indexes have."""
     with _driver_errors():
-        driver.execute(f"PRAGMA analysis_limit = {rows}")
-        driver.execute("ANALYZE")
+        _driver_of(connection).execute(f"ANALYZE {table}")
 
 
 def truncate_log(connection: sa.Connection) -> bool:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from service.store.database import Database
-from service.store.tables import experiments, summaries, runs
+from service.store.tables import experiments, runs, summaries
 
 FEWEST_RUNS = 10_000
 """Below, every plan is fast, and what was true of a few rows would mislead the planner when there are many."""

@@ -10,9 +10,11 @@ import re
 import sqlite3
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import httpx2
+import psutil
 
 from benchmarks.service_speed import Service
 from service.presets import all_presets
@@ -22,14 +24,14 @@ WORKERS = 2
 IDLE_SECONDS = 0.1
 LONGEST_MINUTES = 15.0
 """After that a preset is cancelled; its row says so."""
-NAMES = ("preset", "runs", "steps", "seconds", "processor seconds", "stored", "load before")
+NAMES = ("preset", "runs", "steps", "seconds", "processor seconds", "stored", "other work")
 HEAD = """# What presets cost
 
 Time and disk of each preset, measured by `python -m benchmarks.preset_costs`: two workers that are started already, an
 empty database (SQLite), and no kernels compiled before. *Seconds* are from the submission to the last run's end.
 *Processor seconds* are those of the workers meanwhile, compiling included. *Stored* is what the database has grown by.
-*Load before* is how many processes the machine had to run in the minute before, on average: where it is not near 0, the
-preset shared the machine with other work, and is faster alone; its processor seconds differ less.
+*Other work* is how many cores were busy with something else meanwhile, on average: where it is not near 0, the preset
+shared the machine, and is faster alone; its processor seconds differ less.
 
 """
 SUMMARY = "SELECT sum(runs), sum(steps) FROM experiment_summary"
@@ -53,21 +55,21 @@ def written_rows(text: str) -> dict[str, Cells]:
 
 def measure(name: str, longest_minutes: float) -> tuple[Cells, str]:
     """The cells of a preset, and the machine that it ran on."""
-    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WARP_CACHE_PATH"] = str(Path(folder) / "kernels")
         service = Service(Path(folder), "--workers", str(WORKERS))
         database = Path(folder) / "rankward.db"
         try:
             _wait_until_ready(service)
-            before, begun = _bytes(database), _processor_seconds(service)
+            before, begun, others_begun = _bytes(database), _processor_seconds(service), _seconds_of_others(service)
             seconds, is_whole = _run(service, name, longest_minutes)
             computed, machine = _processor_seconds(service) - begun, _machine(service)
+            others = max(0.0, _seconds_of_others(service) - others_begun) / seconds
         finally:
             service.stop()
         (runs, steps), stored = _read(database, SUMMARY), _bytes(database) - before
     took = f"{seconds:.1f}" if is_whole else f"> {seconds:.0f}, cancelled"
-    return (str(runs), f"{steps:,}", took, f"{computed:.1f}", f"{stored / 1e6:.2f} MB", f"{load:.1f}"), machine
+    return (str(runs), f"{steps:,}", took, f"{computed:.1f}", f"{stored / 1e6:.2f} MB", f"{others:.1f}"), machine
 
 
 def _run(service: Service, name: str, longest_minutes: float) -> tuple[float, bool]:
@@ -103,8 +105,17 @@ def _wait_until_ready(service: Service) -> None:
 
 def _processor_seconds(service: Service) -> float:
     """Of the workers since they were started."""
-    times = (process.cpu_times() for part, process in service.processes().items() if part.startswith("worker"))
-    return sum(spent.user + spent.system for spent in times)
+    return _spent(process for part, process in service.processes().items() if part.startswith("worker"))
+
+
+def _seconds_of_others(service: Service) -> float:
+    """Processor seconds of everything on this machine but the service and this process."""
+    times = psutil.cpu_times()
+    return times.user + times.nice + times.system - _spent([psutil.Process(), *service.processes().values()])
+
+
+def _spent(processes: Iterable[psutil.Process]) -> float:
+    return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
 
 
 def _bytes(database: Path) -> int:

@@ -1,8 +1,8 @@
 """Shares of a core's peak by size, and what other ways take: `python -m benchmarks.peak_shares`.
 
-Depth 3, float64. The service is a `rankward serve` with one worker, asked over HTTP, kernels compiled; the time of an
-experiment is that between the start of its first run and the end of its last, less that of the same runs for a single
-step, which have their starts and points. The peak is that of a product of
+Depth 3, float64. The service is a `rankward serve` with one worker, asked over HTTP, kernels compiled. The time
+of an experiment is that between the start of its first run and the end of its last. That of the same runs for a single
+step, with their starts and points, is taken off. The peak is that of a product of
 1024 x 1024 matrices in torch on one core, to which the other ways are bound as well. All are measured in turn, REPEATS
 times, and the best of each counts. A step counts as 6 n^3 multiply-adds: its products, without losses, updates and
 recording.

@@ -16,7 +16,6 @@ from service.store.shared_writes import Answer, SharedWrites
 from service.store.sqlite import (
     check_foreign_keys,
     free_pages,
-    gather_statistics,
     set_foreign_keys,
     truncate_log,
     use_sqlite,
@@ -103,13 +102,6 @@ class Database:
         with self._turns, self._engine.connect() as connection:
             self._presence.check()
             free_pages(connection, most)
-
-    def gather_statistics(self, table: str) -> None:
-        """Let SQLite look through the indexes of a table; PostgreSQL does so by itself."""
-        if self.one_writes_at_a_time:
-            with self._turns, self._engine.connect() as connection:
-                self._presence.check()
-                gather_statistics(connection, table)
 
     def empty_log(self) -> bool:
         """Move SQLite's write-ahead log into the database file, and cut it off; False if a reader still needs it."""

@@ -75,12 +75,6 @@ def free_pages(connection: sa.Connection, most: int) -> None:
         _driver_of(connection).executescript(f"PRAGMA incremental_vacuum({most})")
 
 
-def gather_statistics(connection: sa.Connection, table: str) -> None:
-    """Count for the query planner how many rows the values of a table's indexes have."""
-    with _driver_errors():
-        _driver_of(connection).execute(f"ANALYZE {table}")
-
-
 def truncate_log(connection: sa.Connection) -> bool:
     """Move the write-ahead log into the database file and cut it off; False if another connection is in the way."""
     driver = _driver_of(connection)

@@ -8,10 +8,10 @@ from tests.kinds.combinations import Combination
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order: dict[Combination, int] = {}
     ranks = [order.setdefault(of, len(order)) if (of := _combination(item)) else -1 for item in items]
-    places = [number for number, rank in enumerate(ranks) if rank >= 0]
-    chosen = sorted(places, key=lambda number: ranks[number])
-    for place, item in zip(places, [items[number] for number in chosen], strict=True):
-        items[place] = item
+    positions = [number for number, rank in enumerate(ranks) if rank >= 0]
+    chosen = sorted(positions, key=lambda number: ranks[number])
+    for position, item in zip(positions, [items[number] for number in chosen], strict=True):
+        items[position] = item
 
 
 def _combination(item: pytest.Item) -> Combination | None:

@@ -92,21 +92,29 @@ def test_a_thread_keeps_house_and_lets_others_write(database, tmp_path):
     assert count(database, experiments) > 0
 
 
-def test_statistics_follow_the_growth_of_the_runs(database, monkeypatch):
+def test_statistics_follow_the_growth_of_the_runs(database, settings, monkeypatch):
     monkeypatch.setattr(table_statistics, "FEWEST_RUNS", 100)
-    statistics = TableStatistics(database)
+    statistics, other = TableStatistics(database), Database(settings.url)
     submit(database, ExperimentRequest(run=BASIC), Limits(), None)
-    assert not statistics.renew()
+    assert not statistics.renew(database.writing)
     for expected in (100, 250):
         with database.reading() as connection:
             missing = expected - connection.scalar(sa.select(sa.func.count()).select_from(runs))
         seeds = list(range(missing))
         submit(database, ExperimentRequest.model_validate({"run": BASIC, "sweep": [{"seed": seeds}]}), Limits(), None)
-        assert statistics.renew()
-        assert not statistics.renew()
+        schema = schema_version(other)
+        assert statistics.renew(database.writing)
+        assert not statistics.renew(database.writing)
         with database.reading() as connection:
             known = connection.exec_driver_sql("SELECT stat FROM sqlite_stat1 WHERE tbl = 'runs'").scalars().all()
         assert {int(stat.split()[0]) for stat in known} == {expected}
+        assert schema_version(other) > schema  # so that connections that are open take notice
+    other.close()
+
+
+def schema_version(database):
+    with database.reading() as connection:
+        return connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
 
 
 @BOTH_DATABASES

@@ -99,7 +99,7 @@ def reciprocal_powers(power: float, first: int, count: int, scale: float) -> lis
 
 
 def _series_begin(power: float) -> int:
-    """The stride from whose begin on the first term that is left out is below half a unit of rounding."""
+    """The multiple of STRIDE from which on the first term that is left out is below half a unit of rounding."""
     reach = STRIDE / 2 * (2.0**54 * comb(ceil(power) + TERMS - 1, TERMS)) ** (1 / TERMS)
     return STRIDE * ceil(reach / STRIDE)
 

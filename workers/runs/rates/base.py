@@ -18,11 +18,11 @@ class Rates(Protocol):
     is_adaptive: ClassVar[bool]
 
     def numbers(self, first: int, count: int) -> list[Numbers]:
-        """The rates of `count` steps from step `first` on, in parts."""
+        """The rates of `count` steps, at least 1, from step `first` on, in parts."""
         ...
 
     def rates(self, first: int, count: int) -> Array:
-        """The rates of `count` steps from step `first` on, (count,)."""
+        """The rates of `count` steps, at least 1, from step `first` on: (count,), perhaps read-only."""
         return joined(self.numbers(first, count))
 
     def times(self, steps: Steps) -> Array:

@@ -7,14 +7,11 @@ from math import fsum, log1p, pi, sin
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from workers.runs.base import Count, Listed, Natural, NonNegative, Positive, SpecModel, misfit
+from workers.runs.rates.base import Array, Steps
 from workers.runs.sequences import Numbers, cosines_squared, joined, powers, reciprocal_powers, sums_of_powers
-
-Array = npt.NDArray[np.float64]
-Steps = npt.NDArray[np.int64]
 
 
 class Schedule(SpecModel, frozen=True):
@@ -39,11 +36,11 @@ class Schedule(SpecModel, frozen=True):
         raise NotImplementedError
 
     def numbers(self, first: int, count: int) -> list[Numbers]:
-        """The rates of `count` steps from step `first` on, in parts."""
+        """The rates of `count` steps, at least 1, from step `first` on, in parts."""
         raise NotImplementedError
 
     def rates(self, first: int, count: int) -> Array:
-        """The rates of `count` steps from step `first` on, (count,)."""
+        """The rates of `count` steps, at least 1, from step `first` on: (count,), perhaps read-only."""
         return joined(self.numbers(first, count))
 
     def times(self, steps: Steps) -> Array:

@@ -101,7 +101,7 @@ class _Lanes:
         self._step_seconds = max(CHUNK_SECONDS / SHORTEST_CHUNK, estimated)
 
     def _bind(self, specs: Sequence[RunSpec], dtype: torch.dtype, device: torch.device) -> None:
-        """Allocate the gradient and the losses, and bind an evaluation to every slot of the history."""
+        """Allocate the gradient and the losses, and have an evaluation for every slot of the history."""
         history, runs = self._history, self._layout.runs
         self._gradient = torch.zeros(self._layout.size, dtype=dtype, device=device)
         self._twice_loss = torch.zeros(history.capacity + 1, runs, 1, 1, dtype=dtype, device=device)
@@ -110,7 +110,7 @@ class _Lanes:
         model = build_gradient(specs, self._layout, self._gradient, disturbing)
         losses, self._loss_of_runs = self._twice_loss.unbind(), self._twice_loss[:, :, 0, 0].unbind()
         bindings = (partial(model.bind, factors, loss) for factors, loss in zip(history.factors, losses, strict=True))
-        # A run may end long before the last slot; a captured graph, though, binds nothing.
+        # Many slices end long before the last slot. On a GPU steps are captured, in which nothing may be allocated.
         self._evaluate = [binding() if device.type != "cpu" else _Late(binding) for binding in bindings]
         capturable = specs[0].optimizer.is_capturable and not observes_few_entries(specs[0])
         self._stepper = stepper_for(self._step, device, capturable)

@@ -1,8 +1,8 @@
 """Housekeeping beside the loop, also while workers start: what is done once, by whichever dispatcher it falls to.
 
-Runs of a dispatcher that is gone are given back by the one that took its lease away. What has expired is removed, free
-space given back, by the eldest, in small pieces. It renews SQLite's statistics as a whole, once for twice as many runs.
-All writes end with the dispatcher's lease.
+Runs of a dispatcher that is gone are given back by the one that took its lease away. What has expired is removed, and
+free space given back, by the eldest, in small pieces. It renews SQLite's statistics whenever runs have doubled. All
+writes end with the dispatcher's lease.
 """
 
 import threading

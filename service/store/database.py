@@ -13,13 +13,7 @@ from service.metrics import time_statements
 from service.store.postgresql import connect_args, wait_for_locks
 from service.store.presence import Presence
 from service.store.shared_writes import Answer, SharedWrites
-from service.store.sqlite import (
-    check_foreign_keys,
-    free_pages,
-    set_foreign_keys,
-    truncate_log,
-    use_sqlite,
-)
+from service.store.sqlite import check_foreign_keys, free_pages, set_foreign_keys, truncate_log, use_sqlite
 from service.store.turns import Turns
 from service.values.pools import Pool
 

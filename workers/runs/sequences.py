@@ -44,6 +44,9 @@ class Sums:
     scale: float = 1.0
     plus: float = 0.0
 
+    def __len__(self) -> int:
+        return self.count
+
     def array(self) -> Array:
         """The numbers, (count,)."""
         sums = self.coarse[:, :1] * self.fine[0]

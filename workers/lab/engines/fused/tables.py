@@ -54,7 +54,7 @@ class Row:
             return self._write_draws(self.numbers, step, count, out)
         left, end = list[Added](), 0
         for part in self.numbers(step, count):
-            begin, end = end, end + (part.count if isinstance(part, Sums) else len(part))
+            begin, end = end, end + len(part)
             if isinstance(part, Sums) and sums.is_available(out.dtype.name):
                 left.append(Added(part, out[begin:end, 0]))
             else:

@@ -1,7 +1,7 @@
 """The combinations of kinds that a spec allows, on every engine that can run them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, product
 from typing import Any, get_args
 
@@ -26,11 +26,14 @@ from workers.runs.starts import Explicit, Gaussian, OtherRun, Start
 RUNS = 3
 """In a batch; they differ in their seeds and in when they stop."""
 
-EVERY = 4
+EVERY = 3
 """Steps from point to point; runs end at such a step, so that a longer run has a point there, too."""
 
+PERIODS = 2
+"""From point to point that the shortest run of a batch has."""
+
 LENGTHS = {"max_steps": EVERY, "max_time": 3.0}
-"""How a run says when it stops, and by how much the runs of a batch differ."""
+"""How a run says when it stops, and by how much the runs of a batch differ, and a longer run from a shorter."""
 
 SHAPES: dict[type, tuple[list[int], ...]] = {
     LowRankCompletion: ([2, 3], [2, 3, 2]),
@@ -58,7 +61,7 @@ class Combination:
 
     Attributes:
         kinds: the classes of the model, the problem, the optimiser, the start and the loss.
-        specs: runs that share a batch, with every metric that they may ask for.
+        specs: runs that share a batch.
     """
 
     kinds: tuple[type, ...]
@@ -111,8 +114,27 @@ def valid(parts: dict[str, Any]) -> RunSpec | None:
         return None
 
 
+def all_combinations(every: bool = False) -> Iterator[Combination]:
+    """Everything that the tests of all kinds run through: each pair of kinds, or all combinations that fit together.
+
+    Metrics on request depend on the model, the problem and the loss, not on how a run came to a point: each two of
+    these three ask for all metrics once, as does each optimiser on each engine.
+    """
+    measured = Pairs()
+    for combination in (*combinations(every), *scheduled(every), *disturbed(every)):
+        spec = combination.specs[0]
+        model, problem = str(spec.model), f"{type(spec.problem)} {spec.problem.shape}"
+        pairs = [{"model": model, "problem": problem}, {"model": model, "loss": spec.loss.kind}]
+        pairs += [{"problem": problem, "loss": spec.loss.kind}]
+        pairs += [{"optimizer": spec.optimizer.kind, "engine": engine_of(spec)}]
+        if measured.lack(pairs):
+            measured.add(pairs)
+            combination = replace(combination, specs=tuple(map(with_all_metrics, combination.specs)))
+        yield combination
+
+
 def combinations(every: bool = False) -> Iterator[Combination]:
-    """Everything that the tests of all kinds run through: each pair of kinds that fit together, or all combinations."""
+    """Each pair of kinds that fit together, or all combinations."""
     yield from _with_usual_losses(every)
     yield from _with_other_losses()
 
@@ -286,14 +308,15 @@ def _on_engines(kinds: tuple[type, type, type, type], parts: dict[str, Any]) -> 
         if engine_misfit(spec) is None:
             engines.setdefault(engine_of(spec), spec)
     for spec in engines.values():
-        yield Combination(
-            (*kinds, type(spec.loss)), tuple(_numbered(with_all_metrics(spec), run) for run in range(RUNS))
-        )
+        yield Combination((*kinds, type(spec.loss)), tuple(_numbered(spec, run) for run in range(RUNS)))
 
 
 def _completed(kinds: tuple[type, type, type, type], parts: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The parts with a stop and a schedule by steps, and by time; a start with factors gets some that fit the model."""
-    for stop, record in (({"max_steps": 3 * EVERY}, {"every": EVERY}), ({"max_time": 1.0}, {"points_per_decade": 4})):
+    for stop, record in (
+        ({"max_steps": PERIODS * EVERY}, {"every": EVERY}),
+        ({"max_time": 1.0}, {"points_per_decade": 4}),
+    ):
         completed = {**parts, "stop": stop, "record": record}
         drawn = valid({**completed, "init": example_of(Gaussian)})
         if kinds[3] in GIVEN and drawn is not None:
@@ -318,8 +341,8 @@ def _numbered(spec: RunSpec, run: int) -> RunSpec:
 
 
 def lengthened(spec: RunSpec) -> RunSpec:
-    """The run with a stop that is twice as late."""
-    stop = {name: value * 2 for name, value in _lengths(spec).items()}
+    """The run with a stop that is later."""
+    stop = {name: value + LENGTHS[name] for name, value in _lengths(spec).items()}
     return changed(spec, stop={**spec.resolved()["stop"], **stop})
 
 

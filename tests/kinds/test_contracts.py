@@ -11,7 +11,7 @@ import pytest
 
 from tests.helpers.slices import EXACT, assert_same, assert_same_progress, points_of, points_of_run, run_in_slices
 from tests.helpers.specs import member, run_whole
-from tests.kinds.combinations import Combination, combinations, disturbed, is_trained, lengthened, scheduled
+from tests.kinds.combinations import Combination, all_combinations, is_trained, lengthened, scheduled
 from tests.kinds.examples import kinds_of
 from workers.records import Batch, Budget, Outcome
 from workers.results import SliceResult
@@ -26,7 +26,7 @@ from workers.runs.rates import SCHEDULES
 from workers.runs.starts import Start
 from workers.slices import run_slice
 
-COMBINATIONS = [*combinations(), *scheduled(), *disturbed()]
+COMBINATIONS = [*all_combinations()]
 """Each pair of kinds; with --long, every combination."""
 
 UNDEFINED_ON_TIES = {"singular_vector_alignment", "layer_alignment", "gain"}
@@ -35,8 +35,7 @@ two vectors of a diagonal product start equal; some runs stay so."""
 
 
 def pytest_generate_tests(metafunc):
-    long = metafunc.config.getoption("--long")
-    chosen = [*combinations(True), *scheduled(True), *disturbed(True)] if long else COMBINATIONS
+    chosen = [*all_combinations(True)] if metafunc.config.getoption("--long") else COMBINATIONS
     if "combination" in metafunc.fixturenames:
         metafunc.parametrize("combination", chosen, ids=str)
     if "trained" in metafunc.fixturenames:

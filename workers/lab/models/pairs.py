@@ -87,7 +87,7 @@ class Pair:
         return self._as_matrices(buffer, rows)
 
     def _as_matrices(self, array: Tensor, rows: str) -> Tensor:
-        return array.view(len(array) * self._size(self._batch), self._size(rows), -1)
+        return array.view(array.size(0) * self._size(self._batch), self._size(rows), -1)
 
     def _reshaped(self, array: Tensor, rows: str) -> Tensor:
         return array.reshape(len(array) * self._size(self._batch), self._size(rows), -1)

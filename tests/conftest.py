@@ -162,7 +162,7 @@ def finish(api: TestClient, dispatcher: Dispatcher) -> Callable[[dict], dict]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real `rankward serve` with two worker processes, shared by the tests that only ask it things."""
-    with Server(tmp_path_factory.mktemp("server")) as running:
+    with Server(tmp_path_factory.mktemp("server") / "data", workers=2) as running:
         yield running
 
 

@@ -3,8 +3,10 @@
 import signal
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from random import Random
+
+import psutil
 
 from tests.chaos.deployment import Deployment
 
@@ -18,16 +20,18 @@ SECONDS_OF_SILENCE = 3.0
 def kill_worker(deployment: Deployment, random: Random) -> None:
     """A worker process dies, as for want of memory."""
     deployment.until(deployment.workers)
-    random.choice(deployment.workers()).kill()
+    with suppress(psutil.NoSuchProcess):  # of a dispatcher that fell before: it ends on its own
+        random.choice(deployment.workers()).kill()
 
 
 def freeze_worker(deployment: Deployment, random: Random) -> None:
     """A worker process stands still for a while, and goes on."""
     deployment.until(deployment.workers)
     worker = random.choice(deployment.workers())
-    worker.suspend()
-    time.sleep(SECONDS_OF_SILENCE)
-    worker.resume()
+    with suppress(psutil.NoSuchProcess):  # it may be replaced meanwhile
+        worker.suspend()
+        time.sleep(SECONDS_OF_SILENCE)
+        worker.resume()
 
 
 def kill_dispatcher(deployment: Deployment, random: Random) -> None:

@@ -30,7 +30,7 @@ LONG = {
         **BASIC,
         "engine": "torch",
         "optimizer": {"kind": "gradient_descent", "learning_rate": 1e-7},
-        "stop": {"max_steps": 400_000},
+        "stop": {"max_steps": 100_000},
     }
 }
 

@@ -17,7 +17,7 @@ from tests.helpers.specs import BASIC
 
 SWEEP = {
     "name": "faults",
-    "run": BASIC | {"stop": {"max_steps": 60_000}, "init": BASIC["init"] | {"balanced": True}},
+    "run": BASIC | {"stop": {"max_steps": 25_000}, "init": BASIC["init"] | {"balanced": True}},
     "sweep": [{"model.depth": [2, 3]}, {"seed": [0, 1]}],
 }
 

@@ -32,7 +32,7 @@ def processes(server: Server) -> set[psutil.Process]:
 
 def test_cancelled_solves_leave_their_workers_to_others(tmp_path: Path):
     """Both workers solve; both are replaced, and a short run is computed at once."""
-    with Server(tmp_path, RANKWARD_SLICE_SECONDS=str(SLICE_SECONDS)) as server:
+    with Server(tmp_path, workers=2, RANKWARD_SLICE_SECONDS=str(SLICE_SECONDS)) as server:
         client = server.client
         solves = [client.submit(solve(size))["id"] for size in (40, 41)]
         until(lambda: all(client.experiment(id_)["runs"]["running"] for id_ in solves), SECONDS_TO_BEGIN)

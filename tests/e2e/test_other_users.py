@@ -35,6 +35,11 @@ async def shake_hands(address, security):
         comm.abort()
 
 
+async def all_of(tried):
+    """What each of some coroutines returns, or the error in which it ends, within five seconds."""
+    return await asyncio.gather(*(asyncio.wait_for(one, 5) for one in tried), return_exceptions=True)
+
+
 def dask_ports(server, family):
     """Ports on which the service listens, but that of the API and that of the metrics."""
     listening = {
@@ -51,10 +56,10 @@ def test_nobody_without_the_certificates_of_this_start_gets_into_the_cluster(ser
     family = psutil.Process(server.process.pid).children(recursive=True)
     ports = dask_ports(server, family)
     assert len(ports) >= 5  # the scheduler, and two workers with their nannies
-    for port in ports:
-        for scheme, security in (("tcp", Security()), ("tls", Security.temporary())):
-            with pytest.raises((OSError, TypeError, ValueError, RuntimeError)):
-                coroutines.run(asyncio.wait_for(shake_hands(f"{scheme}://127.0.0.1:{port}", security), 5))
+    ways = [("tcp", Security()), ("tls", Security.temporary())]
+    tried = [shake_hands(f"{scheme}://127.0.0.1:{port}", security) for port in ports for scheme, security in ways]
+    for said in coroutines.run(all_of(tried)):
+        assert isinstance(said, (OSError, TypeError, ValueError, RuntimeError))
 
 
 def test_what_dask_imports_from_is_writable_for_its_user_alone(server):
@@ -63,18 +68,25 @@ def test_what_dask_imports_from_is_writable_for_its_user_alone(server):
     assert list(workers.rglob("worker-*"))
 
 
-@pytest.mark.parametrize("existed", [False, True])
-def test_data_directory_and_database_are_private(tmp_path, existed):
+def check_private(server):
+    server.client.wait(server.client.submit({"run": BASIC})["id"])
+    names = {path.name for path in server.data_dir.iterdir()}
+    assert {"rankward.db", "rankward.db-wal", "rankward.db-shm"} <= names
+    assert not open_files_of(server.data_dir)
+
+
+def test_a_new_data_directory_and_its_database_are_private(server):
+    check_private(server)
+
+
+def test_a_data_directory_that_others_could_read_becomes_private(tmp_path):
     data_dir = tmp_path / "data"
-    if existed:
-        data_dir.mkdir(mode=0o755)
-        (data_dir / "rankward.db").touch(mode=0o644)
-        (data_dir / "serve.lock").touch(mode=0o644)
-        data_dir.chmod(0o755)
+    data_dir.mkdir(mode=0o755)
+    (data_dir / "rankward.db").touch(mode=0o644)
+    (data_dir / "serve.lock").touch(mode=0o644)
+    data_dir.chmod(0o755)
     with Server(data_dir) as server:
-        server.client.wait(server.client.submit({"run": BASIC})["id"])
-        assert {"rankward.db", "rankward.db-wal", "rankward.db-shm"} <= {path.name for path in data_dir.iterdir()}
-        assert not open_files_of(data_dir)
+        check_private(server)
 
 
 @pytest.mark.parametrize("name", ["rankward.db", "rankward.db-wal", "rankward.db-shm", "serve.lock"])

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from tests.helpers.specs import BASIC
 
 LONG = {
     "name": "long",
-    "run": BASIC | {"stop": {"max_steps": 30_000}, "init": BASIC["init"] | {"balanced": True}},
+    "run": BASIC | {"stop": {"max_steps": 80_000}, "init": BASIC["init"] | {"balanced": True}},
     "sweep": [{"model.depth": [2, 3]}, {"seed": [0, 1, 2]}],
 }
 
@@ -26,73 +25,77 @@ def results(client, experiment):
     return [(run["outcome"], run["step"], client.trajectory(run["id"])["columns"]) for run in runs]
 
 
-def until_it_works(client, experiment):
-    """Wait until slices have been stored and none of the runs is over."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if any(run["step"] > 0 for run in client.runs(experiment["id"])):
-            return
+def until_it_works(server, experiment):
+    """Wait until further slices have been stored, and no run is over: it is in the middle of its work."""
+    before, deadline = steps_of(server, experiment), time.monotonic() + 60
+    while steps_of(server, experiment) == before:
+        assert time.monotonic() < deadline, "nothing was computed"
         time.sleep(0.05)
-    raise AssertionError("nothing was computed")
+    assert server.client.experiment(experiment["id"])["runs"]["succeeded"] == 0
 
 
-def test_a_server_killed_in_mid_run_finishes_with_the_numbers_of_one_left_alone(server, tmp_path: Path):
-    quiet = server.client.submit(LONG)
-    with Server(tmp_path, RANKWARD_SLICE_SECONDS="0.2") as killed:
-        experiment = killed.client.submit(LONG)
-        for _ in range(2):
-            until_it_works(killed.client, experiment)
-            assert killed.client.experiment(experiment["id"])["status"] == "running"
-            killed.kill()
-            killed.start()
-        assert killed.client.wait(experiment["id"])["status"] == "succeeded"
-        assert server.client.wait(quiet["id"])["status"] == "succeeded"
-        assert results(killed.client, experiment) == results(server.client, quiet)
+def steps_of(server, experiment):
+    return [run["step"] for run in server.client.runs(experiment["id"])]
 
 
-def test_the_whole_process_tree_killed(tmp_path: Path):
-    with Server(tmp_path, RANKWARD_SLICE_SECONDS="0.2") as server:
-        experiment = server.client.submit(LONG)
-        until_it_works(server.client, experiment)
-        tree = [*psutil.Process(server.process.pid).children(recursive=True), psutil.Process(server.process.pid)]
-        for process in reversed(tree):
-            process.kill()
-        server.kill()
-        server.start()
-        assert server.client.wait(experiment["id"])["runs"]["succeeded"] == 6
+def family(server):
+    return psutil.Process(server.process.pid).children(recursive=True)
 
 
-def test_ctrl_c_ends_everything_cleanly_and_loses_nothing(tmp_path: Path):
-    server = Server(tmp_path, RANKWARD_SLICE_SECONDS="0.5")
-    experiment = server.client.submit(LONG)
-    until_it_works(server.client, experiment)
-    tree = psutil.Process(server.process.pid).children(recursive=True)
+def killed_and_started_again(server):
+    server.kill()
+    server.start()
+
+
+def whole_tree_killed(server):
+    for process in reversed([*family(server), psutil.Process(server.process.pid)]):
+        process.kill()
+    killed_and_started_again(server)
+
+
+def ended_by_ctrl_c(server):
+    """All of it is gone then."""
+    tree = family(server)
     assert server.interrupt() == 0
     assert not [process for process in tree if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-    with Server(tmp_path) as again:
-        assert again.client.wait(experiment["id"])["status"] == "succeeded"
+    server.start()
 
 
-@pytest.mark.parametrize("role", ["api", "dispatcher"])
-def test_a_process_that_is_killed_is_started_again(tmp_path: Path, role):
-    with Server(tmp_path, RANKWARD_SLICE_SECONDS="0.2") as server:
-        experiment = server.client.submit(LONG)
-        until_it_works(server.client, experiment)
-        children = psutil.Process(server.process.pid).children()
-        (child,) = [one for one in children if role in one.cmdline()]
-        child.send_signal(signal.SIGKILL)
-        assert server.client.wait(experiment["id"])["status"] == "succeeded"
+def a_worker_killed(server):
+    workers = [process for process in family(server) if "--multiprocessing-fork" in process.cmdline()]
+    assert len(workers) == 2
+    workers[0].kill()
 
 
-def test_a_worker_that_is_killed_is_replaced_and_blames_no_run(tmp_path: Path):
-    with Server(tmp_path, RANKWARD_SLICE_SECONDS="0.2") as server:
-        experiment = server.client.submit(LONG)
-        until_it_works(server.client, experiment)
-        tree = psutil.Process(server.process.pid).children(recursive=True)
-        workers = [one for one in tree if "--multiprocessing-fork" in one.cmdline()]
-        assert len(workers) == 2
-        workers[0].send_signal(signal.SIGKILL)
-        assert server.client.wait(experiment["id"])["runs"]["succeeded"] == 6
+def a_role_killed(role):
+    def kill(server):
+        (child,) = [one for one in psutil.Process(server.process.pid).children() if role in one.cmdline()]
+        child.kill()
+
+    return kill
+
+
+DISTURBANCES = [
+    killed_and_started_again,
+    a_worker_killed,
+    a_role_killed("api"),
+    whole_tree_killed,
+    a_role_killed("dispatcher"),
+    ended_by_ctrl_c,
+]
+
+
+def test_whatever_is_killed_the_numbers_are_those_of_a_server_left_alone(server, tmp_path: Path):
+    """Each disturbance comes in the middle of the same runs; no run is blamed, and nothing is lost."""
+    quiet = server.client.submit(LONG)
+    with Server(tmp_path, workers=2, RANKWARD_SLICE_SECONDS="0.2") as disturbed:
+        experiment = disturbed.client.submit(LONG)
+        for disturb in DISTURBANCES:
+            until_it_works(disturbed, experiment)
+            disturb(disturbed)
+        assert disturbed.client.wait(experiment["id"])["runs"]["succeeded"] == 6
+        assert server.client.wait(quiet["id"])["status"] == "succeeded"
+        assert results(disturbed.client, experiment) == results(server.client, quiet)
 
 
 def test_a_second_server_on_the_same_data_directory_is_refused(server):

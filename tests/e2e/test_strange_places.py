@@ -37,16 +37,18 @@ def has_ipv6():
     return True
 
 
-IPV6 = pytest.param("::1", marks=pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback"))
+OTHER_LOOPBACK = "::1" if has_ipv6() else "127.0.0.1"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", IPV6])
-def test_serve_and_its_clients_ask_no_proxy_for_the_loopback(tmp_path, monkeypatch, host):
+@pytest.mark.parametrize(("host", "replaced"), [("127.0.0.1", False), (OTHER_LOOPBACK, True)])
+def test_a_strange_place_with_proxies_whose_database_file_is_deleted(tmp_path, monkeypatch, capfd, host, replaced):
+    """The service and its clients ask no proxy for the loopback, and a file that is gone or another is noticed."""
     for name in PROXIES:
         monkeypatch.setenv(name, NOWHERE)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with Server(tmp_path / "a b?c%20", RANKWARD_HOST=host, RANKWARD_PROT="1") as server:
+    data_dir = tmp_path / "a b?c%20"
+    with Server(data_dir, RANKWARD_HOST=host, RANKWARD_PROT="1") as server:
         assert server.url.startswith("http://[::1]:" if ":" in host else "http://127.0.0.1:")
         assert server.client.wait(server.client.submit({"run": BASIC})["id"])["status"] == "succeeded"
         listed = subprocess.run(
@@ -58,7 +60,27 @@ def test_serve_and_its_clients_ask_no_proxy_for_the_loopback(tmp_path, monkeypat
         assert '"succeeded"' in listed.stdout, listed.stderr
         with httpx2.Client(trust_env=False) as http:
             assert "rankward_dispatcher_steps" in http.get(f"{server.url}/metrics").text
-    assert (tmp_path / "a b?c%20" / "rankward.db").is_file()
+        assert (data_dir / "rankward.db").is_file()
+        check_deletion_is_noticed(server, replaced)
+    assert "removed or replaced" in capfd.readouterr().err
+    assert replaced or not (data_dir / "rankward.db").exists()
+
+
+def check_deletion_is_noticed(server, replaced):
+    file = server.data_dir / "rankward.db"
+    if replaced:
+        (server.data_dir / "other.db").write_bytes(file.read_bytes())
+        (server.data_dir / "other.db").rename(file)
+    else:
+        file.unlink()
+    with httpx2.Client(base_url=server.url, trust_env=False) as http:
+        deadline = time.monotonic() + 5
+        while http.get("/readyz").status_code != 503:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        posted = http.post("/v1/experiments", json={"run": BASIC})
+        assert (posted.status_code, posted.headers["content-type"]) == (503, "application/problem+json")
+        assert http.get("/livez").status_code == 200
 
 
 def test_a_server_elsewhere_is_reached_through_the_proxy(monkeypatch):
@@ -162,25 +184,3 @@ def test_a_second_ctrl_c_ends_everything_at_once(tmp_path):
     assert time.monotonic() - begun < 3
     _, alive = psutil.wait_procs(tree, timeout=10)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
-
-
-@pytest.mark.parametrize("replaced", [False, True])
-def test_a_database_file_that_is_deleted_is_noticed(tmp_path, capfd, replaced):
-    with Server(tmp_path) as server:
-        server.client.wait(server.client.submit({"run": BASIC})["id"])
-        file = tmp_path / "rankward.db"
-        if replaced:
-            (tmp_path / "other.db").write_bytes(file.read_bytes())
-            (tmp_path / "other.db").rename(file)
-        else:
-            file.unlink()
-        with httpx2.Client(base_url=server.url, trust_env=False) as http:
-            deadline = time.monotonic() + 5
-            while http.get("/readyz").status_code != 503:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-            posted = http.post("/v1/experiments", json={"run": BASIC})
-            assert (posted.status_code, posted.headers["content-type"]) == (503, "application/problem+json")
-            assert http.get("/livez").status_code == 200
-    assert "removed or replaced" in capfd.readouterr().err
-    assert replaced or not (tmp_path / "rankward.db").exists()

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_any_numbers_are_drawn_and_what_is_empty_says_why(name):
-    @settings(max_examples=60)
+    @settings(max_examples=30)
     @given(scenes(name), THEME_NAMES, WIDTHS)
     def draws(scene, theme, width):
         picture = KINDS[name].picture(scene)
@@ -49,7 +49,7 @@ def has_anything(panel):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_any_numbers_are_drawn_as_pictures(name):
-    @settings(max_examples=8)
+    @settings(max_examples=5)
     @given(scenes(name), THEME_NAMES, WIDTHS, st.sampled_from(["png", "svg"]))
     def draws(scene, theme, width, format):
         content = render(KINDS[name].picture(scene), format, Style(width, theme, 1))

@@ -11,17 +11,20 @@ from service.client.api import Rankward
 
 
 class Server:
-    """Starts `rankward serve` on a free port; a context manager that ends it as Ctrl-C would."""
+    """Starts `rankward serve` on a free port; a context manager that ends it as Ctrl-C would.
 
-    def __init__(self, data_dir: Path, **environment: str) -> None:
+    Each process takes seconds to load its libraries, a worker most: there is a single one unless a test needs more.
+    """
+
+    def __init__(self, data_dir: Path, workers: int = 1, **environment: str) -> None:
         self.data_dir = data_dir
-        self._environment = environment
+        self._workers, self._environment = workers, environment
         self.start()
 
     def start(self) -> None:
         command = [sys.executable, "-m", "service.cli", "serve", "--port", "0", "--data-dir", str(self.data_dir)]
         self.process = subprocess.Popen(
-            [*command, "--workers", "2"],
+            [*command, "--workers", str(self._workers)],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **self._environment},

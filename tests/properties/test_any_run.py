@@ -65,7 +65,7 @@ def runs_of_a_batch(draw):
     return [first, second]
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(runs_of_a_batch(), st.lists(st.integers(1, 9), min_size=1, max_size=3))
 def test_the_bits_are_those_of_the_run_by_itself(runs, cuts):
     whole = run_whole(*runs)

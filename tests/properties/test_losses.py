@@ -55,7 +55,7 @@ def fits(run, engine):
     return engine_misfit(run.model_copy(update={"engine": engine})) is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(batches(), st.lists(st.integers(1, 20), min_size=1, max_size=4))
 def test_split_equals_unsplit(specs, cuts):
     whole = run_whole(*specs)
@@ -65,7 +65,7 @@ def test_split_equals_unsplit(specs, cuts):
     assert_same(points, points_of(whole), **EXACT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(batches(engines=("fused",)))
 def test_alone_equals_batched_to_the_bit_in_the_fused_engine(specs):
     batched = run_whole(*specs)
@@ -76,7 +76,7 @@ def test_alone_equals_batched_to_the_bit_in_the_fused_engine(specs):
             assert_same(points_of(alone), points_of_run(batched, number), **EXACT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(batches(engines=("fused",)))
 def test_the_engines_agree(specs):
     """In double precision, over few steps: a slope that jumps tells roundings apart sooner or later."""

@@ -53,6 +53,7 @@ def run_specs(draw: st.DrawFn, count: int = 1) -> list[RunSpec]:
     ]
 
 
+@settings(max_examples=15)
 @given(run_specs(count=3), st.lists(st.integers(1, 60), min_size=1, max_size=5))
 def test_split_equals_unsplit_bit_for_bit(specs, cuts):
     whole = run_whole(*specs)
@@ -81,6 +82,7 @@ def test_alone_equals_batched(specs):
             )
 
 
+@settings(max_examples=15)
 @given(run_specs(), st.integers(0, 300))
 def test_a_run_that_goes_on_equals_one_that_asked_for_more(specs, more):
     (short,) = specs

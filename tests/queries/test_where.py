@@ -193,7 +193,7 @@ def objects(stored):
 
 @pytest.mark.slow
 @given(tree=expressions)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_an_expression_selects_what_it_says(stored, objects, tree):
     assert selected(stored, written(tree)) == [run["id"] for run in objects if holds(tree, run)]
 

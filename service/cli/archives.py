@@ -11,7 +11,8 @@ import typer
 from service.cli.clients import print_json
 from service.cli.options import ApiKey, AsJson, ExperimentId, Url
 from service.cli.tables import Column, id_column, make_console, print_table
-from service.client.api import DEFAULT_URL, Json, Rankward
+from service.client.api import Json, Rankward
+from service.client.calls import DEFAULT_URL
 from service.errors import RankwardError
 from service.values.visible import visible
 

@@ -14,7 +14,8 @@ from service.cli.show import print_runs
 from service.cli.spec_files import SpecFile
 from service.cli.tables import make_console
 from service.cli.waiting import failed, say_it_is_stored, watch
-from service.client.api import DEFAULT_URL, Json, Rankward, ServerSaidNo
+from service.client.api import Json, Rankward, ServerSaidNo
+from service.client.calls import DEFAULT_URL
 
 Spec = Annotated[
     Path, typer.Argument(help="Experiment to post, YAML or JSON; - reads standard input.", allow_dash=True)

@@ -7,7 +7,8 @@ import httpx2
 import typer
 
 from service.cli.tables import short_ids
-from service.client.api import DEFAULT_URL, Rankward
+from service.client.api import Rankward
+from service.client.calls import DEFAULT_URL
 from service.client.transport import Transport
 from service.errors import RankwardError
 from service.values.visible import visible

@@ -8,7 +8,8 @@ from rich.progress import track
 
 from service.cli.options import ApiKey, Fields, OfExperiment, Url, Where
 from service.cli.tables import make_console
-from service.client.api import DEFAULT_URL, Format, Rankward
+from service.client.api import Format, Rankward
+from service.client.calls import DEFAULT_URL
 from service.client.mlflow_export import MlflowExport
 from service.errors import RankwardError
 from service.values.visible import visible

@@ -8,7 +8,8 @@ import typer
 from service.cli.clients import print_json
 from service.cli.options import ApiKey, RunId, Url
 from service.cli.tables import make_console
-from service.client.api import DEFAULT_URL, Rankward
+from service.client.api import Rankward
+from service.client.calls import DEFAULT_URL
 from service.values.visible import visible
 
 

@@ -8,7 +8,8 @@ import typer
 from service.cli.completion import figure_names
 from service.cli.options import ApiKey, ExperimentId, Url
 from service.cli.tables import Column, make_console, print_table
-from service.client.api import DEFAULT_URL, Rankward
+from service.client.api import Rankward
+from service.client.calls import DEFAULT_URL
 from service.errors import RankwardError
 from service.values.visible import visible
 

@@ -7,7 +7,8 @@ import typer
 
 from service.cli.options import ApiKey, Url
 from service.cli.tables import make_console
-from service.client.api import DEFAULT_URL, Rankward
+from service.client.api import Rankward
+from service.client.calls import DEFAULT_URL
 from service.values.extras import check_installed
 
 

@@ -9,7 +9,8 @@ from service.cli.clients import print_json
 from service.cli.options import ApiKey, AsJson, ExperimentId, Fields, OfExperiment, Url, Where
 from service.cli.show import print_experiments, print_objects, print_runs
 from service.cli.tables import Column, print_table
-from service.client.api import DEFAULT_URL, RUNS_PER_PAGE, Rankward
+from service.client.api import RUNS_PER_PAGE, Rankward
+from service.client.calls import DEFAULT_URL
 
 
 def runs(

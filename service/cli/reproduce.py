@@ -9,7 +9,8 @@ from service.cli.clients import print_json
 from service.cli.options import ApiKey, AsJson, RunId, Url
 from service.cli.tables import make_console
 from service.cli.waiting import say_it_is_stored, watch
-from service.client.api import DEFAULT_URL, Json, Rankward
+from service.client.api import Json, Rankward
+from service.client.calls import DEFAULT_URL
 from service.client.reproduction import first_difference, unlike
 from service.errors import RankwardError
 

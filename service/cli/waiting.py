@@ -5,7 +5,8 @@ import sys
 import typer
 
 from service.cli.tables import make_console
-from service.client.api import DEFAULT_URL, Json, Rankward
+from service.client.api import Json, Rankward
+from service.client.calls import DEFAULT_URL
 
 INTERRUPTED = 130
 """Exit status of a command that Ctrl-C ended, as shells have it: 128 and the number of SIGINT."""

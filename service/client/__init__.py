@@ -1,7 +1,6 @@
 """The Python client, which needs nothing heavy; `from rankward import Rankward` is the same."""
 
 from service.client.api import (
-    DEFAULT_URL,
     RUNS_PER_PAGE,
     Format,
     Json,
@@ -11,6 +10,7 @@ from service.client.api import (
     ServerSaidNo,
     ServerUnreachable,
 )
+from service.client.calls import DEFAULT_URL
 
 __all__ = [
     "DEFAULT_URL",

@@ -4,41 +4,33 @@ It needs nothing heavy; `trajectories` and `run_table` need pyarrow, which `rank
 """
 
 import logging
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
-from urllib.parse import urlencode
+from typing import Any, Literal
 from uuid import uuid4
 
+from service.client.calls import Calls, Json, Names, given, list_request, listed, pieces
 from service.client.plain import NotJson, plain
 from service.client.progress import experiment_bar
-from service.client.transport import SILENT, ServerSaidNo, ServerUnreachable, Transport
+from service.client.transport import SILENT, ServerSaidNo, ServerUnreachable
 from service.exports.arrow_types import Table
-from service.values.extras import NotInstalled, check_installed
+from service.values.extras import NotInstalled
 
 __all__ = ["Json", "NotInstalled", "NotJson", "Rankward", "ServerSaidNo", "ServerUnreachable"]
 
-Json = dict[str, Any]
-Names = str | Iterable[str] | None
 Format = Literal["json", "csv", "ndjson", "arrow", "parquet"]
-DEFAULT_URL = "http://127.0.0.1:8000"
 POLL_SECONDS = 0.3
 RUNS_PER_PAGE = 1000
 ID_CHARACTERS = 36
-LONGEST_QUERY = 4000
-"""Characters of a query in a URL; proxies take URLs of 8000."""
-_QUERIED = ("/v1/runs", "/v1/trajectories")
-"""Lists that can be asked for in a body."""
-PARQUET, BYTES_AT_ONCE = "application/vnd.apache.parquet", 2**20
+PARQUET = "application/vnd.apache.parquet"
 _log = logging.getLogger("rankward")
 
 
 _FIGURE_PARAMETERS = {"others": "with"}
 
 
-class Rankward:
+class Rankward(Calls):
     """Talks to a Rankward server; a context manager that closes its connections.
 
     Requests are repeated when the server cannot be reached or is busy; a submission carries a key, so that it is stored
@@ -50,22 +42,6 @@ class Rankward:
         url: where it listens, http://127.0.0.1:8000 by default.
         api_key: sent as a bearer token; the variable RANKWARD_API_KEY when not given, none when that is not set.
     """
-
-    def __init__(
-        self, url: str = DEFAULT_URL, api_key: str | None = None, *, transport: Transport | None = None
-    ) -> None:
-        self.url = url
-        self._transport = transport or Transport(url, api_key or os.environ.get("RANKWARD_API_KEY"))
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
-
-    def __enter__(self) -> "Rankward":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # Experiments
 
@@ -84,7 +60,7 @@ class Rankward:
 
     def experiments(self, where: str | None = None, order_by: Names = None) -> Iterator[Json]:
         """All experiments, or those that `where` says, page by page, newest first."""
-        return self._pages("/v1/experiments", where=where, order_by=_listed(order_by))
+        return self._pages("/v1/experiments", where=where, order_by=listed(order_by))
 
     def wait(
         self,
@@ -155,14 +131,14 @@ class Rankward:
         self, experiment_id: str, metric: Names = "loss", group_by: Names = None, where: str | None = None
     ) -> list[Json]:
         """Count, minimum, quartiles and maximum of metrics' last values for each group of runs."""
-        wanted = _given(metric=_listed(metric), group_by=_listed(group_by), where=where)
+        wanted = given(metric=listed(metric), group_by=listed(group_by), where=where)
         return self._json("GET", f"/v1/experiments/{experiment_id}/summary", params=wanted)["items"]
 
     def curves(
         self, experiment_id: str, metric: str = "loss", x: str = "step", group_by: Names = None, **parameters: Any
     ) -> list[Json]:
         """Quantile curves of a metric along steps, time or loss for each group of runs."""
-        wanted = _given(metric=metric, x=x, group_by=_listed(group_by), **parameters)
+        wanted = given(metric=metric, x=x, group_by=listed(group_by), **parameters)
         return self._json("GET", f"/v1/experiments/{experiment_id}/curves", params=wanted)["items"]
 
     def runs(
@@ -181,7 +157,7 @@ class Rankward:
             fields: e.g. ["id", "model.depth", "summary.loss"]; whole runs when left out.
         """
         wanted = {"experiment_id": experiment_id, "status": status, "where": where, "limit": page_size}
-        return self._pages("/v1/runs", **wanted, order_by=_listed(order_by), fields=_listed(fields))
+        return self._pages("/v1/runs", **wanted, order_by=listed(order_by), fields=listed(fields))
 
     def run(self, run_id: str) -> Json:
         """One run."""
@@ -207,12 +183,12 @@ class Rankward:
         max_time: float | None = None,
     ) -> Json:
         """Let a run go on from its checkpoint to new limits; a flow's is its time."""
-        limits = _given(max_steps=max_steps, loss_below=loss_below, max_time=max_time)
+        limits = given(max_steps=max_steps, loss_below=loss_below, max_time=max_time)
         return self._json("POST", f"/v1/runs/{run_id}/extend", json=limits, repeatable=True)
 
     def trajectory(self, run_id: str, **parameters: Any) -> Json:
         """Recorded points of a run as columns."""
-        return self._json("GET", f"/v1/runs/{run_id}/trajectory", params=_given(**parameters))
+        return self._json("GET", f"/v1/runs/{run_id}/trajectory", params=given(**parameters))
 
     def theory(self, run_id: str) -> Json:
         """What theory says of a run, point by point, and whether it did."""
@@ -224,7 +200,7 @@ class Rankward:
         Its arrays are factor_0, factor_1, ..., or have the names of a contraction's factors: as they stand, or as
         `record.factors` had them kept at a step.
         """
-        return self._transport.request("GET", f"/v1/runs/{run_id}/factors", params=_given(step=step)).content
+        return self._transport.request("GET", f"/v1/runs/{run_id}/factors", params=given(step=step)).content
 
     def factor_steps(self, run_id: str) -> list[int]:
         """The steps of which a run has a snapshot of its factors; of a flow, the numbers of points."""
@@ -243,12 +219,12 @@ class Rankward:
 
         Raises NotInstalled without pyarrow, as `run_table` does.
         """
-        wanted = {"where": where, "metrics": _listed(metrics), "experiment_id": experiment_id, "max_points": max_points}
+        wanted = {"where": where, "metrics": listed(metrics), "experiment_id": experiment_id, "max_points": max_points}
         return self._table("/v1/trajectories", **wanted)
 
     def run_table(self, where: str | None = None, fields: Names = None, experiment_id: str | None = None) -> Table:
         """All selected runs as an Arrow table of the named fields, of specs and summaries when left out."""
-        return self._table("/v1/runs", where=where, fields=_listed(fields), experiment_id=experiment_id)
+        return self._table("/v1/runs", where=where, fields=listed(fields), experiment_id=experiment_id)
 
     def size(self, experiment_id: str) -> Json:
         """Runs and points of an experiment, and about how many bytes they take."""
@@ -262,27 +238,15 @@ class Rankward:
         """Store the experiment of an archive again, with its ids; `is_new` says whether it was not there already."""
         with file.open("rb") as content:
             headers = {"Content-Length": str(file.stat().st_size), "Content-Type": PARQUET}
-            return self._json("POST", "/v1/experiments/import", content=_pieces(content), headers=headers)
+            return self._json("POST", "/v1/experiments/import", content=pieces(content), headers=headers)
 
     def export(self, what: Literal["runs", "trajectories"], format: Format, file: Path, **parameters: Any) -> int:
         """Write a table to a file as it comes; returns its bytes. Takes the parameters of /v1/runs or /v1/trajectories.
 
         The file is there only when all of it has come.
         """
-        method, path, query = _list_request(f"/v1/{what}", _given(format=format, **parameters))
+        method, path, query = list_request(f"/v1/{what}", given(format=format, **parameters))
         return self._write(file, method, path, **query)
-
-    def _write(self, file: Path, method: str, path: str, **query: Any) -> int:
-        """Write an answer to a file, which is there only when all of it has come; returns its bytes."""
-        unfinished, written = file.with_name(f"{file.name}.part"), 0
-        try:
-            with self._transport.stream(path, method, **query) as chunks, unfinished.open("wb") as output:
-                for chunk in chunks:
-                    written += output.write(chunk)
-            unfinished.replace(file)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        return written
 
     # Presets
 
@@ -309,51 +273,7 @@ class Rankward:
 
         The parameters are those of the query; experiments to compare with are `others`.
         """
-        query = {_FIGURE_PARAMETERS.get(key, key): value for key, value in _given(**parameters).items()}
-        query = {key: _listed(value) if isinstance(value, list) else value for key, value in query.items()}
+        query = {_FIGURE_PARAMETERS.get(key, key): value for key, value in given(**parameters).items()}
+        query = {key: listed(value) if isinstance(value, list) else value for key, value in query.items()}
         path = f"/v1/experiments/{experiment_id}/figures/{name}.{kind}"
         return self._transport.request("GET", path, params=query).content
-
-    def _pages(self, path: str, **parameters: Any) -> Iterator[Json]:
-        wanted = _given(**parameters)
-        while True:
-            method, target, query = _list_request(path, wanted)
-            page = self._json(method, target, repeatable=True, **query)
-            yield from page["items"]
-            if page["next"] is None:
-                return
-            wanted["cursor"] = page["next"]
-
-    def _table(self, path: str, **parameters: Any) -> Table:
-        check_installed("arrow", "A table")
-        import pyarrow as pa
-
-        method, target, query = _list_request(path, _given(format="arrow", **parameters))
-        content = self._transport.request(method, target, repeatable=True, **query).content
-        return pa.ipc.open_stream(content).read_all()
-
-    def _json(self, method: str, path: str, **arguments: Any) -> Any:
-        return self._transport.request(method, path, **arguments).json()
-
-
-def _pieces(content: BinaryIO) -> Iterator[bytes]:
-    """A file from its start, some of it at a time."""
-    content.seek(0)
-    return iter(lambda: content.read(BYTES_AT_ONCE), b"")
-
-
-def _given(**parameters: Any) -> Json:
-    """Parameters that were given, as plain values."""
-    return {name: plain(value, (name,)) for name, value in parameters.items() if value is not None}
-
-
-def _list_request(path: str, parameters: Json) -> tuple[str, str, Json]:
-    """Method, path and arguments of a request for a list; a long query goes into a body, for proxies cut URLs."""
-    if path in _QUERIED and len(urlencode(parameters)) > LONGEST_QUERY:
-        return "POST", f"{path}/query", {"json": parameters}
-    return "GET", path, {"params": parameters}
-
-
-def _listed(names: Names) -> str | None:
-    """Names as one comma-separated text."""
-    return names if names is None or isinstance(names, str) else ",".join(plain(names))

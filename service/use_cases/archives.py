@@ -12,7 +12,8 @@ from service.settings import Limits
 from service.store import archives as store
 from service.store.database import Database
 from service.store.experiments import ExperimentRow
-from service.store.points import PointSelection, stream_points
+from service.store.point_streams import stream_points
+from service.store.points import PointSelection
 from service.store.run_rows import RunRow
 from service.store.runs import RunSelection, all_runs
 from service.store.sizes import size_of

@@ -14,7 +14,8 @@ from service.errors import FieldError, InvalidPayload
 from service.schemas.summaries import Curves, GroupCurves
 from service.settings import Limits
 from service.store.database import Database
-from service.store.points import Columns, PointSelection, stream_points
+from service.store.point_streams import stream_numbers
+from service.store.points import PointSelection
 from service.use_cases.groups import grouped, grouping_fields, selected_in
 from service.values.numbers import spell
 from service.values.quantiles import five_numbers
@@ -77,17 +78,13 @@ def _columns(database: Database, run_ids: Sequence[int], query: CurveQuery) -> d
 
 def _read(database: Database, run_ids: Sequence[int], query: CurveQuery) -> Iterator[Readings]:
     selection, held = PointSelection((query.x, query.metric)), list[Numbers]()
-    for pieces in stream_points(database, run_ids, selection, _as_numbers):
-        points = np.concatenate([*held, *pieces], axis=1)
+    for read in stream_numbers(database, run_ids, selection):
+        points = np.concatenate([*held, read], axis=1)
         starts = np.flatnonzero(np.diff(points[0])) + 1
         *complete, last = np.split(points, starts, axis=1)
         yield from (_readings(run, query) for run in complete)
         held = [last]
     yield from (_readings(run, query) for run in held)
-
-
-def _as_numbers(columns: Columns) -> Numbers:
-    return np.array(columns, dtype=np.float64)
 
 
 def _readings(run: Numbers, query: CurveQuery) -> Readings:

@@ -10,7 +10,9 @@ from service.queries.catalogues import RUNS
 from service.queries.errors import QueryError
 from service.settings import Limits
 from service.store.database import Database
-from service.store.points import Columns, PointSelection, stream_points
+from service.store.point_streams import stream_points
+from service.store.points import PointSelection
+from service.store.raw_rows import Columns
 from service.store.run_rows import RunRow
 from service.store.runs import RunSelection, all_runs, all_specs
 from service.use_cases.applicable import applicable_columns

@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.helpers.specs import BASIC, run_whole, spec
-from tests.kinds.combinations import valid
 from tests.kinds.examples import example_of, kinds_of
+from tests.kinds.fitting import valid
 from workers.runs.initializers import starting_factors
 from workers.runs.models import Model
 from workers.runs.precisions import LEAST, rounded_away

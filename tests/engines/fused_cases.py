@@ -85,3 +85,37 @@ def complete(specs: list[RunSpec], cuts: list[int] | None = None, engine: Engine
 def outcome_counts(result: Result) -> set[Outcome | None]:
     """Which outcomes occurred."""
     return set(result.batch.outcomes)
+
+
+CASES = {
+    "depth 1": {"model": {"kind": "deep_matrix", "depth": 1}},
+    "depth 2": {"model": {"kind": "deep_matrix", "depth": 2}},
+    "depth 5": {"model": {"kind": "deep_matrix", "depth": 5}, "init": {"kind": "identity", "scale": 0.8}},
+    "wide": {"model": {"kind": "deep_matrix", "depth": 4, "hidden_width": 3}},
+    "narrow": {"model": {"kind": "deep_matrix", "depth": 3, "hidden_width": 1}},
+    "rectangular": {
+        "problem": {"kind": "low_rank_completion", "shape": [2, 4], "rank": 1, "observed": 5},
+        "loss": "mse",
+    },
+    "momentum": {"optimizer": {"kind": "momentum", "learning_rate": 0.01, "beta": 0.8}},
+    "mean squared error": {"loss": "mse"},
+    "one observation": {
+        "problem": {"kind": "completion", "shape": [3, 2], "observations": [{"index": [2, 1], "value": -1.0}]}
+    },
+    "symmetric": {"model": {"kind": "symmetric_matrix"}},
+    "symmetric, narrow, with momentum": {
+        "model": {"kind": "symmetric_matrix", "rank": 2},
+        "problem": {"kind": "all_but_corner", "dimension": 3},
+        "optimizer": {"kind": "momentum", "learning_rate": 0.01, "beta": 0.8},
+    },
+    "symmetric, wide, rolled loops": {
+        "model": {"kind": "symmetric_matrix", "rank": 9},
+        "problem": {"kind": "low_rank_completion", "shape": [8, 8], "rank": 2, "observed": 40},
+        "loss": "mse",
+    },
+    "rolled loops": {
+        "problem": {"kind": "all_but_corner", "dimension": 7},
+        "optimizer": {"kind": "momentum", "learning_rate": 0.01},
+        "loss": "mse",
+    },
+}

@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engines.fused_cases import Result, carry_on, complete, descents, ongoing, outcome_counts, spec
+from tests.engines.fused_cases import CASES, Result, carry_on, complete, descents, ongoing, outcome_counts, spec
 from workers.lab.engines.descent import engine as torch
 from workers.lab.engines.descents import Clock, Descents
 from workers.lab.engines.fused import engine as fused
 from workers.records import Budget, Outcome
-from workers.runs.engines import fused_limit
 from workers.runs.milestones import no_milestones
 from workers.runs.spec import RunSpec
 
@@ -92,40 +91,6 @@ def test_a_million_steps_give_the_same_bits_alone_and_batched() -> None:
     batched = complete(specs)
     for member in (0, 8):
         assert complete([specs[member]], cuts=[12_345]).run(0) == batched.run(member)
-
-
-CASES = {
-    "depth 1": {"model": {"kind": "deep_matrix", "depth": 1}},
-    "depth 2": {"model": {"kind": "deep_matrix", "depth": 2}},
-    "depth 5": {"model": {"kind": "deep_matrix", "depth": 5}, "init": {"kind": "identity", "scale": 0.8}},
-    "wide": {"model": {"kind": "deep_matrix", "depth": 4, "hidden_width": 3}},
-    "narrow": {"model": {"kind": "deep_matrix", "depth": 3, "hidden_width": 1}},
-    "rectangular": {
-        "problem": {"kind": "low_rank_completion", "shape": [2, 4], "rank": 1, "observed": 5},
-        "loss": "mse",
-    },
-    "momentum": {"optimizer": {"kind": "momentum", "learning_rate": 0.01, "beta": 0.8}},
-    "mean squared error": {"loss": "mse"},
-    "one observation": {
-        "problem": {"kind": "completion", "shape": [3, 2], "observations": [{"index": [2, 1], "value": -1.0}]}
-    },
-    "symmetric": {"model": {"kind": "symmetric_matrix"}},
-    "symmetric, narrow, with momentum": {
-        "model": {"kind": "symmetric_matrix", "rank": 2},
-        "problem": {"kind": "all_but_corner", "dimension": 3},
-        "optimizer": {"kind": "momentum", "learning_rate": 0.01, "beta": 0.8},
-    },
-    "symmetric, wide, rolled loops": {
-        "model": {"kind": "symmetric_matrix", "rank": 9},
-        "problem": {"kind": "low_rank_completion", "shape": [8, 8], "rank": 2, "observed": 40},
-        "loss": "mse",
-    },
-    "rolled loops": {
-        "problem": {"kind": "all_but_corner", "dimension": 7},
-        "optimizer": {"kind": "momentum", "learning_rate": 0.01},
-        "loss": "mse",
-    },
-}
 
 
 @pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
@@ -258,72 +223,3 @@ def test_two_processes_compile_the_same_kernel_at_once(tmp_path: Path, monkeypat
     expected = complete([spec(), spec(seed=1)]).batch.states.tobytes().hex()
     assert [(out.decode().strip(), errors.decode()) for out, errors in printed] == [(expected, "")] * 2
     assert len([path for path in tmp_path.rglob("*fused_descent*") if path.is_dir()]) == 1
-
-
-REGRESSION = {
-    "kind": "regression",
-    "inputs": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]],
-    "outputs": [[1.0, 0.0], [0.5, 1.0], [0.0, 1.0]],
-}
-LIMITED = {
-    "more measurements than entries": (
-        {"problem": {"kind": "low_rank_sensing", "shape": [2, 2], "rank": 1, "measurements": 5}},
-        "no more measurements than entries, 4, and this problem has 5",
-    ),
-    "many measured entries": (
-        {"problem": {"kind": "low_rank_sensing", "shape": [51, 50], "rank": 1, "measurements": 5}},
-        "2,550",
-    ),
-    "many measurements": (
-        {"problem": {"kind": "low_rank_sensing", "shape": [50, 50], "rank": 1, "measurements": 1700}},
-        "4,194,304 numbers of measurements, and here are 4,250,000",
-    ),
-    "measurements on a GPU": (
-        {
-            "problem": {"kind": "low_rank_sensing", "shape": [2, 2], "rank": 1, "measurements": 3},
-            "device": "cuda",
-        },
-        "on a CPU only",
-    ),
-    "noisy measurements": (
-        {
-            "problem": {"kind": "low_rank_sensing", "shape": [2, 2], "rank": 1, "measurements": 3},
-            "optimizer": {"kind": "gradient_descent", "learning_rate": 0.01, "batch": {"size": 2}},
-        },
-        "without batches and noise",
-    ),
-    "measured rows": ({"problem": REGRESSION}, "measures each of its rows"),
-    "deep": ({"model": {"kind": "deep_matrix", "depth": 100}}, "depth 100"),
-    "many numbers": ({"model": {"kind": "deep_matrix", "depth": 2, "hidden_width": 100_000}}, "400,000"),
-    "many entries": (
-        {
-            "problem": {"kind": "all_but_corner", "dimension": 300},
-            "model": {"kind": "deep_matrix", "depth": 2, "hidden_width": 1},
-        },
-        "90,000",
-    ),
-    "much work": (
-        {"problem": {"kind": "all_but_corner", "dimension": 220}, "model": {"kind": "deep_matrix", "depth": 5}},
-        "120,000,000",
-    ),
-    "much work for a thread": (
-        {
-            "problem": {"kind": "all_but_corner", "dimension": 40},
-            "model": {"kind": "deep_matrix", "depth": 2, "hidden_width": 24},
-            "device": "cuda",
-        },
-        "a GPU takes at most 100,000 multiply-adds a step, and this run needs 118,720",
-    ),
-}
-
-
-@pytest.mark.parametrize(("changes", "words"), LIMITED.values(), ids=LIMITED)
-def test_a_limit_is_named(changes: dict, words: str) -> None:
-    limit = fused_limit(spec(**changes))
-    assert limit is not None
-    assert words in limit
-
-
-@pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
-def test_no_limit_is_named_for_what_it_runs(changes: dict) -> None:
-    assert fused_limit(spec(**changes)) is None

@@ -1,7 +1,7 @@
 """The parts of figures: thinning, what varies between runs, layout, colours."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.figures import layout
@@ -28,6 +28,20 @@ def test_what_is_drawn_has_its_ends_and_its_extremes(values, most, scale):
     if len(with_position):
         assert np.nanmax(drawn) == with_position.max()
         assert np.nanmin(drawn) == with_position.min()
+
+
+DOUBLES = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(st.tuples(DOUBLES, DOUBLES), min_size=1, max_size=60), st.integers(4, 20))
+@example([(1.7e308, 1.7e308)] * 9, 4)
+def test_vectors_of_any_doubles_keep_their_ends_and_the_extremes_of_their_mean(values, most):
+    y = np.array(values)
+    at, drawn = drawable(np.arange(len(y)), y, Axis(""), Axis(""), most)
+    assert len(at) <= most
+    assert (at[0], at[-1]) == (0, len(y) - 1)
+    mean, kept = (y / 2).sum(axis=1), (drawn / 2).sum(axis=1)
+    assert (kept.min(), kept.max()) == (mean.min(), mean.max())
 
 
 def test_points_without_a_place_on_a_logarithmic_axis_are_gaps():

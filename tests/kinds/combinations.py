@@ -1,117 +1,30 @@
 """The combinations of kinds that a spec allows, on every engine that can run them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import cycle, product
 from typing import Any, get_args
 
-from pydantic import ValidationError
-
 from tests.helpers.losses import fitted
+from tests.kinds.combining import Combination, on_engines
 from tests.kinds.examples import Example, example_of, kinds_of, models_of
-from workers.runs.engines import engine_misfit, engine_of
-from workers.runs.initializers import starting_factors
+from tests.kinds.fitting import (
+    SHAPES,
+    fitting_examples,
+    training,
+    variants,
+    with_all_metrics,
+)
+from workers.runs.engines import engine_of
 from workers.runs.losses import Kinds
-from workers.runs.metrics import BY_NAME
 from workers.runs.models import Model
 from workers.runs.models.base import ModelBase
 from workers.runs.models.deep_matrix import DeepMatrix
-from workers.runs.noise import Batch, Noise, batch_words
+from workers.runs.noise import Batch, Noise
 from workers.runs.optimizers import GradientDescent, GradientFlow, Optimizer, OptimizerBase
-from workers.runs.problems import LowRankCompletion, LowRankSensing, Problem, RandomRegression
+from workers.runs.problems import LowRankCompletion, Problem
 from workers.runs.rates import SCHEDULES
-from workers.runs.spec import Engine, ExtraMetric, RunSpec
-from workers.runs.starts import Explicit, Gaussian, OtherRun, Start
-
-RUNS = 3
-"""In a batch; they differ in their seeds and in when they stop."""
-
-EVERY = 3
-"""Steps from point to point; runs end at such a step, so that a longer run has a point there, too."""
-
-PERIODS = 2
-"""From point to point that the shortest run of a batch has."""
-
-LENGTHS = {"max_steps": EVERY, "max_time": 3.0}
-"""How a run says when it stops, and by how much the runs of a batch differ, and a longer run from a shorter."""
-
-SHAPES: dict[type, tuple[list[int], ...]] = {
-    LowRankCompletion: ([2, 3], [2, 3, 2]),
-    LowRankSensing: ([2, 3], [2, 3, 2]),
-}
-"""What examples cannot all show at once: rectangles and tensors."""
-
-ROWS: dict[type, tuple[dict[str, Any], ...]] = {
-    LowRankCompletion: ({"shape": [1, 4]},),
-    LowRankSensing: ({"shape": [1, 4]},),
-    RandomRegression: ({"outputs": 1},),
-}
-"""Changes of examples that make the product a single row, for models of vectors, which take no other."""
-
-DEPTHS: dict[type, tuple[int, ...]] = {DeepMatrix: (2, 1)}
-"""What the example of a model does not show, and some optimisers need."""
-
-GIVEN = (Explicit, OtherRun)
-"""Starts with factors, which must fit the model."""
-
-
-@dataclass(frozen=True)
-class Combination:
-    """One kind of each sort, on one engine.
-
-    Attributes:
-        kinds: the classes of the model, the problem, the optimiser, the start and the loss.
-        specs: runs that share a batch.
-    """
-
-    kinds: tuple[type, ...]
-    specs: tuple[RunSpec, ...]
-
-    def __str__(self) -> str:
-        first = self.specs[0]
-        kinds = (first.model.kind, first.problem.kind, "x".join(map(str, first.problem.shape)))
-        rate = getattr(getattr(first.optimizer, "learning_rate", None), "kind", "constant")
-        words = batch_words(first)
-        return "-".join(
-            (*kinds, first.optimizer.kind, rate, *words, first.init.kind, first.loss.kind, engine_of(first))
-        )
-
-
-def is_trained(spec: RunSpec) -> bool:
-    """Whether a run has factors that move, step by step or along a flow."""
-    return spec.descends or spec.is_flow
-
-
-def problem_examples(kind: type) -> list[Example]:
-    """The example of a kind of problem, and the same in other shapes."""
-    return [example_of(kind), *({**example_of(kind), "shape": shape} for shape in SHAPES.get(kind, ()))]
-
-
-def fitting_examples(model: Example, kind: type) -> list[Example]:
-    """The examples of a kind of problem that a model takes, or those of a single row if there is no other."""
-    rows = [{**example_of(kind), **changes} for changes in ROWS.get(kind, ())]
-    fitting = ([one for one in some if _fit(model, one)] for some in (problem_examples(kind), rows))
-    return next((some for some in fitting if some), [])
-
-
-def _fit(model: Example, problem: Example) -> bool:
-    return valid(training() | {"model": model, "problem": problem}) is not None
-
-
-def variants(kind: type, model: Example) -> list[Example]:
-    """An example of a kind of model, and the same of other depths, which some optimisers need."""
-    depths = DEPTHS.get(kind, ()) if model == example_of(kind) else ()
-    return [model, *({**model, "depth": depth} for depth in depths)]
-
-
-def valid(parts: dict[str, Any]) -> RunSpec | None:
-    """The spec of these parts, or None if they do not fit together; a part that is itself wrong is an error."""
-    try:
-        return RunSpec.model_validate(parts)
-    except ValidationError as error:
-        if any(one["type"] != "misfit" for one in error.errors()):
-            raise
-        return None
+from workers.runs.starts import Gaussian, Start
 
 
 def all_combinations(every: bool = False) -> Iterator[Combination]:
@@ -157,7 +70,7 @@ def _with_loss(kind: type, model: Example, problem: type, loss: Example, first: 
     for way in (first, GradientDescent):
         for example in reversed(fitting_examples(model, problem)):
             parts = {"model": model, "optimizer": example_of(way), "init": example_of(Gaussian)}
-            if found := list(_on_engines((kind, problem, way, Gaussian), parts | fitted(loss, example))):
+            if found := list(on_engines((kind, problem, way, Gaussian), parts | fitted(loss, example))):
                 return found
     return []
 
@@ -173,7 +86,7 @@ def _with_usual_losses(every: bool) -> Iterator[Combination]:
         if not kind.is_trained:
             if covered.lack(sorts):
                 covered.add(sorts)
-                yield from _on_engines((kind, problem, GradientDescent, Gaussian), parts | training())
+                yield from on_engines((kind, problem, GradientDescent, Gaussian), parts | training())
             continue
         sorts += [{"optimizer": str(optimizer), "problem": f"{problem} of order {len(example.get('shape', 'ij'))}"}]
         steps = [{"step": str((kind, optimizer)), "engine": engine} for engine in engines(kind, optimizer)]
@@ -235,7 +148,7 @@ def scheduled(every: bool = False) -> Iterator[Combination]:
             optimizer = {**example_of(kind), **of_rate, "weight_decay": 0.01, "decay": decay}
             parts = {"model": modelled, "problem": example_of(LowRankCompletion)}
             parts |= {"optimizer": optimizer, "init": example_of(Gaussian)}
-            if found := list(_on_engines((DeepMatrix, LowRankCompletion, kind, Gaussian), parts)):
+            if found := list(on_engines((DeepMatrix, LowRankCompletion, kind, Gaussian), parts)):
                 yield from found
                 break
 
@@ -272,7 +185,7 @@ def _disturbed(
 ) -> Iterator[Combination]:
     parts = {"model": example_of(model), "problem": example, "init": example_of(Gaussian)}
     parts |= {"optimizer": {**example_of(optimizer), **disturbance}}
-    yield from _on_engines((model, problem, optimizer, Gaussian), parts)
+    yield from on_engines((model, problem, optimizer, Gaussian), parts)
 
 
 class Turns:
@@ -284,72 +197,8 @@ class Turns:
     def first_that_fits(self, kinds: tuple[type, type, type], parts: dict[str, Any]) -> list[Combination]:
         """The combinations with the start whose turn it is; it goes to the end of the queue."""
         for start in tuple(self._waiting):
-            if found := list(_on_engines((*kinds, start), parts | {"init": example_of(start)})):
+            if found := list(on_engines((*kinds, start), parts | {"init": example_of(start)})):
                 self._waiting.remove(start)
                 self._waiting.append(start)
                 return found
         return []
-
-
-def training() -> dict[str, Any]:
-    """Any optimiser, start, stop and schedule, for what does not depend on them."""
-    parts = {"optimizer": example_of(GradientDescent), "init": example_of(Gaussian)}
-    return parts | {"stop": {"max_steps": 1}, "record": {"every": 1}}
-
-
-def _on_engines(kinds: tuple[type, type, type, type], parts: dict[str, Any]) -> Iterator[Combination]:
-    """A combination for every engine that can run the parts; none if they do not fit together."""
-    fitting = next((spec for spec in map(valid, _completed(kinds, parts)) if spec is not None), None)
-    if fitting is None:
-        return
-    engines: dict[str, RunSpec] = {}
-    for engine in get_args(Engine):
-        spec = RunSpec.model_validate(fitting.resolved() | {"engine": engine})
-        if engine_misfit(spec) is None:
-            engines.setdefault(engine_of(spec), spec)
-    for spec in engines.values():
-        yield Combination((*kinds, type(spec.loss)), tuple(_numbered(spec, run) for run in range(RUNS)))
-
-
-def _completed(kinds: tuple[type, type, type, type], parts: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The parts with a stop and a schedule by steps, and by time; a start with factors gets some that fit the model."""
-    for stop, record in (
-        ({"max_steps": PERIODS * EVERY}, {"every": EVERY}),
-        ({"max_time": 1.0}, {"points_per_decade": 4}),
-    ):
-        completed = {**parts, "stop": stop, "record": record}
-        drawn = valid({**completed, "init": example_of(Gaussian)})
-        if kinds[3] in GIVEN and drawn is not None:
-            factors = [factor.tolist() for factor in starting_factors(drawn)]
-            completed["init"] = {**parts["init"], "factors": factors}
-        if kinds[3] not in GIVEN or drawn is not None:
-            yield completed
-
-
-def with_all_metrics(spec: RunSpec) -> RunSpec:
-    """The spec with every metric on request that it may ask for, and one entry."""
-    fitting = [
-        name for name in get_args(ExtraMetric) if any(BY_NAME[name].misfit(part) is None for part in spec.phase_specs)
-    ]
-    entry = [0] * len(spec.problem.shape)
-    return changed(spec, record={**spec.resolved()["record"], "metrics": fitting, "entries": [entry]})
-
-
-def _numbered(spec: RunSpec, run: int) -> RunSpec:
-    stop = {name: value + LENGTHS[name] * run for name, value in _lengths(spec).items()}
-    return changed(spec, seed=run, stop={**spec.resolved()["stop"], **stop})
-
-
-def lengthened(spec: RunSpec) -> RunSpec:
-    """The run with a stop that is later."""
-    stop = {name: value + LENGTHS[name] for name, value in _lengths(spec).items()}
-    return changed(spec, stop={**spec.resolved()["stop"], **stop})
-
-
-def _lengths(spec: RunSpec) -> dict[str, Any]:
-    return {name: value for name, value in spec.resolved()["stop"].items() if name in LENGTHS}
-
-
-def changed(spec: RunSpec, **parts: Any) -> RunSpec:
-    """The spec with whole parts replaced."""
-    return RunSpec.model_validate(spec.resolved() | parts)

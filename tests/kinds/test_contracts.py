@@ -11,7 +11,8 @@ import pytest
 
 from tests.helpers.slices import EXACT, assert_same, assert_same_progress, points_of, points_of_run, run_in_slices
 from tests.helpers.specs import member, run_whole
-from tests.kinds.combinations import Combination, all_combinations, is_trained, lengthened, scheduled
+from tests.kinds.combinations import all_combinations, scheduled
+from tests.kinds.combining import Combination, is_trained, lengthened
 from tests.kinds.examples import kinds_of
 from workers.records import Batch, Budget, Outcome
 from workers.results import SliceResult
@@ -40,6 +41,8 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("combination", chosen, ids=str)
     if "trained" in metafunc.fixturenames:
         metafunc.parametrize("trained", [one for one in chosen if is_trained(one.specs[0])], ids=str)
+    if "untrained" in metafunc.fixturenames:
+        metafunc.parametrize("untrained", [one for one in chosen if not is_trained(one.specs[0])], ids=str)
     if "undisturbed" in metafunc.fixturenames:
         metafunc.parametrize("undisturbed", [one for one in chosen if is_undisturbed(one.specs[0])], ids=str)
 
@@ -73,21 +76,21 @@ def test_split_equals_unsplit(combination):
     assert_same(points, points_of(whole(combination)), **EXACT)
 
 
-def test_alone_equals_batched(combination):
-    """And so the same spec and seed give the same again."""
-    run = 1
-    alone = run_whole(combination.specs[run])
-    assert_same_progress(alone.progress[0], whole(combination).progress[run])
-    assert_same(points_of(alone), points_of_run(whole(combination), run), **EXACT)
-
-
-def test_a_run_that_goes_on_equals_a_longer_run(trained):
-    short, long = whole(trained), [lengthened(spec) for spec in trained.specs]
+def test_what_goes_on_in_a_batch_equals_a_longer_run_alone(trained):
+    """And so alone = in a batch, extended = asked for more from the start, the same seed gives the same again."""
+    run, short = 1, whole(trained)
+    long = [lengthened(spec) for spec in trained.specs]
     going_on = [member(spec, progress.checkpoint) for spec, progress in zip(long, short.progress, strict=True)]
-    rest, longer = run_slice(Batch(tuple(going_on)), Budget(600)), run_whole(*long)
-    for ours, theirs in zip(rest.progress, longer.progress, strict=True):
-        assert_same_progress(ours, theirs)
-    assert_same(points_of(short) | points_of(rest), points_of(longer), **EXACT)
+    rest, alone = run_slice(Batch(tuple(going_on)), Budget(600)), run_whole(long[run])
+    assert_same_progress(rest.progress[run], alone.progress[0])
+    assert_same(points_of_run(short, run) | points_of_run(rest, run), points_of(alone), **EXACT)
+
+
+def test_alone_equals_batched(untrained):
+    run = 1
+    alone = run_whole(untrained.specs[run])
+    assert_same_progress(alone.progress[0], whole(untrained).progress[run])
+    assert_same(points_of(alone), points_of_run(whole(untrained), run), **EXACT)
 
 
 def test_the_loss_falls(undisturbed):

@@ -10,8 +10,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.helpers.losses import fitted
-from tests.kinds.combinations import fitting_examples, training, valid, variants
 from tests.kinds.examples import example_of, kinds_of, models_of
+from tests.kinds.fitting import fitting_examples, training, valid, variants
 from workers.lab.decays import build_optimizer
 from workers.lab.models import base, cp_tensor
 from workers.lab.models.layout import FactorLayout

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from tests.helpers.losses import fitted, loss_by_definition
-from tests.kinds.combinations import fitting_examples, is_trained, training, valid
+from tests.kinds.combining import is_trained
 from tests.kinds.examples import example_of, kinds_of, models_of
+from tests.kinds.fitting import fitting_examples, training, valid
 from workers.lab.models.base import build_model, maths_of
 from workers.runs.costs import observes_few_entries
 from workers.runs.losses import Kinds

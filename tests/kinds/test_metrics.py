@@ -23,8 +23,8 @@ from service.limits import first_violation
 from service.settings import Limits
 from tests.helpers.losses import fitted
 from tests.helpers.specs import member, run_whole
-from tests.kinds.combinations import SHAPES, changed, fitting_examples, training, valid, with_all_metrics
 from tests.kinds.examples import example_of, kinds_of, models_of
+from tests.kinds.fitting import SHAPES, changed, fitting_examples, training, valid, with_all_metrics
 from workers.joining import joined
 from workers.lab.metrics import components, gains, matricisations, matrix, penalties, tensor
 from workers.lab.rank_search import RANKS

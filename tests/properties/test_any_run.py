@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.helpers.losses import fitted
 from tests.helpers.slices import EXACT, assert_same, assert_same_progress, points_of, points_of_run, run_in_slices
 from tests.helpers.specs import member, run_whole
-from tests.kinds.combinations import changed, noises, problem_examples, valid
+from tests.kinds.combinations import noises
 from tests.kinds.examples import example_of, kinds_of
+from tests.kinds.fitting import changed, problem_examples, valid
 from workers.records import Batch, Budget, Outcome
 from workers.runs.engines import batch_key
 from workers.runs.losses import Kinds

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.helpers.losses import fitted
 from tests.helpers.slices import EXACT, assert_same, assert_same_progress, points_of, points_of_run, run_in_slices
 from tests.helpers.specs import run_whole, spec
-from tests.kinds.combinations import changed, with_all_metrics
+from tests.kinds.fitting import changed, with_all_metrics
 from workers.records import Outcome
 from workers.runs.engines import engine_misfit
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from mpmath import mp, mpf
@@ -17,70 +16,13 @@ from mpmath import mp, mpf
 from tests.helpers import exact
 from tests.helpers.exact import as_float, is_rounded, number, root_of_squares
 from tests.helpers.specs import run_whole, spec
-from workers.lab.metrics import spectrum
+from tests.properties.test_ranges_of_spectra import AT_ZERO, OF_SPECTRA
 from workers.lab.metrics.matrix import matrix_metrics
-from workers.lab.metrics.spectrum import NUMERICAL_RANK_TOLERANCE, Spectrum
 from workers.lab.metrics.tensor import tensor_metrics
 from workers.runs.metrics import METRICS, ON_REQUEST, metrics_of
 from workers.runs.theory.bounds import perturbed_bound_at
 
 ENTRIES = st.floats(-4, 4).filter(lambda value: abs(value) > 1e-3)
-SIZES = st.one_of(st.just(0.0), st.integers(-300, 300).flatmap(lambda e: st.floats(1, 9.9).map(lambda m: m * 10.0**e)))
-AT_ZERO = np.zeros(1, dtype=np.int64)
-
-
-def shares(values):
-    total = sum(values)
-    return [value / total for value in values if value > 0]
-
-
-def ratio(above: Any, below: Any) -> Any:
-    return above / below if below else exact.NOT_A_NUMBER
-
-
-OF_SPECTRA: dict[str, Callable[[list[Any], int, Any], Any]] = {
-    "singular_values": lambda s, rank, p: s,
-    "frobenius_norm": lambda s, rank, p: mp.sqrt(sum(v**2 for v in s)),
-    "nuclear_norm": lambda s, rank, p: sum(s),
-    "spectral_norm": lambda s, rank, p: s[0],
-    "effective_rank": lambda s, rank, p: mp.exp(-sum(q * mp.log(q) for q in shares(s))) if s[0] else exact.NOT_A_NUMBER,
-    "stable_rank": lambda s, rank, p: ratio(sum(v**2 for v in s), s[0] ** 2),
-    "participation_ratio": lambda s, rank, p: ratio(sum(s) ** 2, sum(v**2 for v in s)),
-    "distance_to_infimal_rank": lambda s, rank, p: mp.sqrt(sum(v**2 for v in s[rank:])),
-    "schatten_quasi_norm": lambda s, rank, p: sum(v**p for v in s if v > 0) ** (1 / p) if s[0] else exact.NOT_A_NUMBER,
-    "numerical_rank": lambda s, rank, p: mpf(sum(v > mpf(NUMERICAL_RANK_TOLERANCE) * s[0] for v in s)),
-}
-
-
-@st.composite
-def spectra(draw):
-    width, rows = draw(st.integers(1, 5)), draw(st.integers(1, 3))
-    values = [sorted(draw(st.lists(SIZES, min_size=width, max_size=width)), reverse=True) for _ in range(rows)]
-    ranks = [draw(st.integers(0, width)) for _ in range(rows)]
-    return values, ranks, [draw(st.integers(1, 1000)) for _ in range(rows)]
-
-
-def measured_spectra(name, values, ranks, depths):
-    exponents = torch.tensor([2.0 / depth for depth in depths], dtype=torch.float64)
-    return spectrum.FORMULAS[name](Spectrum(torch.tensor(values, dtype=torch.float64), torch.tensor(ranks), exponents))
-
-
-def test_every_formula_of_spectra_is_here():
-    assert set(OF_SPECTRA) == set(spectrum.FORMULAS)
-
-
-@pytest.mark.parametrize("name", OF_SPECTRA)
-@given(drawn=spectra())
-def test_spectra_of_any_size(name, drawn):
-    values, ranks, depths = drawn
-    measured = measured_spectra(name, values, ranks, depths)
-    for row, (s, rank, depth) in enumerate(zip(values, ranks, depths, strict=True)):
-        right = OF_SPECTRA[name]([mpf(v) for v in s], rank, mpf(2.0 / depth))
-        relative = 1e-12 * max(1, depth if name == "schatten_quasi_norm" else 1)
-        pairs = zip(measured[row].flatten().tolist(), right if isinstance(right, list) else [right], strict=True)
-        assert all(is_rounded(f, r, relative) for f, r in pairs), (s, rank, depth, measured[row], right)
-        alone = measured_spectra(name, [s], [rank], [depth])
-        assert torch.equal(alone[0].nan_to_num(), measured[row].nan_to_num())
 
 
 class Point:

@@ -12,8 +12,7 @@ from service.exports.formats import FORMATS
 from service.queries.catalogues import RUNS
 from service.queries.where import parse_where
 from service.settings import Limits
-from service.store import points as stored_points
-from service.store import raw_rows
+from service.store import point_streams, raw_rows
 from service.store.runs import RunSelection, list_runs
 from service.store.tables import trajectory_points
 from service.use_cases.exports import export_runs, export_trajectories
@@ -45,7 +44,7 @@ def rows_of(database, where):
 @pytest.mark.parametrize("where", [None, "model.kind = 'deep_matrix' AND step > 2", "problem.kind = 'sensing'"])
 @pytest.mark.parametrize("size", [3, 2**15])
 def test_all_points_come_once_and_in_order(stored, monkeypatch, where, size):
-    monkeypatch.setattr(stored_points, "POINTS_PER_READ", size)
+    monkeypatch.setattr(point_streams, "POINTS_PER_READ", size)
     monkeypatch.setattr(raw_rows, "ROWS_AT_ONCE", 2)
     runs, expected = rows_of(stored, where)
     table = points_of(stored, where=where)

@@ -6,64 +6,16 @@ import torch
 
 from tests.helpers.slices import assert_same_progress, points_of
 from tests.helpers.specs import run_whole, spec
+from tests.rates.disturbed import DISTURBANCES, LABELS, both_engines, descent, every_problem
 from workers.lab.models.base import maths_of
 from workers.lab.models.layout import split_factors
-from workers.runs.costs import multiply_adds_per_step
 from workers.runs.draws import DISTRIBUTIONS, GRADIENT_STREAM, LABEL_STREAM
-from workers.runs.engines import batch_key, engine_of
+from workers.runs.engines import batch_key
 from workers.runs.minibatches import Minibatches
 from workers.runs.noise import Batch
 from workers.runs.observations import observe
 from workers.runs.problems import ObservedEntries
 from workers.runs.theory.verdicts import columns_needed, judge
-
-REGRESSION = {"kind": "random_regression", "samples": 12, "dimension": 3, "outputs": 2, "noise": 0.1}
-SENSING = {"kind": "low_rank_sensing", "shape": [3, 2], "rank": 1, "measurements": 9, "norm": 1.0}
-ENTRIES = {"kind": "low_rank_completion", "shape": [3, 4], "rank": 2, "observed": 7}
-FEW = {"kind": "low_rank_completion", "shape": [12, 12, 12], "rank": 1, "observed": 40}
-VECTOR = {"kind": "random_regression", "samples": 11, "dimension": 5, "noise": 0.1}
-OBSERVED = [{"index": [0, number], "value": 0.3 * number} for number in (0, 1, 3, 4)]
-VECTOR_ENTRIES = {"kind": "completion", "shape": [1, 5], "observations": OBSERVED}
-PROBLEMS = {
-    "entries": ENTRIES,
-    "few": FEW,
-    "sensing": SENSING,
-    "regression": REGRESSION,
-    "vector": VECTOR,
-    "vector's entries": VECTOR_ENTRIES,
-}
-MODELS = {
-    "few": {"kind": "cp_tensor", "rank": 3},
-    "vector": {"kind": "diagonal", "depth": 2},
-    "vector's entries": {"kind": "diagonal", "depth": 3, "form": "product"},
-}
-
-LABELS = {"kind": "label", "std": 0.5, "distribution": "rademacher"}
-DISTURBANCES = {
-    "labels": {"noise": {"kind": "label", "std": 0.3}},
-    "gradients": {"noise": {"kind": "gradient", "std": 0.3, "distribution": "rademacher"}},
-    "batch": {"batch": {"size": 3}},
-    "repeated": {"batch": {"size": 4, "replacement": True}},
-    "labels of a batch": {"noise": LABELS, "batch": {"size": 3}},
-}
-both_engines = pytest.mark.parametrize("engine", ["torch", "fused"])
-every_problem = pytest.mark.parametrize("problem", PROBLEMS)
-
-
-def descent(problem="entries", loss="half_sse", steps=10, seed=0, **optimizer):
-    """A descent whose optimiser has further fields, with its factors at every step."""
-    parts = {
-        "problem": PROBLEMS[problem],
-        "loss": loss,
-        "model": MODELS.get(problem, {"kind": "deep_matrix", "depth": 2}),
-        "init": {"kind": "gaussian", "std": 0.4},
-        "optimizer": {"kind": "gradient_descent", "learning_rate": 0.02} | optimizer,
-        "stop": {"max_steps": steps},
-        "record": {"every": 1, "factors": {"every": 1}},
-        "engine": "auto",
-        "seed": seed,
-    }
-    return spec(**parts)
 
 
 def factors_of(run):
@@ -187,23 +139,6 @@ def test_frozen_factors_have_no_noise():
     np.testing.assert_array_equal(factors[0, first:], factors[-1, first:])
 
 
-def test_seeds_and_sizes_share_a_batch_and_kinds_do_not():
-    keys = [
-        [batch_key(descent(seed=seed, batch={"size": size, "replacement": again}))]
-        for seed, size, again in ((0, 1, False), (1, 3, True))
-    ]
-    assert keys[0] == keys[1]
-    kinds = [descent(**fields) for fields in ({}, *DISTURBANCES.values())]
-    assert len({str(batch_key(run)) for run in kinds}) == len(kinds) - 1  # both ways to draw a batch are the same
-
-
-def test_runs_with_sizes_of_their_own_have_their_bits_in_a_batch():
-    runs = [descent(seed=seed, batch={"size": size}, noise=LABELS) for seed, size in ((0, 1), (1, 3), (1, 6))]
-    together = run_whole(*runs)
-    for run, progress in zip(runs, together.progress, strict=True):
-        assert_same_progress(run_whole(run).progress[0], progress)
-
-
 @both_engines
 def test_noise_of_size_zero_changes_nothing(engine):
     quiet, plain = (
@@ -211,66 +146,6 @@ def test_noise_of_size_zero_changes_nothing(engine):
         for fields in ({"noise": {"kind": "gradient", "std": 0.0}}, {})
     )
     np.testing.assert_array_equal(factors_of(quiet), factors_of(plain))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("loss", ["half_sse", {"kind": "huber", "delta": 0.2}], ids=str)
-@pytest.mark.parametrize("shape", [[2, 2], [3, 4], [9, 11]], ids=str)
-@pytest.mark.parametrize("disturbance", DISTURBANCES)
-def test_both_engines_take_the_same_steps(disturbance, shape, loss):
-    """By lanes and by columns, alone and beside others, of which some are over."""
-    problem = {"kind": "low_rank_completion", "shape": shape, "rank": 1, "observed": 4}
-    runs = [
-        spec(
-            **descent(loss=loss, seed=seed, **DISTURBANCES[disturbance]).resolved()
-            | {"problem": problem, "stop": {"max_steps": 40 + 7 * seed}}
-        )
-        for seed in range(9)
-    ]
-    assert_same_steps(runs)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("loss", ["half_sse", {"kind": "huber", "delta": 0.2}], ids=str)
-@pytest.mark.parametrize("form", ["difference", "product", "difference_of_products"])
-@pytest.mark.parametrize("problem", ["vector", "vector's entries"])
-@pytest.mark.parametrize("disturbance", DISTURBANCES)
-def test_both_engines_take_the_same_steps_of_diagonal_networks(disturbance, problem, form, loss):
-    model = {"kind": "diagonal", "depth": 2, "form": form}
-    assert_same_steps(
-        [
-            spec(
-                **descent(problem, loss, seed=seed, **DISTURBANCES[disturbance]).resolved()
-                | {"model": model, "stop": {"max_steps": 40 + 7 * seed}}
-            )
-            for seed in range(9)
-        ]
-    )
-
-
-def assert_same_steps(runs):
-    """Of the fused engine, where runs have the same bits alone and in a batch, and of torch."""
-    fused, torch_s = (
-        [spec(**run.resolved() | {"engine": engine, "record": {"every": 0}}) for run in runs]
-        for engine in ("fused", "torch")
-    )
-    together, reference = run_whole(*fused), run_whole(*torch_s)
-    for run, progress, theirs in zip(fused, together.progress, reference.progress, strict=True):
-        assert_same_progress(run_whole(run).progress[0], progress)
-        np.testing.assert_allclose(progress.checkpoint.state, theirs.checkpoint.state, rtol=1e-9, atol=1e-12)
-
-
-def test_auto_takes_the_fused_engine_where_draws_are_few():
-    assert engine_of(descent(noise=LABELS)) == "fused"
-    large = {"kind": "low_rank_completion", "shape": [190, 190], "rank": 1, "observed": 300}
-    assert engine_of(spec(**descent(noise=LABELS).resolved() | {"problem": large})) == "torch"
-    assert engine_of(spec(**descent().resolved() | {"problem": large})) == "fused"
-
-
-def test_draws_have_a_price():
-    plain = multiply_adds_per_step(descent("regression"))
-    for disturbance in DISTURBANCES.values():
-        assert multiply_adds_per_step(descent("regression", **disturbance)) > plain
 
 
 def test_a_batch_of_all_samples_divides_them_only_with_replacement():

@@ -10,10 +10,11 @@ from sqlalchemy.exc import DBAPIError
 
 from service.schemas.requests import ExperimentRequest
 from service.settings import Limits
-from service.store import copy_rows, point_rows, raw_rows
+from service.store import copy_rows, point_rows, point_streams, raw_rows
 from service.store import points as stored_points
+from service.store.point_streams import stream_numbers, stream_points
 from service.store.point_writes import insert_points
-from service.store.points import PointSelection, read_points, stream_points
+from service.store.points import PointSelection, read_points
 from service.store.tables import runs, trajectory_points
 from service.use_cases.experiments import delete
 from service.use_cases.submissions import submit
@@ -216,8 +217,9 @@ def test_however_points_are_cut_into_reads_both_readers_give_them_once(
     database, experiment, monkeypatch, rows_at_once, points_per_read, runs_per_read
 ):
     monkeypatch.setattr(raw_rows, "ROWS_AT_ONCE", rows_at_once)
-    monkeypatch.setattr(stored_points, "POINTS_PER_READ", points_per_read)
-    monkeypatch.setattr(stored_points, "RUNS_PER_READ", runs_per_read)
+    monkeypatch.setattr(point_streams, "POINTS_PER_READ", points_per_read)
+    for readers in (point_streams, stored_points):
+        monkeypatch.setattr(readers, "RUNS_PER_READ", runs_per_read)
     signs = np.array([1.0, 1.0, np.nan, -1.0, 1.0])  # integers in one piece, NULL in the next
     write(database, made([0] * 5, np.arange(5.0), determinant_sign=signs), {0: 1})
     write(database, made([0] * 4, -np.arange(4.0), determinant_sign=signs[:4]), {0: 2})
@@ -228,3 +230,20 @@ def test_however_points_are_cut_into_reads_both_readers_give_them_once(
         expected = np.array(rows, dtype=float).T
         assert expected[0].tolist() == list(range(length))
         np.testing.assert_array_equal(np.array([columns[run_id][name] for name in columns[run_id]]), expected)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 1000])
+def test_numbers_in_bulk_are_the_same_values(database, experiment, monkeypatch, at_once):
+    """However the reads cut the runs; a run without points among them."""
+    monkeypatch.setattr(point_streams, "POINTS_PER_READ", at_once)
+    monkeypatch.setattr(point_streams, "RUNS_PER_READ", min(at_once, 2))
+    signs = np.array([1.0, np.nan] * 5)
+    points = made([0] * 10 + [1] * 10, FLOATS * 2, determinant_sign=np.tile(signs, 2))
+    write(database, Points(points.member, {**points.columns, "step": np.tile(np.arange(10), 2)}), {0: 1, 1: 2})
+    names = ("loss", "determinant_sign", "time")
+    numbers = np.concatenate([*stream_numbers(database, [1, 2, 99], PointSelection(names))], axis=1)
+    rows = np.array(read_in_bulk(database, [1, 2, 99], *names), dtype=np.float64)
+    assert numbers.shape == (5, 20)
+    np.testing.assert_array_equal(numbers.T, rows)
+    later = [*stream_numbers(database, [1, 2], PointSelection(names, 3, 5))]
+    np.testing.assert_array_equal(np.concatenate(later, axis=1).T, rows[(rows[:, 1] >= 3) & (rows[:, 1] <= 5)])

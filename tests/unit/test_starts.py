@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.helpers.specs import BASIC, run_whole, spec
-from tests.kinds.combinations import valid
+from tests.kinds.fitting import valid
 from workers.runs.factors import determinant_sign
 from workers.runs.initializers import starting_factors
 from workers.runs.observations import observe

@@ -9,6 +9,7 @@ from distributed import Client, Nanny, Scheduler, SpecCluster, Status
 
 from service.dispatch.abandonment import abandon, slice_key
 from service.dispatch.configuration import ONE_THREAD, PRIVATE_PAGES, configure_dask, temporary_security
+from service.dispatch.scheduling import SCHEDULER
 from service.errors import RankwardError
 from service.processes.placement import places
 from service.settings import Settings
@@ -102,5 +103,5 @@ def _start_workers(environments: Sequence[Mapping[str, str]]) -> SpecCluster:
         worker: {"cls": Nanny, "options": {**ONE_THREAD, **loopback, "env": environment}}
         for worker, environment in enumerate(environments)
     }
-    scheduler = {"cls": Scheduler, "options": loopback}
+    scheduler = {"cls": Scheduler, "options": {**loopback, **SCHEDULER}}
     return SpecCluster(workers=specs, scheduler=scheduler, security=security, name="rankward")

@@ -34,6 +34,7 @@ CONFIGURATION: dict[str, Any] = {
     "distributed.admin.tick.interval": "1s",  # measures an event loop's delay; by default fifty times a second
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.admin.low-level-log-length": 1,  # messages kept for dask's developers: each holds a complete batch
+    "distributed.diagnostics.computations.max-history": 1,
 }
 ONE_THREAD: dict[str, Any] = {"nthreads": 1, "memory_limit": 0, "silence_logs": logging.WARNING}
 """Options of a worker process: one thread, and no memory limit that would kill it in the middle of a slice."""

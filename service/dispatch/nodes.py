@@ -14,6 +14,7 @@ from distributed import Nanny, Scheduler, Status
 from distributed.security import Security
 
 from service.dispatch.configuration import ONE_THREAD, PRIVATE_PAGES, configure_dask, security_of
+from service.dispatch.scheduling import SCHEDULER
 from service.processes import logs
 from service.processes.caches import lead_caches
 from service.processes.placement import places
@@ -68,7 +69,7 @@ def address_towards(scheduler: str) -> str | None:
 
 async def _schedule(security: Security, **address: Any) -> None:
     stop = _stop_event()
-    async with Scheduler(security=security, **address, **PRIVATE_PAGES) as scheduler:
+    async with Scheduler(security=security, **address, **SCHEDULER) as scheduler:
         _log.info("scheduling", address=scheduler.address)
         await stop.wait()
 

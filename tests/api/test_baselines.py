@@ -7,7 +7,11 @@ import pytest
 from tests.helpers.specs import BASIC
 
 SWEEP = {
-    "run": {**{name: part for name, part in BASIC.items() if name != "model"}, "record": {"metrics": ["sharpness"]}},
+    "run": {
+        **{name: part for name, part in BASIC.items() if name != "model"},
+        "stop": {"max_steps": 2000},
+        "record": {"metrics": ["sharpness"]},
+    },
     "sweep": [
         {"model": [{"kind": "deep_matrix", "depth": 1}, {"kind": "deep_matrix", "depth": 3}, {"kind": "nuclear_norm"}]}
     ],

@@ -51,7 +51,7 @@ def test_a_dry_run_costs_and_stores_nothing(api):
     answer = api.post("/v1/experiments?dry_run=true", json=SWEEP)
     assert answer.status_code == 200
     assert answer.json()["runs"] == 4
-    assert answer.json()["cost"]["max_steps"] == 8000
+    assert answer.json()["cost"]["max_steps"] == 4 * BASIC["stop"]["max_steps"]
     assert api.get("/v1/experiments").json()["items"] == []
 
 

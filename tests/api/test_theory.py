@@ -18,7 +18,7 @@ def theory(api, finish, **changes):
 
 
 def test_a_run_beside_its_bounds(api, finish):
-    run, found = theory(api, finish, init=BALANCED)
+    run, found = theory(api, finish, init=BALANCED, stop={"max_steps": 2000, "loss_below": 1e-3})
     assert (found["run_id"], found["applies"], found["reason"]) == (run["id"], True, None)
     check_the_setting_and_the_verdict(run, found)
     check_the_laws(run, found)

@@ -14,7 +14,8 @@ from tests.helpers.specs import member, spec
 from workers.records import Batch, Budget
 
 ENDLESS = Batch((member(spec(stop={"max_steps": 10**9}, record={"points_per_decade": 1})),))
-SHORT = Batch((member(spec()),))
+SHORT_STEPS = 500
+SHORT = Batch((member(spec(stop={"max_steps": SHORT_STEPS})),))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_an_abandoned_slice_frees_its_worker_and_one_that_waits_behind_it_is_com
     unwanted, waiting = cluster.submit(ENDLESS, Budget(600)), cluster.submit(SHORT, Budget(10))
     time.sleep(2)
     cluster.abandon(unwanted)
-    assert waiting.result(60).progress[0].checkpoint.step == 2000
+    assert waiting.result(60).progress[0].checkpoint.step == SHORT_STEPS
     assert unwanted.cancelled()
     assert not before & worker_ids(cluster)
 
@@ -52,7 +53,7 @@ def test_an_abandoned_slice_that_waits_costs_no_worker(cluster):
     cluster.abandon(unwanted)
     until(unwanted.cancelled)
     assert first.result(60).progress[0].checkpoint.step > 0
-    assert cluster.submit(SHORT, Budget(10)).result(60).progress[0].checkpoint.step == 2000
+    assert cluster.submit(SHORT, Budget(10)).result(60).progress[0].checkpoint.step == SHORT_STEPS
     assert worker_ids(cluster) == before
 
 
@@ -61,7 +62,7 @@ def test_a_renewed_worker_is_another_process_and_works_on(cluster):
         before = worker_ids(cluster)
         cluster._client.run(renew_in_worker)
         until(lambda before=before: (now := worker_ids(cluster)) and not now & before)
-        assert cluster.submit(SHORT, Budget(10)).result(60).progress[0].checkpoint.step == 2000
+        assert cluster.submit(SHORT, Budget(10)).result(60).progress[0].checkpoint.step == SHORT_STEPS
 
 
 def renew_in_worker(dask_worker):

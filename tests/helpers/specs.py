@@ -13,7 +13,7 @@ BASIC: dict[str, Any] = {
     "model": {"kind": "deep_matrix", "depth": 3},
     "init": {"kind": "gaussian", "std": 1e-2, "std_of": "product", "determinant": "positive"},
     "optimizer": {"kind": "gradient_descent", "learning_rate": 1e-2},
-    "stop": {"max_steps": 2000, "loss_below": 1e-3},
+    "stop": {"max_steps": 500, "loss_below": 1e-3},
     "engine": "torch",
 }
 

@@ -22,12 +22,7 @@ BYTES_AT_ONCE = 2**20
 
 
 class Calls:
-    """Calls of a server over connections that are kept open.
-
-    Args:
-        url: where it listens, http://127.0.0.1:8000 by default.
-        api_key: sent as a bearer token; the variable RANKWARD_API_KEY when not given, none when that is not set.
-    """
+    """Calls of a server over connections that are kept open; `Rankward` says what the arguments are."""
 
     def __init__(
         self, url: str = DEFAULT_URL, api_key: str | None = None, *, transport: Transport | None = None

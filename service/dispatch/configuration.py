@@ -1,7 +1,8 @@
 """The configuration of dask in every process of the service, and the security of its connections.
 
 The database holds the truth and slices are idempotent, so a cluster only has to provide transport, placement and
-liveness. Everything else that dask does (stealing, retries, killing on memory) is switched off in this module.
+liveness. What else dask does (retries, killing on memory) is switched off in this module; stealing, and measurements of
+submissions, in `service.dispatch.scheduling`.
 """
 
 import logging
@@ -20,7 +21,6 @@ from service.settings import Settings
 from service.values.addresses import is_loopback
 
 CONFIGURATION: dict[str, Any] = {
-    "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.deploy.lost-worker-timeout": "600s",  # a worker that is away for longer is dropped for good
@@ -34,7 +34,7 @@ CONFIGURATION: dict[str, Any] = {
     "distributed.admin.tick.interval": "1s",  # measures an event loop's delay; by default fifty times a second
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.admin.low-level-log-length": 1,  # messages kept for dask's developers: each holds a complete batch
-    "distributed.diagnostics.computations.max-history": 1,
+    "distributed.diagnostics.computations.max-history": 1,  # submissions that dask's pages show
 }
 ONE_THREAD: dict[str, Any] = {"nthreads": 1, "memory_limit": 0, "silence_logs": logging.WARNING}
 """Options of a worker process: one thread, and no memory limit that would kill it in the middle of a slice."""

@@ -69,7 +69,7 @@ def address_towards(scheduler: str) -> str | None:
 
 async def _schedule(security: Security, **address: Any) -> None:
     stop = _stop_event()
-    async with Scheduler(security=security, **address, **SCHEDULER) as scheduler:
+    async with Scheduler(security=security, **address, **PRIVATE_PAGES, **SCHEDULER) as scheduler:
         _log.info("scheduling", address=scheduler.address)
         await stop.wait()
 

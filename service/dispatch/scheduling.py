@@ -4,8 +4,6 @@ from typing import Any
 
 from distributed.scheduler import DEFAULT_EXTENSIONS
 
-from service.dispatch.configuration import PRIVATE_PAGES
-
 
 class NoSpans:
     """Stands where dask keeps spans: its measurements of each submission, of which none is ever let go."""
@@ -22,5 +20,5 @@ class NoSpans:
 
 _EXTENSIONS = {name: kind for name, kind in DEFAULT_EXTENSIONS.items() if name != "stealing"}
 
-SCHEDULER: dict[str, Any] = {**PRIVATE_PAGES, "extensions": {**_EXTENSIONS, "spans": NoSpans}}
-"""Options of a scheduler; `service.dispatch.configuration` says why it steals no work."""
+SCHEDULER: dict[str, Any] = {"extensions": {**_EXTENSIONS, "spans": NoSpans}}
+"""Options of a scheduler, which moves no slice from worker to worker."""

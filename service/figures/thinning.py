@@ -24,8 +24,8 @@ def drawable(x: Array, y: Array, x_axis: Axis, y_axis: Axis, most: int) -> tuple
 
 
 def _kept(y: Array, most: int) -> npt.NDArray[np.int64]:
-    """Positions of both ends and the extremes of each bucket; of vectors (points, width) those of the mean."""
+    """Positions of both ends and the extremes of each bucket; of vectors (points, width) those of half the mean."""
     if len(y) <= most:
         return np.arange(len(y))
-    # Divided first: a sum of large numbers is infinite where their mean is not.
-    return extremes([y if y.ndim == 1 else (y / y.shape[1]).sum(axis=1)], len(y), most // 2 - 1)
+    # A sum of large numbers is infinite where half their mean is not; that of quotients rounded up may be, too.
+    return extremes([y if y.ndim == 1 else (y / (2 * y.shape[1])).sum(axis=1)], len(y), most // 2 - 1)

@@ -17,8 +17,8 @@ FIRST_RUNS = 100
 """Runs of the first read, before it is known how many points they have."""
 
 MORE_RUNS = 1.25
-"""Runs that a read asks for, over those whose points it will have: where it asks for many more, PostgreSQL expects to
-be faster by reading and sorting the points of them all."""
+"""Ratio of the runs that a read names to those whose points it is expected to hold. Given many more, PostgreSQL expects
+to be faster by reading and sorting the points of them all."""
 
 Piece = TypeVar("Piece")
 Fetched = TypeVar("Fetched", Columns, Numbers)
@@ -38,7 +38,10 @@ def stream_points(
 
 
 def stream_numbers(database: Database, run_ids: Sequence[int], selection: PointSelection) -> Iterator[Numbers]:
-    """The same of columns that are no vectors, in arrays (columns, points), NaN for NULL."""
+    """Points as `stream_points` reads them, as arrays (columns, points): internal run id, `step`, then the selection's.
+
+    No column is a vector; NaN stands for NULL.
+    """
     for pieces in _stream(database, run_ids, selection, fetch_numbers, lambda numbers: numbers):
         yield np.concatenate(pieces, axis=1)
 

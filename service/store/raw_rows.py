@@ -29,8 +29,9 @@ def fetch_columns(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[
 def fetch_numbers(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Numbers]:
     """A query's columns, all of numbers, as blocks (columns, rows) with NaN for NULL.
 
-    The rows are ordered by the first column, then by the second. PostgreSQL packs the values that share a first column
-    into one of bytes: no Python object is made for each. SQLite has no such function.
+    The rows are ordered by the first column, then by the second, and no two share both. Of each column PostgreSQL packs
+    the values that share a first column into a single value of bytes: no Python object is made for each. SQLite has no
+    such function.
     """
     if connection.dialect.name != "postgresql":
         yield from (np.array(columns, dtype=np.float64) for columns in fetch_columns(connection, query))

@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.app import create_app
+from service.figures.renderers import MEDIA_TYPES
 from service.settings import Limits
 from tests.api.figures import MATRICES, OF_MATRICES, OF_TENSORS, columns_of, path_of, plotly, runs_of, traces_about
 from tests.api.test_tensors import SWEEP as TENSORS
@@ -22,8 +23,9 @@ def test_the_list_says_which_figures_apply(api, finish, matrices):
     for one in found["items"]:
         assert one["title"]
         assert one["about"]
-        for path in one["files"].values():
-            assert api.head(path).status_code == 200
+        # Each format is drawn in test_figures; here a path is one of this figure.
+        assert one["files"] == {kind: path_of(matrices, f"{one['name']}.{kind}") for kind in MEDIA_TYPES}
+        assert api.head(one["files"]["json"]).status_code == 200
     tensors = finish(TENSORS)
     assert api.get(f"/v1/experiments/{tensors['id']}/figures").json()["default"] == "observations"
     up_to_one_unobserved = copy.deepcopy(TENSORS) | {"sweep": [{"problem.observed": [10, 63]}]}

@@ -170,7 +170,8 @@ def test_waiting_survives_a_server_that_comes_back(tmp_path):
             if "does not answer" in line:
                 break
         back = subprocess.Popen(
-            command("serve", "--port", port, "--data-dir", str(tmp_path / "data")), stdout=subprocess.DEVNULL
+            command("serve", "--port", port, "--workers", "1", "--data-dir", str(tmp_path / "data")),
+            stdout=subprocess.DEVNULL,
         )
         output, errors = waiting.communicate(timeout=120)
         back.send_signal(signal.SIGINT)

@@ -17,7 +17,7 @@ from tests.helpers.specs import BASIC
 
 SWEEP = {
     "name": "faults",
-    "run": BASIC | {"stop": {"max_steps": 25_000}, "init": BASIC["init"] | {"balanced": True}},
+    "run": BASIC | {"stop": {"max_steps": 50_000}, "init": BASIC["init"] | {"balanced": True}},
     "sweep": [{"model.depth": [2, 3]}, {"seed": [0, 1]}],
 }
 
@@ -100,6 +100,7 @@ async def shake_hands(address, security):
 def test_a_worker_is_killed(site, quiet):
     experiment = started(site)
     worker_processes(site)[0].kill()
+    check_runs(site, experiment)
     assert finished(site, experiment) == quiet
 
 
@@ -108,7 +109,7 @@ def test_the_scheduler_is_killed_and_comes_back(site, quiet):
     site.processes["scheduler"].kill()
     site.processes["scheduler"].wait()
     until(lambda: site.workers() == 0, "noticed")
-    assert site.clients[0].experiment(experiment["id"])["status"] == "running"
+    check_runs(site, experiment)
     site.start("scheduler")
     assert finished(site, experiment) == quiet
     until(lambda: site.workers() == 2, "two workers again")
@@ -117,7 +118,7 @@ def test_the_scheduler_is_killed_and_comes_back(site, quiet):
 def test_the_network_is_cut_for_a_while(site, quiet, patience):
     """Shorter than the dispatcher has patience: it is sat out, and nothing computed twice. `--long` cuts for 20 s."""
     experiment, lost = started(site), lost_slices(site)
-    cut(site, patience * 2 / 3 if patience > 8 else 3)
+    cut(site, experiment, patience * 2 / 3 if patience > 8 else 3)
     assert finished(site, experiment) == quiet
     assert lost_slices(site) == lost
 
@@ -125,13 +126,19 @@ def test_the_network_is_cut_for_a_while(site, quiet, patience):
 def test_the_network_is_cut_for_long(site, quiet, patience):
     """Longer than the dispatcher has patience: the slices in flight are given up, and computed again afterwards."""
     experiment, lost = started(site), lost_slices(site)
-    cut(site, patience + 4)
+    cut(site, experiment, patience + 4)
     assert finished(site, experiment) == quiet
     assert lost_slices(site) > lost
 
 
-def cut(site, seconds):
+def check_runs(site, experiment):
+    """The sweep is in the middle of its work; otherwise nothing was disturbed."""
+    assert site.clients[0].experiment(experiment["id"])["status"] == "running"
+
+
+def cut(site, experiment, seconds):
     site.network.cut()
+    check_runs(site, experiment)
     time.sleep(seconds)
     site.network.mend()
 

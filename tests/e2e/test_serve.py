@@ -15,7 +15,7 @@ from tests.helpers.specs import BASIC
 
 LONG = {
     "name": "long",
-    "run": BASIC | {"stop": {"max_steps": 80_000}, "init": BASIC["init"] | {"balanced": True}},
+    "run": BASIC | {"stop": {"max_steps": 200_000}, "init": BASIC["init"] | {"balanced": True}},
     "sweep": [{"model.depth": [2, 3]}, {"seed": [0, 1, 2]}],
 }
 
@@ -26,9 +26,9 @@ def results(client, experiment):
 
 
 def until_it_works(server, experiment):
-    """Wait until further slices have been stored, and no run is over: it is in the middle of its work."""
+    """Wait until further slices of every run have been stored, and none is over: it is in the middle of its work."""
     before, deadline = steps_of(server, experiment), time.monotonic() + 60
-    while steps_of(server, experiment) == before:
+    while any(now == then for now, then in zip(steps_of(server, experiment), before, strict=True)):
         assert time.monotonic() < deadline, "nothing was computed"
         time.sleep(0.05)
     assert server.client.experiment(experiment["id"])["runs"]["succeeded"] == 0
@@ -69,7 +69,7 @@ def a_worker_killed(server):
 
 def a_role_killed(role):
     def kill(server):
-        (child,) = [one for one in psutil.Process(server.process.pid).children() if role in one.cmdline()]
+        (child,) = [child for child in psutil.Process(server.process.pid).children() if role in child.cmdline()]
         child.kill()
 
     return kill

@@ -33,14 +33,20 @@ def test_what_is_drawn_has_its_ends_and_its_extremes(values, most, scale):
 DOUBLES = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@given(st.lists(st.tuples(DOUBLES, DOUBLES), min_size=1, max_size=60), st.integers(4, 20))
-@example([(1.7e308, 1.7e308)] * 9, 4)
-def test_vectors_of_any_doubles_keep_their_ends_and_the_extremes_of_their_mean(values, most):
-    y = np.array(values)
+@st.composite
+def vectors(draw):
+    width = draw(st.integers(1, 5))
+    return np.array(draw(st.lists(st.tuples(*[DOUBLES] * width), min_size=1, max_size=60)))
+
+
+@given(vectors(), st.integers(4, 20))
+@example(np.full((9, 2), 1.7e308), 4)
+@example(np.full((9, 3), np.finfo(float).max), 4)
+def test_vectors_of_any_doubles_keep_their_ends_and_the_extremes_of_their_mean(y, most):
     at, drawn = drawable(np.arange(len(y)), y, Axis(""), Axis(""), most)
     assert len(at) <= most
     assert (at[0], at[-1]) == (0, len(y) - 1)
-    mean, kept = (y / 2).sum(axis=1), (drawn / 2).sum(axis=1)
+    mean, kept = ((some / (2 * y.shape[1])).sum(axis=1) for some in (y, drawn))
     assert (kept.min(), kept.max()) == (mean.min(), mean.max())
 
 

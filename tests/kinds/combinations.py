@@ -30,8 +30,8 @@ from workers.runs.starts import Gaussian, Start
 def all_combinations(every: bool = False) -> Iterator[Combination]:
     """Everything that the tests of all kinds run through: each pair of kinds, or all combinations that fit together.
 
-    Metrics on request depend on the model, the problem and the loss, not on how a run came to a point: each two of
-    these three ask for all metrics once, as does each optimiser on each engine.
+    Metrics on request depend on the model, the problem, the loss, and on an engine's layout of states, not on how a run
+    came to a point. Each two of these ask for all metrics once, as does each optimiser on each engine; or all do.
     """
     measured = Pairs()
     for combination in (*combinations(every), *scheduled(every), *disturbed(every)):
@@ -39,8 +39,11 @@ def all_combinations(every: bool = False) -> Iterator[Combination]:
         model, problem = str(spec.model), f"{type(spec.problem)} {spec.problem.shape}"
         pairs = [{"model": model, "problem": problem}, {"model": model, "loss": spec.loss.kind}]
         pairs += [{"problem": problem, "loss": spec.loss.kind}]
+        pairs += [
+            {name: value, "engine": engine_of(spec)} for name, value in (("model", model), ("loss", spec.loss.kind))
+        ]
         pairs += [{"optimizer": spec.optimizer.kind, "engine": engine_of(spec)}]
-        if measured.lack(pairs):
+        if every or measured.lack(pairs):
             measured.add(pairs)
             combination = replace(combination, specs=tuple(map(with_all_metrics, combination.specs)))
         yield combination

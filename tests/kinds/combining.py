@@ -89,9 +89,9 @@ def _numbered(spec: RunSpec, run: int) -> RunSpec:
     return changed(spec, seed=run, stop={**spec.resolved()["stop"], **stop})
 
 
-def lengthened(spec: RunSpec) -> RunSpec:
-    """The run with a stop that is later."""
-    stop = {name: value + LENGTHS[name] for name, value in _lengths(spec).items()}
+def lengthened(spec: RunSpec, times: int) -> RunSpec:
+    """The run with a stop that is later by so many times what LENGTHS says."""
+    stop = {name: value + LENGTHS[name] * times for name, value in _lengths(spec).items()}
     return changed(spec, stop={**spec.resolved()["stop"], **stop})
 
 

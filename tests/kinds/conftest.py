@@ -31,7 +31,7 @@ def _combination(item: pytest.Item) -> Combination | None:
     return next((value for value in parameters if isinstance(value, Combination)), None)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="package", params=["sqlite", "postgresql"])
 def filled(request, templates, tmp_path_factory):
     path = tmp_path_factory.mktemp("fields") / "runs.db"
     with templates.sqlite(path) if request.param == "sqlite" else templates.postgresql() as url:
@@ -43,14 +43,14 @@ def filled(request, templates, tmp_path_factory):
         database.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def runs(filled):
     """Each run's object with its tags, in the order of submission."""
     names = ",".join(RUNS.names())
     return list_runs(filled, ListQuery(), names, 1000, LIMITS)["items"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def experiments(filled):
     """Each experiment's object, newest first."""
     return [item.model_dump() for item in list_experiments(filled, ListQuery(), 1000, LIMITS).items]

@@ -12,7 +12,7 @@ import pytest
 from tests.helpers.slices import EXACT, assert_same, assert_same_progress, points_of, points_of_run, run_in_slices
 from tests.helpers.specs import member, run_whole
 from tests.kinds.combinations import all_combinations, scheduled
-from tests.kinds.combining import Combination, is_trained, lengthened
+from tests.kinds.combining import RUNS, Combination, is_trained, lengthened
 from tests.kinds.examples import kinds_of
 from workers.records import Batch, Budget, Outcome
 from workers.results import SliceResult
@@ -78,8 +78,8 @@ def test_split_equals_unsplit(combination):
 
 def test_what_goes_on_in_a_batch_equals_a_longer_run_alone(trained):
     """And so alone = in a batch, extended = asked for more from the start, the same seed gives the same again."""
-    run, short = 1, whole(trained)
-    long = [lengthened(spec) for spec in trained.specs]
+    run, short = len(str(trained)) % RUNS, whole(trained)  # in turns the first, a middle and the last
+    long = [lengthened(spec, 1 + place) for place, spec in enumerate(trained.specs)]
     going_on = [member(spec, progress.checkpoint) for spec, progress in zip(long, short.progress, strict=True)]
     rest, alone = run_slice(Batch(tuple(going_on)), Budget(600)), run_whole(long[run])
     assert_same_progress(rest.progress[run], alone.progress[0])

@@ -16,7 +16,7 @@ from tests.helpers.inline_cluster import InlineCluster
 from tests.helpers.specs import BASIC
 from tests.store.memberships import LEASE, at_work, beat_for, finish, runs_of, write
 
-# On SQLite one works, the others stand by.
+# On SQLite a single dispatcher works, and the others stand by; those of PostgreSQL are in test_sharing_dispatchers.py.
 
 
 def test_the_first_works_and_the_second_stands_by(candidate):
@@ -125,6 +125,3 @@ def test_readiness_asks_for_a_dispatcher(api, database):
     membership.leave()
     assert api.get("/readyz").status_code == 503
     assert api.get("/readyz?require=database").json()["dispatcher"] == "silent"
-
-
-# On PostgreSQL all work, and watch each other.

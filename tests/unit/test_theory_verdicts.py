@@ -27,7 +27,7 @@ def verdict(run) -> Verdict:
 
 
 def test_a_run_that_keeps_its_sign_keeps_the_bound():
-    found = verdict(spec(init=GAUSSIAN))
+    found = verdict(spec(init=GAUSSIAN, stop={"max_steps": 2000, "loss_below": 1e-3}))
     assert found.sign_held_until == 2000
     assert found.undecided_from is None
     assert found.bound_holds

@@ -90,7 +90,7 @@ class Pair:
         return array.view(array.size(0) * self._size(self._batch), self._size(rows), -1)
 
     def _reshaped(self, array: Tensor, rows: str) -> Tensor:
-        return array.reshape(len(array) * self._size(self._batch), self._size(rows), -1)
+        return array.reshape(array.size(0) * self._size(self._batch), self._size(rows), -1)
 
     def _size(self, letters: Sequence[str]) -> int:
         size = 1

@@ -10,6 +10,7 @@ const main = document.querySelector("main");
 let source = null;
 let last = null;
 let waiting = null;
+let isStale = false;
 let refreshedAt = 0;
 let announcedAt = 0;
 
@@ -51,11 +52,15 @@ async function refresh() {
   }
 }
 
+// What happens while an answer is under way may not be in it, and after the last event no other comes to tell.
 function refreshSoon() {
+  isStale = true;
   if (waiting !== null) return;
   waiting = setTimeout(async () => {
+    isStale = false;
     await refresh();
     waiting = null;
+    if (isStale) refreshSoon();
   }, Math.max(0, refreshedAt + MILLISECONDS_BETWEEN - Date.now()));
 }
 

@@ -75,7 +75,7 @@ def copy_in(connection: sa.Connection, statement: str, blocks: Iterable[bytes]) 
 def binary_cursor(connection: sa.Connection, query: sa.Select[Any]) -> Any:
     """A driver's cursor on a query's rows, with binary numbers: texts would take twice the time to read.
 
-    Nothing is prepared: the server would soon plan for any values, and read ten times the rows for a long list of ids.
+    Nothing is prepared, so that each plan is made for the values at hand, which may be a list of a thousand ids.
     """
     compiled = query.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
     driver: Any = connection.connection.driver_connection

@@ -1,7 +1,9 @@
 """What a person does with the pages, in a browser."""
 
 import re
+import time
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.helpers.specs import BASIC
@@ -33,6 +35,30 @@ def test_submit_a_preset_and_watch_it_move_without_a_reload(open_page):
     expect(page.locator(".plot svg.main-svg").first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
     assert page.evaluate("window.notReloaded")
+
+
+@pytest.mark.parametrize("answer", ["late", 503])
+def test_the_end_is_shown_though_it_came_during_a_refresh(browser, server, answer):
+    """The first refresh is answered after all is over: with what was there before, or not at all."""
+    long = {**BASIC, "stop": {"max_steps": 20_000}, "engine": "torch"}
+    experiment = server.client.submit({"name": "late", "run": long})
+    delayed = []
+
+    def hold(route):
+        if route.request.resource_type != "fetch" or delayed:
+            return route.continue_()
+        delayed.append(route.request.url)
+        before = route.fetch()
+        server.client.wait(experiment["id"])
+        time.sleep(1)  # the last event is on its way
+        return route.fulfill(response=before) if answer == "late" else route.fulfill(status=503)
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.route("**/experiments/*", hold)
+        page.goto(f"{server.url}/experiments/{experiment['id']}")
+        expect(page.locator("#standing")).to_contain_text("succeeded 1", timeout=60_000)
+    assert delayed
 
 
 def test_a_mistake_in_the_spec_is_said_while_it_is_typed(open_page):

@@ -39,6 +39,7 @@ async function refresh() {
   refreshedAt = Date.now();
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (answer.status === 429 || answer.status >= 500) throw new Error(`${answer.status}`);
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     localise(fresh);
@@ -48,7 +49,8 @@ async function refresh() {
     const wanted = fresh.querySelector("main");
     if (main.dataset.poll && !wanted?.dataset.poll) delete main.dataset.poll;
   } catch {
-    // The server is away for a moment; the next event or poll tries again.
+    // The server is away or busy for a moment; the next event or poll tries again, or this page where no event follows.
+    if (!main.dataset.events) isStale = true;
   }
 }
 

@@ -9,7 +9,7 @@ from service.edge.deadlines import Patience, most_connections
 from service.edge.protocol import protocol
 from service.processes import logs
 from service.processes.caches import lead_caches
-from service.processes.garbage import spare_collector
+from service.processes.garbage import loading
 from service.processes.listening import listen
 from service.processes.open_files import raise_open_files
 from service.processes.signals import on_stop_signals
@@ -33,8 +33,10 @@ def run_api(settings: Settings, listener: int | None) -> None:
     lead_caches(settings.data_dir)
     check_somebody_gets_in(settings)
     patience = Patience(settings.head_seconds, settings.body_seconds, settings.body_bytes_per_second)
+    with loading():
+        app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -43,7 +45,6 @@ def run_api(settings: Settings, listener: int | None) -> None:
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
         http=protocol(patience, most_connections(settings, raise_open_files())),
     )
-    spare_collector()
     on_stop_signals(lambda: None)  # uvicorn heeds the signal, then raises it again for whoever was there before
     with _listening(settings, listener) as bound:
         uvicorn.Server(config).run(sockets=[bound])

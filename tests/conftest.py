@@ -31,6 +31,7 @@ FOLDER_MARKERS = {
     "containers": ("alone", "containers"),
     "e2e": ("processes", "alone"),
     "examples": ("processes",),
+    "installed": ("slow", "processes", "alone"),
     "kinds": ("slow",),
     "reference": ("slow",),
 }
@@ -38,6 +39,9 @@ FOLDER_MARKERS = {
 
 LENGTHY = frozenset({"alone", "postgresql", "processes", "slow"})
 """Marks of what --fast leaves out."""
+
+RARE_COLLECTIONS = (20_000, 10, 50)
+"""Thresholds of the collector: tests leave little behind in cycles, and it takes some hundredths of their time."""
 
 MEMORY, ROOM = Path("/dev/shm"), 4 << 30
 """Where temporary files are in memory, and the free bytes there from which the tests use it."""
@@ -58,8 +62,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leaves out whole folders, which are not even imported."""
-    marks = FOLDER_MARKERS.get(collection_path.name, ()) if collection_path.parent == Path(__file__).parent else ()
-    return True if config.getoption("--fast") and LENGTHY.intersection(marks) else None
+    if collection_path.parent != Path(__file__).parent or not collection_path.is_dir():
+        return None
+    marks = FOLDER_MARKERS.get(collection_path.name, ())
+    unwanted = {"alone": "alone" not in marks, "not alone": "alone" in marks}.get(config.getoption("markexpr"), False)
+    return True if unwanted or (config.getoption("--fast") and LENGTHY.intersection(marks)) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -73,9 +80,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    # Modules and tests stay to the end: a full collection of garbage need not walk over them each time.
-    gc.collect()
+    # Modules and tests stay to the end: no collection of garbage need walk over them.
     gc.freeze()
+    gc.set_threshold(*RARE_COLLECTIONS)
+    gc.enable()
 
 
 def _mark(item: pytest.Item) -> None:
@@ -161,8 +169,8 @@ def finish(api: TestClient, dispatcher: Dispatcher) -> Callable[[dict], dict]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real `rankward serve` with two worker processes, shared by the tests that only ask it things."""
-    with Server(tmp_path_factory.mktemp("server") / "data", workers=2) as running:
+    """A real `rankward serve`, shared by the tests that only ask it things."""
+    with Server(tmp_path_factory.mktemp("server") / "data") as running:
         yield running
 
 

@@ -4,9 +4,15 @@ torch is imported at the first call, so the dispatcher can refer to this functio
 """
 
 from dataclasses import replace
+from importlib import import_module
 
 from workers.records import Batch, Budget
 from workers.results import SliceResult
+
+
+def load() -> None:
+    """Import torch and all that computes slices, which the first call of `run_slice` does otherwise."""
+    import_module("workers.lab.execution")
 
 
 def run_slice(batch: Batch, budget: Budget) -> SliceResult:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from service.cli.roles import settings_of
+from service.processes.garbage import loading
 
 Hosts = Annotated[
     list[str], typer.Option("--host", help="Name or address of a machine of the cluster; may be repeated.")
@@ -19,7 +20,8 @@ def scheduler(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8786,
 ) -> None:
     """Start the dask scheduler of a cluster (certificates from RANKWARD_TLS_CA, _CERT and _KEY)."""
-    from service.dispatch.nodes import run_scheduler
+    with loading():
+        from service.dispatch.nodes import run_scheduler
 
     run_scheduler(settings_of(), host, port)
 
@@ -36,7 +38,8 @@ def worker(
     ] = None,
 ) -> None:
     """Start the workers of this machine: they compute slices for the scheduler's cluster."""
-    from service.dispatch.nodes import run_workers
+    with loading():
+        from service.dispatch.nodes import run_workers
 
     run_workers(settings_of(scheduler=scheduler, workers=workers), host)
 

@@ -9,6 +9,7 @@ import typer
 
 from service.cli.tables import make_console
 from service.errors import RankwardError
+from service.processes.garbage import loading
 from service.processes.signals import on_stop_signals
 from service.values.visible import visible
 
@@ -28,9 +29,10 @@ SECONDS_BETWEEN_CHECKS = 0.5
 
 def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, workers: Workers = None) -> None:
     """Start everything on this machine: API, dispatcher, worker processes, database."""
-    from service.processes import logs
-    from service.store.database import shown_url
-    from service.supervisor import Supervisor
+    with loading():
+        from service.processes import logs
+        from service.store.database import shown_url
+        from service.supervisor import Supervisor
 
     logs.configure("serve")
     supervisor = Supervisor(settings_of(data_dir=data_dir, host=host, port=port, workers=workers))
@@ -54,8 +56,9 @@ def api(
     lifeline: Descriptor = None,
 ) -> None:
     """Start the API alone, on a migrated database."""
-    from service.api_process import run_api
-    from service.processes.orphans import end_with_parent
+    with loading():
+        from service.api_process import run_api
+        from service.processes.orphans import end_with_parent
 
     if lifeline is not None:
         end_with_parent(lifeline)
@@ -66,8 +69,9 @@ def dispatcher(
     data_dir: DataDir = None, workers: Workers = None, name: Name = None, lifeline: Descriptor = None
 ) -> None:
     """Start a dispatcher, with workers of its own or those behind RANKWARD_SCHEDULER; several share the work."""
-    from service.dispatch.process import run_dispatcher
-    from service.processes.orphans import end_with_parent
+    with loading():
+        from service.dispatch.process import run_dispatcher
+        from service.processes.orphans import end_with_parent
 
     if lifeline is not None:
         end_with_parent(lifeline)
@@ -101,9 +105,10 @@ def compact(data_dir: DataDir = None) -> None:
 
 def demo(data_dir: DataDir = None, figures: Figures = Path()) -> None:
     """Start a service, run the presets first_look and figure_1 over HTTP, show what came out, stop."""
-    from service.cli.demo import show_what_it_does
-    from service.processes import logs
-    from service.supervisor import Supervisor
+    with loading():
+        from service.cli.demo import show_what_it_does
+        from service.processes import logs
+        from service.supervisor import Supervisor
 
     logs.configure("demo")
     settings = settings_of(data_dir=data_dir, port=0)

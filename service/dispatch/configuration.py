@@ -24,7 +24,7 @@ CONFIGURATION: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.deploy.lost-worker-timeout": "600s",  # a worker that is away for longer is dropped for good
-    "distributed.worker.preload": ["workers.lab.execution", "service.dispatch.renewal"],
+    "distributed.worker.preload": ["service.dispatch.loading", "service.dispatch.renewal"],
     "distributed.worker.profile.enabled": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,

@@ -13,7 +13,7 @@ from service.dispatch.metrics import show_metrics
 from service.errors import NotReady
 from service.processes import logs
 from service.processes.caches import lead_caches
-from service.processes.garbage import spare_collector
+from service.processes.garbage import loading
 from service.processes.signals import on_stop_signals
 from service.settings import Settings
 from service.store.database import DATABASE_AWAY, Database, describe
@@ -45,9 +45,9 @@ def run_dispatcher(settings: Settings) -> None:
 
 
 def _dispatch(database: Database, settings: Settings, membership: Membership, stopping: threading.Event) -> None:
-    from service.dispatch.loop import Dispatcher
+    with loading():
+        from service.dispatch.loop import Dispatcher
 
-    spare_collector()
     with closing(_cluster(settings)) as cluster:
         _log.info("dispatching", name=membership.name, workers=cluster.worker_count())
         try:
@@ -58,8 +58,9 @@ def _dispatch(database: Database, settings: Settings, membership: Membership, st
 
 def _cluster(settings: Settings) -> "Cluster":
     """Workers of this machine, or those of a scheduler; dask is imported late, because a standby does not need it."""
-    from service.dispatch.cluster import LocalDaskCluster
-    from service.dispatch.external import ExternalDaskCluster
+    with loading():
+        from service.dispatch.cluster import LocalDaskCluster
+        from service.dispatch.external import ExternalDaskCluster
 
     if settings.scheduler is not None:
         return ExternalDaskCluster(settings)

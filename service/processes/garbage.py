@@ -6,16 +6,6 @@ from contextlib import contextmanager
 from threading import Lock
 
 
-def spare_collector() -> None:
-    """Call where all is imported: nothing that lives by then is looked at again.
-
-    Imported modules hold some hundred thousand objects. A full collection walks them for 0.1 s and more, again and
-    again, while every thread stands still and requests or other writers wait.
-    """
-    gc.collect()
-    gc.freeze()
-
-
 class _Pauses:
     """How many threads have the collector paused."""
 
@@ -43,3 +33,16 @@ def collector_paused() -> Generator[None]:
             _pauses.count -= 1
             if not _pauses.count:
                 gc.enable()
+
+
+@contextmanager
+def loading() -> Generator[None]:
+    """For imports and what else is made once: no collections meanwhile, and none looks at it ever again.
+
+    Imported modules hold some hundred thousand objects. Collections on the way are a fifth of the time that imports
+    take. Later each full collection would walk them for 0.1 s and more, again and again, while every thread stands
+    still and requests or other writers wait.
+    """
+    with collector_paused():
+        yield
+        gc.freeze()

@@ -1,9 +1,8 @@
 """The guide in a browser: its scripts run under its policy, nothing is asked elsewhere, axe finds no serious fault."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.test_accessibility import LOOKS, is_serious
+from tests.browser.looks import BOTH_LOOKS, check_looks
 from tests.helpers.api_server import serving
 from tests.helpers.guide import build_guide, guide_from
 
@@ -43,13 +42,10 @@ def is_ours(url, origin):
     return url.startswith((origin, "data:", f"blob:{origin}"))
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+@BOTH_LOOKS
 @pytest.mark.parametrize("name", PAGES)
-def test_no_serious_fault(open_guide, name, scheme, width):
-    page = open_guide(name, scheme, width)
-    found = Axe().run(page).response["violations"]
-    assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found if is_serious(one)] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+def test_no_serious_fault(open_guide, name, looks):
+    check_looks(open_guide(name, *looks[0]), looks)
 
 
 def test_words_are_searched_for(open_guide):

@@ -1,4 +1,4 @@
-"""Migrated databases, made once and copied for every test."""
+"""Migrated databases for every test: files are copied, those of PostgreSQL are emptied for the next test."""
 
 import shutil
 from collections.abc import Generator
@@ -24,6 +24,7 @@ class Templates:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._emptied: list[str] = []
 
     @contextmanager
     def sqlite(self, path: Path) -> Generator[str]:
@@ -33,9 +34,14 @@ class Templates:
 
     @contextmanager
     def postgresql(self) -> Generator[str]:
-        """The URL of a migrated PostgreSQL database."""
-        with self.server.database(self._postgresql_template) as url:
-            yield url
+        """The URL of a migrated PostgreSQL database, new or emptied, which takes a fraction of the time."""
+        template = self._postgresql_template
+        name = self._emptied.pop() if self._emptied else self.server.create(template)
+        yield self.server.url(name)
+        if self.server.emptied(name, template):
+            self._emptied.append(name)
+        else:
+            self.server.drop(name)
 
     @cached_property
     def server(self) -> PostgreSQL:

@@ -5,8 +5,14 @@ from typing import Any
 from tests.helpers.servers import Server
 
 
-def finished(server: Server, preset: str) -> list[dict[str, Any]]:
-    """The runs of a preset, which must succeed, once they are over."""
-    experiment = server.client.submit(server.client.preset(preset))
+def finished(server: Server, preset: str, **values: list[Any]) -> list[dict[str, Any]]:
+    """The runs of a preset, which must succeed, once they are over; of fields of its sweep those with these values."""
+    payload = server.client.preset(preset)
+    for name, some in values.items():
+        (number,) = (number for number, axis in enumerate(payload["sweep"]) if name in axis)
+        axis = payload["sweep"][number]
+        kept = [place for place, value in enumerate(axis[name]) if value in some]
+        payload["sweep"][number] = {field: [column[place] for place in kept] for field, column in axis.items()}
+    experiment = server.client.submit(payload)
     assert server.client.wait(experiment["id"])["status"] == "succeeded"
     return list(server.client.runs(experiment["id"]))

@@ -6,7 +6,7 @@ import tomllib
 import zipfile
 from email import message_from_bytes
 
-from tests.packages.conftest import ROOT
+from tests.helpers.distributions import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NOT_INSTALLED = ("service/import_name/",)

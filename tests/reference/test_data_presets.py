@@ -33,9 +33,13 @@ def test_beyond_the_edge_the_largest_mode_alone_oscillates(server: Server):
     assert np.array(others) == pytest.approx(np.array([[2, 2], [1, 1]]), abs=1e-6)
 
 
-def test_sharpness_ends_below_two_over_the_rate(server: Server):
+FAST_RATES = {"optimizer.learning_rate": [0.07, 0.1]}
+
+
+@pytest.mark.parametrize("rates", [FAST_RATES, pytest.param({}, marks=pytest.mark.long)], ids=["fast", "all"])
+def test_sharpness_ends_below_two_over_the_rate(server: Server, rates: dict[str, list[float]]):
     ends: dict[float, list[float]] = {}
-    for run in finished(server, "marion_chizat"):
+    for run in finished(server, "marion_chizat", **rates):
         if run["outcome"] != "diverged":
             rate = run["spec"]["optimizer"]["learning_rate"]
             ends.setdefault(rate, []).append(run["summary"]["sharpness"])
@@ -46,10 +50,9 @@ def test_sharpness_ends_below_two_over_the_rate(server: Server):
 
 def test_orthogonal_starts_learn_as_fast_at_every_depth(server: Server):
     orthogonal, small = {}, {}
-    for run in finished(server, "saxe_2014"):
-        if run["spec"]["seed"] == 0:
-            times = orthogonal if run["spec"]["init"]["kind"] == "orthogonal" else small
-            times[run["spec"]["model"]["depth"]] = run["summary"]["first_step_below"]["1e-1"]
+    for run in finished(server, "saxe_2014", seed=[0]):
+        times = orthogonal if run["spec"]["init"]["kind"] == "orthogonal" else small
+        times[run["spec"]["model"]["depth"]] = run["summary"]["first_step_below"]["1e-1"]
     assert orthogonal == {2: 202, 4: 241, 8: 71}
     assert small == {2: 484, 4: 1349, 8: 2136}
 

@@ -102,6 +102,19 @@ def test_a_quadratic_has_the_same_hessian_everywhere(size):
     assert hessian_trace.hessian_trace(state)[0] == 3.0
 
 
+@pytest.mark.parametrize("points", [1, 2, 40])
+def test_columns_at_once_have_the_bits_of_columns_one_by_one(points, monkeypatch):
+    """In whole blocks, of which the last is shorter, and all at once."""
+    state, _ = points_around([spec(record=RECORD)], [0] * points)
+    measured = []
+    for numbers in (0, 5, 10**6):
+        monkeypatch.setattr(
+            "workers.lab.metrics.hessians._columns_at_once", lambda *_, numbers=numbers: max(1, numbers)
+        )
+        measured.append(hessian_eigenvalues.hessian_eigenvalues(state).numpy().tobytes())
+    assert measured == measured[:1] * 3
+
+
 @pytest.mark.parametrize("written_out", [True, False])
 def test_split_equals_unsplit_and_alone_equals_batched_to_the_bit(written_out, monkeypatch):
     if not written_out:

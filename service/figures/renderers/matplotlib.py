@@ -6,10 +6,12 @@ that the same picture gives the same bytes.
 
 import io
 from threading import Lock
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -35,19 +37,32 @@ _drawing = Lock()
 
 def as_png(picture: Picture, style: Style) -> bytes:
     """The picture as PNG."""
-    return _save(picture, style, "png", dpi=_INCH * style.scale, metadata={"Title": picture.title, "Software": None})
+    file, metadata = io.BytesIO(), {"Title": picture.title, "Software": None}
+    with _drawing:
+        canvas = FigureCanvasAgg(_draw(picture, style))
+        _lay_out(canvas, _INCH * style.scale)
+        canvas.print_png(file, metadata=metadata)
+    return file.getvalue()
 
 
 def as_svg(picture: Picture, style: Style) -> bytes:
     """The picture as SVG."""
-    return _save(picture, style, "svg", dpi=72, metadata={"Title": picture.title, "Date": None, "Creator": "Rankward"})
-
-
-def _save(picture: Picture, style: Style, format: str, **arguments: Any) -> bytes:
-    file = io.BytesIO()
+    file, metadata = io.BytesIO(), {"Title": picture.title, "Date": None, "Creator": "Rankward"}
     with _drawing:
-        _draw(picture, style).savefig(file, format=format, **arguments)
+        canvas = FigureCanvasSVG(_draw(picture, style))
+        _lay_out(canvas, 72)
+        canvas.print_svg(file, metadata=metadata)
     return file.getvalue()
+
+
+def _lay_out(canvas: FigureCanvasBase, dpi: float) -> None:
+    """Lay out once what is drawn once: `Figure.savefig` draws everything a second time for the layout."""
+    figure = canvas.figure
+    figure.dpi = dpi
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
+    figure.set_layout_engine("none")
 
 
 def _draw(picture: Picture, style: Style) -> Figure:

@@ -1,6 +1,6 @@
 // Figures of an experiment: a choice of those there are, drawn as the server describes them, again when it knows more.
 
-import { addPlot, draw, fetchJson, oneAtATime, onTheme, theme } from "./plots.js";
+import { addPlot, draw, drawnBy, fetchJson, theme } from "./plots.js";
 
 function addressOf(file, plot) {
   const address = new URL(file, location.href);
@@ -11,17 +11,14 @@ function addressOf(file, plot) {
 
 function drawing(card, label, currentFile) {
   const where = addPlot(card, label);
-  const show = oneAtATime(async () => {
-    where.plot.setAttribute("aria-busy", "true");
+  const show = drawnBy(async () => {
     try {
       await draw(where, await fetchJson(addressOf(currentFile(), where.plot)));
     } catch (error) {
-      window.Plotly?.purge(where.plot);
-      where.note.textContent = error.message;
+      window.Plotly?.purge(where.plot); // another figure than the chosen one would be a lie
+      throw error;
     }
-  });
-  onTheme(show);
-  document.addEventListener("rankward:refreshed", show);
+  }, where);
   return { show, where };
 }
 

@@ -8,10 +8,6 @@ export function theme() {
   return dark.matches ? "dark" : "light";
 }
 
-export function onTheme(draw) {
-  dark.addEventListener("change", draw);
-}
-
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
@@ -52,8 +48,19 @@ export async function draw({ plot, note }, figure) {
   const buttons = ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"];
   const config = { displaylogo: false, responsive: true, typesetMath: false, modeBarButtonsToRemove: buttons };
   await Plotly.react(plot, figure.data, layout, config);
-  plot.setAttribute("aria-busy", "false");
   note.textContent = "";
+}
+
+// Draws by `act`, again when the theme changes or the page is refreshed; what goes wrong is said beside the plot.
+export function drawnBy(act, { plot, note }) {
+  const show = oneAtATime(async () => {
+    plot.setAttribute("aria-busy", "true");
+    try { await act(); } catch (error) { note.textContent = error.message; }
+    plot.setAttribute("aria-busy", "false");
+  });
+  dark.addEventListener("change", show);
+  document.addEventListener("rankward:refreshed", show);
+  return show;
 }
 
 // The JSON at an address; raises an Error with the sentence that the server gave.
@@ -65,7 +72,7 @@ export async function fetchJson(address) {
 }
 
 // Calls `act` at most once at a time and, if it was asked for meanwhile, once more.
-export function oneAtATime(act) {
+function oneAtATime(act) {
   let running = false;
   let again = false;
   return async function run() {

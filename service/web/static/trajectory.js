@@ -1,6 +1,6 @@
 // One run's trajectory: a metric against steps, time or loss, with theory's bound; and its singular values.
 
-import { addPlot, colour, draw, fetchJson, oneAtATime, onTheme } from "./plots.js";
+import { addPlot, colour, draw, drawnBy, fetchJson } from "./plots.js";
 
 const MOST_POINTS = 2000;
 const CATEGORICAL = {
@@ -89,18 +89,12 @@ async function spectrumFigure(card) {
 
 function keep(card, label, figure) {
   const where = addPlot(card, label);
-  const show = oneAtATime(async () => {
-    try {
-      const drawn = await figure();
-      await draw(where, drawn);
-      if (!drawn.data[0]?.x?.length) where.note.textContent = "No points recorded yet.";
-      else if (!drawn.data.some((trace) => trace.y.some((value) => value !== null))) where.note.textContent = "No number recorded here is finite.";
-    } catch (error) {
-      where.note.textContent = error.message;
-    }
-  });
-  onTheme(show);
-  document.addEventListener("rankward:refreshed", show);
+  const show = drawnBy(async () => {
+    const drawn = await figure();
+    await draw(where, drawn);
+    if (!drawn.data[0]?.x?.length) where.note.textContent = "No points recorded yet.";
+    else if (!drawn.data.some((trace) => trace.y.some((value) => value !== null))) where.note.textContent = "No number recorded here is finite.";
+  }, where);
   show();
   return show;
 }

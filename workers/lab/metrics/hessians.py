@@ -24,6 +24,10 @@ ALIGNED_SIZE = 4
 BLOCK_BYTES = 64 * 2**20
 """Memory of one block of points."""
 
+CACHED_BYTES, FEWEST_AT_ONCE = 4 * 2**20, 4
+"""Memory of what is computed at once where Hessians are written out, about a core's cache, in which it does not matter
+that gradients are computed again; and columns from which it does: small tensors take torch 5 us each, however small."""
+
 WHOLE = 0
 """Vectors kept of each point where its Hessian is written out."""
 
@@ -35,9 +39,11 @@ class Hessian:
         maths: of the model of all points.
         objective: the observations of each point.
         factors: (points, ...) each.
+        at_once: columns of each Hessian that are computed at once where it is written out.
     """
 
-    def __init__(self, maths: ModelMaths, objective: Objective, factors: Sequence[Tensor]) -> None:
+    def __init__(self, maths: ModelMaths, objective: Objective, factors: Sequence[Tensor], at_once: int = 1) -> None:
+        self._maths, self._objective, self._at_once = maths, objective, at_once
         self._factors = [factor.detach().requires_grad_() for factor in factors]
         loss = objective.losses(maths.product(self._factors)).sum()
         self._gradient = torch.autograd.grad(loss, self._factors, create_graph=True)
@@ -56,12 +62,21 @@ class Hessian:
 
     def written_out(self) -> tuple[Tensor, Tensor]:
         """The symmetric matrices (points, numbers, numbers), zeros unless finite; whether they are, (points,)."""
-        points, numbers = self.shape
-        columns = [self.times(unit.repeat(points, 1)) for unit in torch.eye(numbers, dtype=torch.float64)]
-        whole = torch.stack(columns, dim=2)
+        units = torch.eye(self.shape[1], dtype=torch.float64)
+        whole = torch.cat([self._columns(some) for some in units.split(self._at_once)], dim=2)
         finite = whole.isfinite().flatten(1).all(dim=1)
         whole = torch.where(finite[:, None, None], whole, 0.0)
         return (whole + whole.mT) / 2, finite
+
+    def _columns(self, units: Tensor) -> Tensor:
+        """Products of each Hessian with the same vectors (n, numbers), at copies of its point: (points, numbers, n)."""
+        points, count = len(self._factors[0]), len(units)
+        if count == 1:
+            return self.times(units.repeat(points, 1))[:, :, None]
+        copied = torch.arange(points).repeat_interleave(count)
+        factors = [factor.detach()[copied] for factor in self._factors]
+        products = Hessian(self._maths, self._objective.select(copied), factors).times(units.repeat(points, 1))
+        return products.unflatten(0, (points, count)).mT
 
 
 def filled_up(whole: Tensor, further: Tensor) -> Tensor:
@@ -97,7 +112,8 @@ def over_hessians(state: State, name: str, multiple: int, kept: int, measure: Ca
             block = slice(start, min(start + size, len(rows)))
             chosen = objective.select(torch.from_numpy(pad_rows(member[block], multiple)))
             padded = [pad_rows(factor[block], multiple) for factor in factors]
-            measured.append(measure(Hessian(maths, chosen, padded))[: block.stop - block.start])
+            at_once = _columns_at_once(state.specs[0], len(padded[0]))
+            measured.append(measure(Hessian(maths, chosen, padded, at_once))[: block.stop - block.start])
     return state.spread(torch.cat(measured), rows)
 
 
@@ -106,3 +122,8 @@ def _rows_per_block(spec: RunSpec, multiple: int, kept: int) -> int:
     vectors = 3 * numbers if kept == WHOLE else kept + numbers // 64
     per_point = 8 * (numbers * vectors + 4 * working_numbers(spec))
     return max(1, BLOCK_BYTES // per_point // multiple) * multiple
+
+
+def _columns_at_once(spec: RunSpec, points: int) -> int:
+    columns = CACHED_BYTES // (8 * 4 * working_numbers(spec) * points)
+    return min(columns, trained_numbers(spec)) if columns >= FEWEST_AT_ONCE else 1

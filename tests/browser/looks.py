@@ -1,0 +1,43 @@
+"""Pages in light and in dark, wide and narrow: axe-core finds no serious fault, and nothing scrolls sideways."""
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+Look = tuple[str, int]
+"""A colour scheme, and a width in CSS pixels."""
+
+LOOKS: tuple[Look, ...] = (("dark", 390), ("light", 1280))
+FURTHER_LOOKS: tuple[Look, ...] = (("light", 390), ("dark", 1280))
+
+BOTH_LOOKS = pytest.mark.parametrize(
+    "looks", [pytest.param(LOOKS, id="looks"), pytest.param(FURTHER_LOOKS, id="further", marks=pytest.mark.long)]
+)
+"""A page is loaded in the first look, and changes to the second as it does for a reader."""
+
+_DRAWN = "() => [...document.querySelectorAll('.plot')].every((plot) => plot.getAttribute('aria-busy') === 'false')"
+_NEXT_FRAME = "() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
+_OPEN_ALL = "document.querySelectorAll('details').forEach((part) => { part.open = true; })"
+
+
+def check_looks(page: Page, looks: tuple[Look, ...]) -> None:
+    """The page, loaded in the first look, is free of faults in each."""
+    page.evaluate(_OPEN_ALL)
+    for scheme, width in looks:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(_NEXT_FRAME)  # in which a page hears of its new scheme
+        page.wait_for_function(_DRAWN, timeout=90_000)
+        faults = [_told(fault) for fault in Axe().run(page).response["violations"] if _is_serious(fault)]
+        assert faults == [], (scheme, width)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"scrolls sideways at {width}"
+
+
+def _is_serious(fault: dict[str, Any]) -> bool:
+    return fault["impact"] in ("serious", "critical")
+
+
+def _told(fault: dict[str, Any]) -> tuple[str, list[Any]]:
+    return fault["id"], [node["target"] for node in fault["nodes"]]

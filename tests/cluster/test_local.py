@@ -24,7 +24,7 @@ def test_one_scrape_shows_api_runs_and_dispatcher(server):
     server.client.wait(server.client.submit({"run": BASIC})["id"])
     text = httpx2.get(f"{server.url}/metrics").text
     assert 'rankward_runs{status="succeeded"}' in text
-    assert "rankward_dispatcher_workers 2.0" in text
+    assert "rankward_dispatcher_workers 1.0" in text
     assert 'rankward_dispatcher_slices_total{end="stored"}' in text
     names = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(names) == len(set(names))

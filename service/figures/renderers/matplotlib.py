@@ -60,8 +60,8 @@ def _lay_out(canvas: FigureCanvasBase, dpi: float) -> None:
     figure = canvas.figure
     figure.dpi = dpi
     engine = figure.get_layout_engine()
-    assert engine is not None
-    engine.execute(figure)
+    if figure.axes and engine is not None:
+        engine.execute(figure)
     figure.set_layout_engine("none")
 
 

@@ -16,7 +16,7 @@ import torch
 
 from workers.lab.decays import build_optimizer
 from workers.lab.disturbances import Disturbances, build_disturbances
-from workers.lab.engines.descent.history import SHORTEST_CHUNK, History
+from workers.lab.engines.descent.history import LONGEST_CHUNK, SHORTEST_CHUNK, History
 from workers.lab.engines.descent.stepping import stepper_for
 from workers.lab.engines.descents import CHEAP_SECONDS, Clock, Descents, Snapshots, carried_times
 from workers.lab.engines.recording import Schedules, affordable_runs, with_last_steps
@@ -43,7 +43,7 @@ def advance(descents: Descents, clock: Clock, device: str, snapshots: Snapshots 
     snapshots, schedules = snapshots or Snapshots(), Schedules(descents.specs)
     while len(alive := descents.unfinished()) and clock.steps_allowed(1) and not snapshots.full:
         members = affordable_runs(descents, alive, schedules, snapshots, clock)
-        lanes = _Lanes(descents, members, torch.device(device), snapshots)
+        lanes = _Lanes(descents, members, torch.device(device), snapshots, clock.steps_allowed(LONGEST_CHUNK))
         lanes.begin()
         snapshots.settle(clock)
         if lanes.have_begun_dearly(clock):
@@ -75,10 +75,18 @@ class _Lanes:
     On a CPU a single run has a single lane, because its products round as those of a batch do (`workers.lab.products`).
     On a GPU libraries choose kernels by the size of a batch: there a single run gets a shadow lane, which takes the
     same steps and is never read.
+
+    Args:
+        longest: steps of a chunk that are taken at most.
     """
 
     def __init__(
-        self, descents: Descents, members: npt.NDArray[np.int64], device: torch.device, snapshots: Snapshots
+        self,
+        descents: Descents,
+        members: npt.NDArray[np.int64],
+        device: torch.device,
+        snapshots: Snapshots,
+        longest: int,
     ) -> None:
         self._run_count = len(members)
         members = members if len(members) > 1 or device.type == "cpu" else np.repeat(members, 2)
@@ -93,7 +101,9 @@ class _Lanes:
         self._layout = FactorLayout(specs[0].factor_shapes, len(members))
         optimizer = specs[0].optimizer
         matrices = optimizer.matrices(specs[0].factor_shapes)
-        self._history = History(self._layout, optimizer.slots, optimizer.state_scalars, dtype, device, matrices)
+        longest = max(1, min(longest, int((self._max_steps - self._steps).max())))
+        slots, scalars = optimizer.slots, optimizer.state_scalars
+        self._history = History(self._layout, slots, scalars, dtype, device, matrices, longest)
         self._history.load(descents.states[members])
         self._optimizer = build_optimizer(specs, self._layout, dtype, device, self._history.capacity)
         self._bind(specs, dtype, device)

@@ -22,6 +22,7 @@ class History:
         layout: layout of the factors in a flat vector.
         slots, scalars: vectors and single numbers per run in a state (`workers.runs.optimizers`).
         matrices: shapes of the matrices of each run between them.
+        longest: the most steps that are taken at all, 1 at least.
 
     Attributes:
         capacity: the most steps of a chunk.
@@ -37,10 +38,11 @@ class History:
         dtype: torch.dtype,
         device: torch.device,
         matrices: Sequence[tuple[int, int]] = (),
+        longest: int = LONGEST_CHUNK,
     ) -> None:
         self._matrix_layout = FactorLayout(tuple(matrices), layout.runs)
         fitting = HISTORY_BYTES // ((slots * layout.size + self._matrix_layout.size) * dtype.itemsize)
-        self.capacity = int(np.clip(fitting, SHORTEST_CHUNK, LONGEST_CHUNK))
+        self.capacity = min(int(np.clip(fitting, SHORTEST_CHUNK, LONGEST_CHUNK)), longest)
         self._layout, self._slots = layout, slots
         widths = (slots * layout.size, self._matrix_layout.size, scalars * layout.runs)
         self._all = torch.zeros(self.capacity + 1, sum(widths), dtype=dtype, device=device)

@@ -30,14 +30,15 @@ def check_looks(page: Page, looks: tuple[Look, ...]) -> None:
         page.set_viewport_size({"width": width, "height": 900})
         page.evaluate(_NEXT_FRAME)  # in which a page hears of its new scheme
         page.wait_for_function(_DRAWN, timeout=90_000)
-        faults = [_told(fault) for fault in Axe().run(page).response["violations"] if _is_serious(fault)]
-        assert faults == [], (scheme, width)
+        assert faults_of(page) == [], (scheme, width)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"scrolls sideways at {width}"
+
+
+def faults_of(page: Page, part: str | None = None) -> list[tuple[str, list[Any]]]:
+    """Serious faults of a page, or of the part that a selector names: each with the elements that have it."""
+    faults = Axe().run(page, part).response["violations"]
+    return [(fault["id"], [node["target"] for node in fault["nodes"]]) for fault in faults if _is_serious(fault)]
 
 
 def _is_serious(fault: dict[str, Any]) -> bool:
     return fault["impact"] in ("serious", "critical")
-
-
-def _told(fault: dict[str, Any]) -> tuple[str, list[Any]]:
-    return fault["id"], [node["target"] for node in fault["nodes"]]

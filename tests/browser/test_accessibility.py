@@ -8,7 +8,7 @@ PAGES = {
     "list": "/",
     "empty list": "/?where=name = 'nobody'",
     "wrong filter": "/?where=nam = 3",
-    "experiment": "/experiments/{finished}",
+    "experiment": "/experiments/{other}",
     "wrong filter of runs": "/experiments/{other}?where=model.dept = 3",
     "groups": "/experiments/{finished}/groups?group_by=model.depth",
     "delete": "/experiments/{finished}/delete",

@@ -87,10 +87,10 @@ def test_any_name_is_text_and_leaves_the_layout_alone(open_page, server, number)
     named = server.client.submit({"name": name, "tags": tags, "run": BASIC | {"stop": {"max_steps": 1}}})
     server.client.wait(named["id"])
     run = next(server.client.runs(named["id"]))["id"]
+    page = open_page("/", width=390)
     for path in ("/", f"/experiments/{named['id']}", f"/runs/{run}", "/compare", f"/experiments/{named['id']}/delete"):
-        page = open_page(path, width=390)
+        page.goto(server.url + path)
         for width in (390, 1280):
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
         assert page.locator("bdi :not(bdi)").count() == 0
-        page.close()

@@ -1,6 +1,7 @@
 """Every field that a catalogue offers: selected by, sorted by, shown."""
 
 import re
+from functools import cache
 from math import inf
 
 import pytest
@@ -25,13 +26,19 @@ PAGES = 3
 """Read of a sorted list: half of the runs that have the field to a page, so that a border lies between these."""
 
 
+@cache
+def ids_of(database):
+    """The public ids of all runs by their internal ids."""
+    with database.reading() as connection:
+        return dict(connection.execute(sa.select(run_table.c.id, run_table.c.public_id)).all())
+
+
 def select_runs(database, limit=1000, pages=1, **query):
     """Ids of the first selected runs, read page by page; of each its mark alone, which is most of a query."""
     asked = ListQuery(**query)
     with database.reading() as connection:
         marks = mark_runs(connection, listing.select_runs(asked, LIMITS), limit)
-        ids = dict(connection.execute(sa.select(run_table.c.id, run_table.c.public_id)).tuples())
-    page = [ids[mark.row_id] for mark in marks]
+    page = [ids_of(database)[mark.row_id] for mark in marks]
     if len(marks) < limit or pages == 1:
         return page
     following = {**query, "cursor": asked.cursor_after(marks[-1])}

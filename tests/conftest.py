@@ -17,28 +17,13 @@ from service.settings import Limits, Settings
 from service.store.database import Database
 from tests.helpers.databases import Templates
 from tests.helpers.inline_cluster import InlineCluster
+from tests.helpers.marks import LENGTHY, is_left_out, mark
 from tests.helpers.servers import Server
 
 hypothesis_settings.register_profile("rankward", derandomize=True, deadline=None, max_examples=25)
 # With --fast: fewer examples wherever a test does not say how many.
 hypothesis_settings.register_profile("fast", derandomize=True, deadline=None, max_examples=8)
 
-
-FOLDER_MARKERS = {
-    "browser": ("processes", "browser", "alone"),
-    "chaos": ("processes", "chaos", "alone"),
-    "cluster": ("processes", "alone"),
-    "containers": ("alone", "containers"),
-    "e2e": ("processes", "alone"),
-    "examples": ("processes",),
-    "installed": ("slow", "processes", "alone"),
-    "kinds": ("slow",),
-    "reference": ("slow",),
-}
-"""Marks of every test of a folder; see pyproject.toml for what they say."""
-
-LENGTHY = frozenset({"alone", "postgresql", "processes", "slow"})
-"""Marks of what --fast leaves out."""
 
 RARE_COLLECTIONS = (20_000, 10, 50)
 """Thresholds of the collector: tests leave little behind in cycles, and it takes some hundredths of their time."""
@@ -54,6 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        gc.disable()  # until all tests are collected, of which a fifth of the time goes to collections of garbage
     hypothesis_settings.load_profile("fast" if config.getoption("--fast") else "rankward")
     # Each test has a database of its own: on a disk, half of the time goes to writing and removing files.
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
@@ -62,16 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leaves out whole folders, which are not even imported."""
-    if collection_path.parent != Path(__file__).parent or not collection_path.is_dir():
-        return None
-    marks = FOLDER_MARKERS.get(collection_path.name, ())
-    unwanted = {"alone": "alone" not in marks, "not alone": "alone" in marks}.get(config.getoption("markexpr"), False)
-    return True if unwanted or (config.getoption("--fast") and LENGTHY.intersection(marks)) else None
+    return True if is_left_out(collection_path, config) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        _mark(item)
+        mark(item)
     unwanted = {option for option in ("long", "containers") if not config.getoption(f"--{option}")}
     unwanted |= LENGTHY if config.getoption("--fast") else set()
     skipped = [item for item in items if any(mark.name in unwanted for mark in item.iter_markers())]
@@ -84,23 +67,6 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(*RARE_COLLECTIONS)
     gc.enable()
-
-
-def _mark(item: pytest.Item) -> None:
-    """By the folder, by the database, and by the server that a test starts or shares."""
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    for name in FOLDER_MARKERS.get(folder, ()):
-        item.add_marker(name)
-    fixtures = getattr(item, "fixturenames", ())
-    if "server" in fixtures:
-        item.add_marker("processes")
-    if "postgresql" in fixtures or "postgresql" in _parameters(item):
-        item.add_marker("postgresql")
-
-
-def _parameters(item: pytest.Item) -> tuple[object, ...]:
-    callspec = getattr(item, "callspec", None)
-    return () if callspec is None else tuple(value for value in callspec.params.values() if isinstance(value, str))
 
 
 @pytest.fixture(scope="session")

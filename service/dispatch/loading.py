@@ -1,15 +1,10 @@
-"""What a worker process loads before its first slice.
+"""What a worker process loads before its first slice: dask imports this module in every worker as it starts.
 
-dask imports this module in every worker and calls `dask_setup`.
+The import does it, because dask passes over an error of a preload's `dask_setup`: such a worker would fail every slice.
 """
-
-from typing import Any
 
 from service.processes.garbage import loading
 from workers import slices
 
-
-def dask_setup(worker: Any) -> None:
-    """Called by dask before a worker says that it is there."""
-    with loading():
-        slices.load()
+with loading():
+    slices.load()

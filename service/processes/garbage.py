@@ -43,6 +43,7 @@ def loading() -> Generator[None]:
     take. Later each full collection would walk them for 0.1 s and more, again and again, while every thread stands
     still and requests or other writers wait.
     """
+    gc.collect()  # before the first imports it takes little, and what is garbage by now would stay for ever
     with collector_paused():
         yield
         gc.freeze()

@@ -17,21 +17,27 @@ BOTH_LOOKS = pytest.mark.parametrize(
 )
 """A page is loaded in the first look, and changes to the second as it does for a reader."""
 
-_DRAWN = "() => [...document.querySelectorAll('.plot')].every((plot) => plot.getAttribute('aria-busy') === 'false')"
+_DRAWN = """() => [...document.querySelectorAll('.plot')].every(
+  (plot) => plot.getAttribute('aria-busy') === 'false' && plot.querySelector('svg.main-svg')
+) && [...document.querySelectorAll('.plot-note')].every((note) => !note.textContent)"""
 _NEXT_FRAME = "() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
 _OPEN_ALL = "document.querySelectorAll('details').forEach((part) => { part.open = true; })"
 
 
-def check_looks(page: Page, looks: tuple[Look, ...]) -> None:
-    """The page, loaded in the first look, is free of faults in each."""
+def take_look(page: Page, look: Look) -> None:
+    """Change to a colour scheme and a width, and wait until figures are drawn so."""
+    scheme, width = look
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.evaluate(_NEXT_FRAME)  # in which a page hears of its new scheme
+    page.wait_for_function(_DRAWN, timeout=90_000)
+
+
+def check_look(page: Page) -> None:
+    """The page as it is has no fault, with all that can be opened open."""
     page.evaluate(_OPEN_ALL)
-    for scheme, width in looks:
-        page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size({"width": width, "height": 900})
-        page.evaluate(_NEXT_FRAME)  # in which a page hears of its new scheme
-        page.wait_for_function(_DRAWN, timeout=90_000)
-        assert faults_of(page) == [], (scheme, width)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"scrolls sideways at {width}"
+    assert faults_of(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
 
 
 def faults_of(page: Page, part: str | None = None) -> list[tuple[str, list[Any]]]:

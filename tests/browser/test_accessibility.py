@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.looks import BOTH_LOOKS, check_looks
+from tests.browser.looks import BOTH_LOOKS, check_look, take_look
 
 PAGES = {
     "list": "/",
@@ -25,6 +25,6 @@ PAGES = {
 def test_no_serious_fault(open_page, server, finished, other, path, looks):
     run = next(iter(server.client.runs(finished["id"])))["id"]
     page = open_page(path.format(finished=finished["id"], other=other["id"], run=run), *looks[0])
-    for plot in page.locator(".plot").all():
-        plot.locator("svg.main-svg").first.wait_for(timeout=90_000)
-    check_looks(page, looks)
+    for look in looks:
+        take_look(page, look)
+        check_look(page)

@@ -2,10 +2,11 @@
 
 import pytest
 
-from tests.browser.looks import BOTH_LOOKS, check_looks
+from tests.browser.looks import BOTH_LOOKS, check_look, take_look
 from tests.helpers.api_server import serving
 from tests.helpers.guide import build_guide, guide_from
 
+SCHEMES = {"light": "default", "dark": "slate"}
 PAGES = ("index.html", "field.html", "gallery.html", "reference.html", "metrics.html", "presets/figure_1.html")
 
 
@@ -45,7 +46,13 @@ def is_ours(url, origin):
 @BOTH_LOOKS
 @pytest.mark.parametrize("name", PAGES)
 def test_no_serious_fault(open_guide, name, looks):
-    check_looks(open_guide(name, *looks[0]), looks)
+    page = open_guide(name, *looks[0])
+    for look in looks:
+        take_look(page, look)
+        page.evaluate("localStorage.clear()")  # the guide keeps the scheme in which it was first opened
+        page.reload()
+        assert page.locator("body").get_attribute("data-md-color-scheme") == SCHEMES[look[0]]
+        check_look(page)
 
 
 def test_words_are_searched_for(open_guide):

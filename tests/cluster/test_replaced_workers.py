@@ -25,8 +25,8 @@ def cluster():
         yield cluster
 
 
-def worker_ids(cluster):
-    return set(cluster._client.run(os.getpid, nanny=False, on_error="ignore").values())
+def worker_ids(cluster, on_error="raise"):
+    return set(cluster._client.run(os.getpid, nanny=False, on_error=on_error).values())
 
 
 def until(holds, seconds=60.0):
@@ -61,7 +61,7 @@ def test_a_renewed_worker_is_another_process_and_works_on(cluster):
     for _ in range(2):
         before = worker_ids(cluster)
         cluster._client.run(renew_in_worker)
-        until(lambda before=before: (now := worker_ids(cluster)) and not now & before)
+        until(lambda before=before: (now := worker_ids(cluster, on_error="ignore")) and not now & before)
         assert cluster.submit(SHORT, Budget(10)).result(60).progress[0].checkpoint.step == SHORT_STEPS
 
 

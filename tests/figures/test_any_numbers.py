@@ -13,7 +13,7 @@ from matplotlib import image
 from service.figures.fitting import fitted
 from service.figures.kinds import KINDS
 from service.figures.picture import Cells
-from service.figures.renderers import Style, render
+from service.figures.renderers import Style, matplotlib, render
 from service.figures.themes import THEMES
 from tests.figures.any_runs import scenes
 
@@ -57,5 +57,21 @@ def test_any_numbers_are_drawn_as_pictures(name):
             ElementTree.fromstring(content)
         else:
             assert image.imread(io.BytesIO(content)).size
+
+    draws()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS)
+def test_a_picture_that_is_drawn_once_is_that_of_savefig(name):
+    """Which lays out by drawing everything once before."""
+
+    @settings(max_examples=1)
+    @given(scenes(name))
+    def draws(scene):
+        picture, style, saved = fitted(KINDS[name].picture(scene)), Style(None, "light", 1), io.BytesIO()
+        metadata = {"Title": picture.title, "Date": None, "Creator": "Rankward"}
+        matplotlib._draw(picture, style).savefig(saved, format="svg", dpi=72, metadata=metadata)
+        assert matplotlib.as_svg(picture, style) == saved.getvalue()
 
     draws()

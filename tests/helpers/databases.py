@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.store.migrate import migrate
+from tests.helpers.emptying import emptied, make_up
 from tests.helpers.postgresql import PostgreSQL
 
 BOTH_DATABASES = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
@@ -35,10 +36,9 @@ class Templates:
     @contextmanager
     def postgresql(self) -> Generator[str]:
         """The URL of a migrated PostgreSQL database, new or emptied, which takes a fraction of the time."""
-        template = self._postgresql_template
-        name = self._emptied.pop() if self._emptied else self.server.create(template)
+        name = self._emptied.pop() if self._emptied else self.server.create(self._postgresql_template)
         yield self.server.url(name)
-        if self.server.emptied(name, template):
+        if emptied(self.server.url(name), self._make_up):
             self._emptied.append(name)
         else:
             self.server.drop(name)
@@ -64,3 +64,7 @@ class Templates:
         name = self.server.create()
         migrate(self.server.url(name))
         return name
+
+    @cached_property
+    def _make_up(self) -> dict[str, str]:
+        return make_up(self.server.url(self._postgresql_template))

@@ -25,22 +25,6 @@ import psycopg
 _OPTIONS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "timezone": "UTC"}
 _SECONDS_TO_START = 30.0
 
-_MAKE_UP = """
-SELECT md5(string_agg(class.oid || class.relname || coalesce(class.reloptions::text, ''), ',' ORDER BY class.oid)),
-    (SELECT md5(string_agg(attrelid || attname || atttypid || attisdropped, ',' ORDER BY attrelid, attnum))
-        FROM pg_attribute WHERE attrelid >= 16384),
-    (SELECT string_agg(oid::text, ',' ORDER BY oid) FROM pg_trigger),
-    (SELECT string_agg(oid::text, ',' ORDER BY oid) FROM pg_proc WHERE oid >= 16384),
-    (SELECT count(*) FROM pg_statistic WHERE starelid >= 16384),
-    (SELECT count(*) FROM pg_db_role_setting JOIN pg_database ON setdatabase = pg_database.oid
-        WHERE datname = current_database())
-FROM pg_class class WHERE class.oid >= 16384
-"""
-"""What of a database outlives its rows: what its users made has numbers from 16384."""
-
-_OTHERS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid != pg_backend_pid()"
-_TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename != 'alembic_version'"
-
 
 class PostgreSQL:
     """A server on a free port of the loopback; a context manager that starts it and removes all of it at the end."""
@@ -56,7 +40,6 @@ class PostgreSQL:
             os.chown(self._data, self._unprivileged["user"], self._unprivileged["group"])
         self._port = _free_port()
         self._databases = 0
-        self._made_up: dict[str, tuple[Any, ...] | None] = {}
 
     def __enter__(self) -> "PostgreSQL":
         command = [self._binaries / "initdb", "--pgdata", self._data, "--username", "postgres"]
@@ -125,19 +108,6 @@ class PostgreSQL:
     def drop(self, database: str) -> None:
         """Remove a database, whoever is connected to it."""
         self.execute(f"DROP DATABASE {database} WITH (FORCE)")
-
-    def emptied(self, database: str, template: str) -> bool:
-        """Remove all rows from a copy of a template, and say whether it is now as a new copy would be."""
-        if template not in self._made_up:
-            with psycopg.connect(self.url(template)) as connection:
-                self._made_up[template] = connection.execute(_MAKE_UP).fetchone()
-        with psycopg.connect(self.url(database), autocommit=True) as connection:
-            connection.execute(_OTHERS, [database])
-            if connection.execute(_MAKE_UP).fetchone() != self._made_up[template]:
-                return False
-            tables = [name for (name,) in connection.execute(_TABLES)]
-            connection.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY")
-        return True
 
     def execute(self, statement: Any) -> None:
         """Run one statement outside of any test's database."""

@@ -11,8 +11,8 @@ def finished(server: Server, preset: str, **values: list[Any]) -> list[dict[str,
     for name, some in values.items():
         (number,) = (number for number, axis in enumerate(payload["sweep"]) if name in axis)
         axis = payload["sweep"][number]
-        kept = [place for place, value in enumerate(axis[name]) if value in some]
-        payload["sweep"][number] = {field: [column[place] for place in kept] for field, column in axis.items()}
+        kept = [index for index, value in enumerate(axis[name]) if value in some]
+        payload["sweep"][number] = {field: [column[index] for index in kept] for field, column in axis.items()}
     experiment = server.client.submit(payload)
     assert server.client.wait(experiment["id"])["status"] == "succeeded"
     return list(server.client.runs(experiment["id"]))

@@ -16,7 +16,7 @@ from tests.helpers.specs import BASIC
 MOST_MEGABYTES = 60
 MOST_SECONDS_TO_IMPORT = 0.3
 SERVER_COMMANDS = ("serve", "api", "dispatcher", "migrate", "compact", "demo", "scheduler", "settings")
-PYTHONS = [found for minor in range(11, 16) if (found := shutil.which(f"python3.{minor}"))]
+PYTHONS = [path for minor in range(11, 16) if (path := shutil.which(f"python3.{minor}"))]
 
 
 @pytest.mark.parametrize("python", PYTHONS, ids=lambda path: Path(path).name)

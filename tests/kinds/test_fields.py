@@ -35,13 +35,13 @@ def ids_of(database):
 
 def select_runs(database, limit=1000, pages=1, **query):
     """Ids of the first selected runs, read page by page; of each its mark alone, which is most of a query."""
-    asked = ListQuery(**query)
+    wanted = ListQuery(**query)
     with database.reading() as connection:
-        marks = mark_runs(connection, listing.select_runs(asked, LIMITS), limit)
+        marks = mark_runs(connection, listing.select_runs(wanted, LIMITS), limit)
     page = [ids_of(database)[mark.row_id] for mark in marks]
     if len(marks) < limit or pages == 1:
         return page
-    following = {**query, "cursor": asked.cursor_after(marks[-1])}
+    following = {**query, "cursor": wanted.cursor_after(marks[-1])}
     return [*page, *select_runs(database, limit, pages - 1, **following)]
 
 

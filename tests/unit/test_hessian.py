@@ -102,15 +102,14 @@ def test_a_quadratic_has_the_same_hessian_everywhere(size):
     assert hessian_trace.hessian_trace(state)[0] == 3.0
 
 
-@pytest.mark.parametrize("points", [1, 2, 40])
-def test_columns_at_once_have_the_bits_of_columns_one_by_one(points, monkeypatch):
-    """In whole blocks, of which the last is shorter, and all at once."""
-    state, _ = points_around([spec(record=RECORD)], [0] * points)
+@pytest.mark.parametrize("points", [1, 40])
+@pytest.mark.parametrize("model", MODELS)
+def test_columns_at_once_have_the_bits_of_columns_one_by_one(model, points, monkeypatch):
+    """In whole parts, of which the last is smaller, and all at once."""
+    state, _ = points_around([recording(run_of(model))], [0] * points)
     measured = []
-    for numbers in (0, 5, 10**6):
-        monkeypatch.setattr(
-            "workers.lab.metrics.hessians._columns_at_once", lambda *_, numbers=numbers: max(1, numbers)
-        )
+    for columns in (1, 5, 10**6):
+        monkeypatch.setattr("workers.lab.metrics.hessians._columns_at_once", lambda *_, columns=columns: columns)
         measured.append(hessian_eigenvalues.hessian_eigenvalues(state).numpy().tobytes())
     assert measured == measured[:1] * 3
 

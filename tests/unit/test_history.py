@@ -1,10 +1,10 @@
-"""The history of a chunk: which factors are finite."""
+"""The history of a chunk: how many states it has, and which factors are finite."""
 
 import numpy as np
 import pytest
 import torch
 
-from workers.lab.engines.descent.history import History
+from workers.lab.engines.descent.history import LONGEST_CHUNK, History
 from workers.lab.models.layout import FactorLayout
 
 
@@ -23,3 +23,11 @@ def test_factors_whose_sum_overflows_are_finite():
     assert history.finite(0).all()
     history.factors[0][1][1, 2, 1] = np.nan
     assert history.finite(0).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("longest", [1, 5, LONGEST_CHUNK, 10**9])
+def test_it_is_no_longer_than_the_steps_that_are_taken(longest):
+    layout = FactorLayout(((2, 3), (3, 2)), 2)
+    history = History(layout, 1, 0, torch.float64, torch.device("cpu"), longest=longest)
+    assert history.capacity == min(longest, LONGEST_CHUNK)
+    assert len(history.states) == len(history.factors) == history.capacity + 1

@@ -24,9 +24,12 @@ ALIGNED_SIZE = 4
 BLOCK_BYTES = 64 * 2**20
 """Memory of one block of points."""
 
-CACHED_BYTES, FEWEST_AT_ONCE = 4 * 2**20, 4
-"""Memory of what is computed at once where Hessians are written out, about a core's cache, in which it does not matter
-that gradients are computed again; and columns from which it does: small tensors take torch 5 us each, however small."""
+CACHED_BYTES = 4 * 2**20
+"""Memory of what is computed at once where Hessians are written out: about a core's cache."""
+
+FEWEST_AT_ONCE = 4
+"""Columns from which it pays to compute the gradient again at copies of a point: torch takes 5 us for each operation on
+tensors that are small, however small they are."""
 
 WHOLE = 0
 """Vectors kept of each point where its Hessian is written out."""
@@ -126,4 +129,4 @@ def _rows_per_block(spec: RunSpec, multiple: int, kept: int) -> int:
 
 def _columns_at_once(spec: RunSpec, points: int) -> int:
     columns = CACHED_BYTES // (8 * 4 * working_numbers(spec) * points)
-    return min(columns, trained_numbers(spec)) if columns >= FEWEST_AT_ONCE else 1
+    return columns if columns >= FEWEST_AT_ONCE else 1

@@ -77,7 +77,7 @@ class _Lanes:
     same steps and is never read.
 
     Args:
-        longest: steps of a chunk that are taken at most.
+        longest: the most steps that the slice may still take.
     """
 
     def __init__(

@@ -4,6 +4,7 @@ Products come from differentiating the gradient once more (Pearlmutter 1994), fo
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from math import prod
 
 import torch
@@ -48,14 +49,19 @@ class Hessian:
     def __init__(self, maths: ModelMaths, objective: Objective, factors: Sequence[Tensor], at_once: int = 1) -> None:
         self._maths, self._objective, self._at_once = maths, objective, at_once
         self._factors = [factor.detach().requires_grad_() for factor in factors]
-        loss = objective.losses(maths.product(self._factors)).sum()
-        self._gradient = torch.autograd.grad(loss, self._factors, create_graph=True)
         self._shapes = [tuple(factor.shape[1:]) for factor in factors]
 
     @property
     def shape(self) -> tuple[int, int]:
         """Points, and numbers of each."""
         return len(self._factors[0]), sum(map(prod, self._shapes))
+
+    @cached_property
+    def _gradient(self) -> tuple[Tensor, ...]:
+        """With its graph, which Hessians whose columns are computed at copies of the points do not need."""
+        with torch.enable_grad():
+            loss = self._objective.losses(self._maths.product(self._factors)).sum()
+            return torch.autograd.grad(loss, self._factors, create_graph=True)
 
     def times(self, vectors: Tensor) -> Tensor:
         """Products with one vector for each point, (points, numbers)."""

@@ -23,7 +23,7 @@ SECONDS_FOR_PORT = 5.0
 """How long the port may still be held by a server that is going away."""
 
 
-def run_api(settings: Settings, listener: int | None) -> None:
+def run_api(settings: Settings, listener: int | None = None) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
@@ -31,7 +31,8 @@ def run_api(settings: Settings, listener: int | None) -> None:
     """
     logs.configure("api")
     lead_caches(settings.data_dir)
-    check_somebody_gets_in(settings)
+    if settings.keys_required:
+        check_somebody_gets_in(settings)
     patience = Patience(settings.head_seconds, settings.body_seconds, settings.body_bytes_per_second)
     with loading():
         app = create_app(settings)

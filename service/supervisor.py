@@ -21,7 +21,6 @@ from service.settings import Settings
 from service.store.migrate import migrate
 from service.store.space import make_shrinkable
 from service.store.sqlite import database_file
-from service.use_cases.keys import check_somebody_gets_in
 from service.values.addresses import http_url
 
 SECONDS_FOR_PORT = 5.0
@@ -152,7 +151,10 @@ def _prepare(settings: Settings) -> None:
     lead_caches(settings.data_dir)
     migrate(settings.url)
     make_shrinkable(settings.url)
-    check_somebody_gets_in(settings)
+    if settings.keys_required:
+        from service.use_cases.keys import check_somebody_gets_in  # the tables import the language of runs
+
+        check_somebody_gets_in(settings)
     raise_open_files()
 
 
@@ -176,11 +178,11 @@ def _metrics_environment(settings: Settings) -> dict[str, str]:
 def _child(
     role: str, settings: Settings, environment: dict[str, str], lifeline: int, listener: int | None = None
 ) -> _Child:
-    command = [sys.executable, "-m", "service.cli", role, "--data-dir", str(settings.data_dir)]
+    command = [sys.executable, "-m", "service.child", role, "--data-dir", str(settings.data_dir)]
     command += ["--lifeline", str(lifeline)]
     if listener is None:
         command += [] if settings.workers is None else ["--workers", str(settings.workers)]
-        command += ["--name", _dispatcher_name(settings)]
+        command += ["--dispatcher-name", _dispatcher_name(settings)]
         return _Child(role, command, environment, (lifeline,))
     command += ["--host", settings.host, "--listener", str(listener)]
     return _Child(role, command, environment, (lifeline, listener))

@@ -1,4 +1,4 @@
-"""`python -m service.cli`, how `rankward serve` starts its processes."""
+"""`python -m service.cli`, the command line where no `rankward` is on the path."""
 
 from service.cli.main import main
 

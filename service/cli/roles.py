@@ -22,7 +22,6 @@ Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a fre
 Workers = Annotated[int | None, typer.Option(help="Worker processes.", show_default="one per GPU, else per core")]
 Name = Annotated[str | None, typer.Option(help="Kept over restarts: the lease of the one before is taken at once.")]
 Figures = Annotated[Path, typer.Option(help="Where to write the figures.")]
-Descriptor = Annotated[int | None, typer.Option(hidden=True)]
 
 SECONDS_BETWEEN_CHECKS = 0.5
 
@@ -48,33 +47,19 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, worker
             supervisor.check()
 
 
-def api(
-    data_dir: DataDir = None,
-    host: Host = None,
-    port: Port = None,
-    listener: Descriptor = None,
-    lifeline: Descriptor = None,
-) -> None:
+def api(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
     """Start the API alone, on a migrated database."""
     with loading():
         from service.api_process import run_api
-        from service.processes.orphans import end_with_parent
 
-    if lifeline is not None:
-        end_with_parent(lifeline)
-    run_api(settings_of(data_dir=data_dir, host=host, port=port), listener)
+    run_api(settings_of(data_dir=data_dir, host=host, port=port))
 
 
-def dispatcher(
-    data_dir: DataDir = None, workers: Workers = None, name: Name = None, lifeline: Descriptor = None
-) -> None:
+def dispatcher(data_dir: DataDir = None, workers: Workers = None, name: Name = None) -> None:
     """Start a dispatcher, with workers of its own or those behind RANKWARD_SCHEDULER; several share the work."""
     with loading():
         from service.dispatch.process import run_dispatcher
-        from service.processes.orphans import end_with_parent
 
-    if lifeline is not None:
-        end_with_parent(lifeline)
     run_dispatcher(settings_of(data_dir=data_dir, workers=workers, dispatcher_name=name))
 
 

@@ -1,7 +1,6 @@
 """The two sides of the command line: commands of the client, and those that need the server, an extra of its own."""
 
 import os
-import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -33,8 +32,7 @@ def of_server(command: Command) -> Command:
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
         check_installed("server", "This command")
-        if "--lifeline" not in sys.argv:  # `serve` says it for its children
-            _log_strange_variables()
+        _log_strange_variables()
         command(*arguments, **options)
 
     return run

@@ -33,8 +33,10 @@ def migrate(url: str) -> None:
     Raises:
         CannotMigrate: the database does not answer, cannot be changed, or has a schema unknown to this version.
     """
+    config = alembic_config(url)
+    config.attributes["upgrades"] = True
     try:
-        command.upgrade(alembic_config(url), "head")
+        command.upgrade(config, "head")
     except DBAPIError as error:
         raise CannotMigrate(f"{shown_url(driver_url(url))}: {describe(error)}") from error
     except CommandError as error:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from psycopg import Error as PsycopgError
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
@@ -58,10 +57,11 @@ def _milliseconds(seconds: float) -> int:
 @contextmanager
 def driver_errors(connection: sa.Connection, statement: str) -> Generator[None]:
     """Translate the driver's errors as SQLAlchemy does for the statements that it runs itself."""
+    errors = connection.dialect.loaded_dbapi.Error  # psycopg itself is not imported where the database is SQLite
     try:
         yield
-    except PsycopgError as error:
-        raise DBAPIError.instance(statement, None, error, PsycopgError, dialect=connection.dialect) from error
+    except errors as error:
+        raise DBAPIError.instance(statement, None, error, errors, dialect=connection.dialect) from error
 
 
 def copy_in(connection: sa.Connection, statement: str, blocks: Iterable[bytes]) -> None:

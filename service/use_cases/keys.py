@@ -91,9 +91,7 @@ def holder_of(row: Mapping[Any, Any], limits: Limits) -> Holder:
 
 
 def check_somebody_gets_in(settings: Settings) -> None:
-    """Raise NotReady if the API requires keys and none is active."""
-    if not settings.keys_required:
-        return
+    """Raise NotReady if no key is active, where the API requires them."""
     database = Database(settings.url, pool=settings.pool)
     try:
         check_schema(database)

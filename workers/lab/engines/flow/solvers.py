@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.integrate import BDF, DOP853
 
 from workers.lab.engines.flow.systems import System, jacobian
 from workers.runs.optimizers import GradientFlow
@@ -45,8 +44,7 @@ class Stretch:
         options: dict[str, Any] = {"rtol": optimizer.rtol, "atol": absolute}
         if stiff:
             options["jac"] = self._jacobian
-        solver = BDF if stiff else DOP853
-        self._solver: Any = solver(self._velocity, 0.0, coordinates, 2 * LATEST_TIME, **options)
+        self._solver: Any = _method(stiff)(self._velocity, 0.0, coordinates, 2 * LATEST_TIME, **options)
 
     def step(self) -> str | None:
         """Take a step; return why it cannot be taken, None when it was taken."""
@@ -83,6 +81,12 @@ class Stretch:
         if not np.isfinite(coordinates).all():
             return np.full_like(coordinates, np.nan)
         return self._system.velocity(coordinates)
+
+
+def _method(stiff: bool) -> Any:
+    from scipy.integrate import BDF, DOP853  # takes half a second, which a worker that starts need not wait for
+
+    return BDF if stiff else DOP853
 
 
 def stiffness(system: System, coordinates: Array) -> float:

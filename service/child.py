@@ -1,4 +1,4 @@
-"""`python -m service.child ROLE`, how `rankward serve` starts its processes: without the imports of the command line."""
+"""`python -m service.child ROLE`: the processes of `rankward serve`, without what the command line imports."""
 
 import argparse
 from pathlib import Path

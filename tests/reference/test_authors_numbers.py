@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.servers import Server
+from service.client.api import Rankward
 
 FILES = sorted((Path(__file__).parent / "data").glob("completion_*.json"))
 SMOOTH_STEPS = 1000
@@ -35,15 +35,15 @@ def assert_close(ours, theirs, tolerance):
 
 
 @pytest.fixture(scope="module", params=["torch", "fused"])
-def trajectories(server: Server, request: pytest.FixtureRequest):
+def trajectories(client: Rankward, request: pytest.FixtureRequest):
     settings = {file.stem: json.loads(file.read_text()) for file in FILES}
-    posted = {name: server.client.submit(experiment(setting, request.param)) for name, setting in settings.items()}
+    posted = {name: client.submit(experiment(setting, request.param)) for name, setting in settings.items()}
     columns = {}
     for name, one in posted.items():
-        assert server.client.wait(one["id"])["status"] == "succeeded"
-        (run,) = server.client.runs(one["id"])
+        assert client.wait(one["id"])["status"] == "succeeded"
+        (run,) = client.runs(one["id"])
         assert run["engine"] == request.param
-        columns[name] = server.client.trajectory(run["id"])["columns"]
+        columns[name] = client.trajectory(run["id"])["columns"]
     return settings, columns
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.servers import Server
+from service.client.api import Rankward
 from tests.helpers.specs import run_whole
 from tests.reference.test_authors_numbers import assert_close
 from workers.runs.spec import RunSpec
@@ -39,14 +39,14 @@ def experiment(setting: dict) -> dict:
 
 
 @pytest.fixture(scope="module")
-def trajectories(server: Server):
+def trajectories(client: Rankward):
     settings = {file.stem: json.loads(file.read_text()) for file in FILES}
-    posted = {name: server.client.submit(experiment(setting)) for name, setting in settings.items()}
+    posted = {name: client.submit(experiment(setting)) for name, setting in settings.items()}
     columns = {}
     for name, one in posted.items():
-        assert server.client.wait(one["id"])["status"] == "succeeded"
-        (run,) = server.client.runs(one["id"])
-        columns[name] = server.client.trajectory(run["id"])["columns"]
+        assert client.wait(one["id"])["status"] == "succeeded"
+        (run,) = client.runs(one["id"])
+        columns[name] = client.trajectory(run["id"])["columns"]
     return settings, columns
 
 

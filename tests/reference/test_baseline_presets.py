@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
+from service.client.api import Rankward
 from tests.helpers.presets import finished
-from tests.helpers.servers import Server
 
 
-def test_descent_passes_the_greedy_matrices_the_nearer_the_smaller_its_start(server: Server):
+def test_descent_passes_the_greedy_matrices_the_nearer_the_smaller_its_start(client: Rankward):
     nearest: dict[tuple[int, float], list[float]] = {}
     greedy, descents = {}, []
-    for run in finished(server, "li_2021_greedy"):
-        sizes = np.array(server.client.trajectory(run["id"])["columns"]["singular_values"])
+    for run in finished(client, "li_2021_greedy"):
+        sizes = np.array(client.trajectory(run["id"])["columns"]["singular_values"])
         seed, model = run["spec"]["problem"]["seed"], run["spec"]["model"]
         if model["kind"] == "greedy_low_rank":
             assert run["summary"]["singular_values"][:3] == pytest.approx([9, 3, 1], rel=1e-4)
@@ -31,10 +31,10 @@ def test_descent_passes_the_greedy_matrices_the_nearer_the_smaller_its_start(ser
     assert min(nearest[2, 0.1]) > 0.08
 
 
-def test_soft_impute_comes_to_the_least_nuclear_norm_as_its_penalty_falls(server: Server):
+def test_soft_impute_comes_to_the_least_nuclear_norm_as_its_penalty_falls(client: Rankward):
     errors: dict[tuple[str, int], float] = {}
     norms: dict[tuple[str, int], float] = {}
-    for run in finished(server, "soft_impute_against_descent"):
+    for run in finished(client, "soft_impute_against_descent"):
         model, observed = run["spec"]["model"], run["spec"]["problem"]["observed"]
         name = f"{model['kind']} {model.get('depth') or model.get('penalty') or ''}".strip()
         errors[name, observed] = run["summary"]["reconstruction_error"]

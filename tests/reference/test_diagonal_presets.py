@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
+from service.client.api import Rankward
 from tests.helpers.presets import finished
-from tests.helpers.servers import Server
 from workers.runs.observations import observe
 from workers.runs.spec import RunSpec
 
@@ -22,8 +22,8 @@ def least_norms(run: dict) -> tuple[float, float]:
     return float(np.linalg.norm(np.linalg.pinv(inputs) @ outputs)), halves.fun
 
 
-def test_smaller_starts_go_from_the_least_l2_norm_to_the_least_l1_norm(server: Server):
-    runs = finished(server, "woodworth_2020")
+def test_smaller_starts_go_from_the_least_l2_norm_to_the_least_l1_norm(client: Rankward):
+    runs = finished(client, "woodworth_2020")
     assert {run["engine"] for run in runs} == {"fused"}
     least_l2, least_l1 = least_norms(runs[0])
     l2, l1, errors = last(runs, "frobenius_norm"), last(runs, "l1_norm"), last(runs, "reconstruction_error")
@@ -34,8 +34,8 @@ def test_smaller_starts_go_from_the_least_l2_norm_to_the_least_l1_norm(server: S
     assert errors == pytest.approx([0.833, 0.832, 0.744, 0.408, 0.143, 0.0486, 0.00487], rel=0.01)
 
 
-def test_a_shape_near_1_undoes_a_small_start(server: Server):
-    runs = finished(server, "azulay_2021")
+def test_a_shape_near_1_undoes_a_small_start(client: Rankward):
+    runs = finished(client, "azulay_2021")
     errors = last(runs, "reconstruction_error").reshape(3, 4)
     assert (np.diff(errors, axis=1) > 0).all()
     assert (np.diff(errors, axis=0) < 0).all()

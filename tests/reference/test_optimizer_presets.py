@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from service.client.api import Rankward
 from tests.helpers.presets import finished
-from tests.helpers.servers import Server
 
 OF_NUMBERS = ("adam", "signum", "lion", "rmsprop")
 
@@ -14,10 +14,10 @@ def name_of(run):
     return "shared adam" if optimizer.get("shared_scale") else optimizer["kind"]
 
 
-def test_what_scales_single_numbers_misses_the_rank(server: Server):
-    for run in finished(server, "singh_2026"):
+def test_what_scales_single_numbers_misses_the_rank(client: Rankward):
+    for run in finished(client, "singh_2026"):
         name, rank, error = name_of(run), run["summary"]["effective_rank"], run["summary"]["reconstruction_error"]
-        said = server.client.theory(run["id"])["factorisation"]["is_respected"]
+        said = client.theory(run["id"])["factorisation"]["is_respected"]
         assert said == (name not in OF_NUMBERS)
         if name == "muon":
             assert 6 < rank < 9, name
@@ -29,8 +29,8 @@ def test_what_scales_single_numbers_misses_the_rank(server: Server):
             assert error > 0.35, name
 
 
-def test_mirror_descent_comes_to_a_small_nuclear_norm_and_descent_to_a_low_rank(server: Server):
-    *runs, baseline = finished(server, "wu_rebeschini_2021")
+def test_mirror_descent_comes_to_a_small_nuclear_norm_and_descent_to_a_low_rank(client: Rankward):
+    *runs, baseline = finished(client, "wu_rebeschini_2021")
     assert baseline["spec"]["model"]["kind"] == "nuclear_norm"
     norms, ranks, errors = (
         np.array([run["summary"][name] for run in runs]).reshape(2, 3)
@@ -44,10 +44,10 @@ def test_mirror_descent_comes_to_a_small_nuclear_norm_and_descent_to_a_low_rank(
     assert errors[1, 2] < baseline["summary"]["reconstruction_error"] < errors[0, 2]
 
 
-def test_spectral_descent_learns_the_smallest_mode_first(server: Server):
-    descent, spectral, _ = finished(server, "spectral_descent")
+def test_spectral_descent_learns_the_smallest_mode_first(client: Rankward):
+    descent, spectral, _ = finished(client, "spectral_descent")
     descended, modes = (
-        np.array(server.client.trajectory(run["id"])["columns"]["singular_values"]) for run in (descent, spectral)
+        np.array(client.trajectory(run["id"])["columns"]["singular_values"]) for run in (descent, spectral)
     )
     assert modes[50][:2] == pytest.approx([0.251001, 0.251001], rel=1e-9)
     halves = [

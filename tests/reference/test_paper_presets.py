@@ -6,7 +6,7 @@ from statistics import median
 import numpy as np
 import pytest
 
-from tests.helpers.servers import Server
+from service.client.api import Rankward
 
 UNBALANCED = {2: (0.1, 2.6), 3: (2.0, 70.8), 4: (19.0, 70.8)}
 """Range over seeds of |W00| at loss 1e-4, by depth."""
@@ -20,15 +20,15 @@ def least_unobserved_entry(loss):
     return (1 - s) ** 1.5 / sqrt(s)
 
 
-def finished(server: Server, preset: str) -> list[dict]:
-    experiment = server.client.submit(server.client.preset(preset))
-    assert server.client.wait(experiment["id"])["status"] == "succeeded"
-    return list(server.client.runs(experiment["id"]))
+def finished(client: Rankward, preset: str) -> list[dict]:
+    experiment = client.submit(client.preset(preset))
+    assert client.wait(experiment["id"])["status"] == "succeeded"
+    return list(client.runs(experiment["id"]))
 
 
 @pytest.fixture(scope="module")
-def figure_1(server: Server):
-    return finished(server, "figure_1")
+def figure_1(client: Rankward):
+    return finished(client, "figure_1")
 
 
 def test_figure_1_has_the_values_of_the_paper(figure_1):
@@ -53,10 +53,10 @@ def test_a_smaller_start_stays_longer_on_the_curve(figure_1, depth):
     assert reached[smaller] > reached[larger]
 
 
-def test_runs_share_one_curve_until_they_leave_it(figure_1, server: Server):
+def test_runs_share_one_curve_until_they_leave_it(figure_1, client: Rankward):
     """Balanced runs of depth 3 pass 1.52, 6.04, 19.6, 62.0 at loss 0.13, 0.013, 0.0013, 0.00013."""
     run = next(run for run in figure_1 if run["spec"]["model"]["depth"] == 3 and run["spec"]["init"]["balanced"])
-    columns = server.client.trajectory(run["id"], metrics="loss,unobserved_entry,effective_rank")["columns"]
+    columns = client.trajectory(run["id"], metrics="loss,unobserved_entry,effective_rank")["columns"]
     for loss, expected in ((0.13, 1.52), (0.013, 6.04), (0.0013, 19.6), (0.00013, 62.0)):
         passed = np.interp(-np.log(loss), -np.log(columns["loss"]), np.log(np.abs(columns["unobserved_entry"])))
         assert np.exp(passed) == pytest.approx(expected, rel=0.02)
@@ -65,8 +65,8 @@ def test_runs_share_one_curve_until_they_leave_it(figure_1, server: Server):
             assert abs(entry) >= least_unobserved_entry(loss) * (1 - 1e-9)
 
 
-def test_fifty_million_steps(server: Server):
-    (run,) = finished(server, "fifty_million_steps")
+def test_fifty_million_steps(client: Rankward):
+    (run,) = finished(client, "fifty_million_steps")
     assert run["step"] == 50_000_000
     assert run["outcome"] == "budget_exhausted"
     assert run["summary"]["loss"] == pytest.approx(3.15e-5, rel=0.01)

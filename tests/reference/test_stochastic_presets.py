@@ -5,16 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.client.api import Rankward
 from tests.helpers.presets import finished
-from tests.helpers.servers import Server
 
 
 def last(runs: list[dict[str, Any]], metric: str, *shape: int) -> np.ndarray:
     return np.array([run["summary"][metric] for run in runs]).reshape(shape)
 
 
-def test_label_noise_comes_near_the_sparse_target(server: Server):
-    runs = finished(server, "haochen_2021")
+def test_label_noise_comes_near_the_sparse_target(client: Rankward):
+    runs = finished(client, "haochen_2021")
     descent, labels, gradients = last(runs, "reconstruction_error", 3, 4)
     assert descent == pytest.approx([0.8319] * 4, rel=1e-3)
     assert labels == pytest.approx([0.0491, 0.0453, 0.0577, 0.0605], rel=0.05)
@@ -24,8 +24,8 @@ def test_label_noise_comes_near_the_sparse_target(server: Server):
     assert norms[1] == pytest.approx([4.060, 4.020, 3.945, 4.035], rel=0.01)
 
 
-def test_single_samples_end_sparser_the_larger_the_rate(server: Server):
-    runs = finished(server, "pesme_2021")
+def test_single_samples_end_sparser_the_larger_the_rate(client: Rankward):
+    runs = finished(client, "pesme_2021")
     all_samples, singles = last(runs, "l1_norm", 2, 7, 4)
     for column in all_samples.T:
         assert column == pytest.approx([2.36581, 2.36758, 2.36922, 2.37083, 2.37242, 2.37399, 2.37554], rel=1e-4)
@@ -38,8 +38,8 @@ def test_single_samples_end_sparser_the_larger_the_rate(server: Server):
     assert (by_singles[-1] < 2e-3).all()
 
 
-def test_rates_that_stay_large_for_longer_end_sparser(server: Server):
-    runs = finished(server, "andriushchenko_2023")
+def test_rates_that_stay_large_for_longer_end_sparser(client: Rankward):
+    runs = finished(client, "andriushchenko_2023")
     errors = last(runs, "reconstruction_error", 4, 3)
     assert errors.mean(axis=1) == pytest.approx([0.3960, 0.2005, 0.1442, 0.0817], rel=0.1)
     assert (errors[1:].max(axis=1) < errors[:-1].min(axis=1)).all()

@@ -4,21 +4,21 @@ from statistics import median
 
 import pytest
 
+from service.client.api import Rankward
 from service.presets import get_preset
-from tests.helpers.servers import Server
 
 ERRORS = {50: 0.13, 100: 4e-3, 150: 4e-4, 200: 5e-6}
 """Medians that the authors' plot shows at a start of std 1e-3, of one target; another is harder or easier by a few."""
 
 
 @pytest.fixture(scope="module")
-def completed(server: Server) -> list[dict]:
+def completed(client: Rankward) -> list[dict]:
     """The runs of the order 3, rank 1 preset from the smaller start, with up to 200 observations."""
     experiment = get_preset("tensor_order_3_rank_1")
     sweep = [{"problem.observed": list(ERRORS)}, {"init.std": [1e-3]}, {"seed": [0, 1, 2]}]
-    accepted = server.client.submit({**experiment, "sweep": sweep})
-    assert server.client.wait(accepted["id"])["status"] == "succeeded"
-    return list(server.client.runs(accepted["id"]))
+    accepted = client.submit({**experiment, "sweep": sweep})
+    assert client.wait(accepted["id"])["status"] == "succeeded"
+    return list(client.runs(accepted["id"]))
 
 
 def test_reconstruction_errors_are_the_authors_to_the_scatter_of_targets(completed):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.helpers.servers import Server
+from service.client.api import Rankward
 
 Judged = list[tuple[dict[str, Any], dict[str, Any]]]
 
@@ -16,16 +16,16 @@ FIRST_LOSS_RISE = {0.05: 16.3, 0.1: 10.2, 0.2: 6.9}
 
 
 @pytest.fixture(scope="module")
-def judged(server: Server) -> Callable[[str], Judged]:
+def judged(client: Rankward) -> Callable[[str], Judged]:
     """The finished runs of a preset, each with what theory says of it."""
     known: dict[str, Judged] = {}
 
     def finish(preset: str) -> Judged:
         if preset not in known:
-            experiment = server.client.submit(server.client.preset(preset))
-            assert server.client.wait(experiment["id"])["status"] == "succeeded"
-            runs = list(server.client.runs(experiment["id"]))
-            known[preset] = [(run, server.client.theory(run["id"])) for run in runs]
+            experiment = client.submit(client.preset(preset))
+            assert client.wait(experiment["id"])["status"] == "succeeded"
+            runs = list(client.runs(experiment["id"]))
+            known[preset] = [(run, client.theory(run["id"])) for run in runs]
         return known[preset]
 
     return finish
@@ -116,11 +116,11 @@ def test_a_shallow_run_says_where_its_sign_is_lost_to_rounding(judged):
 
 
 @pytest.mark.parametrize(("rate", "expected"), FIRST_LOSS_RISE.items())
-def test_sharpness_passes_two_over_the_rate_and_comes_back_to_it(judged, rate, expected, server: Server):
+def test_sharpness_passes_two_over_the_rate_and_comes_back_to_it(judged, rate, expected, client: Rankward):
     for run, _ in judged("large_learning_rate"):
         if run["spec"]["optimizer"]["learning_rate"] == rate:
             assert run["engine"] == "fused"
-            columns = server.client.trajectory(run["id"])["columns"]
+            columns = client.trajectory(run["id"])["columns"]
             sharpness, entry = np.array(columns["sharpness"]), np.abs(columns["unobserved_entry"])
             met, rises = int(np.argmax(sharpness > 2 / rate)), int(np.argmax(np.diff(columns["loss"]) > 0))
             assert 0 < met < rises
@@ -165,9 +165,9 @@ def test_the_other_sign_of_the_determinant_has_no_bound(judged):
             assert abs(run["summary"]["unobserved_entry"]) > 70.6
 
 
-def test_all_norms_go_up_and_the_rank_goes_down(judged, server: Server):
+def test_all_norms_go_up_and_the_rank_goes_down(judged, client: Rankward):
     for run, theory in judged("norms_and_rank"):
-        columns = server.client.trajectory(run["id"])["columns"]
+        columns = client.trajectory(run["id"])["columns"]
         for name in ("frobenius_norm", "nuclear_norm", "spectral_norm", "schatten_quasi_norm"):
             assert columns[name][-1] > 70
         assert columns["effective_rank"][-1] < 1.001

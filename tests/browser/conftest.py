@@ -9,7 +9,15 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.helpers.servers import Server
 from tests.helpers.specs import BASIC
 
+_FEATURES_OFF = (
+    # Chromium's address bar prepares pages of its own for every window, which take a second of a core each.
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup"),
+    # Playwright's list, of which the last one counts, has these among others.
+    *("AimEnabled", "HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades", "MediaRouter"),
+    *("NetworkTimeServiceQuerying", "OptimizationHints", "PaintHolding", "PreconnectToSearch"),
+)
 _ARGUMENTS = (
+    f"--disable-features={','.join(_FEATURES_OFF)}",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",

@@ -42,7 +42,7 @@ def check_look(page: Page) -> None:
 
 def faults_of(page: Page, part: str | None = None) -> list[tuple[str, list[Any]]]:
     """Serious faults of a page, or of the part that a selector names: each with the elements that have it."""
-    faults = Axe().run(page, part).response["violations"]
+    faults = Axe().run(page, part, {"resultTypes": ["violations"]}).response["violations"]
     return [(fault["id"], [node["target"] for node in fault["nodes"]]) for fault in faults if _is_serious(fault)]
 
 

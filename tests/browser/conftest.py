@@ -25,7 +25,7 @@ _ARGUMENTS = (
     "--disable-sync",
     "--disable-component-update",
 )
-QUICK = BASIC | {"stop": {"max_steps": 300}}
+QUICK = BASIC | {"stop": {"max_steps": 300}, "record": {"every": 50}}
 FINISHED = {
     "name": "finished",
     "tags": {"paper": "2005.06398"},

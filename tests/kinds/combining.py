@@ -15,13 +15,13 @@ from workers.runs.starts import Explicit, Gaussian, OtherRun
 RUNS = 3
 """In a batch; they differ in their seeds and in when they stop."""
 
-EVERY = 3
+EVERY = 4
 """Steps from point to point; runs end at such a step, so that a longer run has a point there, too."""
 
-PERIODS = 2
+PERIODS = 1
 """From point to point that the shortest run of a batch has."""
 
-LENGTHS = {"max_steps": EVERY, "max_time": 3.0}
+LENGTHS = {"max_steps": EVERY, "max_time": 1.0}
 """How a run says when it stops, and by how much the runs of a batch differ, and a longer run from a shorter."""
 
 GIVEN = (Explicit, OtherRun)

@@ -70,7 +70,7 @@ def test_every_schedule_is_in_a_combination_on_both_engines():
 
 
 def test_split_equals_unsplit(combination):
-    sliced, points = run_in_slices(combination.specs, [3, 1, 50])
+    sliced, points = run_in_slices(combination.specs, [3, 2, 50])
     for ours, theirs in zip(sliced.progress, whole(combination).progress, strict=True):
         assert_same_progress(ours, theirs)
     assert_same(points, points_of(whole(combination)), **EXACT)

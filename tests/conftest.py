@@ -1,12 +1,14 @@
 """Shared fixtures: a migrated database, the API on it, a dispatcher with workers in this process, a real server."""
 
 import gc
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 from hypothesis import settings as hypothesis_settings
 
@@ -41,6 +43,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         gc.disable()  # until all tests are collected, of which a fifth of the time goes to collections of garbage
+    # As in the service: no lines below INFO, and tracebacks without what stood in every variable.
+    shown: list[structlog.typing.Processor] = [structlog.processors.add_log_level, structlog.processors.format_exc_info]
+    structlog.configure(
+        processors=[*shown, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
     hypothesis_settings.load_profile("fast" if config.getoption("--fast") else "rankward")
     # Each test has a database of its own: on a disk, half of the time goes to writing and removing files.
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:

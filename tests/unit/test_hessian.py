@@ -56,8 +56,8 @@ def test_traces_of_regressions_with_several_outputs(samples, loss):
     torch.testing.assert_close(hessian_trace.hessian_trace(state), traces, rtol=1e-11, atol=1e-11)
 
 
-def large(**parts):
-    problem = {"kind": "low_rank_completion", "shape": [15, 15], "rank": 2, "norm": 10.0, "observed": 120}
+def large(side=15, **parts):
+    problem = {"kind": "low_rank_completion", "shape": [side, side], "rank": 2, "norm": 10.0, "observed": side**2 // 2}
     return spec(problem=problem, model={"kind": "deep_matrix", "depth": 2}, record=RECORD, **parts)
 
 
@@ -120,7 +120,7 @@ def test_split_equals_unsplit_and_alone_equals_batched_to_the_bit(written_out, m
         monkeypatch.setattr(hessian_eigenvalues, "LARGEST_WHOLE_HESSIAN", 0)
     specs = [
         large(
-            init={"kind": "gaussian", "std": 0.3}, seed=seed, stop={"max_steps": 9 + seed}, engine="torch"
+            8, init={"kind": "gaussian", "std": 0.3}, seed=seed, stop={"max_steps": 9 + seed}, engine="torch"
         ).model_copy(update={"record": spec(record={**RECORD, "every": 4}).record})
         for seed in range(2)
     ]

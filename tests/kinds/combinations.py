@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from itertools import cycle, product
 from typing import Any, get_args
 
@@ -34,19 +35,26 @@ def all_combinations(every: bool = False) -> Iterator[Combination]:
     came to a point. Each two of these ask for all metrics once, as does each optimiser on each engine; or all do.
     """
     measured = Pairs()
-    for combination in (*combinations(every), *scheduled(every), *disturbed(every)):
+    usual = combinations(True) if every else pairs()
+    for combination in (*usual, *scheduled(every), *disturbed(every)):
         spec = combination.specs[0]
         model, problem = str(spec.model), f"{type(spec.problem)} {spec.problem.shape}"
-        pairs = [{"model": model, "problem": problem}, {"model": model, "loss": spec.loss.kind}]
-        pairs += [{"problem": problem, "loss": spec.loss.kind}]
-        pairs += [
+        sorts = [{"model": model, "problem": problem}, {"model": model, "loss": spec.loss.kind}]
+        sorts += [{"problem": problem, "loss": spec.loss.kind}]
+        sorts += [
             {name: value, "engine": engine_of(spec)} for name, value in (("model", model), ("loss", spec.loss.kind))
         ]
-        pairs += [{"optimizer": spec.optimizer.kind, "engine": engine_of(spec)}]
-        if every or measured.lack(pairs):
-            measured.add(pairs)
+        sorts += [{"optimizer": spec.optimizer.kind, "engine": engine_of(spec)}]
+        if every or measured.lack(sorts):
+            measured.add(sorts)
             combination = replace(combination, specs=tuple(map(with_all_metrics, combination.specs)))
         yield combination
+
+
+@cache
+def pairs() -> tuple[Combination, ...]:
+    """Each pair of kinds that fit together; to find them takes seconds."""
+    return tuple(combinations())
 
 
 def combinations(every: bool = False) -> Iterator[Combination]:

@@ -123,7 +123,8 @@ def _database(settings: "Settings") -> "Generator[Database]":
     """The database of the settings; a file of its own is made, anything else must have been migrated."""
     from service.processes.private_files import make_private
     from service.store.database import Database
-    from service.store.migrate import check_schema, migrate
+    from service.store.migrate import migrate
+    from service.store.schema import check_schema
     from service.store.sqlite import database_file
 
     if settings.database_url is None:

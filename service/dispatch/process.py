@@ -18,7 +18,7 @@ from service.processes.signals import on_stop_signals
 from service.settings import Settings
 from service.store.database import DATABASE_AWAY, Database, describe
 from service.store.dispatchers import Deposed
-from service.store.migrate import check_schema
+from service.store.schema import check_schema
 
 if TYPE_CHECKING:
     from service.dispatch.cluster import Cluster

@@ -1,17 +1,14 @@
 """Upgrades of a database to the newest schema."""
 
-from functools import cache
 from importlib.resources import files
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from service.errors import NotReady, RankwardError
-from service.store.database import Database, describe, driver_url, shown_url
+from service.errors import RankwardError
+from service.store.database import describe, driver_url, shown_url
 from service.values.version import VERSION
 
 
@@ -44,17 +41,3 @@ def migrate(url: str) -> None:
             f"{shown_url(driver_url(url))} has a schema that Rankward {VERSION} does not know; it was most likely "
             f"written by a newer version: install that one, or restore a backup of this one ({error})."
         ) from error
-
-
-@cache
-def _newest_revision() -> str | None:
-    """The newest schema revision, read once because every readiness check needs it."""
-    return ScriptDirectory.from_config(alembic_config("")).get_current_head()
-
-
-def check_schema(database: Database) -> None:
-    """Raise NotReady unless the database has the newest schema."""
-    with database.reading() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    if current != _newest_revision():
-        raise NotReady("The database does not have the newest schema; run `rankward migrate`.")

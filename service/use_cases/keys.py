@@ -11,7 +11,7 @@ from service.errors import NotFound, NotReady, Unauthenticated
 from service.settings import Limits, Settings
 from service.store import keys as store
 from service.store.database import Database
-from service.store.migrate import check_schema
+from service.store.schema import check_schema
 from service.values.addresses import is_loopback
 
 Scope = Literal["read", "submit", "admin"]

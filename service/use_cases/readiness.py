@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from service.errors import NotReady
 from service.store.database import Database
 from service.store.dispatchers import AtWork, dispatchers_at_work
-from service.store.migrate import check_schema
+from service.store.schema import check_schema
 
 
 class Readiness(BaseModel):

@@ -20,7 +20,8 @@ from service.client.api import Rankward
 from service.processes.strange_variables import strange_variables
 from service.settings import Settings
 from service.store.database import Database
-from service.store.migrate import CannotMigrate, check_schema, migrate
+from service.store.migrate import CannotMigrate, migrate
+from service.store.schema import check_schema
 from tests.helpers.servers import Server
 from tests.helpers.specs import BASIC
 

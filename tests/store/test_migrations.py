@@ -18,7 +18,8 @@ from service.errors import NotReady
 from service.queries.catalogues import RUNS
 from service.store import leases
 from service.store.database import Database
-from service.store.migrate import alembic_config, check_schema, migrate
+from service.store.migrate import alembic_config, migrate
+from service.store.schema import check_schema, newest_revision
 from service.store.spec_columns import SPEC_COLUMNS
 from service.store.tables import checkpoints, experiments, runs, summaries, trajectory_points
 from service.values.statuses import RUN_STATUSES
@@ -56,6 +57,10 @@ def revisions(database):
     """All revisions, oldest first."""
     script = ScriptDirectory.from_config(alembic_config(database.url))
     return [revision.revision for revision in script.walk_revisions()][::-1]
+
+
+def test_the_newest_revision_is_that_of_alembic(database):
+    assert newest_revision() == revisions(database)[-1]
 
 
 def described(database):

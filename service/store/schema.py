@@ -1,0 +1,26 @@
+"""Which schema a database has, and which it must have; without Alembic, which upgrades and readers do without."""
+
+from functools import cache
+from importlib.resources import files
+
+import sqlalchemy as sa
+
+from service.errors import NotReady
+from service.store.database import Database
+
+_VERSION = sa.table("alembic_version", sa.column("version_num"))
+
+
+def check_schema(database: Database) -> None:
+    """Raise NotReady unless the database has the newest schema."""
+    with database.reading() as connection:
+        current = connection.scalar(sa.select(_VERSION)) if sa.inspect(connection).has_table(_VERSION.name) else None
+    if current != newest_revision():
+        raise NotReady("The database does not have the newest schema; run `rankward migrate`.")
+
+
+@cache
+def newest_revision() -> str:
+    """Names of revisions' files begin with their numbers. Read once, because every readiness check needs it."""
+    names = (file.name for file in files("migrations").joinpath("versions").iterdir())
+    return max(name.partition("_")[0] for name in names if name.endswith(".py"))

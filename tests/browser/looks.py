@@ -17,8 +17,10 @@ BOTH_LOOKS = pytest.mark.parametrize(
 )
 """A page is loaded in the first look, and changes to the second as it does for a reader."""
 
+# No figure is wider than its box either, which would hide the rest of it.
 _DRAWN = """() => [...document.querySelectorAll('.plot')].every(
-  (plot) => plot.getAttribute('aria-busy') === 'false' && plot.querySelector('svg.main-svg')
+  (plot) => plot.getAttribute('aria-busy') === 'false'
+    && plot.querySelector('svg.main-svg')?.getBoundingClientRect().width <= plot.clientWidth
 ) && [...document.querySelectorAll('.plot-note')].every((note) => !note.textContent)"""
 _NEXT_FRAME = "() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
 _OPEN_ALL = "document.querySelectorAll('details').forEach((part) => { part.open = true; })"

@@ -155,7 +155,6 @@ def _print_row(name: str, figures: list[float]) -> None:
 
 def main() -> None:
     """Measure and print."""
-    torch.set_num_threads(1)
     if not shutil.which("g++"):
         print("There is no g++ here, so the hand-written C++ loop is left out.")
     with tempfile.TemporaryDirectory() as folder:

@@ -233,7 +233,6 @@ def main() -> int:
     if chosen.device == "cuda" and not torch.cuda.is_available():
         print("torch sees no CUDA device here; --device cpu tries the benchmark without one.", file=sys.stderr)
         return 1
-    torch.set_num_threads(1)
     passed = chosen.device == "cpu" or tests_passed()
     device = measured_device(chosen.device)
     name = torch.cuda.get_device_name() if chosen.device == "cuda" else torch.backends.cpu.get_cpu_capability()

@@ -48,7 +48,6 @@ def peak() -> float:
 @torch.inference_mode()
 def main() -> None:
     """Print shares of the peak, and what a step on all samples would take at the peak."""
-    torch.set_num_threads(1)
     most = peak()
     layout = FactorLayout(SPEC.factor_shapes, RUNS)
     factors, gradient = torch.randn(layout.size).double(), torch.empty(layout.size).double()

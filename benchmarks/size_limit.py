@@ -6,8 +6,6 @@ that compiling the fused kernels for one run and for 8 lanes took (next to nothi
 
 import time
 
-import torch
-
 from benchmarks.descent_speed import engine_loop
 from workers.lab.engines.descent import engine as torch_engine
 from workers.lab.engines.fused import engine as fused
@@ -49,7 +47,6 @@ def row(dimension: int, depth: int) -> str:
 
 def main() -> None:
     """Measure and print."""
-    torch.set_num_threads(1)
     heads = ["size", "multiply-adds a step", *(f"fused / torch, runs: {runs}" for runs in RUNS), "compiling", "within"]
     print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
     for dimension, depth in SIZES:

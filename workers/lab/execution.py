@@ -35,8 +35,6 @@ CHARACTERS_KEPT = 2**26
 """JSON of the specs that a worker keeps: of 100 000 small runs, or of a few with many observations."""
 _log = logging.getLogger(__name__)
 
-torch.set_num_threads(1)  # two intra-op threads on busy cores make a 0.2 ms step take 25 ms
-
 
 def execute(batch: Batch, budget: Budget) -> SliceResult:
     """See `workers.slices.run_slice`; a batch that does not fit a GPU's memory is computed in halves."""

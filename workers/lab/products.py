@@ -9,7 +9,7 @@ from torch import Tensor
 def multiply(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
     """Write left @ right, (runs, rows, columns), into `out`, and return it.
 
-    On a CPU a batch of matrices and a single matrix give the same bits, for any number of threads (MKL_CBWR in
+    On a CPU a batch of matrices and a single matrix give the same bits (MKL_CBWR and a single thread, see
     `workers.lab`). Only where a single run's factor or result is a vector does torch take another path, which sums in
     another order. Such a product is computed twice, as a batch of two, and is cheap.
     """

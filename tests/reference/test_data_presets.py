@@ -60,8 +60,11 @@ def test_orthogonal_starts_learn_as_fast_at_every_depth(client: Rankward):
 def test_singular_values_rise_one_by_one(client: Rankward):
     (run,) = finished(client, "razin_2022_matrix")
     assert run["summary"]["singular_values"][:6] == pytest.approx([36.6, 32.7, 28.1, 23.7, 18.3, 0], abs=0.1)
-    assert run["summary"]["reconstruction_error"] < 1e-3
-    values = np.array(client.trajectory(run["id"])["columns"]["singular_values"])
+    columns = client.trajectory(run["id"])["columns"]
+    # At the floor of single precision RMSprop's rate grows until a step throws the run off, when is a matter of last digits.
+    assert min(columns["reconstruction_error"]) < 1e-5
+    assert run["summary"]["reconstruction_error"] < 1e-2
+    values = np.array(columns["singular_values"])
     halfway = [np.flatnonzero(values[:, i] > values[-1, i] / 2)[0] for i in range(5)]
     assert halfway == sorted(halfway)
     assert halfway[0] < halfway[4]

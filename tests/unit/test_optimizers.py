@@ -129,7 +129,7 @@ def shampoo(constants, run, factors, gradients, memory, step):
         left, right = memory.get(number) or (constants.epsilon * torch.eye(size).double() for size in g.shape)
         memory[number] = left, right = left + g @ g.T, right + g.T @ g
         if step % constants.every == 0:
-            roots = (fractional_matrix_power(side.numpy(), -0.25) for side in (left, right))
+            roots = (np.real_if_close(fractional_matrix_power(side.numpy(), -0.25)) for side in (left, right))
             memory["roots", number] = [torch.from_numpy(root) for root in roots]
         left_root, right_root = memory["roots", number]
         moves.append(left_root @ g @ right_root)

@@ -5,6 +5,9 @@ BIN := .venv/bin
 WORKERS ?= logical
 TOGETHER := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
+# Tests start hundreds of processes, each of which would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo serve test test-fast containers coverage lint format hooks docs bench gallery pages gpu clean
 
 setup: .venv/installed

@@ -20,15 +20,11 @@ from workers.runs.spec import RunSpec
 pytestmark = pytest.mark.slow
 
 HAS_AVX512 = torch_library.backends.cpu.get_cpu_capability() == "AVX512"
-LAYOUTS = [
-    ("lanes", 1, 32),
-    ("lanes", 2, 32),
-    ("lanes", 4, 32),
-    ("lanes", 8, 32),
-    ("columns", 1, 32),
-    ("columns", 1, 64),
-]
+Layout = tuple[str, int, int]
 """(layout, lanes, bytes of a vector). Vectors longer than the processor's are made of several of its own."""
+
+BY_LANES: list[Layout] = [("lanes", lanes, 32) for lanes in (1, 2, 4, 8)]
+BY_COLUMNS: list[Layout] = [("columns", 1, length) for length in (32, 64)]
 
 PRODUCT = {"kind": "low_rank_completion", "rank": 1, "norm": 2.0}
 SHAPES = {
@@ -64,7 +60,16 @@ def everything(result: Result) -> list[object]:
     return [batch.states.tobytes(), batch.steps.tolist(), batch.milestones.tolist(), batch.outcomes, result.every_run()]
 
 
-def with_layout(monkeypatch: pytest.MonkeyPatch, layout: tuple[str, int, int], specs: list[RunSpec]) -> list[object]:
+@pytest.fixture
+def layouts(request: pytest.FixtureRequest) -> list[Layout]:
+    """With --long all; otherwise one by lanes, then one by columns, in turn from case to case: each is compiled."""
+    if request.config.getoption("--long"):
+        return [*BY_LANES, *BY_COLUMNS]
+    turn = sum(request.node.callspec.indices.values())
+    return [BY_LANES[turn % len(BY_LANES)], BY_COLUMNS[turn % len(BY_COLUMNS)]]
+
+
+def with_layout(monkeypatch: pytest.MonkeyPatch, layout: Layout, specs: list[RunSpec]) -> list[object]:
     chosen = fused.program_of(descents(specs), len(specs), "cpu")
     name, lanes, vector = layout
     program = replace(chosen, layout=name, lanes=lanes, vector_bytes=vector)
@@ -75,23 +80,25 @@ def with_layout(monkeypatch: pytest.MonkeyPatch, layout: tuple[str, int, int], s
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_every_layout_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch, shape: tuple, precision: str) -> None:
+def test_every_layout_gives_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch, layouts: list[Layout], shape: tuple, precision: str
+) -> None:
     specs = specs_of(*shape, precision=precision)
     chosen = everything(complete(specs))
-    for layout in LAYOUTS:
+    for layout in layouts:
         assert with_layout(monkeypatch, layout, specs) == chosen, layout
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("loss", [loss.example for loss in LOSSES.values()], ids=LOSSES)
 def test_every_layout_gives_the_same_bits_of_every_loss(
-    monkeypatch: pytest.MonkeyPatch, loss: dict, precision: str
+    monkeypatch: pytest.MonkeyPatch, layouts: list[Layout], loss: dict, precision: str
 ) -> None:
     size, depth, width, observed = SHAPES["5 x 7, depth 3, 6 wide"]
     parts = fitted(loss, {**PRODUCT, "shape": size, "observed": observed})
     specs = specs_of(size, depth, width, observed, **parts, precision=precision)
     chosen = everything(complete(specs))
-    for layout in LAYOUTS:
+    for layout in layouts:
         assert with_layout(monkeypatch, layout, specs) == chosen, layout
 
 
@@ -116,21 +123,23 @@ MANNERS = {
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("manner", MANNERS.values(), ids=MANNERS)
 def test_every_layout_gives_the_same_bits_of_every_manner_of_steps(
-    monkeypatch: pytest.MonkeyPatch, manner: dict, precision: str
+    monkeypatch: pytest.MonkeyPatch, layouts: list[Layout], manner: dict, precision: str
 ) -> None:
     """Hidden layers of 6 columns: rows of factors are padded, and their squares add up over the padding."""
     optimizer = {**manner, "weight_decay": 0.05}
     specs = specs_of(*SHAPES["5 x 7, depth 3, 6 wide"], precision=precision, optimizer=optimizer)
     chosen = everything(complete(specs))
-    for layout in LAYOUTS:
+    for layout in layouts:
         assert with_layout(monkeypatch, layout, specs) == chosen, layout
 
 
 @pytest.mark.parametrize("rank", [11, 3])
-def test_every_layout_gives_the_same_bits_of_a_symmetric_product(monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
+def test_every_layout_gives_the_same_bits_of_a_symmetric_product(
+    monkeypatch: pytest.MonkeyPatch, layouts: list[Layout], rank: int
+) -> None:
     specs = specs_of([11, 11], 2, None, 60, model={"kind": "symmetric_matrix", "rank": rank})
     chosen = everything(complete(specs))
-    for layout in LAYOUTS:
+    for layout in layouts:
         assert with_layout(monkeypatch, layout, specs) == chosen, layout
 
 
@@ -160,12 +169,12 @@ def sensed(shape: list[int], model: dict, measurements: int, name: str = "", **c
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("name", MEASURED)
 def test_every_layout_gives_the_same_bits_of_measurements(
-    monkeypatch: pytest.MonkeyPatch, name: str, precision: str
+    monkeypatch: pytest.MonkeyPatch, layouts: list[Layout], name: str, precision: str
 ) -> None:
     specs = sensed(*MEASURED[name], name, precision=precision)
-    chosen, layouts = everything(complete(specs)), LAYOUTS if name != "3 x 2, depth 3" else LAYOUTS[:4]
+    chosen = everything(complete(specs))
     assert not any(map(fused_limit, specs))
-    for layout in layouts:
+    for layout in layouts if name != "3 x 2, depth 3" else layouts[:-1]:
         assert with_layout(monkeypatch, layout, specs) == chosen, layout
         assert with_layout(monkeypatch, layout, specs[:2]) == everything(complete(specs[:2])), layout
     for member, single in enumerate(specs):
@@ -174,11 +183,11 @@ def test_every_layout_gives_the_same_bits_of_measurements(
 
 @pytest.mark.parametrize("loss", [{"kind": "huber", "delta": 0.5}, {"kind": "lp", "p": 3.0}], ids=["huber", "lp"])
 def test_every_layout_gives_the_same_bits_of_losses_of_measurements(
-    monkeypatch: pytest.MonkeyPatch, loss: dict
+    monkeypatch: pytest.MonkeyPatch, layouts: list[Layout], loss: dict
 ) -> None:
     specs = sensed(*MEASURED["5 x 7, depth 2, 6 wide, rank one"], loss=loss)
     chosen = everything(complete(specs))
-    for layout in LAYOUTS:
+    for layout in layouts:
         assert with_layout(monkeypatch, layout, specs) == chosen, layout
 
 
@@ -249,8 +258,10 @@ def test_vectors_are_those_of_the_processor() -> None:
 
 
 @pytest.mark.parametrize("observed", [35, 10])
-def test_a_start_that_overflows_ends_the_same_in_every_layout(monkeypatch: pytest.MonkeyPatch, observed: int) -> None:
+def test_a_start_that_overflows_ends_the_same_in_every_layout(
+    monkeypatch: pytest.MonkeyPatch, layouts: list[Layout], observed: int
+) -> None:
     specs = specs_of([5, 7], 3, None, observed, init={"kind": "gaussian", "std": 1e200})
     chosen = everything(complete(specs))
-    for layout in LAYOUTS:
+    for layout in layouts:
         assert with_layout(monkeypatch, layout, specs) == chosen, layout

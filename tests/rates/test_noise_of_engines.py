@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from tests.helpers.cases import in_turn
 from tests.helpers.slices import assert_same_progress
 from tests.helpers.specs import run_whole, spec
 from tests.rates.disturbed import DISTURBANCES, LABELS, descent
 from workers.runs.costs import multiply_adds_per_step
 from workers.runs.engines import batch_key, engine_of
+
+LOSSES = ("half_sse", {"kind": "huber", "delta": 0.2})
 
 
 def test_seeds_and_sizes_share_a_batch_and_kinds_do_not():
@@ -28,9 +31,9 @@ def test_runs_with_sizes_of_their_own_have_their_bits_in_a_batch():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", ["half_sse", {"kind": "huber", "delta": 0.2}], ids=str)
-@pytest.mark.parametrize("shape", [[2, 2], [3, 4], [9, 11]], ids=str)
-@pytest.mark.parametrize("disturbance", DISTURBANCES)
+@pytest.mark.parametrize(
+    ("disturbance", "shape", "loss"), in_turn(LOSSES, DISTURBANCES, ([2, 2], [3, 4], [9, 11])), ids=str
+)
 def test_both_engines_take_the_same_steps(disturbance, shape, loss):
     """By lanes and by columns, alone and beside others, of which some are over."""
     problem = {"kind": "low_rank_completion", "shape": shape, "rank": 1, "observed": 4}
@@ -45,10 +48,11 @@ def test_both_engines_take_the_same_steps(disturbance, shape, loss):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", ["half_sse", {"kind": "huber", "delta": 0.2}], ids=str)
-@pytest.mark.parametrize("form", ["difference", "product", "difference_of_products"])
-@pytest.mark.parametrize("problem", ["vector", "vector's entries"])
-@pytest.mark.parametrize("disturbance", DISTURBANCES)
+@pytest.mark.parametrize(
+    ("disturbance", "problem", "form", "loss"),
+    in_turn(LOSSES, DISTURBANCES, ("vector", "vector's entries"), ("difference", "product", "difference_of_products")),
+    ids=str,
+)
 def test_both_engines_take_the_same_steps_of_diagonal_networks(disturbance, problem, form, loss):
     model = {"kind": "diagonal", "depth": 2, "form": form}
     assert_same_steps(

@@ -61,7 +61,7 @@ def test_singular_values_rise_one_by_one(client: Rankward):
     (run,) = finished(client, "razin_2022_matrix")
     assert run["summary"]["singular_values"][:6] == pytest.approx([36.6, 32.7, 28.1, 23.7, 18.3, 0], abs=0.1)
     columns = client.trajectory(run["id"])["columns"]
-    # At the floor of single precision RMSprop's rate grows until a step throws the run off, when is a matter of last digits.
+    # At the floor of single precision the rate of RMSprop grows until a step throws the run off: last digits say when.
     assert min(columns["reconstruction_error"]) < 1e-5
     assert run["summary"]["reconstruction_error"] < 1e-2
     values = np.array(columns["singular_values"])

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,16 @@ def database_kind() -> str:
 def settings(tmp_path: Path, database_kind: str, templates: Templates) -> Iterator[Settings]:
     made = templates.postgresql() if database_kind == "postgresql" else templates.sqlite(tmp_path / "rankward.db")
     with made as url:
-        yield Settings(data_dir=tmp_path, database_url=url, poll_seconds=0.001, slice_seconds=0.2)
+        yield _quick_settings().model_copy(update={"data_dir": tmp_path, "database_url": url})
+
+
+@cache
+def _quick_settings() -> Settings:
+    """Read from the environment once, which takes longer than an answer of the API."""
+    return Settings(poll_seconds=0.001, slice_seconds=0.2)
+
+
+_LIMITS = Limits(max_runs_per_experiment=100, max_body_bytes=100_000)
 
 
 @pytest.fixture
@@ -112,8 +122,7 @@ def database(settings: Settings) -> Iterator[Database]:
 
 @pytest.fixture
 def api(database: Database, settings: Settings) -> Iterator[TestClient]:
-    limits = Limits(max_runs_per_experiment=100, max_body_bytes=100_000)
-    with TestClient(create_app(settings, limits), base_url="http://localhost") as client:
+    with TestClient(create_app(settings, _LIMITS), base_url="http://localhost") as client:
         yield client
 
 

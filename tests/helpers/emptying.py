@@ -20,6 +20,7 @@ _DIGESTS = {
 
 _OTHERS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid != pg_backend_pid()"
 _TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename != 'alembic_version'"
+_RESTART = "SELECT setval(format('%I', sequencename), start_value, false) FROM pg_sequences WHERE schemaname = 'public'"
 
 
 def make_up(url: str) -> dict[str, str]:
@@ -34,9 +35,11 @@ def emptied(url: str, expected: dict[str, str]) -> bool:
         connection.execute(_OTHERS, [connection.info.dbname])
         if _make_up(connection) != expected:
             return False
-        tables = ", ".join(name for (name,) in connection.execute(_TABLES))
-        truncation: Any = f"TRUNCATE {tables} RESTART IDENTITY"
-        connection.execute(truncation)
+        tables = [name for (name,) in connection.execute(_TABLES)]
+        # TRUNCATE writes the files of all tables and indexes anew, which takes several times as long.
+        removals = ["SET session_replication_role = replica", *(f"DELETE FROM {table}" for table in tables)]
+        statements: Any = "; ".join([*removals, _RESTART])
+        connection.execute(statements)
     return True
 
 

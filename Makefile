@@ -1,9 +1,9 @@
 # Two commands matter on a fresh machine: `make demo` and `make test`. Both set everything up first.
 PYTHON ?= python3
 BIN := .venv/bin
-# Tests at once: as many as cores; `make test WORKERS=4` for another number.
-CORES := $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
-WORKERS = $(CORES)
+# Tests at once: as many as cores, and SPARE more; `make test WORKERS=4` for another number.
+SPARE := 0
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + $(SPARE))')
 TOGETHER = -n $(WORKERS) --maxprocesses 8 --dist worksteal
 
 # Tests start hundreds of processes, each of which would compile all modules anew.
@@ -34,8 +34,8 @@ serve: setup
 	$(BIN)/rankward serve
 
 # All tests: first those that share the machine with any others, then those that start whole services, two files at a time.
-# Some of the first wait for other processes, so there is one more of them than cores.
-test: WORKERS = $(shell expr $(CORES) + 1)
+# Some of the first wait for other processes.
+test: SPARE := 1
 test: setup
 	$(BIN)/python -m pytest $(TOGETHER) -m "not alone"
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m alone

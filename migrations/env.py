@@ -9,6 +9,7 @@ from sqlalchemy import MetaData
 
 from service.settings import Settings
 from service.store.database import Database
+from service.store.naming import empty_metadata
 
 _UNSEEN = "(Skipped|autogenerate skipping) .*expression-based index"
 """On SQLite nobody can read such an index back to compare it; tests/store/test_short_ids.py asks whether it is used."""
@@ -26,10 +27,10 @@ def include_object(item: Any, name: str | None, kind: str, _reflected: bool, _co
     return not (kind == "foreign_key_constraint" and item.table.name == "trajectory_points")
 
 
-def declared() -> MetaData | None:
+def declared() -> MetaData:
     """The tables to compare with a database; an upgrade compares nothing, and is spared what the tables import."""
     if context.config.attributes.get("upgrades"):
-        return None
+        return empty_metadata()
     from service.store.tables import metadata
 
     return metadata

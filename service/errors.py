@@ -34,6 +34,13 @@ def title_of(error: BaseException) -> str:
     return (type(error).__doc__ or type(error).__name__).partition("\n")[0]
 
 
+def sentences_of(error: RankwardError | OSError) -> tuple[str, str]:
+    """The title and the detail of an error that ends a process, for whoever started it."""
+    if isinstance(error, RankwardError):
+        return title_of(error), error.detail.strip()
+    return "The system said no", f"{error.filename or ''} {error.strerror or error}".strip()
+
+
 class InvalidPayload(RankwardError):
     """The payload is not valid"""
 

@@ -179,13 +179,13 @@ def _metrics_environment(settings: Settings) -> dict[str, str]:
 def _child(
     role: str, settings: Settings, environment: dict[str, str], lifeline: int, listener: int | None = None
 ) -> _Child:
-    command = [sys.executable, "-m", "service.child", role, "--data-dir", str(settings.data_dir)]
-    command += ["--lifeline", str(lifeline)]
+    command = [sys.executable, "-m", "service.child", role, f"--data-dir={settings.data_dir}"]
+    command += [f"--lifeline={lifeline}"]  # with =, because a name may begin as an option does
     if listener is None:
-        command += [] if settings.workers is None else ["--workers", str(settings.workers)]
-        command += ["--dispatcher-name", _dispatcher_name(settings)]
+        command += [] if settings.workers is None else [f"--workers={settings.workers}"]
+        command += [f"--dispatcher-name={_dispatcher_name(settings)}"]
         return _Child(role, command, environment, (lifeline,))
-    command += ["--host", settings.host, "--listener", str(listener)]
+    command += [f"--host={settings.host}", f"--listener={listener}"]
     return _Child(role, command, environment, (lifeline, listener))
 
 

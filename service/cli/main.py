@@ -23,7 +23,7 @@ from service.cli import (
 )
 from service.cli.sides import of_client, of_server
 from service.cli.tables import make_console
-from service.errors import RankwardError, title_of
+from service.errors import RankwardError, sentences_of
 from service.values.visible import visible_lines
 
 app = typer.Typer(
@@ -57,13 +57,11 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # names may hold what the terminal has no letters for
     try:
         app()
-    except RankwardError as error:
-        _end(title_of(error), error.detail)
-    except OSError as error:
-        _end("The system said no", f"{error.filename or ''} {error.strerror or error}")
+    except (RankwardError, OSError) as error:
+        _end(*sentences_of(error))
 
 
 def _end(title: str, detail: str) -> None:
-    said = Text.assemble((f"{title}.", "bold red"), " ", visible_lines(detail.strip()))
+    said = Text.assemble((f"{title}.", "bold red"), " ", visible_lines(detail))
     make_console(stderr=True).print(said)
     sys.exit(1)

@@ -7,10 +7,10 @@ from threading import Lock
 
 
 class _Pauses:
-    """How many threads have the collector paused."""
+    """How many threads have the collector paused, and whether it worked before the first of them."""
 
     def __init__(self) -> None:
-        self.guard, self.count = Lock(), 0
+        self.guard, self.count, self.worked = Lock(), 0, True
 
 
 _pauses = _Pauses()
@@ -24,6 +24,8 @@ def collector_paused() -> Generator[None]:
     other thread of the process runs during a collection.
     """
     with _pauses.guard:
+        if not _pauses.count:
+            _pauses.worked = gc.isenabled()
         _pauses.count += 1
         gc.disable()
     try:
@@ -31,7 +33,7 @@ def collector_paused() -> Generator[None]:
     finally:
         with _pauses.guard:
             _pauses.count -= 1
-            if not _pauses.count:
+            if not _pauses.count and _pauses.worked:
                 gc.enable()
 
 

@@ -1,4 +1,4 @@
-"""Which schema a database has, and which it must have; without Alembic, which upgrades and readers do without."""
+"""Which schema a database has, and which it must have; Alembic upgrades, and readers do without it."""
 
 from functools import cache
 from importlib.resources import files
@@ -21,6 +21,6 @@ def check_schema(database: Database) -> None:
 
 @cache
 def newest_revision() -> str:
-    """Names of revisions' files begin with their numbers. Read once, because every readiness check needs it."""
+    """The number of the newest revision, with which its file begins; read once, as every readiness check needs it."""
     names = (file.name for file in files("migrations").joinpath("versions").iterdir())
     return max(name.partition("_")[0] for name in names if name.endswith(".py"))

@@ -6,19 +6,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
+from service.store.naming import empty_metadata
 from service.store.spec_columns import table_columns
 from service.values.statuses import UNFINISHED
 from workers.runs.metrics import METRICS, SUMMARY_METRICS, ColumnKind
 
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+metadata = empty_metadata()
 
 
 class UtcTime(TypeDecorator[datetime]):

@@ -91,7 +91,7 @@ def holder_of(row: Mapping[Any, Any], limits: Limits) -> Holder:
 
 
 def check_somebody_gets_in(settings: Settings) -> None:
-    """Raise NotReady if no key is active, where the API requires them."""
+    """Raise NotReady if no key is active, for an API that requires keys (`Settings.keys_required`)."""
     database = Database(settings.url, pool=settings.pool)
     try:
         check_schema(database)

@@ -94,6 +94,26 @@ def test_no_role_joins_a_cluster_that_everybody_could_join(tmp_path: Path, role)
     assert "Traceback" not in said.stderr
 
 
+def test_a_process_of_serve_ends_with_a_sentence_too(tmp_path: Path):
+    """And takes a name that begins as an option does."""
+    migrate(Settings(data_dir=tmp_path).url)
+    lifeline, kept = os.pipe()
+    options = (f"--lifeline={lifeline}", f"--data-dir={tmp_path}", "--dispatcher-name=-lab")
+    said = subprocess.run(
+        [sys.executable, "-m", "service.child", "dispatcher", *options],
+        env={**os.environ, "RANKWARD_SCHEDULER": "tcp://192.0.2.1:8786"},
+        pass_fds=[lifeline],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    os.close(lifeline)
+    os.close(kept)
+    assert said.returncode == 1
+    assert "tls://" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
 def test_sigterm_lets_a_request_in_flight_finish(tmp_path: Path):
     migrate(Settings(data_dir=tmp_path).url)
     with socket.create_server(("127.0.0.1", 0)) as free:

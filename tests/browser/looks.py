@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, TimeoutError
 
 Look = tuple[str, int]
 """A colour scheme, and a width in CSS pixels."""
@@ -17,11 +17,12 @@ BOTH_LOOKS = pytest.mark.parametrize(
 )
 """A page is loaded in the first look, and changes to the second as it does for a reader."""
 
-# No figure is wider than its box either, which would hide the rest of it.
 _DRAWN = """() => [...document.querySelectorAll('.plot')].every(
-  (plot) => plot.getAttribute('aria-busy') === 'false'
-    && plot.querySelector('svg.main-svg')?.getBoundingClientRect().width <= plot.clientWidth
+  (plot) => plot.getAttribute('aria-busy') === 'false' && plot.querySelector('svg.main-svg')
 ) && [...document.querySelectorAll('.plot-note')].every((note) => !note.textContent)"""
+_FITS = """() => [...document.querySelectorAll('.plot')].every(
+  (plot) => plot.querySelector('svg.main-svg').getBoundingClientRect().width <= plot.clientWidth
+)"""
 _NEXT_FRAME = "() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
 _OPEN_ALL = "document.querySelectorAll('details').forEach((part) => { part.open = true; })"
 
@@ -33,6 +34,10 @@ def take_look(page: Page, look: Look) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.evaluate(_NEXT_FRAME)  # in which a page hears of its new scheme
     page.wait_for_function(_DRAWN, timeout=90_000)
+    try:
+        page.wait_for_function(_FITS, timeout=30_000)
+    except TimeoutError:
+        raise AssertionError("a figure is wider than its box, which hides the rest of it") from None
 
 
 def check_look(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""The torch engine above the limits of the fused one: a run has the same bits alone, batched, split, on any threads."""
+"""The torch engine above the limits of the fused one: a run has the same bits alone, batched, and split."""
 
 import numpy as np
 import pytest

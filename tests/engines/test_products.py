@@ -47,10 +47,13 @@ def test_alone_equals_batched_for_large_products(sizes, dtype):
 
 
 def test_the_laboratory_computes_on_a_single_thread():
-    """In a process of its own, for the tests' process may have been told otherwise, or OMP_NUM_THREADS."""
+    """In a new process, which is told another number: that of the tests may have been told this one."""
     code = "import workers.lab.products, torch; print(torch.get_num_threads())"
     environment = os.environ | {"OMP_NUM_THREADS": "2"}
-    assert subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True).stdout.strip() == b"1"
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True).stdout.strip()
+        == b"1"
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

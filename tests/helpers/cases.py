@@ -1,13 +1,15 @@
 """Cases of a test that are fewer than all combinations."""
 
-from collections.abc import Collection, Sequence
-from itertools import product
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeVar
+
+import pytest
+
+Value = TypeVar("Value")
 
 
-def in_turn(values: Sequence[Any], *axes: Collection[Any]) -> list[tuple[Any, ...]]:
-    """Every combination of `axes` with one of `values`, which take turns along every axis."""
-    return [
-        (*(value for _, value in numbered), values[sum(number for number, _ in numbered) % len(values)])
-        for numbered in product(*map(enumerate, axes))
-    ]
+def in_turn(request: pytest.FixtureRequest, values: Sequence[Value]) -> list[Value]:
+    """All values with --long; otherwise a single value, which changes from case to case along every parameter."""
+    if request.config.getoption("--long"):
+        return list(values)
+    return [values[sum(request.node.callspec.indices.values()) % len(values)]]

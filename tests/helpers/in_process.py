@@ -22,13 +22,20 @@ def in_process(settings: Settings) -> Generator[Rankward]:
         membership = Membership(database, None, settings.lease_seconds)
         assert membership.try_to_join()
         dispatcher = Dispatcher(database, InlineCluster(), settings, membership, stopping)
-        thread = threading.Thread(target=dispatcher.run, name="dispatcher")
-        with beating(membership):
+        with beating(membership), Rankward(f"http://{host}:{port}") as client:
+            thread = threading.Thread(target=_dispatch, args=(dispatcher, client), name="dispatcher")
             thread.start()
             try:
-                with Rankward(f"http://{host}:{port}") as client:
-                    yield client
+                yield client
             finally:
                 stopping.set()
                 thread.join(60)
                 assert not thread.is_alive()
+
+
+def _dispatch(dispatcher: Dispatcher, client: Rankward) -> None:
+    """Dispatch to the end, after which the client waits for nothing more."""
+    try:
+        dispatcher.run()
+    finally:
+        client.close()

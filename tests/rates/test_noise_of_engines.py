@@ -10,8 +10,6 @@ from tests.rates.disturbed import DISTURBANCES, LABELS, descent
 from workers.runs.costs import multiply_adds_per_step
 from workers.runs.engines import batch_key, engine_of
 
-LOSSES = ("half_sse", {"kind": "huber", "delta": 0.2})
-
 
 def test_seeds_and_sizes_share_a_batch_and_kinds_do_not():
     keys = [
@@ -30,40 +28,36 @@ def test_runs_with_sizes_of_their_own_have_their_bits_in_a_batch():
         assert_same_progress(run_whole(run).progress[0], progress)
 
 
+@pytest.fixture
+def losses(request):
+    return in_turn(request, ("half_sse", {"kind": "huber", "delta": 0.2}))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("disturbance", "shape", "loss"), in_turn(LOSSES, DISTURBANCES, ([2, 2], [3, 4], [9, 11])), ids=str
-)
-def test_both_engines_take_the_same_steps(disturbance, shape, loss):
+@pytest.mark.parametrize("shape", [[2, 2], [3, 4], [9, 11]], ids=str)
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+def test_both_engines_take_the_same_steps(disturbance, shape, losses):
     """By lanes and by columns, alone and beside others, of which some are over."""
     problem = {"kind": "low_rank_completion", "shape": shape, "rank": 1, "observed": 4}
-    runs = [
-        spec(
-            **descent(loss=loss, seed=seed, **DISTURBANCES[disturbance]).resolved()
-            | {"problem": problem, "stop": {"max_steps": 40 + 7 * seed}}
-        )
-        for seed in range(9)
-    ]
-    assert_same_steps(runs)
+    for loss in losses:
+        runs = [descent(loss=loss, seed=seed, **DISTURBANCES[disturbance]) for seed in range(9)]
+        assert_same_steps(with_lengths(runs, problem=problem))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("disturbance", "problem", "form", "loss"),
-    in_turn(LOSSES, DISTURBANCES, ("vector", "vector's entries"), ("difference", "product", "difference_of_products")),
-    ids=str,
-)
-def test_both_engines_take_the_same_steps_of_diagonal_networks(disturbance, problem, form, loss):
+@pytest.mark.parametrize("form", ["difference", "product", "difference_of_products"])
+@pytest.mark.parametrize("problem", ["vector", "vector's entries"])
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+def test_both_engines_take_the_same_steps_of_diagonal_networks(disturbance, problem, form, losses):
     model = {"kind": "diagonal", "depth": 2, "form": form}
-    assert_same_steps(
-        [
-            spec(
-                **descent(problem, loss, seed=seed, **DISTURBANCES[disturbance]).resolved()
-                | {"model": model, "stop": {"max_steps": 40 + 7 * seed}}
-            )
-            for seed in range(9)
-        ]
-    )
+    for loss in losses:
+        runs = [descent(problem, loss, seed=seed, **DISTURBANCES[disturbance]) for seed in range(9)]
+        assert_same_steps(with_lengths(runs, model=model))
+
+
+def with_lengths(runs, **parts):
+    """The runs with other parts, each longer than the run before it."""
+    return [spec(**run.resolved() | parts | {"stop": {"max_steps": 40 + 7 * run.seed}}) for run in runs]
 
 
 def assert_same_steps(runs):

@@ -14,5 +14,6 @@ from tests.helpers.in_process import in_process
 def client(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iterator[Rankward]:
     """Of a service in this process, for all these tests."""
     folder = tmp_path_factory.mktemp("presets")
-    with templates.sqlite(folder / "rankward.db") as url, in_process(Settings(data_dir=folder, database_url=url)) as it:
-        yield it
+    database = templates.sqlite(folder / "rankward.db")
+    with database as url, in_process(Settings(data_dir=folder, database_url=url)) as connected:
+        yield connected

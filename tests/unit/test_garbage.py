@@ -44,6 +44,16 @@ def test_a_failed_load_leaves_the_collector_as_it_was():
     assert gc.isenabled()
 
 
+def test_a_collector_that_was_off_stays_off():
+    gc.disable()
+    try:
+        with collector_paused():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
 def test_the_last_pause_to_end_ends_all():
     begun, over = threading.Event(), threading.Event()
 

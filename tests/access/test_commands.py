@@ -94,14 +94,21 @@ def test_no_role_joins_a_cluster_that_everybody_could_join(tmp_path: Path, role)
     assert "Traceback" not in said.stderr
 
 
-def test_a_process_of_serve_ends_with_a_sentence_too(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("role", "option", "variables", "advice"),
+    [
+        ("dispatcher", "--dispatcher-name=-lab", {"RANKWARD_SCHEDULER": "tcp://192.0.2.1:8786"}, "tls://"),
+        ("api", "--host=0.0.0.0", {}, "rankward keys create"),
+    ],
+)
+def test_a_process_of_serve_ends_with_a_sentence_too(tmp_path: Path, role, option, variables, advice):
     """And takes a name that begins as an option does."""
     migrate(Settings(data_dir=tmp_path).url)
     lifeline, kept = os.pipe()
-    options = (f"--lifeline={lifeline}", f"--data-dir={tmp_path}", "--dispatcher-name=-lab")
+    options = (f"--lifeline={lifeline}", f"--data-dir={tmp_path}", option)
     said = subprocess.run(
-        [sys.executable, "-m", "service.child", "dispatcher", *options],
-        env={**os.environ, "RANKWARD_SCHEDULER": "tcp://192.0.2.1:8786"},
+        [sys.executable, "-m", "service.child", role, *options],
+        env={**os.environ, **variables},
         pass_fds=[lifeline],
         capture_output=True,
         text=True,
@@ -110,7 +117,7 @@ def test_a_process_of_serve_ends_with_a_sentence_too(tmp_path: Path):
     os.close(lifeline)
     os.close(kept)
     assert said.returncode == 1
-    assert "tls://" in said.stderr
+    assert advice in said.stderr
     assert "Traceback" not in said.stderr
 
 

@@ -22,7 +22,7 @@ import psutil
 import psycopg
 
 # Nothing has to outlive the machine, only the processes: a commit is written before it is acknowledged, not synced.
-# What a plan is made from changes with nothing but the tests: they are faster than a vacuum that comes by the minute.
+# No vacuum comes by the minute and changes what plans are made from.
 _OPTIONS = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_connections": "200", "timezone": "UTC"}
 _SECONDS_TO_START = 30.0
 

@@ -1,5 +1,6 @@
 """How the client speaks HTTP: what is tried again and when, and refusals as errors."""
 
+import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ AWAY = (502, 504)
 SILENT = (*BUSY, *AWAY)
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _SAFE = ("GET", "HEAD", "PUT", "DELETE")
+
+_log = logging.getLogger("rankward")
 
 
 class ServerSaidNo(RankwardError):
@@ -67,7 +70,7 @@ class Transport:
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-        self.has_answered = False
+        self.has_answered = self._is_awaited = False
         self._url = url
         self._sleep = sleep
         self._tries = tries
@@ -125,6 +128,7 @@ class Transport:
                 if not left or not (repeatable or isinstance(error, httpx2.ConnectError)):
                     raise self._unreachable(error) from None
                 may_be_done = may_be_done or not isinstance(error, _NOT_SENT)
+                self._say_what_is_awaited(error)
             else:
                 self.has_answered = True
                 if response.status_code not in retried or not left:
@@ -134,6 +138,12 @@ class Transport:
                 wait = _retry_after(response) or wait
             self._sleep(wait)
         raise AssertionError("unreachable")
+
+    def _say_what_is_awaited(self, error: Exception) -> None:
+        """Once, if nothing has answered yet: most likely none will, and whoever waits would not know what for."""
+        if not (self.has_answered or self._is_awaited):
+            _log.warning("No server answers at %s yet (%s); trying again.", self._url, error)
+        self._is_awaited = True
 
     def _unreachable(self, error: Exception) -> ServerUnreachable:
         return ServerUnreachable(

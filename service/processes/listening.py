@@ -1,12 +1,18 @@
 """The socket that a server listens on."""
 
+import errno
+import os
 import socket
 import time
+
+import structlog
 
 from service.errors import RankwardError
 from service.values.addresses import url_host
 
 _BACKLOG = 2048
+
+_log = structlog.get_logger(__name__)
 
 
 class CannotServe(RankwardError):
@@ -22,17 +28,24 @@ def listen(host: str, port: int, patience_seconds: float) -> socket.socket:
     Raises:
         CannotServe: the address is none of this machine's, or the port is taken.
     """
-    deadline = time.monotonic() + patience_seconds
+    deadline, is_first = time.monotonic() + patience_seconds, True
     while True:
         try:
-            family, address = _resolved(host, port)
-            both = host == "::" and socket.has_dualstack_ipv6()
-            return socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+            return _bound(host, port)
         except OSError as error:
-            if time.monotonic() > deadline or isinstance(error, socket.gaierror):
-                address = f"{url_host(host)}:{port}"
-                raise CannotServe(f"Cannot listen on {address} ({error.strerror}); {_advice(error)}.") from None
+            address = f"{url_host(host)}:{port}"
+            if time.monotonic() > deadline or error.errno != errno.EADDRINUSE:
+                raise CannotServe(f"Cannot listen on {address} ({_reason(error)}); {_advice(error)}.") from None
+            if is_first:
+                _log.warning("the port is taken; waiting until it is free", address=address, seconds=patience_seconds)
+            is_first = False
             time.sleep(0.1)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family, address = _resolved(host, port)
+    both = host == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server(address, family=family, backlog=_BACKLOG, dualstack_ipv6=both)
 
 
 def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
@@ -42,5 +55,11 @@ def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, in
     return family, (str(address[0]), port)
 
 
+def _reason(error: OSError) -> str | None:
+    """Without the address, which the socket's message repeats."""
+    return error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+
+
 def _advice(error: OSError) -> str:
-    return "give another --host" if isinstance(error, socket.gaierror) else "take another --port"
+    is_of_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+    return "give another --host" if is_of_host else "take another --port"

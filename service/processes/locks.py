@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import structlog
 from filelock import FileLock, Timeout
 
 from service.errors import RankwardError
+
+_log = structlog.get_logger(__name__)
 
 
 class AlreadyRunning(RankwardError):
@@ -25,7 +28,7 @@ def hold(data_dir: Path, role: str, patience_seconds: float) -> FileLock:
     lock = FileLock(data_dir / f"{role}.lock", mode=0o600)
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire(timeout=patience_seconds)
+        _acquire(lock, data_dir, patience_seconds)
     except Timeout:
         raise AlreadyRunning(
             f"Another `rankward {role}` is running on {data_dir}; stop it, or take another --data-dir."
@@ -35,3 +38,13 @@ def hold(data_dir: Path, role: str, patience_seconds: float) -> FileLock:
             f"Nothing can be written to {data_dir} ({error.strerror}); make it writable, or take another --data-dir."
         ) from None
     return lock
+
+
+def _acquire(lock: FileLock, data_dir: Path, patience_seconds: float) -> None:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if patience_seconds:
+            directory = str(data_dir)
+            _log.warning("the data directory is taken; waiting for it", data_dir=directory, seconds=patience_seconds)
+        lock.acquire(timeout=patience_seconds)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.cli.test_commands import piped
+from tests.cli.shells import piped
 from tests.helpers.servers import Server
 from tests.helpers.specs import BASIC
 

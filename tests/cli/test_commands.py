@@ -1,24 +1,19 @@
 """Commands as people use them: on screens, with short ids, through a server that stops, until Ctrl-C."""
 
-import fcntl
 import json
-import os
-import pty
 import re
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import time
 from itertools import takewhile
 
 import pytest
-import typer
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
-from service.cli import app, reproduce
+from service.cli import app
+from tests.cli.shells import command, environment, on_screen, piped
 from tests.helpers.servers import Server
 from tests.helpers.specs import BASIC
 
@@ -33,40 +28,6 @@ LONG = {
         "stop": {"max_steps": 100_000},
     }
 }
-
-
-def command(*arguments):
-    return [sys.executable, "-m", "service.cli", *arguments]
-
-
-def environment(server):
-    kept = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-    return {**kept, "RANKWARD_URL": server.url, "TERM": "xterm"}
-
-
-def on_screen(server, width, *arguments):
-    """What a terminal of a width shows, without colours."""
-    outer, inner = pty.openpty()
-    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
-    process = subprocess.Popen(command(*arguments), stdin=inner, stdout=inner, stderr=inner, env=environment(server))
-    os.close(inner)
-    shown = b""
-    try:
-        while part := os.read(outer, 65536):
-            shown += part
-    except OSError:  # how Linux says that nobody writes any more
-        pass
-    os.close(outer)
-    assert process.wait(60) == 0, shown
-    return re.sub("\x1b\\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r", "")
-
-
-def piped(server, *arguments):
-    ended = subprocess.run(
-        command(*arguments), env=environment(server), capture_output=True, text=True, timeout=60, check=False
-    )
-    assert "Traceback" not in ended.stderr
-    return ended
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +114,7 @@ def test_completion_offers_what_the_server_has(server, experiment):
 
 def test_waiting_survives_a_server_that_comes_back(tmp_path):
     spec = tmp_path / "spec.json"
-    spec.write_text(json.dumps(LONG))
+    spec.write_text(json.dumps({"run": LONG["run"] | {"stop": {"max_steps": 30_000}}}))
     with Server(tmp_path / "data") as server:
         port = server.url.rpartition(":")[2]
         waiting = subprocess.Popen(
@@ -200,76 +161,6 @@ def test_ctrl_c_leaves_the_experiment_running(server, tmp_path):
     assert output == ""
     assert server.client.experiment(public_id)["status"] in ("queued", "running", "succeeded")
     assert server.client.cancel(public_id)
-
-
-def reproduced(server, run_id, *options):
-    return subprocess.run(
-        command("reproduce", run_id, *options), env=environment(server), capture_output=True, text=True, check=False
-    )
-
-
-def test_a_run_is_computed_again_to_the_bit(server):
-    start = {"kind": "explicit", "factors": [[[0.1, 0.2], [0.3, 0.4]], [[0.5, 0.1], [-0.2, 0.4]]]}
-    spec = BASIC | {"init": start, "model": {"kind": "deep_matrix", "depth": 2}, "seed": 2**60}
-    experiment = server.client.wait(server.client.submit({"run": spec})["id"])
-    (run,) = server.client.runs(experiment["id"])
-    done = reproduced(server, run["id"][-8:])
-    assert done.returncode == 0, done.stderr
-    points = len(server.client.trajectory(run["id"])["columns"]["step"])
-    assert f"The same to the bit: all {points} points" in done.stdout
-    told = json.loads(reproduced(server, run["id"], "--json").stdout)
-    assert (told["run"], told["first_difference"], told["computed_unlike"]) == (run["id"], None, [])
-    tagged = list(server.client.experiments(where=f"tags.reproduces = '{run['id']}'"))
-    assert len(tagged) == 2
-
-
-def test_what_differs_is_said_with_why_it_may(monkeypatch, capsys):
-    before = {"id": "a", "status": "succeeded", "engine": "fused", "device": "cpu", "spec": {}}
-    before["computed_with"] = {"torch": "2.13.0", "processor": "A"}
-    after = {**before, "id": "b", "computed_with": {"torch": "2.14.1", "processor": "A"}}
-    columns = {"a": {"step": [0, 1], "loss": [1.0, 0.5]}, "b": {"step": [0, 1], "loss": [1.0, 0.25]}}
-
-    class Client:
-        url = "http://127.0.0.1:8000"
-
-        def __init__(self, *_):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-        def run(self, run_id):
-            return before if run_id == "a" else {**before, "id": run_id, "status": run_id}
-
-        def submit(self, _):
-            return {"id": "e", "status": "queued", "runs": {"total": 1}}
-
-        def wait(self, *_, **__):
-            return {}
-
-        def runs(self, _):
-            return [after]
-
-        def trajectory(self, run_id):
-            return {"columns": columns[run_id]}
-
-    monkeypatch.setattr(reproduce, "Rankward", Client)
-    with pytest.raises(typer.Exit) as ended:
-        reproduce.reproduce("a")
-    assert ended.value.exit_code == 1
-    said = capsys.readouterr().out
-    assert "Not the same: `loss` at step 1 is 0.25 and was 0.5 (run b)." in said
-    assert "That may be because torch is 2.14.1 and was 2.13.0." in said
-    after["computed_with"] = before["computed_with"]
-    with pytest.raises(typer.Exit):
-        reproduce.reproduce("a")
-    assert "this is a fault" in capsys.readouterr().out
-    for status in ("running", "cancelled", "failed"):
-        with pytest.raises(reproduce.NothingToCompare, match=f"is {status}; "):
-            reproduce.reproduce(status)
 
 
 @pytest.mark.parametrize(

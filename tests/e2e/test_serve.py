@@ -98,32 +98,6 @@ def test_whatever_is_killed_the_numbers_are_those_of_a_server_left_alone(server,
         assert results(disturbed.client, experiment) == results(server.client, quiet)
 
 
-def test_a_second_server_on_the_same_data_directory_is_refused(server):
-    second = subprocess.run(
-        [sys.executable, "-m", "service.cli", "serve", "--port", "0", "--data-dir", str(server.data_dir)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert second.returncode == 1
-    assert "--data-dir" in second.stderr
-    assert "Traceback" not in second.stderr
-
-
-def test_a_port_that_is_taken_is_refused(server, tmp_path: Path):
-    port = server.url.rsplit(":", 1)[1]
-    second = subprocess.run(
-        [sys.executable, "-m", "service.cli", "serve", "--port", port, "--data-dir", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert second.returncode == 1
-    assert "--port" in second.stderr
-
-
 def rankward(server, *arguments):
     return subprocess.run(
         [sys.executable, "-m", "service.cli", *arguments],
@@ -178,15 +152,3 @@ def test_mistakes_on_the_command_line_are_sentences(server, tmp_path: Path, cont
     assert answer.returncode == 1
     assert said in answer.stderr
     assert "Traceback" not in answer.stderr
-
-
-def test_no_server_is_a_sentence(tmp_path: Path):
-    answer = subprocess.run(
-        [sys.executable, "-m", "service.cli", "runs", "--url", "http://127.0.0.1:9"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert answer.returncode == 1
-    assert "rankward serve" in answer.stderr

@@ -12,6 +12,7 @@ import pytest
 from service.cli.factors import factors
 from service.client.api import NotJson, Rankward, ServerSaidNo, ServerUnreachable
 from service.client.transport import TRIES, Transport
+from tests.helpers import logs
 
 WHOLE = "01a210b7-6d87-75e6-8bfd-c9f5af52f98f"
 
@@ -42,6 +43,15 @@ def test_a_busy_server_is_asked_again():
     server = Scripted(said(503), said(429, **{"Retry-After": "7"}), said(200, {"id": "x"}))
     assert server.client.run("x") == {"id": "x"}
     assert server.waits == [0.5, 7.0]
+
+
+def test_what_is_waited_for_is_said_once_and_only_before_the_first_answer():
+    silence = httpx2.ConnectError("refused")
+    server = Scripted(silence, silence, said(200, {"id": "x"}), silence, said(200, {"id": "x"}))
+    with logs.said() as lines:
+        server.client.run("x")
+        server.client.run("x")
+    assert lines == ["No server answers at http://test yet (refused); trying again."]
 
 
 def test_a_submission_is_repeated_under_the_same_key():

@@ -38,7 +38,7 @@ serve: setup
 test: SPARE := 1
 test: setup
 	$(BIN)/python -m pytest $(TOGETHER) -m "not alone"
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m alone
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m alone
 
 # What is worth running after every change: no PostgreSQL, no browser, nothing that takes seconds to start.
 test-fast: setup

@@ -20,7 +20,7 @@ from service.settings import Limits, Settings
 from service.store.database import Database
 from tests.helpers.databases import Templates
 from tests.helpers.inline_cluster import InlineCluster
-from tests.helpers.marks import LENGTHY, is_left_out, mark
+from tests.helpers.marks import LENGTHY, is_left_out, mark, turn
 from tests.helpers.servers import Server
 
 hypothesis_settings.register_profile("rankward", derandomize=True, deadline=None, max_examples=25)
@@ -68,7 +68,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     unwanted |= LENGTHY if config.getoption("--fast") else set()
     skipped = [item for item in items if any(mark.name in unwanted for mark in item.iter_markers())]
     config.hook.pytest_deselected(items=skipped)
-    items[:] = [item for item in items if item not in set(skipped)]
+    items[:] = sorted((item for item in items if item not in set(skipped)), key=turn)
 
 
 def pytest_collection_finish() -> None:

@@ -12,6 +12,7 @@ from service.edge.deadlines import Gate, Patience, most_connections
 from service.processes.open_files import raise_open_files
 from service.settings import Settings
 from tests.helpers.api_server import received, serving
+from tests.helpers.logs import said
 
 pytestmark = pytest.mark.processes
 
@@ -119,8 +120,8 @@ def test_refusals_within_seconds_share_a_line(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("part", [BODY, BODY + b"{"])
-def test_half_sent_bodies_at_the_end_are_a_line_and_no_traceback(database, settings, capfd, caplog, part):
-    with serving(settings, seconds_to_finish=10) as address:
+def test_half_sent_bodies_at_the_end_are_a_line_and_no_traceback(database, settings, capfd, part):
+    with said() as lines, serving(settings, seconds_to_finish=10) as address:
         connections = [socket.create_connection(address, timeout=20) for _ in range(3)]
         for connection in connections:
             connection.sendall(part)
@@ -130,26 +131,26 @@ def test_half_sent_bodies_at_the_end_are_a_line_and_no_traceback(database, setti
     for connection in connections:
         assert received(connection).startswith(b"HTTP/1.1 408 ")
         connection.close()
-    said = "".join(capfd.readouterr()) + caplog.text
-    assert "Traceback" not in said
-    assert "Cancel" not in said
-    assert len([line for line in said.splitlines() if "request" in line and "499" in line]) == 3
+    shown = "\n".join([*capfd.readouterr(), *lines])
+    assert "Traceback" not in shown
+    assert "Cancel" not in shown
+    assert len([line for line in shown.splitlines() if "request" in line and "499" in line]) == 3
 
 
-def test_a_request_that_outlasts_the_server_is_a_line_and_an_answer(database, settings, capfd, caplog, monkeypatch):
+def test_a_request_that_outlasts_the_server_is_a_line_and_an_answer(database, settings, capfd, monkeypatch):
     async def dawdle(*_):
         await asyncio.sleep(60)
 
     monkeypatch.setattr("service.routes.dependencies.read_body", dawdle)
-    with serving(settings, seconds_to_finish=1) as address, socket.create_connection(address, timeout=20) as connection:
+    with said() as lines, serving(settings, seconds_to_finish=1) as address:
+        connection = socket.create_connection(address, timeout=20)
         connection.sendall(b"POST /v1/experiments HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}")
         time.sleep(0.3)
-        ending = connection.dup()
-    assert received(ending).startswith(b"HTTP/1.1 503 ")
-    ending.close()
-    said = "".join(capfd.readouterr()) + caplog.text
-    assert "Traceback" not in said
-    assert "cut off" in said
+    with connection:
+        assert received(connection).startswith(b"HTTP/1.1 503 ")
+    shown = "\n".join([*capfd.readouterr(), *lines])
+    assert "Traceback" not in shown
+    assert "cut off" in shown
 
 
 def test_connections_leave_room_for_other_files():

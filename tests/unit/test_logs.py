@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.processes.logs import renderers, take_over_libraries
+from tests.helpers.logs import said
 from tests.helpers.texts import HOSTILE, texts
 
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
@@ -64,8 +65,9 @@ def test_what_libraries_say_is_escaped_too(monkeypatch):
     assert len(said.splitlines()) == 1
 
 
-def test_a_worker_that_ends_slowly_is_no_warning(caplog):
+def test_a_worker_that_ends_slowly_is_no_warning():
     take_over_libraries()
-    for said in ("Worker process still alive after 4.0 seconds, killing", "Worker exceeded 95% memory budget"):
-        logging.getLogger("distributed.nanny").warning(said)
-    assert [record.getMessage() for record in caplog.records] == ["Worker exceeded 95% memory budget"]
+    with said() as lines:
+        for line in ("Worker process still alive after 4.0 seconds, killing", "Worker exceeded 95% memory budget"):
+            logging.getLogger("distributed.nanny").warning(line)
+    assert lines == ["Worker exceeded 95% memory budget"]

@@ -61,7 +61,8 @@ OF_RUN = Shot("page_run_dark.png", "dark", 1280, 1240)
 
 def main() -> None:
     """Run, show, write."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    names = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
         raise SystemExit("There is no Chromium on this machine; install the package chromium.")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:

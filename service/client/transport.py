@@ -10,6 +10,7 @@ import httpx2
 
 from service.errors import RankwardError
 from service.values.addresses import is_this_machine, url_host
+from service.values.visible import visible
 
 TRIES = 5
 """How often a request is tried when the server cannot be reached or is busy."""
@@ -70,7 +71,7 @@ class Transport:
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-        self.has_answered = self._is_awaited = False
+        self.has_answered = self._has_warned = False
         self._url = url
         self._sleep = sleep
         self._tries = tries
@@ -140,10 +141,10 @@ class Transport:
         raise AssertionError("unreachable")
 
     def _say_what_is_awaited(self, error: Exception) -> None:
-        """Once, if nothing has answered yet: most likely none will, and whoever waits would not know what for."""
-        if not (self.has_answered or self._is_awaited):
-            _log.warning("No server answers at %s yet (%s); trying again.", self._url, error)
-        self._is_awaited = True
+        """A warning, once and before any answer: most likely none comes, and nobody would know what is waited for."""
+        if not (self.has_answered or self._has_warned):
+            _log.warning("No server answers at %s yet (%s); trying again.", visible(self._url), visible(str(error)))
+            self._has_warned = True
 
     def _unreachable(self, error: Exception) -> ServerUnreachable:
         return ServerUnreachable(

@@ -34,7 +34,7 @@ def listen(host: str, port: int, patience_seconds: float) -> socket.socket:
             return _bound(host, port)
         except OSError as error:
             address = f"{url_host(host)}:{port}"
-            if time.monotonic() > deadline or error.errno != errno.EADDRINUSE:
+            if time.monotonic() >= deadline or error.errno != errno.EADDRINUSE:
                 raise CannotServe(f"Cannot listen on {address} ({_reason(error)}); {_advice(error)}.") from None
             if is_first:
                 _log.warning("the port is taken; waiting until it is free", address=address, seconds=patience_seconds)
@@ -57,9 +57,9 @@ def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, in
 
 def _reason(error: OSError) -> str | None:
     """Without the address, which the socket's message repeats."""
-    return error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+    return error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or errno.EINVAL)
 
 
 def _advice(error: OSError) -> str:
-    is_of_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
-    return "give another --host" if is_of_host else "take another --port"
+    is_of_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
+    return "take another --port" if is_of_port else "give another --host"

@@ -44,7 +44,8 @@ def _acquire(lock: FileLock, data_dir: Path, patience_seconds: float) -> None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        if patience_seconds:
-            directory = str(data_dir)
-            _log.warning("the data directory is taken; waiting for it", data_dir=directory, seconds=patience_seconds)
+        if not patience_seconds:
+            raise
+        directory = str(data_dir)
+        _log.warning("the data directory is taken; waiting for it", data_dir=directory, seconds=patience_seconds)
         lock.acquire(timeout=patience_seconds)

@@ -96,6 +96,7 @@ class Watched:
         self.look()
 
 
+# A database for each kind: what an ETag is made of is the same code on both.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("database_kind", "kind"),

@@ -115,7 +115,7 @@ def test_completion_offers_what_the_server_has(server, experiment):
 def test_waiting_survives_a_server_that_comes_back(tmp_path):
     spec = tmp_path / "spec.json"
     spec.write_text(json.dumps({"run": LONG["run"] | {"stop": {"max_steps": 30_000}}}))
-    with Server(tmp_path / "data") as server:
+    with Server(tmp_path / "data", RANKWARD_SLICE_SECONDS="0.2") as server:
         port = server.url.rpartition(":")[2]
         waiting = subprocess.Popen(
             command("submit", str(spec), "--wait"),

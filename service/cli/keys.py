@@ -126,14 +126,16 @@ def _database(settings: "Settings") -> "Generator[Database]":
     from service.store.migrate import migrate
     from service.store.schema import check_schema
     from service.store.sqlite import database_file
+    from service.store.unusable import usable
 
     if settings.database_url is None:
         make_private(settings.data_dir, database_file(settings.url))
         migrate(settings.url)
     database = Database(settings.url, pool=settings.pool)
     try:
-        check_schema(database)
-        yield database
+        with usable(settings.url):
+            check_schema(database)
+            yield database
     finally:
         database.close()
 

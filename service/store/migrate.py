@@ -5,15 +5,10 @@ from importlib.resources import files
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy.exc import DBAPIError
 
-from service.errors import RankwardError
-from service.store.database import describe, driver_url, shown_url
+from service.store.database import driver_url, shown_url
+from service.store.unusable import UnusableDatabase, usable
 from service.values.version import VERSION
-
-
-class CannotMigrate(RankwardError):
-    """The database cannot be used"""
 
 
 def alembic_config(url: str) -> Config:
@@ -28,16 +23,15 @@ def migrate(url: str) -> None:
     """Upgrade a database to the newest schema; an empty database gets all tables.
 
     Raises:
-        CannotMigrate: the database does not answer, cannot be changed, or has a schema unknown to this version.
+        UnusableDatabase: the database does not answer, cannot be changed, or has a schema unknown to this version.
     """
     config = alembic_config(url)
     config.attributes["upgrades"] = True
     try:
-        command.upgrade(config, "head")
-    except DBAPIError as error:
-        raise CannotMigrate(f"{shown_url(driver_url(url))}: {describe(error)}") from error
+        with usable(url):
+            command.upgrade(config, "head")
     except CommandError as error:
-        raise CannotMigrate(
+        raise UnusableDatabase(
             f"{shown_url(driver_url(url))} has a schema that Rankward {VERSION} does not know; it was most likely "
             f"written by a newer version: install that one, or restore a backup of this one ({error})."
         ) from error

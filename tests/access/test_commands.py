@@ -56,6 +56,14 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path):
     assert "rankward keys list" in again.stderr
 
 
+@pytest.mark.parametrize("act", [["create", "x"], ["list"], ["revoke", "rw_x"]], ids=lambda act: act[0])
+def test_a_database_that_does_not_answer_is_a_sentence(act):
+    done = rankward("keys", *act, RANKWARD_DATABASE_URL="postgresql://u:secret@127.0.0.1:1/x")
+    assert done.returncode == 1
+    assert done.stderr.startswith("The database cannot be used. postgresql+psycopg://u:***@127.0.0.1:1/x: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_scope_that_does_not_exist(tmp_path: Path):
     done = CliRunner().invoke(app, ["keys", "create", "x", "--scope", "write", "--data-dir", str(tmp_path)])
     assert done.exit_code == 2

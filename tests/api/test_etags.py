@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 
 import pytest
 import sqlalchemy as sa
@@ -96,11 +97,10 @@ class Watched:
         self.look()
 
 
-# A database for each kind: what an ETag is made of is the same code on both.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("database_kind", "kind"),
-    [("sqlite", "flow"), pytest.param("postgresql", "descent", marks=pytest.mark.postgresql)],
+    [*product(["sqlite"], STOPS), pytest.param("postgresql", "descent", marks=pytest.mark.postgresql)],
 )
 def test_no_change_is_hidden_by_an_etag(api, database, kind):
     spec, stop, longer = STOPS[kind]

@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from benchmarks.page_pictures import CHROMIUMS
 from tests.helpers.servers import Server
 from tests.helpers.specs import BASIC
-
-_CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-"""The first draws pages as the others do, and has no windows, which take a fifth of the time."""
 
 _FEATURES_OFF = (
     # Chromium's address bar prepares pages of its own for every window, which take a second of a core each.
@@ -40,10 +38,10 @@ OTHER = {"name": "other", "run": QUICK, "sweep": [{"seed": [7, 8]}]}
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, _CHROMIUMS)), None)
+    path = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if path is None:
         pytest.skip(
-            f"There is no Chromium on this machine; install the package {_CHROMIUMS[0]} to drive the pages in it."
+            f"There is no Chromium on this machine; install the package {CHROMIUMS[0]} to drive the pages in it."
         )
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))

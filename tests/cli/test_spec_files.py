@@ -138,7 +138,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.slow
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(KEYS, JSON), st.sampled_from([None, 2, "\t"]), st.booleans())
 def test_all_that_json_can_say_is_read_as_json_reads_it(tmp_path: Path, content, indent, ascii):
     text = json.dumps(content, indent=indent, ensure_ascii=ascii)

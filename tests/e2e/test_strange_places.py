@@ -20,8 +20,9 @@ from service.client.api import Rankward
 from service.processes.strange_variables import strange_variables
 from service.settings import Settings
 from service.store.database import Database
-from service.store.migrate import CannotMigrate, migrate
+from service.store.migrate import migrate
 from service.store.schema import check_schema
+from service.store.unusable import UnusableDatabase
 from tests.helpers.servers import Server
 from tests.helpers.specs import BASIC
 
@@ -131,7 +132,7 @@ def test_a_database_of_a_newer_version_is_a_sentence(tmp_path):
     migrate(settings.url)
     with sqlite3.connect(tmp_path / "rankward.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(CannotMigrate, match=r"newer version.*9999"):
+    with pytest.raises(UnusableDatabase, match=r"newer version.*9999"):
         migrate(settings.url)
     started = subprocess.run(
         [sys.executable, "-m", "service.cli", "serve", "--port", "0", "--data-dir", str(tmp_path)],

@@ -46,12 +46,12 @@ def test_a_busy_server_is_asked_again():
 
 
 def test_what_is_waited_for_is_said_once_and_only_before_the_first_answer():
-    silence = httpx2.ConnectError("refused")
+    silence = httpx2.ConnectError("re\x1bfused")
     server = Scripted(silence, silence, said(200, {"id": "x"}), silence, said(200, {"id": "x"}))
     with logs.said() as lines:
         server.client.run("x")
         server.client.run("x")
-    assert lines == ["No server answers at http://test yet (refused); trying again."]
+    assert lines == ["No server answers at http://test yet (re\\x1bfused); trying again."]
 
 
 def test_a_submission_is_repeated_under_the_same_key():

@@ -1,5 +1,8 @@
 """The socket of a server: patience with a port that is being freed, and none with what will not change."""
 
+import errno
+import os
+import re
 import socket
 import threading
 import time
@@ -17,6 +20,25 @@ def test_an_address_of_another_machine_is_refused_at_once(host, reason):
     with pytest.raises(CannotServe, match=rf"Cannot listen on {host}:1 \(.*{reason}.*\); give another --host"):
         listen(host, 1, 30)
     assert time.monotonic() - begun < 20
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EACCES, "take another --port"),
+        (errno.EADDRNOTAVAIL, "give another --host"),
+        (errno.EAFNOSUPPORT, "give another --host"),
+        (errno.EINVAL, "give another --host"),
+    ],
+)
+def test_only_a_taken_port_is_waited_for(monkeypatch, number, advice):
+    def refuse(*_, **__):
+        raise OSError(number, "told with an address")
+
+    monkeypatch.setattr(socket, "create_server", refuse)
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("nothing to wait for"))
+    with pytest.raises(CannotServe, match=re.escape(f"({os.strerror(number)}); {advice}.")):
+        listen("127.0.0.1", 1, 30)
 
 
 def test_a_port_is_waited_for(capsys):
